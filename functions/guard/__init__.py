@@ -1,0 +1,1 @@
+"""The shared core of the reactions: one module per step of observe, decide, act, verify, report."""

@@ -1,0 +1,136 @@
+"""What ops are told: one immutable value, the same for e-mail, Slack and machines.
+
+A finding is made by a reaction, counted and published by `guard.report`, and rendered at the end of
+the chain. Its JSON form (`to_json`) is what subscribers of the topic receive; `SCHEMA` names its
+version, so that a subscriber can refuse what it does not know.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Self
+
+SCHEMA = "vpce-guard/finding/1"
+
+
+class Severity(StrEnum):
+    """How much it matters, lowest first. `INFO` is a thing done well that ops should know of."""
+
+    INFO = "info"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+    @property
+    def rank(self) -> int:
+        return list(Severity).index(self)
+
+
+class Kind(StrEnum):
+    """What a finding is about. One runbook page per kind: `docs/runbooks/<kind>.md`."""
+
+    # ensure_endpoint
+    ENDPOINT_CREATED = "endpoint-created"
+    ENDPOINT_REPAIRED = "endpoint-repaired"
+    ENDPOINT_DRIFT = "endpoint-drift"  # observe mode: what would have been done
+    ENDPOINT_NOT_REPAIRABLE = "endpoint-not-repairable"
+    CHANGE_BUDGET_SPENT = "change-budget-spent"
+    ROTATION_WITHOUT_VPC = "rotation-without-vpc"
+    ROTATION_FUNCTION_MISSING = "rotation-function-missing"
+    ROTATION_ELSEWHERE = "rotation-elsewhere"  # function or secret of another account or Region
+    ROTATION_CANCELLED = "rotation-cancelled"
+    # restore_policy
+    POLICY_RESTORED = "policy-restored"
+    POLICY_DRIFT = "policy-drift"  # observe mode: what would have been restored
+    POLICY_NOT_RESTORABLE = "policy-not-restorable"
+    # detect_bypass
+    BYPASS = "bypass"
+    CONSOLE_ACCESS = "console-access"
+    FOREIGN_ENDPOINT = "foreign-endpoint"
+    ENDPOINT_DENIED = "endpoint-denied"
+    SECRET_POLICY_CHANGED = "secret-policy-changed"
+    UNREADABLE_RECORD = "unreadable-record"
+    # every reaction
+    MODE_UNREADABLE = "mode-unreadable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing ops should know.
+
+    `cause` is one sentence saying why; `done` what the guard did; `todo` what a person should do;
+    `evidence` small JSON values (who, what, from where, event ids, the difference).
+    `identity` holds the parts that make two findings the same occurrence: kind, account, Region,
+    resource and these give the fingerprint. `window` is the number of seconds in which equal
+    findings are one alert; 0 means that each is told (a change made to AWS is never swallowed).
+    """
+
+    kind: Kind
+    severity: Severity
+    account: str
+    region: str
+    resource: str
+    title: str
+    cause: str
+    done: Sequence[str] = ()
+    todo: Sequence[str] = ()
+    evidence: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    links: Mapping[str, str] = field(default_factory=dict[str, str])
+    identity: Sequence[str] = ()
+    window: int = 0
+    count: int = 1
+    first_seen: datetime
+    last_seen: datetime
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for two findings that are one occurrence: 24 hexadecimal digits."""
+        parts = [self.kind, self.account, self.region, self.resource, *self.identity]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+
+    def merged(self, other: Self) -> Self:
+        """This finding and an equal one as one: counts added, times spanned, our own evidence kept."""
+        return replace(
+            self,
+            count=self.count + other.count,
+            first_seen=min(self.first_seen, other.first_seen),
+            last_seen=max(self.last_seen, other.last_seen),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The published form: plain JSON values, times in ISO 8601 UTC, schema and fingerprint added."""
+        body = asdict(self)
+        for when in ("first_seen", "last_seen"):
+            body[when] = body[when].astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return {"schema": SCHEMA, "fingerprint": self.fingerprint, **body}
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises ValueError for another schema or version, KeyError or TypeError for a missing field.
+        """
+        if body.get("schema") != SCHEMA:
+            raise ValueError(f"not a finding of schema {SCHEMA}: {body.get('schema')!r}")
+        fields = {key: value for key, value in body.items() if key not in ("schema", "fingerprint")}
+        return cls(
+            **{
+                **fields,
+                "kind": Kind(fields["kind"]),
+                "severity": Severity(fields["severity"]),
+                "first_seen": datetime.fromisoformat(fields["first_seen"]),
+                "last_seen": datetime.fromisoformat(fields["last_seen"]),
+            }
+        )
+
+
+def merge_equal(findings: Sequence[Finding]) -> list[Finding]:
+    """Collapse findings of one fingerprint into one with a count, in order of first appearance."""
+    merged: dict[str, Finding] = {}
+    for finding in findings:
+        known = merged.get(finding.fingerprint)
+        merged[finding.fingerprint] = known.merged(finding) if known else finding
+    return list(merged.values())
