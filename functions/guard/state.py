@@ -1,0 +1,220 @@
+"""What the guard remembers: how often a finding was seen, and how many changes it has made.
+
+One DynamoDB table: key `pk`, time to live on `expires_at` (epoch seconds). Both uses are counters in
+windows that open when a key is first seen. DynamoDB deletes expired items late, "within a few days"
+(developer guide, "Using time to live"), so an item whose window is over is started afresh here, by a
+condition, and never by trusting that it is gone.
+
+boto3 repeats an update whose answer was lost, so a count may come out too high, never too low: a
+finding is then followed up early, a budget spent early.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+CLAIM_SECONDS = 30
+"""How long a process may take to publish what it claimed.
+
+It must end before the messages of a killed process become visible again (six function timeouts):
+while the claim stands, the redelivered message would leave the alert to the dead process.
+"""
+
+_RACES = (
+    5  # losing one means that somebody else just opened the window, so the next try counts in it
+)
+_NO_LIMIT = 10**15
+
+_COUNT_IN_WINDOW = (
+    "SET expires_at = if_not_exists(expires_at, :ends), "
+    "first_seen = if_not_exists(first_seen, :seen), told = if_not_exists(told, :zero) "
+    "ADD tally :n"
+)
+_IN_WINDOW = "attribute_not_exists(pk) OR (expires_at > :now AND tally < :limit)"
+_OPEN_WINDOW = (
+    "SET expires_at = :ends, first_seen = :seen, told = :zero, tally = :n "
+    "REMOVE claimed, claimed_until"
+)
+_WINDOW_OVER = "expires_at <= :now"
+
+
+class StateError(Exception):
+    """Every try to count lost a race; the message that led here must be retried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One fingerprint in its present window; `told` is the total that ops were last told."""
+
+    total: int
+    first_seen: datetime
+    told: int
+    window_ends: int
+
+    @property
+    def due(self) -> bool:
+        """A milestone has been reached that ops were not told of: say so."""
+        return milestone(self.total) > self.told
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """A change budget after one change was asked of it; true if the change is `allowed`."""
+
+    used: int
+    limit: int
+    allowed: bool
+    window_ends: datetime
+
+    def __bool__(self) -> bool:
+        return self.allowed
+
+
+def milestone(total: int) -> int:
+    """The highest of 1, 10, 100, 1,000 ... that `total` has reached; 0 for none."""
+    return 10 ** (len(str(total)) - 1) if total > 0 else 0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The table. Needs dynamodb:UpdateItem on it, and nothing else."""
+
+    client: DynamoDBClient
+    table: str
+
+    def count(
+        self,
+        fingerprint: str,
+        n: int,
+        now: datetime,
+        window: int,
+        first_seen: datetime | None = None,
+    ) -> Counted:
+        """Add `n` sightings to the window of `window` seconds, in one UpdateItem in all but rare cases.
+
+        The window opens at `now` of its first sighting and later ones do not prolong it; of that
+        sighting `first_seen` is kept (`now` if not given). Raises StateError, or boto3's ClientError.
+        """
+        item, _ = self._count(_finding(fingerprint), n, now, window, seen=first_seen or now)
+        return Counted(
+            total=item["tally"],
+            first_seen=datetime.fromtimestamp(item["first_seen"], UTC),
+            told=item["told"],
+            window_ends=item["expires_at"],
+        )
+
+    def claim(self, fingerprint: str, counted: Counted, now: datetime) -> bool:
+        """Whether the caller is the one to tell ops of `counted`.
+
+        False where another process claimed as much in the last `CLAIM_SECONDS`, or told it: two
+        batches counting one finding at the same time would otherwise both announce it.
+        """
+        until = _epoch(now) + CLAIM_SECONDS
+        return self._write_if(
+            fingerprint,
+            "SET claimed = :total, claimed_until = :until",
+            "expires_at = :ends AND told < :milestone AND (attribute_not_exists(claimed)"
+            " OR claimed < :milestone OR claimed_until <= :now)",
+            {
+                ":total": counted.total,
+                ":until": until,
+                ":ends": counted.window_ends,
+                ":milestone": milestone(counted.total),
+                ":now": _epoch(now),
+            },
+        )
+
+    def mark_told(self, fingerprint: str, counted: Counted) -> bool:
+        """Remember that ops were told `counted.total`: after publishing, so that a crash repeats an
+        alert and never loses one.
+
+        False, and nothing written, where more has been told meanwhile, or a new window has opened:
+        what was told in the old one must not silence the new one.
+        """
+        return self._write_if(
+            fingerprint,
+            "SET told = :total",
+            "expires_at = :ends AND told < :total",
+            {":total": counted.total, ":ends": counted.window_ends},
+        )
+
+    def spend(self, key: str, limit: int, window: int, now: datetime) -> Spent:
+        """Take one change out of the budget of `limit` changes in `window` seconds, if one is left.
+
+        Atomic: however many processes ask, no more than `limit` are allowed in one window. Raises
+        StateError, or boto3's ClientError.
+        """
+        if limit <= 0:
+            ends = datetime.fromtimestamp(_epoch(now) + window, UTC)
+            return Spent(used=0, limit=limit, allowed=False, window_ends=ends)
+        item, allowed = self._count(f"budget#{key}", 1, now, window, seen=now, limit=limit)
+        ends = datetime.fromtimestamp(item["expires_at"], UTC)
+        return Spent(used=item["tally"], limit=limit, allowed=allowed, window_ends=ends)
+
+    def _count(
+        self,
+        key: str,
+        n: int,
+        now: datetime,
+        window: int,
+        *,
+        seen: datetime,
+        limit: int = _NO_LIMIT,
+    ) -> tuple[dict[str, int], bool]:
+        """The item after adding `n`, and True; the item as it was, and False, if the limit is reached.
+
+        The two updates exclude each other by their conditions, so whoever loses the race to open a
+        window counts in the one that somebody else opened.
+        """
+        values = {":n": n, ":zero": 0, ":seen": _epoch(seen), ":ends": _epoch(now) + window}
+        here = {":now": _epoch(now)}
+        for _ in range(_RACES):
+            item, done = self._update(
+                key, _COUNT_IN_WINDOW, _IN_WINDOW, {**values, **here, ":limit": limit}
+            )
+            if done or item.get("expires_at", 0) > _epoch(now):
+                return item, done
+            item, done = self._update(key, _OPEN_WINDOW, _WINDOW_OVER, {**values, **here})
+            if done:
+                return item, done
+        raise StateError(f"{key}: lost {_RACES} races for its window")
+
+    def _write_if(
+        self, fingerprint: str, update: str, condition: str, values: dict[str, int]
+    ) -> bool:
+        return self._update(_finding(fingerprint), update, condition, values)[1]
+
+    def _update(
+        self, key: str, update: str, condition: str, values: dict[str, int]
+    ) -> tuple[dict[str, int], bool]:
+        """The item's numbers after the update, and True; as they are, and False, if not allowed."""
+        try:
+            answer = self.client.update_item(
+                TableName=self.table,
+                Key={"pk": {"S": key}},
+                UpdateExpression=update,
+                ConditionExpression=condition,
+                ExpressionAttributeValues={name: {"N": str(n)} for name, n in values.items()},
+                ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except self.client.exceptions.ConditionalCheckFailedException as refusal:
+            return _numbers(refusal.response.get("Item", {})), False
+        return _numbers(answer.get("Attributes", {})), True
+
+
+def _finding(fingerprint: str) -> str:
+    return f"finding#{fingerprint}"
+
+
+def _epoch(when: datetime) -> int:
+    return int(when.timestamp())
+
+
+def _numbers(item: Any) -> dict[str, int]:
+    return {name: int(value["N"]) for name, value in item.items() if "N" in value}
