@@ -1,0 +1,23 @@
+"""Endpoint policy documents: read, compared by meaning, and their differences told in words.
+
+Pure Python: no AWS calls, no clock, no environment.
+"""
+
+from guard.policy.difference import Difference, Risk, compare, differences, overall_risk
+from guard.policy.document import Choice, Policy, Statement, parse, same_meaning
+from guard.policy.reading import MAX_CHARACTERS, PolicyError
+
+__all__ = [
+    "MAX_CHARACTERS",
+    "Choice",
+    "Difference",
+    "Policy",
+    "PolicyError",
+    "Risk",
+    "Statement",
+    "compare",
+    "differences",
+    "overall_risk",
+    "parse",
+    "same_meaning",
+]

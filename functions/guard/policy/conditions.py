@@ -1,0 +1,192 @@
+"""The Condition element of a statement, in one form for everything IAM reads alike.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Context, Decimal
+from ipaddress import ip_network
+
+from guard.policy import patterns
+from guard.policy.reading import Number, PolicyError, as_items, as_object, below, kind
+
+_OPERATORS = {
+    operator.lower(): operator
+    for operator in (
+        *("StringEquals", "StringNotEquals", "StringLike", "StringNotLike"),
+        *("StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase"),
+        *("NumericEquals", "NumericNotEquals"),
+        *("NumericLessThan", "NumericLessThanEquals"),
+        *("NumericGreaterThan", "NumericGreaterThanEquals"),
+        *("DateEquals", "DateNotEquals"),
+        *("DateLessThan", "DateLessThanEquals"),
+        *("DateGreaterThan", "DateGreaterThanEquals"),
+        *("Bool", "BinaryEquals", "IpAddress", "NotIpAddress", "Null"),
+        *("ArnLike", "ArnNotLike"),
+    )
+} | {
+    # "These behave identically", says the page of ArnEquals and ArnLike, and of their opposites.
+    "arnequals": "ArnLike",
+    "arnnotequals": "ArnNotLike",
+}
+_QUANTIFIERS = {"": "", "foranyvalue": "ForAnyValue", "forallvalues": "ForAllValues"}
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,4})?")
+_EPOCH = re.compile(r"\d+")
+_INSTANT = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)",
+    re.ASCII,
+)
+_EXACT = Context(prec=20_480)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One key of one operator: the request must pass it for the statement to apply.
+
+    `operator` is spelled as IAM spells it, `key` in lower case, `values` in one form for each
+    meaning. Several values are alternatives of a positive operator, and all refused by a negative.
+    """
+
+    quantifier: str
+    operator: str
+    if_exists: bool
+    key: str
+    values: frozenset[str]
+
+    @property
+    def negative(self) -> bool:
+        return "Not" in self.operator
+
+    @property
+    def wildcards(self) -> bool:
+        """Whether `*` and `?` in the values are wildcards."""
+        return self.operator.endswith("Like")
+
+    def implied_by(self, other: "Condition") -> bool:
+        """Whether every request that passes `other` passes this one too, as far as can be seen."""
+        if (self.quantifier, self.operator, self.key) != (
+            other.quantifier,
+            other.operator,
+            other.key,
+        ):
+            return False
+        if other.if_exists and not self.if_exists:
+            return False
+        wide, narrow = (self, other) if not self.negative else (other, self)
+        return all(
+            any(wide._takes(mine, its) for mine in wide.values) for its in narrow.values
+        )
+
+    def _takes(self, mine: str, its: str) -> bool:
+        return patterns.covers(mine, its) if self.wildcards else mine == its
+
+
+def parse_conditions(
+    block: object, place: str, text_form: Callable[[str], str], spelling: dict[str, str]
+) -> frozenset[Condition]:
+    """The conditions of a statement; none for an empty block.
+
+    `text_form` gives a value as the policy's language version reads it; `spelling` is told how
+    the document writes each key. Raises PolicyError.
+    """
+    found: dict[tuple[str, str, bool, str], Condition] = {}
+    for operator, keys in as_object(block, place).items():
+        at = below(place, operator)
+        quantifier, name, if_exists = _operator(operator, at)
+        for key, values in as_object(keys, at).items():
+            where = below(at, key)
+            # The operator as written, so that ArnEquals and ArnLike of one key are both kept.
+            identity = (quantifier, operator.lower(), if_exists, key.lower())
+            if not key:
+                raise PolicyError(where, "a condition key is empty")
+            if identity in found:
+                raise PolicyError(where, "this key is given twice, in different case")
+            spelling.setdefault(key.lower(), key)
+            found[identity] = Condition(
+                quantifier,
+                name,
+                if_exists,
+                key.lower(),
+                frozenset(_values(name, values, where, text_form)),
+            )
+    return frozenset(found.values())
+
+
+def _operator(written: str, place: str) -> tuple[str, str, bool]:
+    prefix, colon, rest = written.rpartition(":")
+    quantifier = _QUANTIFIERS.get(prefix.lower())
+    name = rest.lower()
+    if_exists = name.endswith("ifexists")
+    operator = _OPERATORS.get(name.removesuffix("ifexists"))
+    if quantifier is None or (colon and not prefix) or operator is None:
+        raise PolicyError(place, f"IAM has no condition operator {written}")
+    if operator == "Null" and if_exists:
+        raise PolicyError(
+            place, "Null asks whether a key exists, so it cannot end in IfExists"
+        )
+    return quantifier, operator, if_exists
+
+
+def _values(
+    operator: str, values: object, place: str, text_form: Callable[[str], str]
+) -> Iterator[str]:
+    normal = _normaliser(operator)
+    for value, where in as_items(values, place):
+        match value:
+            case bool():
+                text = "true" if value else "false"
+            case str():
+                text = str(value) if isinstance(value, Number) else text_form(value)
+            case _:
+                raise PolicyError(
+                    where, f"expected text, a number or a boolean: {kind(value)}"
+                )
+        try:
+            yield normal(text)
+        except ValueError as error:
+            raise PolicyError(where, str(error)) from None
+
+
+def _normaliser(operator: str) -> Callable[[str], str]:
+    if operator.startswith("Numeric"):
+        return _number
+    if operator.startswith("Date"):
+        return _instant
+    if operator.endswith("IpAddress"):
+        return _network
+    if operator.endswith("IgnoreCase"):
+        return str.lower
+    if operator.endswith("Like"):
+        return patterns.tidy
+    return str
+
+
+def _number(text: str) -> str:
+    """One text for each number: 5, 5.0 and 0.5e1 are `5`."""
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(f"{text!r} is not a number")
+    number = _EXACT.normalize(Decimal(text))
+    return str(number) if number else "0"
+
+
+def _instant(text: str) -> str:
+    """One text for each point in time given in full; anything else stays as written."""
+    if _EPOCH.fullmatch(text):
+        return text.lstrip("0") or "0"
+    if not _INSTANT.fullmatch(text):
+        return text
+    seconds = (
+        datetime.fromisoformat(text) - datetime.fromtimestamp(0, UTC)
+    ).total_seconds()
+    return _number(f"{seconds:.6f}")
+
+
+def _network(text: str) -> str:
+    """One text for each network: an address alone is the network of that one address."""
+    try:
+        return str(ip_network(text, strict=False))
+    except ValueError:
+        raise ValueError(f"{text!r} is not an IP address or a CIDR block") from None

@@ -1,0 +1,87 @@
+"""Whether one statement reaches at least as far as another: careful, so that *yes* is certain.
+
+A *no* can be wrong (two statements can cover a third together, conditions can follow from each
+other in ways not looked at). Risks are worded from this, so what is unsure counts as a change.
+"""
+
+from collections.abc import Iterable
+
+from guard.policy import patterns
+from guard.policy.document import EVERYONE, Choice, Statement
+
+
+def covers(wide: Statement, narrow: Statement) -> bool:
+    """Whether `wide` applies, with the same effect, to each request that `narrow` applies to."""
+    return (
+        wide.effect == narrow.effect
+        and all(
+            any(mine.implied_by(its) for its in narrow.conditions)
+            for mine in wide.conditions
+        )
+        and principals_cover(wide.principals, narrow.principals)
+        and patterns_cover(wide.actions, narrow.actions)
+        and patterns_cover(wide.resources, narrow.resources)
+    )
+
+
+def covered_by_any(rule: Statement, statements: Iterable[Statement]) -> bool:
+    """Whether one of `statements` covers the rule."""
+    return any(covers(statement, rule) for statement in statements)
+
+
+def patterns_cover(wide: Choice, narrow: Choice) -> bool:
+    """Whether a choice of patterns (actions, resources) holds all of another."""
+    match wide.negated, narrow.negated:
+        case False, False:
+            return all(_held(pattern, wide) for pattern in narrow.values)
+        case True, True:
+            return all(_held(pattern, narrow) for pattern in wide.values)
+        case True, False:
+            return all(
+                not patterns.has_wildcards(one)
+                and not patterns.has_variables(one)
+                and not any(_may_meet(excepted, one) for excepted in wide.values)
+                for one in narrow.values
+            )
+        case _:
+            return "*" in wide.values
+
+
+def _held(pattern: str, choice: Choice) -> bool:
+    return any(patterns.covers(one, pattern) for one in choice.values)
+
+
+def _may_meet(excepted: str, plain: str) -> bool:
+    return patterns.has_variables(excepted) or patterns.covers(excepted, plain)
+
+
+def principals_cover(wide: Choice, narrow: Choice) -> bool:
+    """Whether a choice of principals holds all of another."""
+    match wide.negated, narrow.negated:
+        case False, False:
+            return all(_includes(wide, principal) for principal in narrow.values)
+        case True, True:
+            return all(_includes(narrow, principal) for principal in wide.values)
+        case True, False:
+            # Somebody of an excepted account, or a user behind an excepted role, may be meant.
+            return False
+        case _:
+            return EVERYONE in wide.values
+
+
+def _includes(choice: Choice, principal: str) -> bool:
+    if EVERYONE in choice.values or principal in choice.values:
+        return True
+    account = account_of(principal)
+    return account is not None and f"AWS:{account}" in choice.values
+
+
+def account_of(principal: str) -> str | None:
+    """The account of an `AWS:` principal, where its id tells."""
+    identity = principal.removeprefix("AWS:")
+    if identity == principal:
+        return None
+    parts = identity.split(":")
+    if len(parts) == 1:
+        return identity if identity.isdigit() else None
+    return parts[4] if len(parts) > 4 and parts[4].isdigit() else None
