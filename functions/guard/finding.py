@@ -115,16 +115,13 @@ class Finding:
         """
         if body.get("schema") != SCHEMA:
             raise ValueError(f"not a finding of schema {SCHEMA}: {body.get('schema')!r}")
-        fields = {key: value for key, value in body.items() if key not in ("schema", "fingerprint")}
-        return cls(
-            **{
-                **fields,
-                "kind": Kind(fields["kind"]),
-                "severity": Severity(fields["severity"]),
-                "first_seen": datetime.fromisoformat(fields["first_seen"]),
-                "last_seen": datetime.fromisoformat(fields["last_seen"]),
-            }
-        )
+        fields: dict[str, Any] = {**body}
+        del fields["schema"], fields["fingerprint"]
+        fields["kind"] = Kind(fields["kind"])
+        fields["severity"] = Severity(fields["severity"])
+        for when in ("first_seen", "last_seen"):
+            fields[when] = datetime.fromisoformat(fields[when])
+        return cls(**fields)
 
 
 def merge_equal(findings: Sequence[Finding]) -> list[Finding]:

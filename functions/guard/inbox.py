@@ -1,0 +1,79 @@
+"""The batch of SQS messages a reaction was handed, and which of them must come back.
+
+A message that cannot be read or whose work failed is named in the partial batch response, so SQS
+hands it out again and, in the end, to the dead-letter queue. Nothing is dropped in silence.
+
+See "Implementing partial batch responses" in the AWS Lambda developer guide.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One SQS message: its id and the EventBridge envelope in its body."""
+
+    id: str
+    envelope: Mapping[str, Any]
+
+    @property
+    def detail(self) -> Mapping[str, Any]:
+        return self.envelope["detail"]
+
+
+class UnreadableMessage(ValueError):
+    """A message body that is not an EventBridge envelope: not JSON, or without a `detail` object."""
+
+
+def _read(record: Mapping[str, Any]) -> Message:
+    try:
+        envelope: object = json.loads(record["body"])
+    except json.JSONDecodeError as error:
+        raise UnreadableMessage(f"the body is not JSON: {error}") from error
+    if not isinstance(envelope, dict):
+        raise UnreadableMessage("the body is not a JSON object")
+    envelope = cast(dict[str, Any], envelope)
+    if not isinstance(envelope.get("detail"), dict):
+        raise UnreadableMessage(
+            "the body is not an EventBridge envelope: it has no `detail` object"
+        )
+    return Message(record["messageId"], envelope)
+
+
+@dataclass(slots=True)
+class Inbox:
+    """The readable messages of a batch, and the failures collected so far, by message id."""
+
+    messages: list[Message]
+    failures: dict[str, str] = field(default_factory=dict[str, str])
+
+    @classmethod
+    def open(cls, event: Mapping[str, Any]) -> "Inbox":
+        """Read Lambda's SQS event; a body that cannot be read is a failure from the start."""
+        inbox = cls([])
+        for record in event["Records"]:
+            try:
+                inbox.messages.append(_read(record))
+            except UnreadableMessage as error:
+                inbox.failures[record["messageId"]] = str(error)
+        return inbox
+
+    def fail(self, messages: Sequence[Message], why: str) -> None:
+        """These messages' work was not done: they go back to the queue."""
+        for message in messages:
+            self.failures[message.id] = why
+
+    def log_failures(self, logger: "Logger") -> None:
+        """One error line per message that goes back, with the reason: dead letters are read by it."""
+        for id_, why in self.failures.items():
+            logger.error("message goes back to the queue", extra={"message_id": id_, "why": why})
+
+    def response(self) -> dict[str, list[dict[str, str]]]:
+        """Lambda's partial batch response."""
+        return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in self.failures]}

@@ -1,0 +1,45 @@
+"""Which endpoints a message of the policy queue is about. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from guard import record as records
+from guard.reconcile import is_reconcile
+from guard.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """What one message asks to be looked at; no endpoints: nothing to do, and `reason` says why.
+
+    `record` is who did what, for the finding; a sweep has none.
+    """
+
+    reason: str
+    endpoint_ids: frozenset[str] = frozenset()
+    record: Record | None = None
+
+
+def concern(envelope: Mapping[str, Any], service_name: str) -> Concern:
+    """Read one envelope.
+
+    Raises UnreadableRecord if it carries no CloudTrail record, or one that names no endpoint;
+    ValueError if it is a reconcile request that names none.
+    """
+    if is_reconcile(envelope):
+        detail = envelope["detail"]
+        endpoint_id = detail.get("vpcEndpointId")
+        if not isinstance(endpoint_id, str):
+            raise ValueError("a reconcile request on the policy queue needs a vpcEndpointId")
+        return Concern(str(detail.get("reason", "sweep")), frozenset({endpoint_id}))
+    record = records.from_envelope(envelope)
+    if record.failed:
+        return Concern(f"{record.event_name} failed: {record.error_code}")
+    service = records.service_name(record)
+    if service not in (None, service_name):
+        return Concern(f"an endpoint of {service}, not ours to guard")
+    endpoint_ids = frozenset(records.endpoint_ids(record))
+    if not endpoint_ids:
+        raise records.UnreadableRecord(f"{record.event_name} names no endpoint")
+    return Concern(record.event_name, endpoint_ids, record)

@@ -1,0 +1,72 @@
+"""What the template tells a function, read once at cold start and checked there.
+
+A variable that is missing or malformed raises `SettingsError` naming it, so that a bad deployment
+fails at its first invocation, loudly, and not in the middle of a repair.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+
+class SettingsError(ValueError):
+    """An environment variable is missing, or its value is not of the form the code needs."""
+
+
+def required(env: Mapping[str, str], name: str) -> str:
+    """The variable's text; SettingsError if it is missing or empty."""
+    value = env.get(name, "")
+    if not value:
+        raise SettingsError(f"environment variable {name} is missing or empty")
+    return value
+
+
+def whole_number(env: Mapping[str, str], name: str) -> int:
+    """The variable as an integer of at least 0."""
+    value = required(env, name)
+    if not value.isdecimal():
+        raise SettingsError(f"environment variable {name} is not a whole number: {value!r}")
+    return int(value)
+
+
+def items(env: Mapping[str, str], name: str) -> frozenset[str]:
+    """A comma-separated variable as a set; empty where the variable is empty."""
+    if name not in env:
+        raise SettingsError(f"environment variable {name} is missing")
+    return frozenset(part.strip() for part in env[name].split(",") if part.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What every reaction needs to know of the place it was deployed to."""
+
+    account_id: str
+    region: str
+    partition: str
+    org_id: str
+    stack_id: str
+    topic_arn: str
+    table_name: str
+    mode_parameter: str
+    opt_out_tag: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """Read the variables of the template's Globals section; SettingsError names a bad one."""
+        return cls(
+            account_id=required(env, "ACCOUNT_ID"),
+            region=required(env, "AWS_REGION"),
+            partition=required(env, "PARTITION"),
+            org_id=env.get("ORG_ID", ""),
+            stack_id=required(env, "STACK_ID"),
+            topic_arn=required(env, "TOPIC_ARN"),
+            table_name=required(env, "TABLE_NAME"),
+            mode_parameter=required(env, "MODE_PARAMETER"),
+            opt_out_tag=required(env, "OPT_OUT_TAG"),
+        )
+
+    @property
+    def service_name(self) -> str:
+        """The endpoint service that is guarded, as DescribeVpcEndpoints names it."""
+        prefix = "cn.com.amazonaws" if self.partition == "aws-cn" else "com.amazonaws"
+        return f"{prefix}.{self.region}.secretsmanager"
