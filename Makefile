@@ -1,0 +1,113 @@
+# Needs make and any Python from 3.11 on. Everything else is put into this folder by the targets below:
+# uv (where there is none), Python 3.13 (where there is none), and one environment per tool set.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+UV_VERSION := 0.13.9
+RUNTIME ?= inprocess
+CONFIG_ENV ?= default
+
+export SAM_CLI_TELEMETRY := 0
+# One folder, one environment each: an active environment of somebody else is none of ours.
+unexport VIRTUAL_ENV
+
+# --- tools ------------------------------------------------------------------------------------------
+
+# The uv on PATH if it is recent enough for pyproject.toml, or else a pinned one of our own.
+ENOUGH_UV := $(shell uv --version 2>/dev/null | { read -r _ version _ && \
+	printf '0.9\n%s\n' "$$version" | sort -V -C; } && echo yes)
+ifeq ($(ENOUGH_UV),yes)
+UV := uv
+else
+UV := .tools/uv/bin/uv
+UV_FILE := $(UV)
+endif
+
+# From the root folder, because .python-version makes pyenv's shims fail here where 3.13 is missing.
+.tools/uv/bin/uv:
+	@echo "Installing uv $(UV_VERSION) into .tools"
+	@rm -rf .tools/uv && mkdir -p .tools
+	@here="$$PWD"; cd /; \
+	for python in python3 python3.13 python3.12 python3.11 /usr/bin/python3 python none; do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break || true; \
+	done; \
+	if [ "$$python" = none ]; then echo "Python 3.11 or later is needed" >&2; exit 1; fi; \
+	"$$python" -m pip install --quiet --no-cache-dir --root-user-action ignore --target "$$here/.tools/uv" \
+		"uv==$(UV_VERSION)" 2>"$$here/.tools/pip.log" \
+	|| "$$python" "$$here/.ci/get_uv.py" "$(UV_VERSION)" "$$here/.tools/uv"
+	@touch $@
+
+# Three environments from one lock file: SAM CLI and checkov would downgrade boto3 in the first.
+.venv/.stamp: pyproject.toml uv.lock .python-version | $(UV_FILE)
+	UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --frozen --quiet
+	@touch $@
+
+.venv-sam/.stamp .venv-checkov/.stamp: .venv-%/.stamp: uv.lock .python-version | $(UV_FILE)
+	UV_PROJECT_ENVIRONMENT=.venv-$* $(UV) sync --frozen --quiet --only-group $*
+	@touch $@
+
+# --- what people call -------------------------------------------------------------------------------
+
+.PHONY: help
+help:  ## List the targets
+	@echo "VPCE Guard. Targets:"
+	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+.PHONY: setup
+setup: .venv/.stamp  ## Set up the environment (every other target does so by itself)
+
+.PHONY: drill
+drill: .venv/.stamp $(if $(filter lambda,$(RUNTIME)),.aws-sam/build/template.yaml)  ## Run the main job on the embedded cloud; RUNTIME=lambda for the built artefacts
+	.venv/bin/python -m guardctl drill --runtime $(RUNTIME)
+
+.PHONY: test
+test: .venv/.stamp .aws-sam/build/template.yaml  ## Run every test
+	.venv/bin/python -m pytest -n 2
+
+.PHONY: lint
+lint: .venv/.stamp .venv-sam/.stamp .venv-checkov/.stamp check-lock  ## Check format, code, types, template, locked requirements
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/pyright
+	.venv/bin/cfn-lint
+	AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/sam validate --lint
+	.venv-checkov/bin/checkov --config-file .checkov.yaml
+
+.PHONY: lock
+lock: | $(UV_FILE)  ## Lock again after a change of the dependencies in pyproject.toml
+	$(UV) lock
+	$(EXPORT) > layers/dependencies/requirements.txt
+
+.PHONY: check-lock
+check-lock: | $(UV_FILE)
+	$(UV) lock --check --quiet
+	$(EXPORT) | diff -u layers/dependencies/requirements.txt -
+
+.PHONY: build
+build: .aws-sam/build/template.yaml  ## Build the functions and layers with SAM
+
+.PHONY: deploy
+deploy: .venv-sam/.stamp build  ## Deploy to the AWS account of your credentials; CONFIG_ENV=default|prod
+	.venv-sam/bin/sam deploy --guided --config-env $(CONFIG_ENV)
+
+.PHONY: clean
+clean:  ## Remove everything these targets made
+	rm -rf .aws-sam .venv .venv-sam .venv-checkov .tools .pytest_cache .ruff_cache .hypothesis
+	find functions guardctl emulator tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- what they are made of --------------------------------------------------------------------------
+
+# What the dependencies layer installs, hashes included, exactly as locked.
+EXPORT := $(UV) export --frozen --quiet --no-dev --no-emit-project --no-annotate --no-header \
+	--format requirements.txt
+
+SOURCES := $(shell find functions layers -type f -not -name '*.pyc')
+
+# SAM's builder wants a python3.13 on PATH, which its own environment has. The Region is any: nothing is
+# asked of AWS here.
+.aws-sam/build/template.yaml: template.yaml samconfig.toml $(SOURCES) .venv-sam/.stamp
+	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" AWS_DEFAULT_REGION=us-east-1 sam build
+	@touch $@
