@@ -230,9 +230,7 @@ def _group_steps(vpc: Vpc, wanted: Wanted) -> tuple[list[Step], str | None]:
 def _create(vpc: Vpc, wanted: Wanted) -> Plan:
     subnet_ids = choose_subnets(usable_subnets(vpc), ())
     if not subnet_ids:
-        if vpc.subnets:
-            return Plan(vpc.id, Verdict.NOT_REPAIRABLE, (_no_room(vpc),))
-        return Plan(vpc.id, Verdict.WAITING, ("the VPC has no subnet yet",))
+        return Plan(vpc.id, *_without_subnets(vpc))
     if wanted.policy_problem:
         # An endpoint without its policy would let everything through from its first second on.
         return Plan(vpc.id, Verdict.NOT_REPAIRABLE, (wanted.policy_problem,))
@@ -248,12 +246,16 @@ def _create(vpc: Vpc, wanted: Wanted) -> Plan:
     )
 
 
-def _no_room(vpc: Vpc) -> str:
+def _without_subnets(vpc: Vpc) -> tuple[Verdict, tuple[str, ...]]:
+    """The verdict and reasons where no subnet can hold a network interface of the endpoint."""
+    if not vpc.subnets:
+        return Verdict.WAITING, ("the VPC has no subnet yet",)
     zones = ", ".join(sorted({subnet.zone_id for subnet in vpc.subnets}))
-    return (
+    reason = (
         f"none of the {len(vpc.subnets)} subnets (AZs {zones}) can hold the endpoint: the service "
         "must support the AZ, and the subnet must have a free IPv4 address and be in the Region"
     )
+    return Verdict.NOT_REPAIRABLE, (reason,)
 
 
 def _because(endpoint: Endpoint) -> str:
@@ -291,28 +293,22 @@ def _repair(vpc: Vpc, endpoint: Endpoint, wanted: Wanted) -> Plan:
                 enable_private_dns=not endpoint.private_dns,
             )
         )
+    if not steps and not taken:
+        return Plan(vpc.id, *_without_subnets(vpc), endpoint_id=endpoint.id)
+    if endpoint.state != "available":
+        reasons.append(f"{endpoint.id} is {endpoint.state}{_because(endpoint)}")
     return Plan(
-        vpc.id,
-        _verdict(endpoint, steps, taken),
-        _state(endpoint, reasons),
-        tuple(steps),
-        endpoint.id,
+        vpc.id, _verdict(endpoint, steps), tuple(reasons), tuple(steps), endpoint_id=endpoint.id
     )
 
 
-def _state(endpoint: Endpoint, reasons: Sequence[str]) -> tuple[str, ...]:
-    if endpoint.state == "available":
-        return tuple(reasons)
-    return (*reasons, f"{endpoint.id} is {endpoint.state}{_because(endpoint)}")
-
-
-def _verdict(endpoint: Endpoint, steps: Sequence[Step], taken_zones: Sequence[str]) -> Verdict:
+def _verdict(endpoint: Endpoint, steps: Sequence[Step]) -> Verdict:
     if steps:
         return Verdict.BROKEN
-    if not taken_zones:
-        return Verdict.WAITING  # an endpoint without subnets in a VPC without usable ones
     if endpoint.state == "pendingacceptance":
-        return Verdict.NOT_REPAIRABLE
+        return (
+            Verdict.NOT_REPAIRABLE
+        )  # the service's owner must accept it; AWS's services never ask
     return Verdict.WORKS if endpoint.state == "available" else Verdict.SETTLING
 
 

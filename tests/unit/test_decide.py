@@ -1,0 +1,415 @@
+"""The judgement on a VPC: each deviation alone has its reason and its step, and nothing else does."""
+
+from dataclasses import replace
+
+import pytest
+from guard.decide import (
+    AuthoriseHttps,
+    CreateEndpoint,
+    CreateGroup,
+    EnableDnsAttribute,
+    ModifyEndpoint,
+    Plan,
+    Verdict,
+    choose_subnets,
+    decide,
+    serving_endpoint,
+    uncovered,
+)
+from guard.vpc import PREFERRED_SUBNET_TAG, Endpoint, SecurityGroup, Vpc, network
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.builders import NOON, OURS, WANTED, ZONES, endpoint, group, subnet, vpc
+
+
+def test_a_working_endpoint_needs_nothing():
+    plan = decide(vpc(), WANTED)
+
+    assert plan == Plan("vpc-1", Verdict.WORKS, endpoint_id="vpce-1")
+
+
+def test_a_vpc_without_an_endpoint_gets_one_with_everything_it_needs():
+    bare = vpc(
+        endpoints=[],
+        groups=[],
+        dns_support=False,
+        dns_hostnames=False,
+        subnets=[subnet("subnet-1", "use1-az1"), subnet("subnet-2", "use1-az2")],
+        networks=["10.0.0.0/16", "100.64.0.0/20"],
+    )
+
+    assert decide(bare, WANTED).steps == (
+        EnableDnsAttribute("vpc-1", "enableDnsSupport"),
+        EnableDnsAttribute("vpc-1", "enableDnsHostnames"),
+        CreateGroup("vpc-1", "vpce-guard-secretsmanager-vpc-1"),
+        AuthoriseHttps(None, ("10.0.0.0/16", "100.64.0.0/20")),
+        CreateEndpoint(
+            "vpc-1",
+            WANTED.service_name,
+            ("subnet-1", "subnet-2"),
+            None,
+            WANTED.policy,
+            known_endpoints=(),
+        ),
+    )
+
+
+def test_our_group_left_from_an_earlier_endpoint_is_used_again():
+    plan = decide(vpc(endpoints=[]), WANTED)
+
+    (create,) = plan.steps
+    assert isinstance(create, CreateEndpoint)
+    assert create.group_id == "sg-ours"
+
+
+def test_an_earlier_endpoint_is_part_of_the_creation_so_that_its_token_is_not_used_again():
+    plan = decide(vpc(endpoints=[endpoint("vpce-old", "deleted")]), WANTED)
+
+    (create,) = plan.steps
+    assert isinstance(create, CreateEndpoint)
+    assert create.known_endpoints == ("vpce-old",)
+
+
+@pytest.mark.parametrize(
+    ("deviation", "reason"),
+    [
+        ({"owner_id": "444455556666"}, "444455556666"),
+        ({"tags": {"vpce-guard:ignore": ""}}, "vpce-guard:ignore"),
+    ],
+)
+def test_what_is_not_ours_to_change_is_exempt_even_without_an_endpoint(deviation, reason):
+    plan = decide(vpc(endpoints=[], **deviation), WANTED)
+
+    assert (plan.verdict, plan.steps) == (Verdict.EXEMPT, ())
+    assert reason in plan.reasons[0]
+
+
+def test_without_a_subnet_there_is_nothing_to_put_an_endpoint_in_yet():
+    plan = decide(vpc(endpoints=[], subnets=[]), WANTED)
+
+    assert (plan.verdict, plan.steps) == (Verdict.WAITING, ())
+
+
+@pytest.mark.parametrize(
+    "unusable",
+    [
+        subnet(zone_id="use1-az3"),
+        subnet(free=0),
+        subnet(on_outpost=True),
+        subnet(ipv6_only=True),
+    ],
+    ids=["unsupported AZ", "no free address", "outpost", "IPv6 only"],
+)
+def test_subnets_that_cannot_hold_the_endpoint_are_reported_not_tried(unusable):
+    plan = decide(vpc(endpoints=[], subnets=[unusable]), WANTED)
+
+    assert (plan.verdict, plan.steps) == (Verdict.NOT_REPAIRABLE, ())
+    assert unusable.zone_id in plan.reasons[0]
+
+
+def test_without_an_approved_policy_no_endpoint_is_created():
+    plan = decide(vpc(endpoints=[]), replace(WANTED, policy="", policy_problem="no such policy"))
+
+    assert (plan.verdict, plan.steps) == (Verdict.NOT_REPAIRABLE, ())
+    assert plan.reasons == ("no such policy",)
+
+
+@pytest.mark.parametrize("state", ["deleted", "failed", "rejected", "expired"])
+def test_a_dead_endpoint_is_replaced(state):
+    plan = decide(vpc(endpoints=[endpoint(state=state, problem="quota")]), WANTED)
+
+    assert plan.verdict is Verdict.BROKEN
+    assert plan.creates
+    assert f"vpce-1 is {state} (quota)" in plan.reasons
+
+
+def test_while_one_is_deleting_the_private_name_is_taken_so_we_wait():
+    plan = decide(vpc(endpoints=[endpoint(state="deleting")]), WANTED)
+
+    assert (plan.verdict, plan.steps) == (Verdict.SETTLING, ())
+
+
+@pytest.mark.parametrize("state", ["pending", "partial"])
+def test_a_right_endpoint_that_is_not_yet_available_settles(state):
+    plan = decide(vpc(endpoints=[endpoint(state=state)]), WANTED)
+
+    assert (plan.verdict, plan.steps) == (Verdict.SETTLING, ())
+    assert plan.reasons == (f"vpce-1 is {state}",)
+
+
+@pytest.mark.parametrize(
+    ("deviation", "steps", "reason"),
+    [
+        (
+            {"dns_hostnames": False},
+            [EnableDnsAttribute("vpc-1", "enableDnsHostnames")],
+            "enableDnsHostnames is off",
+        ),
+        (
+            {"dns_support": False},
+            [EnableDnsAttribute("vpc-1", "enableDnsSupport")],
+            "enableDnsSupport is off",
+        ),
+        (
+            {"endpoints": [endpoint(private_dns=False)]},
+            [ModifyEndpoint("vpce-1", enable_private_dns=True)],
+            "private DNS is off",
+        ),
+        (
+            {"subnets": [subnet(), subnet("subnet-2", "use1-az2")]},
+            [ModifyEndpoint("vpce-1", add_subnet_ids=("subnet-2",))],
+            "no network interface in use1-az2",
+        ),
+        (
+            {"endpoints": [endpoint(subnet_ids=[])]},
+            [ModifyEndpoint("vpce-1", add_subnet_ids=("subnet-1",))],
+            "no network interface in use1-az1",
+        ),
+        (
+            {"networks": ["10.0.0.0/16", "100.64.0.0/20"]},
+            [AuthoriseHttps("sg-ours", ("100.64.0.0/20",))],
+            "do not admit port 443",
+        ),
+        (
+            {
+                "endpoints": [endpoint(group_ids=["sg-theirs"])],
+                "groups": [group("sg-theirs", [], tags={})],
+            },
+            [
+                CreateGroup("vpc-1", "vpce-guard-secretsmanager-vpc-1"),
+                AuthoriseHttps(None, ("10.0.0.0/16",)),
+                ModifyEndpoint("vpce-1", add_group=True),
+            ],
+            "do not admit port 443",
+        ),
+        (
+            {
+                "endpoints": [endpoint(group_ids=["sg-theirs"])],
+                "groups": [group("sg-theirs", [], tags={}), group()],
+            },
+            [ModifyEndpoint("vpce-1", add_group=True, group_id="sg-ours")],
+            "do not admit port 443",
+        ),
+    ],
+    ids=[
+        "hostnames off",
+        "support off",
+        "private DNS off",
+        "new AZ",
+        "no interfaces at all",
+        "second CIDR",
+        "their group keeps the VPC out",
+        "their group, ours is there",
+    ],
+)
+def test_each_fault_alone_has_its_own_steps_and_reason(deviation, steps, reason):
+    plan = decide(vpc(**deviation), WANTED)
+
+    assert (plan.verdict, plan.endpoint_id) == (Verdict.BROKEN, "vpce-1")
+    assert list(plan.steps) == steps
+    assert any(reason in one for one in plan.reasons)
+
+
+def test_all_that_one_endpoint_lacks_goes_into_one_call():
+    lacking = vpc(
+        subnets=[subnet(), subnet("subnet-2", "use1-az2")],
+        endpoints=[endpoint(group_ids=["sg-theirs"], private_dns=False)],
+        groups=[group("sg-theirs", [], tags={}), group()],
+    )
+
+    assert decide(lacking, WANTED).steps == (
+        ModifyEndpoint("vpce-1", ("subnet-2",), True, "sg-ours", enable_private_dns=True),
+    )
+
+
+def test_a_group_of_another_stack_is_not_ours():
+    theirs = group("sg-ours", [], tags=OURS | {"vpce-guard:stack": "arn:other"})
+
+    plan = decide(vpc(groups=[theirs]), WANTED)
+
+    assert AuthoriseHttps("sg-ours", ("10.0.0.0/16",)) not in plan.steps
+    assert CreateGroup("vpc-1", "vpce-guard-secretsmanager-vpc-1") in plan.steps
+
+
+def test_a_group_that_admits_more_than_the_vpc_is_enough_and_stays_as_it_is():
+    wide = vpc(
+        endpoints=[endpoint(group_ids=["sg-theirs"])],
+        groups=[group("sg-theirs", ["10.0.0.0/9", "0.0.0.0/0"], tags={})],
+    )
+
+    assert decide(wide, WANTED).verdict is Verdict.WORKS
+
+
+def test_a_gateway_endpoint_serves_nobody():
+    plan = decide(vpc(endpoints=[endpoint(type_="gateway")]), WANTED)
+
+    assert plan.creates
+
+
+def test_of_several_endpoints_the_one_with_private_dns_is_the_one_that_must_work():
+    plain = endpoint("vpce-plain", private_dns=False)
+    named = endpoint("vpce-named")
+
+    assert serving_endpoint([plain, named]) == named
+    assert decide(vpc(endpoints=[plain, named]), WANTED).endpoint_id == "vpce-named"
+
+
+# Subnet choice and coverage: the input is a shape.
+
+SUBNETS = st.lists(
+    st.builds(
+        subnet,
+        id_=st.integers(0, 40).map(lambda n: f"subnet-{n}"),
+        zone_id=st.sampled_from([*ZONES, "use1-az3"]),
+        free=st.integers(0, 250),
+        tags=st.sampled_from([{}, {PREFERRED_SUBNET_TAG: ""}]),
+    ),
+    max_size=12,
+    unique_by=lambda one: one.id,
+)
+
+
+@given(SUBNETS, st.sets(st.sampled_from(ZONES)))
+def test_one_subnet_is_chosen_for_each_zone_that_has_none(subnets, taken):
+    chosen = choose_subnets(subnets, taken)
+
+    zones = {one.id: one.zone_id for one in subnets}
+    chosen_zones = [zones[id_] for id_ in chosen]
+    assert len(set(chosen_zones)) == len(chosen_zones)
+    assert set(chosen_zones) == {one.zone_id for one in subnets} - taken
+
+
+@given(SUBNETS, st.randoms())
+def test_the_choice_does_not_depend_on_the_order_aws_lists_them_in(subnets, random):
+    shuffled = list(subnets)
+    random.shuffle(shuffled)
+
+    assert choose_subnets(subnets, ()) == choose_subnets(shuffled, ())
+
+
+@given(SUBNETS)
+def test_a_preferred_subnet_wins_then_the_one_with_most_room(subnets):
+    by_id = {one.id: one for one in subnets}
+    for id_ in choose_subnets(subnets, ()):
+        rivals = [one for one in subnets if one.zone_id == by_id[id_].zone_id]
+        if any(PREFERRED_SUBNET_TAG in one.tags for one in rivals):
+            rivals = [one for one in rivals if PREFERRED_SUBNET_TAG in one.tags]
+        assert by_id[id_] in rivals
+        assert by_id[id_].free_addresses == max(one.free_addresses for one in rivals)
+
+
+@given(st.integers(0, 255), st.integers(17, 28))
+def test_the_two_halves_of_a_network_admit_the_whole_of_it(octet, length):
+    whole = network(f"10.{octet}.0.0/{length}")
+    halves = list(whole.subnets(prefixlen_diff=1))
+
+    assert uncovered([whole], halves) == ()
+    assert uncovered([whole], halves[:1]) == (whole,)
+    assert uncovered([whole], [whole.supernet()]) == ()
+
+
+def test_ipv6_is_not_covered_by_ipv4():
+    v6 = network("2001:db8::/56")
+
+    assert uncovered([v6], [network("0.0.0.0/0")]) == (v6,)
+    assert uncovered([v6], [network("::/0")]) == ()
+
+
+# The plan carried out on paper: whatever the VPC was like, nothing is left to do afterwards.
+
+ENDPOINTS = st.lists(
+    st.builds(
+        endpoint,
+        id_=st.integers(0, 9).map(lambda n: f"vpce-{n}"),
+        state=st.sampled_from(["available", "pending", "deleted", "failed", "deleting"]),
+        subnet_ids=st.sets(st.integers(0, 40).map(lambda n: f"subnet-{n}"), max_size=2),
+        group_ids=st.sets(st.sampled_from(["sg-ours", "sg-theirs"]), min_size=1),
+        type_=st.sampled_from(["interface", "gateway"]),
+        private_dns=st.booleans(),
+    ),
+    max_size=3,
+    unique_by=lambda one: one.id,
+)
+VPCS = st.builds(
+    vpc,
+    networks=st.sets(
+        st.sampled_from(["10.0.0.0/16", "100.64.0.0/20", "2001:db8::/56"]), min_size=1
+    ),
+    dns_support=st.booleans(),
+    dns_hostnames=st.booleans(),
+    subnets=SUBNETS,
+    endpoints=ENDPOINTS,
+    groups=st.sampled_from(
+        [
+            [],
+            [group(admits=[])],
+            [group(), group("sg-theirs", [], tags={})],
+            [group("sg-theirs", ["0.0.0.0/0", "::/0"], tags={})],
+        ]
+    ),
+)
+
+
+def applied(vpc: Vpc, plan: Plan) -> Vpc:
+    """The VPC as AWS would show it after the plan, were nothing refused."""
+    for step in plan.steps:
+        vpc = _applied_step(vpc, step)
+    return vpc
+
+
+def _applied_step(vpc: Vpc, step) -> Vpc:
+    match step:
+        case EnableDnsAttribute(_, "enableDnsSupport"):
+            return replace(vpc, dns_support=True)
+        case EnableDnsAttribute():
+            return replace(vpc, dns_hostnames=True)
+        case CreateGroup(_, name):
+            new = SecurityGroup("sg-new", name, OURS, frozenset())
+            return replace(vpc, groups={**vpc.groups, "sg-new": new})
+        case AuthoriseHttps(group_id, cidrs):
+            one = vpc.groups[group_id or "sg-new"]
+            admitted = one.admits_https_from | {network(cidr) for cidr in cidrs}
+            return replace(
+                vpc, groups={**vpc.groups, one.id: replace(one, admits_https_from=admitted)}
+            )
+        case CreateEndpoint():
+            groups = frozenset({step.group_id or "sg-new"})
+            subnets = frozenset(step.subnet_ids)
+            new = Endpoint("vpce-new", "interface", "pending", subnets, groups, True, NOON)
+            return replace(vpc, endpoints=(*vpc.endpoints, new))
+        case ModifyEndpoint():
+            return replace(vpc, endpoints=tuple(_modified(one, step) for one in vpc.endpoints))
+    raise AssertionError(step)
+
+
+def _modified(one: Endpoint, step: ModifyEndpoint) -> Endpoint:
+    if one.id != step.endpoint_id:
+        return one
+    added = {step.group_id or "sg-new"} if step.add_group else set()
+    return replace(
+        one,
+        state="pending",
+        subnet_ids=one.subnet_ids | set(step.add_subnet_ids),
+        group_ids=one.group_ids | added,
+        private_dns=one.private_dns or step.enable_private_dns,
+    )
+
+
+@given(VPCS)
+def test_after_the_plan_there_is_nothing_left_to_do(one):
+    first = decide(one, WANTED)
+
+    second = decide(applied(one, first), WANTED)
+
+    assert second.steps == ()
+    if first.steps:
+        assert second.verdict is not Verdict.BROKEN
+
+
+@given(VPCS)
+def test_every_verdict_but_works_gives_its_reasons(one):
+    plan = decide(one, WANTED)
+
+    assert plan.reasons or plan.verdict is Verdict.WORKS
+    assert bool(plan.steps) == (plan.verdict is Verdict.BROKEN)
