@@ -30,6 +30,10 @@ class UnreadableRecord(ValueError):
     """Raised when a value is no CloudTrail record, or no event with one; names what it needs."""
 
 
+class NotFromCloudTrail(UnreadableRecord):
+    """Raised when an event is not one by which CloudTrail brings a record."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """Who called (`userIdentity`). What the record does not say is an empty string."""
@@ -141,17 +145,17 @@ def parse(detail: Mapping[str, Any]) -> Record:
 def from_envelope(body: Mapping[str, Any]) -> Record:
     """Read one EventBridge event that carries a CloudTrail record.
 
-    Raises UnreadableRecord if it is no such event, or its `detail` no record.
+    Raises NotFromCloudTrail if it is no such event, UnreadableRecord if its `detail` is no record.
     """
     if not isinstance(body, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise UnreadableRecord(f"an event must be an object, this is {_kind(body)}")
+        raise NotFromCloudTrail(f"an event must be an object, this is {_kind(body)}")
     detail_type = body.get("detail-type")
     if not isinstance(detail_type, str) or not detail_type.endswith(FROM_CLOUDTRAIL):
-        raise UnreadableRecord(
+        raise NotFromCloudTrail(
             f"an event of CloudTrail is needed, its detail-type is {detail_type!r}"
         )
     if "detail" not in body:
-        raise UnreadableRecord("an event needs a detail")
+        raise NotFromCloudTrail("an event needs a detail")
     return parse(body["detail"])
 
 

@@ -408,7 +408,7 @@ def test_reading_never_fails_but_by_saying_so(value: Any):
     try:
         record = parse(value)
     except UnreadableRecord as error:
-        assert str(error)
+        assert str(error)  # noqa: PT017 - most examples do not raise
         return
     assert record.event_name
     assert record.event_source
