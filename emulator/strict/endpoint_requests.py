@@ -1,0 +1,132 @@
+"""The four endpoint actions as requests: parameters in, answers out.
+
+moto drops IpAddressType, DnsOptions, PrivateDnsEnabled (on modify), MaxResults and NextToken, never
+reports a deletion that failed, and answers HTTP 500 to the filters `vpc-endpoint-id`,
+`ip-address-type` and to unknown ones. AWS heeds all of them.
+"""
+
+import base64
+import binascii
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.ec2.exceptions import InvalidNextToken, InvalidParameterValue
+from moto.ec2.models.vpcs import VPCEndPoint
+from moto.ec2.responses.vpcs import VPCs
+
+from .patching import Patches
+
+patches = Patches()
+
+_FILTERS = {
+    *("ip-address-type", "service-name", "service-region", "tag-key", "vpc-id"),
+    *("vpc-endpoint-id", "vpc-endpoint-state", "vpc-endpoint-type"),
+}
+_PAGE = 1_000
+
+
+@patches.method(VPCs)
+def create_vpc_endpoint(moto: Any, request: Any) -> ActionResult:
+    endpoint = request.ec2_backend.create_vpc_endpoint(
+        vpc_id=request._get_param("VpcId"),
+        service_name=request._get_param("ServiceName"),
+        endpoint_type=request._get_param("VpcEndpointType"),
+        policy_document=request._get_param("PolicyDocument"),
+        route_table_ids=request._get_param("RouteTableIds", []),
+        subnet_ids=request._get_param("SubnetIds", []),
+        security_group_ids=request._get_param("SecurityGroupIds", []),
+        private_dns_enabled=request._get_param("PrivateDnsEnabled", True),
+        ip_address_type=request._get_param("IpAddressType"),
+        dns_options=request._get_param("DnsOptions"),
+        client_token=request._get_param("ClientToken"),
+        tags=request._parse_tag_specification("vpc-endpoint").get("vpc-endpoint", {}),
+    )
+    return ActionResult({"VpcEndpoint": endpoint, "ClientToken": endpoint.client_token})
+
+
+@patches.method(VPCs)
+def modify_vpc_endpoint(moto: Any, request: Any) -> ActionResult:
+    request.ec2_backend.modify_vpc_endpoint(
+        vpc_id=request._get_param("VpcEndpointId"),
+        policy_doc=request._get_param("PolicyDocument"),
+        reset_policy=request._get_param("ResetPolicy", False),
+        add_subnets=request._get_param("AddSubnetIds", []),
+        remove_subnets=request._get_param("RemoveSubnetIds", []),
+        add_route_tables=request._get_param("AddRouteTableIds", []),
+        remove_route_tables=request._get_param("RemoveRouteTableIds", []),
+        add_security_groups=request._get_param("AddSecurityGroupIds", []),
+        remove_security_groups=request._get_param("RemoveSecurityGroupIds", []),
+        private_dns_enabled=request._get_param("PrivateDnsEnabled"),
+        ip_address_type=request._get_param("IpAddressType"),
+        dns_options=request._get_param("DnsOptions"),
+    )
+    return ActionResult({"Return": True})
+
+
+@patches.method(VPCs)
+def describe_vpc_endpoints(moto: Any, request: Any) -> ActionResult:
+    filters = request._filters_from_querystring()
+    for name in filters:
+        if name not in _FILTERS and not name.startswith("tag:"):
+            raise InvalidParameterValue(f"The filter '{name}' is invalid")
+    found = request.ec2_backend.describe_vpc_endpoints(
+        vpc_end_point_ids=request._get_param("VpcEndpointIds", []), filters=filters
+    )
+    start = _position(request._get_param("NextToken"))
+    end = start + min(request._get_param("MaxResults") or _PAGE, _PAGE)
+    return ActionResult(
+        {
+            "VpcEndpoints": found[start:end],
+            "NextToken": _token(end) if end < len(found) else None,
+        }
+    )
+
+
+@patches.method(VPCs)
+def delete_vpc_endpoints(moto: Any, request: Any) -> ActionResult:
+    ids = request._get_param("VpcEndpointIds", [])
+    known = [e for e in ids if e in request.ec2_backend.vpc_end_points]
+    request.ec2_backend.delete_vpc_endpoints(vpce_ids=known)
+    unsuccessful = [
+        {
+            "ResourceId": endpoint_id,
+            # Not the code of the other calls: InvalidVpcEndpoint, without Id.
+            "Error": {
+                "Code": "InvalidVpcEndpoint.NotFound",
+                "Message": f"The Vpc Endpoint Id '{endpoint_id}' does not exist",
+            },
+        }
+        for endpoint_id in ids
+        if endpoint_id not in known
+    ]
+    return ActionResult({"Unsuccessful": unsuccessful})
+
+
+def _token(position: int) -> str:
+    return base64.urlsafe_b64encode(str(position).encode()).decode()
+
+
+def _position(token: str | None) -> int:
+    if token is None:
+        return 0
+    try:
+        return int(base64.urlsafe_b64decode(token))
+    except (ValueError, binascii.Error) as error:
+        raise InvalidNextToken(token) from error
+
+
+@patches.method(VPCEndPoint)
+def get_filter_value(
+    moto: Any, endpoint: VPCEndPoint, filter_name: str, method_name: str | None = None
+) -> Any:
+    match filter_name:
+        case "vpc-endpoint-id":
+            return endpoint.id
+        case "ip-address-type":
+            return getattr(endpoint, "ip_address_type", "ipv4")
+        case "service-region":
+            return endpoint.ec2_backend.region_name
+        case _:
+            value = moto(endpoint, filter_name, method_name)
+            # moto's matcher counts an absent tag as a match of nothing only for text.
+            return "" if value is None and filter_name.startswith("tag:") else value

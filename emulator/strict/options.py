@@ -1,0 +1,37 @@
+"""What the strict layer plays that AWS leaves to the place and the day.
+
+AWS does not promise how long an endpoint stays `pending`, which zones a service reaches, or when a
+caller is throttled. These are the settings of one such place and day.
+"""
+
+from dataclasses import dataclass, field, fields
+
+
+@dataclass(slots=True)
+class Options:
+    """Read at every call, so a test may change one at any moment; seconds are virtual ones."""
+
+    #: How long an endpoint is `pending` after it was created or modified.
+    pending_seconds: float = 90
+    #: How long it is `deleting`, and still holds its interfaces and its private DNS name.
+    deleting_seconds: float = 60
+    #: How long it is listed as `deleted` before it vanishes.
+    deleted_seconds: float = 60
+    #: Interface endpoints per VPC (an adjustable quota of AWS).
+    endpoints_per_vpc: int = 50
+    #: Availability zones, by id, that the Secrets Manager endpoint service does not reach.
+    unsupported_zone_ids: set[str] = field(default_factory=lambda: {"use1-az3"})
+    #: Whether Create-, Modify- and DeleteVpcEndpoint(s) draw on AWS's request buckets.
+    throttle: bool = False
+    #: The size of such a bucket, and what flows back per second.
+    throttle_bucket: float = 4
+    throttle_refill: float = 0.3
+
+    def restore(self) -> None:
+        """Back to the defaults."""
+        defaults = Options()
+        for name in fields(self):
+            setattr(self, name.name, getattr(defaults, name.name))
+
+
+options = Options()
