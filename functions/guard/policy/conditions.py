@@ -33,8 +33,8 @@ _OPERATORS = {
     "arnnotequals": "ArnNotLike",
 }
 _QUANTIFIERS = {"": "", "foranyvalue": "ForAnyValue", "forallvalues": "ForAllValues"}
-_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,4})?")
-_EPOCH = re.compile(r"\d+")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?", re.ASCII)
+_EPOCH = re.compile(r"\d{1,11}", re.ASCII)
 _INSTANT = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)",
     re.ASCII,
@@ -76,12 +76,8 @@ class Condition:
         if other.if_exists and not self.if_exists:
             return False
         wide, narrow = (self, other) if not self.negative else (other, self)
-        return all(
-            any(wide._takes(mine, its) for mine in wide.values) for its in narrow.values
-        )
-
-    def _takes(self, mine: str, its: str) -> bool:
-        return patterns.covers(mine, its) if self.wildcards else mine == its
+        takes = patterns.covers if self.wildcards else str.__eq__
+        return all(any(takes(mine, its) for mine in wide.values) for its in narrow.values)
 
 
 def parse_conditions(
@@ -124,9 +120,7 @@ def _operator(written: str, place: str) -> tuple[str, str, bool]:
     if quantifier is None or (colon and not prefix) or operator is None:
         raise PolicyError(place, f"IAM has no condition operator {written}")
     if operator == "Null" and if_exists:
-        raise PolicyError(
-            place, "Null asks whether a key exists, so it cannot end in IfExists"
-        )
+        raise PolicyError(place, "Null asks whether a key exists, so it cannot end in IfExists")
     return quantifier, operator, if_exists
 
 
@@ -141,12 +135,10 @@ def _values(
             case str():
                 text = str(value) if isinstance(value, Number) else text_form(value)
             case _:
-                raise PolicyError(
-                    where, f"expected text, a number or a boolean: {kind(value)}"
-                )
+                raise PolicyError(where, f"expected text, a number or a boolean: {kind(value)}")
         try:
             yield normal(text)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise PolicyError(where, str(error)) from None
 
 
@@ -169,19 +161,18 @@ def _number(text: str) -> str:
     if not _NUMBER.fullmatch(text):
         raise ValueError(f"{text!r} is not a number")
     number = _EXACT.normalize(Decimal(text))
-    return str(number) if number else "0"
+    return format(number, "f") if number else "0"
 
 
 def _instant(text: str) -> str:
     """One text for each point in time given in full; anything else stays as written."""
     if _EPOCH.fullmatch(text):
-        return text.lstrip("0") or "0"
-    if not _INSTANT.fullmatch(text):
+        when = datetime.fromtimestamp(int(text), UTC)
+    elif _INSTANT.fullmatch(text):
+        when = datetime.fromisoformat(text).astimezone(UTC)
+    else:
         return text
-    seconds = (
-        datetime.fromisoformat(text) - datetime.fromtimestamp(0, UTC)
-    ).total_seconds()
-    return _number(f"{seconds:.6f}")
+    return when.isoformat().replace("+00:00", "Z")
 
 
 def _network(text: str) -> str:

@@ -14,10 +14,7 @@ def covers(wide: Statement, narrow: Statement) -> bool:
     """Whether `wide` applies, with the same effect, to each request that `narrow` applies to."""
     return (
         wide.effect == narrow.effect
-        and all(
-            any(mine.implied_by(its) for its in narrow.conditions)
-            for mine in wide.conditions
-        )
+        and all(any(mine.implied_by(its) for its in narrow.conditions) for mine in wide.conditions)
         and principals_cover(wide.principals, narrow.principals)
         and patterns_cover(wide.actions, narrow.actions)
         and patterns_cover(wide.resources, narrow.resources)

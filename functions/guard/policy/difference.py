@@ -52,9 +52,7 @@ def compare(attached: str | None, approved: Policy) -> tuple[Difference, ...]:
         return differences(error, approved)
 
 
-def differences(
-    attached: Policy | PolicyError | None, approved: Policy
-) -> tuple[Difference, ...]:
+def differences(attached: Policy | PolicyError | None, approved: Policy) -> tuple[Difference, ...]:
     """How the attached policy departs from the approved one; empty exactly when they are equal.
 
     `attached` is a PolicyError for a document that could not be read, None where there is none:
@@ -91,9 +89,7 @@ class _Comparison:
     def differences(self) -> Iterator[Difference]:
         removed = _only_in(self.approved, self.attached)
         for statement in _only_in(self.attached, self.approved):
-            before = next(
-                (one for one in removed if _one_element_apart(one, statement)), None
-            )
+            before = next((one for one in removed if _one_element_apart(one, statement)), None)
             if before is None:
                 yield self._whole(statement, added=True)
             else:
@@ -123,31 +119,19 @@ class _Comparison:
         grows = not _said_by(self.approved, after)
         shrinks = not _said_by(self.attached, before)
         for change in self._changes(before, after):
-            risk = _risk(
-                after, more=change.more and grows, fewer=change.fewer and shrinks
-            )
+            risk = _risk(after, more=change.more and grows, fewer=change.fewer and shrinks)
             yield Difference(change.text, risk, after.label)
 
     def _changes(self, before: Statement, after: Statement) -> Iterator[_Change]:
         does = "allow" if after.effect == "Allow" else "deny"
         for element in ("principals", "actions", "resources"):
-            gained, lost = _gained_and_lost(
-                getattr(before, element), getattr(after, element)
-            )
+            gained, lost = _gained_and_lost(getattr(before, element), getattr(after, element))
             if gained:
-                text = wording.sentence(
-                    replace(after, **{element: gained}), self.spelling
-                )
-                yield _Change(
-                    f"now also {_third(does)}: {text}", more=True, fewer=False
-                )
+                text = wording.sentence(replace(after, **{element: gained}), self.spelling)
+                yield _Change(f"now also {_third(does)}: {text}", more=True, fewer=False)
             if lost:
-                text = wording.sentence(
-                    replace(before, **{element: lost}), self.spelling
-                )
-                yield _Change(
-                    f"no longer {_third(does)}: {text}", more=False, fewer=True
-                )
+                text = wording.sentence(replace(before, **{element: lost}), self.spelling)
+                yield _Change(f"no longer {_third(does)}: {text}", more=False, fewer=True)
         bare = wording.sentence(replace(after, conditions=frozenset()), self.spelling)
         for change in self._condition_changes(before.conditions, after.conditions):
             yield replace(change, text=f"{_third(does)} {change.text}: {bare}")
@@ -191,9 +175,7 @@ def _same_question(a: Condition, b: Condition) -> bool:
     return (a.quantifier, a.operator, a.key) == (b.quantifier, b.operator, b.key)
 
 
-def _gained_and_lost(
-    before: Choice, after: Choice
-) -> tuple[Choice | None, Choice | None]:
+def _gained_and_lost(before: Choice, after: Choice) -> tuple[Choice | None, Choice | None]:
     """What a changed element holds more than before, and what less."""
     if before.negated != after.negated:
         return after, before
@@ -218,11 +200,7 @@ def _said_by(policy: Policy, statement: Statement) -> bool:
 def _only_in(policy: Policy, other: Policy) -> list[Statement]:
     """The statements of a policy that the other one does not have, without the rules it has."""
     if not (policy.by_rules and other.by_rules):
-        return [
-            one
-            for one in dict.fromkeys(policy.statements)
-            if one not in other.statements
-        ]
+        return [one for one in dict.fromkeys(policy.statements) if one not in other.statements]
     found: list[Statement] = []
     for statement in dict.fromkeys(policy.statements):
         rules = [rule for rule in statement.rules() if rule not in other.meaning]
@@ -236,9 +214,7 @@ def _joined(rules: list[Statement]) -> list[Statement]:
         groups: dict[Statement, set[str]] = {}
         for rule in rules:
             values = getattr(rule, element).values
-            rest = replace(
-                rule, **{element: Choice(frozenset(), getattr(rule, element).negated)}
-            )
+            rest = replace(rule, **{element: Choice(frozenset(), getattr(rule, element).negated)})
             groups.setdefault(rest, set()).update(values)
         rules = [
             replace(

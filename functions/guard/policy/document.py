@@ -71,20 +71,14 @@ class Statement:
     @property
     def size(self) -> int:
         """How many rules it is."""
-        return (
-            len(self.principals.parts)
-            * len(self.actions.parts)
-            * len(self.resources.parts)
-        )
+        return len(self.principals.parts) * len(self.actions.parts) * len(self.resources.parts)
 
     def rules(self) -> "Iterator[Statement]":
         """The statements of one principal, action and resource each that together are this one."""
         for principals, actions, resources in product(
             self.principals.parts, self.actions.parts, self.resources.parts
         ):
-            yield replace(
-                self, principals=principals, actions=actions, resources=resources
-            )
+            yield replace(self, principals=principals, actions=actions, resources=resources)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +101,7 @@ class Policy:
         """
         if not self.by_rules:
             return frozenset(self.statements)
-        return frozenset(
-            rule for statement in self.statements for rule in statement.rules()
-        )
+        return frozenset(rule for statement in self.statements for rule in statement.rules())
 
     @cached_property
     def by_rules(self) -> bool:
@@ -150,9 +142,7 @@ def _policy(tree: object) -> Policy:
     _refuse_unknown(document, ("Version", "Id", "Statement"), "")
     version = as_string(document.get("Version", DEFAULT_VERSION), "Version")
     if version not in VERSIONS:
-        raise PolicyError(
-            "Version", f"{version!r} is not one of {' and '.join(VERSIONS)}"
-        )
+        raise PolicyError("Version", f"{version!r} is not one of {' and '.join(VERSIONS)}")
     as_string(document.get("Id", ""), "Id")
     if "Statement" not in document:
         raise PolicyError("document", "there is no Statement")
@@ -160,9 +150,7 @@ def _policy(tree: object) -> Policy:
     if not statements:
         raise PolicyError("Statement", "this list is empty")
     text_form = (
-        patterns.without_variables
-        if version == DEFAULT_VERSION
-        else patterns.with_variables
+        patterns.without_variables if version == DEFAULT_VERSION else patterns.with_variables
     )
     spelling: dict[str, str] = {}
     return Policy(
@@ -186,15 +174,11 @@ def _statement(
     action, action_place, not_action = _one_of(element, "Action", place)
     resource, resource_place, not_resource = _one_of(element, "Resource", place)
     actions = [_action(*item, spelling) for item in as_strings(action, action_place)]
-    resources = [
-        _resource(*item, text_form) for item in as_strings(resource, resource_place)
-    ]
+    resources = [_resource(*item, text_form) for item in as_strings(resource, resource_place)]
     sid = as_string(element.get("Sid", ""), below(place, "Sid"))
     return Statement(
         effect=_effect(element, place),
-        principals=Choice(
-            frozenset(_principals(principal, principal_place)), not_principal
-        ),
+        principals=Choice(frozenset(_principals(principal, principal_place)), not_principal),
         actions=Choice(frozenset(actions), not_action),
         resources=Choice(frozenset(resources), not_resource),
         conditions=parse_conditions(
@@ -204,9 +188,7 @@ def _statement(
     )
 
 
-def _refuse_unknown(
-    element: Mapping[str, object], known: tuple[str, ...], place: str
-) -> None:
+def _refuse_unknown(element: Mapping[str, object], known: tuple[str, ...], place: str) -> None:
     for key in element:
         if key not in known:
             meant = [name for name in known if name.lower() == key.lower()]
@@ -223,14 +205,10 @@ def _effect(element: Mapping[str, object], place: str) -> Literal["Allow", "Deny
         case "Deny":
             return "Deny"
         case other:
-            raise PolicyError(
-                below(place, "Effect"), f"{other!r} is neither Allow nor Deny"
-            )
+            raise PolicyError(below(place, "Effect"), f"{other!r} is neither Allow nor Deny")
 
 
-def _one_of(
-    element: Mapping[str, object], name: str, place: str
-) -> tuple[object, str, bool]:
+def _one_of(element: Mapping[str, object], name: str, place: str) -> tuple[object, str, bool]:
     """The value of `name` or of its opposite, its place, and whether it is the opposite."""
     given = [key for key in (name, f"Not{name}") if key in element]
     match given:
@@ -245,9 +223,7 @@ def _one_of(
 def _principals(value: object, place: str) -> Iterator[str]:
     if isinstance(value, str):
         if as_string(value, place) != "*":
-            raise PolicyError(
-                place, f'{value!r} is neither "*" nor an object such as {{"AWS": …}}'
-            )
+            raise PolicyError(place, f'{value!r} is neither "*" nor an object such as {{"AWS": …}}')
         yield EVERYONE
         return
     types = as_object(value, place)

@@ -55,9 +55,7 @@ def covers(wide: str, narrow: str) -> bool:
     """
     if wide in ("*", narrow):
         return True
-    reachable = {
-        0
-    }  # positions in `wide` that the symbols of `narrow` so far can have led to
+    reachable = {0}  # positions in `wide` that the symbols of `narrow` so far can have led to
     symbols = _symbols(wide)
     for symbol in _symbols(narrow):
         reachable = _after(symbols, _skip_stars(symbols, reachable), symbol)

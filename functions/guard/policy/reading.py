@@ -46,7 +46,8 @@ class _Object(dict[str, object]):
 def read(text: str) -> object:
     """The JSON value in `text`: objects as dict, numbers as `Number`, no key twice anywhere.
 
-    Raises PolicyError for text that is not JSON or repeats a key. The size is not looked at.
+    Raises PolicyError for text that is not JSON, repeats a key, or holds half of a character.
+    The size is not looked at.
     """
     try:
         tree = json.loads(
@@ -60,10 +61,8 @@ def read(text: str) -> object:
         place = f"line {error.lineno}, column {error.colno}"
         raise PolicyError(place, f"this is not JSON: {error.msg}") from None
     except RecursionError:
-        raise PolicyError(
-            "document", "objects or lists are nested too deeply"
-        ) from None
-    _refuse_repeated(tree, "")
+        raise PolicyError("document", "objects or lists are nested too deeply") from None
+    _refuse_what_json_lets_pass(tree)
     return tree
 
 
@@ -80,21 +79,22 @@ def _refuse_constant(name: str) -> NoReturn:
     raise PolicyError("document", f"{name} is not JSON")
 
 
-def _refuse_repeated(tree: object, place: str) -> None:
-    pending = [(tree, place)]
+def _refuse_what_json_lets_pass(tree: object) -> None:
+    pending = [(tree, "")]
     while pending:
         value, place = pending.pop()
         if isinstance(value, _Object):
             if value.repeated is not None:
-                raise PolicyError(
-                    below(place, value.repeated), "this key is given twice"
-                )
+                raise PolicyError(below(place, value.repeated), "this key is given twice")
+            pending.extend((key, place) for key in value)
             pending.extend((item, below(place, key)) for key, item in value.items())
         elif isinstance(value, list):
             items = cast("list[object]", value)
-            pending.extend(
-                (item, f"{place}[{number}]") for number, item in enumerate(items)
-            )
+            pending.extend((item, f"{place}[{number}]") for number, item in enumerate(items))
+        elif isinstance(value, str) and any(
+            "\ud800" <= character <= "\udfff" for character in value
+        ):
+            raise PolicyError(place or "document", "an escape stands for half of a character")
 
 
 def below(place: str, key: str) -> str:
@@ -105,9 +105,7 @@ def below(place: str, key: str) -> str:
 def as_object(value: object, place: str) -> Mapping[str, object]:
     """`value` if it is a JSON object. Raises PolicyError."""
     if not isinstance(value, dict):
-        raise PolicyError(
-            place or "document", f"expected an object, found {kind(value)}"
-        )
+        raise PolicyError(place or "document", f"expected an object, found {kind(value)}")
     return cast("dict[str, object]", value)
 
 

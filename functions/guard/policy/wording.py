@@ -70,7 +70,7 @@ def what(choice: Choice, spelling: Mapping[str, str]) -> str:
 
 
 def on_which(choice: Choice) -> str:
-    """`every secret`, an ARN, `everything but <ARN>`: what goes through the endpoint are secrets."""
+    """`every secret`, an ARN, `every secret but <ARN>`: secrets are what the endpoint is for."""
     if choice.negated:
         return f"every secret but {_named(choice, _every_secret, {})}"
     return _named(choice, _every_secret, {})
@@ -84,9 +84,7 @@ def _every_secret(resource: str) -> str:
     return "every secret" if resource == "*" else resource
 
 
-def _named(
-    choice: Choice, name: Callable[[str], str], spelling: Mapping[str, str]
-) -> str:
+def _named(choice: Choice, name: Callable[[str], str], spelling: Mapping[str, str]) -> str:
     return listed(name(spelling.get(value, value)) for value in choice.values)
 
 
@@ -104,9 +102,7 @@ def requirement(condition: Condition, spelling: Mapping[str, str]) -> str:
 
 def requirements(conditions: Iterable[Condition], spelling: Mapping[str, str]) -> str:
     """All conditions of a statement, or the empty text."""
-    return "; ".join(
-        sorted(requirement(condition, spelling) for condition in conditions)
-    )
+    return " and ".join(sorted(requirement(condition, spelling) for condition in conditions))
 
 
 def sentence(statement: Statement, spelling: Mapping[str, str]) -> str:
