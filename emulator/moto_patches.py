@@ -1,0 +1,104 @@
+"""What moto does on its own that the embedded cloud does itself: switched off, once per process.
+
+moto delivers events and polls queues at the moment of the call and without regard to states, windows
+and failures; it runs functions in Docker. The pump does all of that on virtual time instead.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+from moto.awslambda.models import LambdaBackend, LambdaFunction
+from moto.cloudformation import parsing
+from moto.core.exceptions import JsonRESTError
+from moto.events.models import EventsBackend, Rule
+
+from emulator import eventbridge
+
+type Invoker = Callable[[str, Any], tuple[Any, bool]]
+
+
+class _Hooks:
+    """The cloud that is running, if any: who runs a function when somebody calls Invoke."""
+
+    invoke: Invoker | None = None
+
+
+hooks = _Hooks()
+
+
+@cache
+def install() -> None:
+    """Patch moto's classes. Calling it again does nothing."""
+    Rule.send_to_targets = lambda self, original_event, transform_input=True: None
+    # Two warnings for each resource that moto skips; the deployment lists them itself.
+    logging.getLogger("moto").setLevel(logging.ERROR)
+    parsing.warnings = SimpleNamespace(warn=lambda *args, **kwargs: None)
+    _validate_rules()
+    _refuse_aws_sources()
+    _leave_queues_alone()
+    _run_functions_here()
+
+
+def _validate_rules() -> None:
+    original = EventsBackend.put_rule
+
+    def put_rule(self: EventsBackend, name: str, **settings: Any) -> Rule:
+        pattern, state = settings.get("event_pattern"), settings.get("state")
+        if pattern:
+            try:
+                eventbridge.validate(pattern)
+            except eventbridge.InvalidPattern as error:
+                raise JsonRESTError(
+                    "InvalidEventPatternException", f"Event pattern is not valid. Reason: {error}"
+                ) from error
+        if state and state not in eventbridge.STATES:
+            raise JsonRESTError("ValidationException", f"Invalid rule state: {state}")
+        return original(self, name, **settings)
+
+    EventsBackend.put_rule = put_rule
+
+
+def _refuse_aws_sources() -> None:
+    original = EventsBackend.put_events
+
+    def put_events(self: EventsBackend, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        refused = [str(event.get("Source", "")).startswith("aws.") for event in events]
+        accepted = iter(
+            original(self, [e for e, no in zip(events, refused, strict=True) if not no])
+        )
+        error = {
+            "ErrorCode": "NotAuthorizedForSourceException",
+            "ErrorMessage": "Not authorized for the source.",
+        }
+        return [error if no else next(accepted) for no in refused]
+
+    EventsBackend.put_events = put_events
+
+
+def _leave_queues_alone() -> None:
+    original = LambdaBackend.create_event_source_mapping
+
+    def create_event_source_mapping(self: LambdaBackend, spec: dict[str, Any]) -> Any:
+        mapping = original(self, spec)
+        from moto.sqs import sqs_backends
+
+        for queue in sqs_backends[self.account_id][self.region_name].queues.values():
+            queue.lambda_event_source_mappings.clear()
+        return mapping
+
+    LambdaBackend.create_event_source_mapping = create_event_source_mapping
+
+
+def _run_functions_here() -> None:
+    def invoke(self: LambdaFunction, event: Any = None) -> tuple[str, bool, str]:
+        if hooks.invoke is None:
+            raise RuntimeError("no embedded cloud is running")
+        payload = json.loads(event) if isinstance(event, str) else event
+        result, failed = hooks.invoke(self.function_arn, payload)
+        return json.dumps(result), failed, ""
+
+    LambdaFunction._invoke_lambda = invoke  # pyright: ignore[reportPrivateUsage]

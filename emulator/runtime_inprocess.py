@@ -1,0 +1,226 @@
+"""Functions run in this process: fast, debuggable, on virtual time.
+
+Each function gets a world of its own, as in its own Lambda sandbox: its modules are imported anew, its
+environment variables hold while it runs, and boto3's default session has the credentials of its role.
+`time.sleep` skips virtual time, and a run that goes past its timeout in virtual time is cut short.
+"""
+
+import importlib
+import io
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+import botocore.session
+
+from emulator.clock import Clock
+from emulator.deploy import FunctionSpec
+from emulator.partition import LOADER
+from emulator.runtime import Outcome, lambda_environment
+
+# Third-party modules that keep state at module level which sandboxes do not share.
+_STATEFUL = ("aws_lambda_powertools.utilities.parameters",)
+
+
+class _TimedOut(BaseException):
+    """Lambda stops the function; nothing in it may catch that."""
+
+
+@dataclass(slots=True)
+class LambdaContext:
+    """The handler's second argument ("Using the Lambda context object", Python)."""
+
+    function: FunctionSpec
+    deadline: float
+    aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    function_version: str = "$LATEST"
+    log_stream_name: str = "emulated"
+    identity: None = None
+    client_context: None = None
+
+    @property
+    def function_name(self) -> str:
+        return self.function.name
+
+    @property
+    def invoked_function_arn(self) -> str:
+        return self.function.arn
+
+    @property
+    def memory_limit_in_mb(self) -> str:
+        return str(self.function.memory)
+
+    @property
+    def log_group_name(self) -> str:
+        return f"/aws/lambda/{self.function.name}"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return max(0, int((self.deadline - time.time()) * 1000))
+
+
+@dataclass(slots=True)
+class _Sandbox:
+    """A warm function: its handler, its modules and its default session."""
+
+    handler: Callable[[Any, Any], Any]
+    modules: dict[str, ModuleType]
+    session: boto3.Session
+
+
+class _Output(io.TextIOBase):
+    """Where functions write. One for the process: loggers keep the stream they were made with."""
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+
+    def write(self, text: str) -> int:
+        self._text.append(text)
+        return len(text)
+
+    def take(self) -> list[str]:
+        lines = "".join(self._text).splitlines()
+        self._text.clear()
+        return lines
+
+
+_OUTPUT = _Output()
+
+
+class InProcess:
+    """A Runtime. `credentials` gives the keys of a function's role."""
+
+    def __init__(
+        self,
+        root: Path,
+        region: str,
+        clock: Clock,
+        credentials: Callable[[FunctionSpec], Mapping[str, str]],
+    ) -> None:
+        self._root = root
+        self._region = region
+        self._clock = clock
+        self._credentials = credentials
+        self._warm: dict[str, _Sandbox] = {}
+        code = root / "functions"
+        self._own = {path.stem for path in code.iterdir() if path.suffix == ".py" or path.is_dir()}
+
+    def invoke(self, function: FunctionSpec, event: Mapping[str, Any]) -> Outcome:
+        """Run a function on a copy of the event; what it raises becomes the outcome."""
+        payload = json.loads(json.dumps(event))
+        _OUTPUT.take()
+        try:
+            with self._environment(function), redirect_stdout(_OUTPUT):
+                sandbox = self._warm.get(function.logical_id) or self._cold_start(function)
+                with _inside(sandbox), self._time_limit(function) as deadline:
+                    returned = sandbox.handler(payload, LambdaContext(function, deadline))
+                    if time.time() > deadline:
+                        raise _TimedOut
+            return Outcome(result=json.loads(json.dumps(returned)), output=_OUTPUT.take())
+        except _TimedOut:
+            self._warm.pop(function.logical_id, None)
+            message = f"Task timed out after {function.timeout:.2f} seconds"
+            return Outcome(error=message, error_type="Sandbox.Timedout", output=_OUTPUT.take())
+        except (Exception, SystemExit) as error:
+            trace = "".join(traceback.format_exception(error))
+            kind = type(error).__name__
+            return Outcome(error=str(error), error_type=kind, trace=trace, output=_OUTPUT.take())
+
+    def reset(self) -> None:
+        self._warm.clear()
+
+    def close(self) -> None:
+        self._warm.clear()
+
+    @contextmanager
+    def _environment(self, function: FunctionSpec) -> Iterator[None]:
+        variables = lambda_environment(function, self._region, self._credentials(function))
+        policies = self._root / "layers" / "approved_policies" / "endpoint_policies"
+        variables["APPROVED_POLICIES_DIR"] = str(policies)
+        with patch.dict(os.environ, variables):
+            yield
+
+    def _cold_start(self, function: FunctionSpec) -> _Sandbox:
+        """Import the handler into a world without any of the project's modules."""
+        session = self._session(function)
+        module_name, attribute = function.handler.rsplit(".", 1)
+        with _default_session(session):
+            outside = {
+                name: sys.modules.pop(name) for name in list(sys.modules) if self._is_own(name)
+            }
+            try:
+                module = importlib.import_module(module_name)
+                inside = {
+                    name: sys.modules.pop(name) for name in list(sys.modules) if self._is_own(name)
+                }
+            finally:
+                for name in list(sys.modules):
+                    if self._is_own(name):
+                        del sys.modules[name]
+                sys.modules.update(outside)
+        sandbox = _Sandbox(getattr(module, attribute), inside, session)
+        self._warm[function.logical_id] = sandbox
+        return sandbox
+
+    def _session(self, function: FunctionSpec) -> boto3.Session:
+        core = botocore.session.Session()
+        core.register_component("data_loader", LOADER)
+        keys = self._credentials(function)
+        return boto3.Session(
+            keys["AccessKeyId"],
+            keys["SecretAccessKey"],
+            keys["SessionToken"],
+            region_name=self._region,
+            botocore_session=core,
+        )
+
+    def _is_own(self, module: str) -> bool:
+        return module.split(".", 1)[0] in self._own or module.startswith(_STATEFUL)
+
+    @contextmanager
+    def _time_limit(self, function: FunctionSpec) -> Iterator[float]:
+        deadline = time.time() + function.timeout
+        runner, real_sleep = threading.get_ident(), time.sleep
+
+        def sleep(seconds: float) -> None:
+            if threading.get_ident() != runner:
+                real_sleep(seconds)
+                return
+            left = deadline - time.time()
+            self._clock.skip(max(0.0, min(seconds, left)))
+            if seconds >= left:
+                raise _TimedOut
+
+        with patch.object(time, "sleep", sleep):
+            yield deadline
+
+
+@contextmanager
+def _default_session(session: boto3.Session) -> Iterator[None]:
+    with patch.object(boto3, "DEFAULT_SESSION", session):
+        yield
+
+
+@contextmanager
+def _inside(sandbox: _Sandbox) -> Iterator[None]:
+    """The function's own modules are what `import` finds while it runs."""
+    outside = {name: sys.modules[name] for name in sandbox.modules if name in sys.modules}
+    sys.modules.update(sandbox.modules)
+    try:
+        with _default_session(sandbox.session):
+            yield
+    finally:
+        for name in sandbox.modules:
+            sys.modules.pop(name, None)
+        sys.modules.update(outside)

@@ -1,0 +1,244 @@
+"""moto's server on a loopback port, behind a gate that knows every call.
+
+The gate names the caller and the call, makes planned faults happen, counts calls, and writes
+CloudTrail records. What moto cannot serve is a bug of the emulator: the caller sees `EmulatorBug`, and
+so does whoever looks at the cloud next.
+"""
+
+import socket
+import threading
+import traceback
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from io import BytesIO
+from typing import Any
+
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.test import run_wsgi_app
+
+from emulator import cloudtrail
+from emulator.callers import Callers, Identity
+from emulator.faults import Fault, Faults
+from emulator.wire import ApiRequest, ApiResponse, error_response, identify
+
+type StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+type Environ = dict[str, Any]
+
+
+class EmulatorBug(AssertionError):
+    """The embedded cloud could not do what AWS does. Never the fault of the code under test."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One API call that was served. `function` is a function's logical id, None for other callers."""
+
+    principal: str
+    function: str | None
+    service: str
+    action: str
+    error: str | None
+    params: dict[str, Any]
+    when: datetime
+    region: str
+
+    @property
+    def iam_action(self) -> str:
+        """The call as `service:Action` (IAM names some services differently from the API)."""
+        return f"{self.service}:{self.action}"
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What happened at the gate."""
+
+    calls: list[Call] = field(default_factory=list[Call])
+    records: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    bugs: list[str] = field(default_factory=list[str])
+
+    def raise_bugs(self) -> None:
+        """Raise EmulatorBug if moto failed anywhere since the last look."""
+        if self.bugs:
+            bugs, self.bugs = self.bugs, []
+            raise EmulatorBug("\n\n".join(bugs))
+
+
+@dataclass(slots=True)
+class Gate:
+    """WSGI middleware between the socket and moto.
+
+    `on_records` is told of new CloudTrail records, `on_answer` of every successful call.
+    """
+
+    callers: Callers
+    faults: Faults
+    ledger: Ledger
+    now: Callable[[], datetime]
+    on_records: Callable[[list[dict[str, Any]]], None]
+    on_answer: Callable[[ApiRequest, dict[str, Any]], None]
+    _moto: DomainDispatcherApplication = field(
+        default_factory=lambda: DomainDispatcherApplication(create_backend_app)
+    )
+    _book: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        request, identity, request_id = None, None, str(uuid.uuid4())
+        try:
+            request = identify(environ, body)
+            if request is None:
+                response = self._serve(environ, body)
+            else:
+                identity = self.callers.of(request.access_key, self.now())
+                response = self._answer(request, identity, environ, body, request_id)
+        except _Lost:
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            raise ConnectionAbortedError("the answer is lost, as planned") from None
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever moto raises is told as a bug
+            response = self._bug(environ, request, identity, error, request_id)
+        start_response(
+            f"{response.status} {'OK' if response.status < 300 else 'Error'}", response.headers
+        )
+        return [response.body]
+
+    def _answer(
+        self,
+        request: ApiRequest,
+        identity: Identity,
+        environ: Environ,
+        body: bytes,
+        request_id: str,
+    ) -> ApiResponse:
+        fault = self.faults.take(request.service, request.action, identity.function)
+        if fault and fault.when == "before":
+            response = _refusal(request, fault, request_id)
+        else:
+            environ["HTTP_X_MOTO_ACCOUNT_ID"] = identity.account
+            response = self._serve(environ, body)
+        self._enter(request, identity, response, request_id, fault)
+        if fault and fault.when == "lost":
+            raise _Lost
+        return _refusal(request, fault, request_id) if fault and fault.when == "after" else response
+
+    def _serve(self, environ: Environ, body: bytes) -> ApiResponse:
+        environ = {**environ, "wsgi.input": BytesIO(body)}
+        chunks, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
+        response = ApiResponse(int(status.split(" ", 1)[0]), list(headers), b"".join(chunks))
+        if response.status >= 500 and b"<html" in response.body.lower():
+            raise EmulatorBug(response.body.decode(errors="replace"))
+        return response
+
+    def _enter(
+        self,
+        request: ApiRequest,
+        identity: Identity,
+        response: ApiResponse,
+        request_id: str,
+        fault: Fault | None,
+    ) -> None:
+        """Into the books: the call, its records, and what follows from a success."""
+        if identity.unrecorded:
+            return
+        recorded = cloudtrail.is_recorded(request.service, request.action)
+        failed = response.status >= 300
+        listened = (request.service, request.action) in LISTENED
+        answer = response.parsed(request) if recorded or failed or listened else {}
+        error = answer.get("Error", {}).get("Code") if failed else None
+        seen = error or (fault.error if fault and fault.when != "before" else None)
+        with self._book:
+            self.ledger.calls.append(
+                Call(
+                    identity.arn,
+                    identity.function,
+                    request.service,
+                    request.action,
+                    seen,
+                    request.params,
+                    self.now(),
+                    request.region,
+                )
+            )
+            if recorded:
+                records = cloudtrail.records_of(request, answer, identity, self.now(), request_id)
+                self.ledger.records.extend(records)
+                self.on_records(records)
+            if not failed:
+                self.on_answer(request, answer)
+
+    def _bug(
+        self,
+        environ: Environ,
+        request: ApiRequest | None,
+        identity: Identity | None,
+        error: Exception,
+        request_id: str,
+    ) -> ApiResponse:
+        what = f"{request.service} {request.action}" if request else environ.get("PATH_INFO", "?")
+        who = identity.name if identity else "unknown caller"
+        trace = "".join(traceback.format_exception(error))
+        self.ledger.bugs.append(
+            f"the embedded cloud cannot serve {what} (called by {who}):\n{trace}"
+        )
+        message = f"{what}: {type(error).__name__}: {error}"
+        if request is None:
+            return ApiResponse(400, [("Content-Type", "text/plain")], message.encode())
+        # 400, so that boto3 does not try again what cannot succeed.
+        return error_response(request, 400, "EmulatorBug", message, request_id)
+
+
+LISTENED = {("sns", "Publish"), ("sns", "PublishBatch"), ("events", "PutEvents")}
+"""Calls whose answers the cloud wants to see although they are not recorded."""
+
+
+class _Lost(Exception):
+    """The connection is to be cut."""
+
+
+def _refusal(request: ApiRequest, fault: Fault, request_id: str) -> ApiResponse:
+    return error_response(request, fault.status, fault.error, fault.text, request_id)
+
+
+class _Handler(MotoRequestHandler):
+    """Connections stay open, and nothing is logged: the ledger has it all."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
+        pass
+
+
+class Server:
+    """A WSGI application on a free loopback port, in threads of this process."""
+
+    def __init__(self, app: Callable[[Environ, StartResponse], Iterable[bytes]]) -> None:
+        self._server: BaseWSGIServer = make_server(
+            "127.0.0.1", 0, app, threaded=True, request_handler=_Handler
+        )
+        self._server.daemon_threads = True  # type: ignore[attr-defined]
+        self._thread = threading.Thread(
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 0.05},
+            name="embedded cloud",
+            daemon=True,
+        )
+
+    @property
+    def url(self) -> str:
+        # SAM CLI takes the URL for a local one only by this name.
+        return f"http://localhost:{self._server.port}"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
