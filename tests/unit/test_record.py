@@ -21,6 +21,7 @@ from guard.record import (
     subnet_ids,
     vpc_ids,
 )
+from tests.damage import damaged, json_values
 from tests.records import (
     ACCOUNT,
     ENDPOINT_DENIED,
@@ -340,67 +341,6 @@ def test_rotation_function():
 
 
 # Any shape at all
-
-json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False)
-    | st.text(st.characters(codec=None), max_size=40),
-    lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4)
-    ),
-    max_leaves=12,
-)
-
-
-def paths(value: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    inner = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value if isinstance(value, list) else [])
-    )
-    return [path, *(deeper for key, one in inner for deeper in paths(one, (*path, key)))]
-
-
-def put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
-    """A copy of a JSON value with the part at a path replaced, or dropped if it is `...`."""
-    if not path:
-        return new
-    copy = dict(value) if isinstance(value, dict) else list(value)
-    if len(path) == 1 and new is ...:
-        del copy[path[0]]
-    else:
-        copy[path[0]] = put(value[path[0]], path[1:], new)
-    return copy
-
-
-SAMPLES = [
-    READ,
-    ROTATION_SUCCEEDED,
-    ENDPOINT_DENIED,
-    read(userIdentity=role()),
-    read(
-        eventName="CreateVpcEndpoint",
-        requestParameters={
-            "CreateVpcEndpointRequest": {"VpcId": "vpc-0a", "SubnetId": [{"content": "subnet-0b"}]}
-        },
-        responseElements={"CreateVpcEndpointResponse": {"vpcEndpoint": {"vpcId": "vpc-0a"}}},
-    ),
-]
-
-
-@st.composite
-def damaged(draw: st.DrawFn) -> Any:
-    """A real shape with some of its parts dropped, retyped, nested or blown up."""
-    record: Any = draw(st.sampled_from(SAMPLES))
-    for _ in range(draw(st.integers(1, 4))):
-        path = draw(st.sampled_from([path for path in paths(record) if path] or [()]))
-        if not path:
-            break
-        blown_up = st.sampled_from(["x" * 100_000, "\ud800", "\x00", 10**400, [[[[]]]] * 50])
-        record = put(record, path, draw(json_values | blown_up | st.just(...)))
-    return record
 
 
 @given(damaged() | json_values)
