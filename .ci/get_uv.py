@@ -1,7 +1,7 @@
 """Put uv's wheel into a folder with nothing but Python's standard library.
 
-For machines whose Python has no pip, as Debian ships it. Elsewhere the Makefile asks pip, which knows
-about mirrors and proxies. Usage: get_uv.py VERSION FOLDER
+For machines whose Python has no pip, as Debian ships it. Elsewhere the Makefile asks pip, which
+knows about mirrors and proxies. Usage: get_uv.py VERSION FOLDER
 """
 
 import hashlib

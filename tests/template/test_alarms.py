@@ -1,0 +1,127 @@
+"""Whatever goes wrong is told on the topic, and the topic can be reached by those who tell."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.template.stack import ACCOUNT, Stack
+
+STACK = Stack()
+ALARMS = STACK.of_type("AWS::CloudWatch::Alarm")
+QUEUES = STACK.of_type("AWS::SQS::Queue")
+FUNCTIONS = STACK.of_type("AWS::Lambda::Function")
+METRICS = {
+    "ensure_endpoint": [
+        "EndpointsCreated",
+        "EndpointsRepaired",
+        "VpcsHealthy",
+        "VpcsNotRepairable",
+    ],
+    "restore_policy": ["PoliciesRestored", "PoliciesAgreed", "PoliciesNotRestorable"],
+    "detect_bypass": [
+        "RecordsJudged",
+        "Bypasses",
+        "Exempted",
+        "Unreadable",
+        "FindingsPublished",
+        "FindingsSuppressed",
+    ],
+    "sweep": ["VpcsSwept", "EndpointsSwept"],
+    "notify_slack": ["MessagesPosted", "MessagesRetried"],
+}
+
+
+def watched(metric: str) -> dict[str, dict[str, Any]]:
+    """The alarms on a metric, by the queue or function they watch."""
+    return {
+        one["Dimensions"][0]["Value"].removesuffix(".QueueName"): one
+        for one in ALARMS.values()
+        if one["MetricName"] == metric
+    }
+
+
+def test_one_lost_message_is_an_alarm():
+    alarms = watched("ApproximateNumberOfMessagesVisible")
+    assert set(alarms) == {name for name in QUEUES if "DeadLetter" in name}
+    for alarm in alarms.values():
+        assert (alarm["Namespace"], alarm["Statistic"], alarm["Threshold"]) == (
+            "AWS/SQS",
+            "Maximum",
+            0,
+        )
+
+
+def test_a_queue_that_falls_behind_is_an_alarm():
+    alarms = watched("ApproximateAgeOfOldestMessage")
+    assert set(alarms) == {name for name in QUEUES if "DeadLetter" not in name}
+    for name, alarm in alarms.items():
+        # A message that failed once is hidden for the visibility timeout; that alone is no alarm.
+        assert alarm["Threshold"] > QUEUES[name]["VisibilityTimeout"]
+
+
+@pytest.mark.parametrize("metric", ["Errors", "Throttles"])
+def test_a_function_that_fails_or_waits_is_an_alarm(metric: str):
+    alarms = watched(metric)
+    assert set(alarms) == set(FUNCTIONS)
+    for alarm in alarms.values():
+        assert (alarm["Namespace"], alarm["Statistic"], alarm["Threshold"]) == (
+            "AWS/Lambda",
+            "Sum",
+            0,
+        )
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_is_told_and_silence_is_health(name: str):
+    alarm = ALARMS[name]
+    assert alarm["AlarmActions"] == ["FindingsTopic"]
+    assert alarm["TreatMissingData"] == "notBreaching"
+    assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
+    assert alarm["AlarmDescription"].endswith(".")
+
+
+def test_alarms_may_publish_to_the_encrypted_topic():
+    own_account = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    key = by_sid(STACK.properties("FindingsKey")["KeyPolicy"])["AlarmsPublish"]
+    topic = by_sid(STACK.properties("FindingsTopicPolicy")["PolicyDocument"])["AlarmsPublish"]
+    for statement in (key, topic):
+        assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+        assert statement["Condition"] == own_account
+    assert key["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
+    assert topic["Action"] == "sns:Publish"
+    assert STACK.properties("FindingsTopic")["KmsMasterKeyId"] == "FindingsKey"
+
+
+def test_the_topic_refuses_plain_text():
+    deny = by_sid(STACK.properties("FindingsTopicPolicy")["PolicyDocument"])["OnlyOverTls"]
+    assert (deny["Effect"], deny["Principal"]) == ("Deny", "*")
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def by_sid(policy: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {statement["Sid"]: statement for statement in policy["Statement"]}
+
+
+def test_the_dashboard_shows_every_metric_of_the_functions():
+    body = json.loads(STACK.properties("Dashboard")["DashboardBody"])
+    shown = {
+        (metric[3], metric[1])
+        for widget in body["widgets"]
+        for metric in widget["properties"]["metrics"]
+        if metric[0] == "VPCEGuard"
+    }
+    assert shown == {(service, name) for service, names in METRICS.items() for name in names}
+
+
+def test_the_dashboards_widgets_do_not_overlap():
+    cells: set[tuple[int, int]] = set()
+    for widget in json.loads(STACK.properties("Dashboard")["DashboardBody"])["widgets"]:
+        assert widget["x"] + widget["width"] <= 24
+        area = {
+            (x, y)
+            for x in range(widget["x"], widget["x"] + widget["width"])
+            for y in range(widget["y"], widget["y"] + widget["height"])
+        }
+        assert not cells & area
+        cells |= area

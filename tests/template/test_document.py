@@ -1,0 +1,176 @@
+"""What somebody who deploys the template reads: its order, parameters, outputs, environments."""
+
+import re
+import tomllib
+from typing import Any
+
+import pytest
+
+from tests.template.stack import PSEUDO, ROOT, TEMPLATE, Stack, written
+
+PARAMETERS = written()["Parameters"]
+TEXT = TEMPLATE.read_text()
+BARE = "\n".join(line.partition(" #")[0] for line in TEXT.splitlines())
+
+
+def test_sections_stand_in_the_order_one_reads_them():
+    assert list(written()) == [
+        "AWSTemplateFormatVersion",
+        "Transform",
+        "Description",
+        "Metadata",
+        "Parameters",
+        "Conditions",
+        "Globals",
+        "Resources",
+        "Outputs",
+    ]
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_parameter_explains_itself_and_has_a_default_within_its_bounds(name: str):
+    parameter = PARAMETERS[name]
+    assert parameter["Description"]
+    assert is_allowed(parameter, parameter["Default"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ApprovedPolicy", "../secrets"),
+        ("OrganizationId", "o-"),
+        ("ApprovedEndpoints", "vpc-0a1b2c3d4e5f60718"),
+        ("ApprovedAccounts", "1234"),
+        ("OptOutTag", "a tag"),
+        ("AlertEmail", "ops"),
+        ("SlackWebhookParameter", "slack-webhook"),
+        ("SlackWebhookParameter", "https://hooks.slack.example/services/T0/B0/x"),
+        ("SweepSchedule", "every 6 hours"),
+        ("SweepSchedule", "rate(1 hours)"),
+        ("Mode", "Remediate"),
+        ("ChangeBudget", 0),
+        ("MaximumConcurrency", 1),
+        ("LogRetentionDays", 2),
+    ],
+)
+def test_a_parameter_refuses_what_cannot_work(name: str, value: Any):
+    assert not is_allowed(PARAMETERS[name], value)
+
+
+def is_allowed(parameter: dict[str, Any], value: Any) -> bool:
+    """Whether CloudFormation would take the value; a parameter without any bound is an error."""
+    if "AllowedValues" in parameter:
+        return value in parameter["AllowedValues"]
+    if "AllowedPattern" in parameter:
+        return all(
+            re.fullmatch(parameter["AllowedPattern"], one) is not None
+            for one in (value.split(",") if "List" in parameter["Type"] else [value])
+        )
+    return parameter["MinValue"] <= value <= parameter["MaxValue"]
+
+
+def test_every_parameter_has_one_place_in_the_console():
+    groups = written()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    shown = [name for group in groups for name in group["Parameters"]]
+    assert sorted(shown) == sorted(PARAMETERS)
+
+
+def test_nothing_is_tied_to_one_partition_region_or_account():
+    assert re.findall(r"\barn:(?!\$\{AWS::Partition\})", BARE) == []
+    assert (
+        re.findall(r"\b[a-z]{2}(?:-gov)?-(?:north|south|east|west|central)[a-z]*-\d\b", BARE) == []
+    )
+    assert re.findall(r"\b\d{12}\b", BARE) == []
+    # Service principals end so in every partition, as do event sources; the rest is the console.
+    domains = set(re.findall(r"[\w.-]+\.amazonaws\.com\b(?!\.cn)", BARE))
+    assert domains == {
+        "cloudwatch.amazonaws.com",
+        "ec2.amazonaws.com",
+        "events.amazonaws.com",
+        "lambda.amazonaws.com",
+        "secretsmanager.amazonaws.com",
+        "sns.amazonaws.com",
+    }
+
+
+def test_cloudformation_names_every_resource(stack: Stack):
+    named = {
+        "AWS::CloudWatch::Alarm": "AlarmName",
+        "AWS::CloudWatch::Dashboard": "DashboardName",
+        "AWS::DynamoDB::Table": "TableName",
+        "AWS::Events::Rule": "Name",
+        "AWS::IAM::Role": "RoleName",
+        "AWS::Lambda::Function": "FunctionName",
+        "AWS::Logs::LogGroup": "LogGroupName",
+        "AWS::SNS::Topic": "TopicName",
+        "AWS::SQS::Queue": "QueueName",
+        "AWS::SSM::Parameter": "Name",
+    }
+    for kind, property_ in named.items():
+        resources = stack.of_type(kind)
+        assert resources, kind
+        assert [name for name, one in resources.items() if property_ in one] == []
+
+
+def test_nothing_survives_the_stack(stack: Stack):
+    """`sam delete` undoes the deployment: no resource is retained."""
+    keeps = {
+        name
+        for name, one in stack.resources.items()
+        if one.get("DeletionPolicy", "Delete") != "Delete"
+        or one.get("UpdateReplacePolicy", "Delete") != "Delete"
+    }
+    assert keeps == set()
+
+
+def test_outputs_say_what_they_are_and_how_to_switch_the_mode(stack: Stack):
+    assert all(one["Description"] for one in stack.outputs.values())
+    for mode in ("remediate", "observe"):
+        command = stack.outputs[f"CommandTo{mode.capitalize()}"]["Value"]
+        assert command.startswith("aws ssm put-parameter ")
+        assert "--name ModeParameter " in command
+        assert command.endswith(f"--overwrite --value {mode}")
+        assert re.fullmatch(stack.properties("ModeParameter")["AllowedPattern"], mode)
+
+
+def test_every_queue_is_an_output(stack: Stack):
+    shown = {one["Value"] for one in stack.outputs.values()}
+    assert set(stack.of_type("AWS::SQS::Queue")) <= shown
+
+
+def test_the_console_link_follows_the_partition(monkeypatch: pytest.MonkeyPatch):
+    hosts = {
+        "aws": "console.aws.amazon.com",
+        "aws-cn": "console.amazonaws.cn",
+        "aws-us-gov": "console.amazonaws-us-gov.com",
+    }
+    for partition, host in hosts.items():
+        monkeypatch.setitem(PSEUDO, "AWS::Partition", partition)
+        assert Stack().outputs["DashboardUrl"]["Value"].startswith(f"https://{host}/cloudwatch/")
+
+
+def test_slack_and_email_are_left_out_where_nobody_wants_them():
+    bare = Stack({"SlackWebhookParameter": "", "AlertEmail": ""})
+    assert bare.of_type("AWS::SNS::Subscription") == {}
+    assert not [name for name in bare.resources if name.startswith("Notify")]
+    assert not [name for name in bare.outputs if name.startswith("Notify")]
+
+
+@pytest.mark.parametrize("environment", ["default", "prod"])
+def test_samconfig_has_all_that_a_deployment_needs(environment: str):
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    deploy = config[environment]["deploy"]["parameters"]
+    assert deploy["capabilities"] == "CAPABILITY_IAM"  # names are CloudFormation's: no NAMED_IAM
+    assert deploy["resolve_s3"] is True
+    assert deploy["confirm_changeset"] is True
+    assert "region" not in deploy
+    overrides = dict(re.findall(r'(\w+)="([^"]*)"', deploy.get("parameter_overrides", "")))
+    for name, value in overrides.items():
+        typed = int(value) if PARAMETERS[name]["Type"] == "Number" else value
+        assert is_allowed(PARAMETERS[name], typed)
+
+
+def test_the_environments_are_separate_stacks():
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    names = [config[one]["deploy"]["parameters"]["stack_name"] for one in ("default", "prod")]
+    assert len(set(names)) == 2

@@ -1,0 +1,104 @@
+"""The five functions: they start with the variables they are given, and log and trace alike."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+
+from tests.template.stack import ACCOUNT, REGION, ROOT, Stack
+
+STACK = Stack()
+FUNCTIONS = STACK.of_type("AWS::Lambda::Function")
+FILES = {
+    "EnsureEndpointFunction": "ensure_endpoint",
+    "RestorePolicyFunction": "restore_policy",
+    "DetectBypassFunction": "detect_bypass",
+    "SweepFunction": "sweep",
+    "NotifySlackFunction": "notify_slack",
+}
+
+
+def test_one_function_per_reaction_and_one_handler_per_file():
+    assert {name: one["Handler"] for name, one in FUNCTIONS.items()} == {
+        name: f"{file}.handler" for name, file in FILES.items()
+    }
+    assert {path.stem for path in (ROOT / "functions").glob("*.py")} == set(FILES.values())
+
+
+@pytest.fixture
+def cold(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """A function's module, imported as at a cold start: with the template's variables, no other."""
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    keys = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
+    lambdas = {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, **keys}
+    variables = FUNCTIONS[request.param]["Environment"]["Variables"]
+    for name, value in {**lambdas, **variables}.items():
+        monkeypatch.setenv(name, str(value))
+    file = FILES[request.param]
+    before = sys.modules.pop(file, None)
+    yield importlib.import_module(file)
+    del sys.modules[file]
+    if before:
+        sys.modules[file] = before
+
+
+@pytest.mark.parametrize("cold", FILES, indirect=True)
+def test_a_handler_starts_with_the_variables_of_the_template(cold: ModuleType):
+    assert callable(cold.handler)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_function_knows_where_it_is(name: str):
+    variables = FUNCTIONS[name]["Environment"]["Variables"]
+    assert variables["POWERTOOLS_SERVICE_NAME"] == FILES[name]
+    assert variables["POWERTOOLS_METRICS_NAMESPACE"] == "VPCEGuard"
+    assert (variables["ACCOUNT_ID"], variables["PARTITION"]) == (ACCOUNT, "aws")
+    assert variables["TOPIC_ARN"] == "FindingsTopic"
+    assert variables["TABLE_NAME"] == "StateTable"
+    assert variables["MODE_PARAMETER"] == "ModeParameter"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_function_runs_alike(name: str):
+    function = FUNCTIONS[name]
+    assert function["Runtime"] == "python3.13"
+    assert function["Architectures"] == ["arm64"]
+    assert function["TracingConfig"] == {"Mode": "Active"}
+    assert function["LoggingConfig"]["LogFormat"] == "JSON"
+    assert function["Layers"][0].startswith("DependenciesLayer")
+    assert "VpcConfig" not in function  # or it would depend on the endpoints that it repairs
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_logs_are_the_functions_own_and_end(name: str):
+    group = FUNCTIONS[name]["LoggingConfig"]["LogGroup"]
+    assert group == f"{name}LogGroup"
+    retention = STACK.properties(group)["RetentionInDays"]
+    assert retention == STACK.parameters["LogRetentionDays"]
+
+
+def test_the_policies_reach_those_who_write_them():
+    have = {name for name, one in FUNCTIONS.items() if len(one["Layers"]) > 1}
+    assert have == {name for name, one in FUNCTIONS.items() if uses_policies(one)}
+    assert have == {"EnsureEndpointFunction", "RestorePolicyFunction"}
+    assert all(FUNCTIONS[name]["Layers"][1].startswith("ApprovedPoliciesLayer") for name in have)
+
+
+def uses_policies(function: dict[str, dict[str, dict[str, str]]]) -> bool:
+    return "APPROVED_POLICY" in function["Environment"]["Variables"]
+
+
+def test_the_default_policy_is_shipped():
+    name = STACK.parameters["ApprovedPolicy"]
+    assert (ROOT / "layers/approved_policies/endpoint_policies" / f"{name}.json").is_file()
+
+
+def test_state_is_forgotten_in_time_and_kept_from_accidents():
+    table = STACK.properties("StateTable")
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["KeySchema"] == [{"AttributeName": "pk", "KeyType": "HASH"}]

@@ -1,0 +1,146 @@
+"""Between rule and function: nothing is lost, nothing is read by others, nothing comes too fast."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.template.stack import Stack, listed, written
+
+STACK = Stack()
+QUEUES = STACK.of_type("AWS::SQS::Queue")
+WORKING = sorted(name for name in QUEUES if "DeadLetter" not in name)
+DEAD = sorted(set(QUEUES) - set(WORKING))
+MAPPINGS = {
+    one["EventSourceArn"].removeprefix("arn:"): one
+    for one in STACK.of_type("AWS::Lambda::EventSourceMapping").values()
+}
+FUNCTIONS = STACK.of_type("AWS::Lambda::Function")
+RULES = STACK.of_type("AWS::Events::Rule")
+
+
+def statements(queue: str) -> list[dict[str, Any]]:
+    return [
+        statement
+        for policy in STACK.of_type("AWS::SQS::QueuePolicy").values()
+        if queue in policy["Queues"]
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+
+
+def sources(queue: str) -> set[str]:
+    """Who may send: the resources on whose behalf a service may."""
+    return {
+        source
+        for statement in statements(queue)
+        if statement["Effect"] == "Allow"
+        for source in listed(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
+    }
+
+
+def test_there_is_a_queue_for_each_reaction_and_one_for_slack():
+    assert WORKING == ["DetectionQueue", "NotifyQueue", "PolicyQueue", "VpcQueue"]
+    assert sorted(MAPPINGS) == WORKING
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_a_queue_is_encrypted_and_refuses_plain_text(name: str):
+    assert QUEUES[name]["SqsManagedSseEnabled"] is True
+    (deny,) = [one for one in statements(name) if one["Effect"] == "Deny"]
+    assert (deny["Principal"], deny["Action"]) == ("*", "sqs:*")
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert deny["Resource"] in ("*", f"arn:{name}")
+
+
+@pytest.mark.parametrize("name", WORKING)
+def test_what_cannot_be_done_goes_to_the_queues_own_dead_letter_queue(name: str):
+    redrive = QUEUES[name]["RedrivePolicy"]
+    assert redrive["deadLetterTargetArn"] == f"arn:{name.removesuffix('Queue')}DeadLetterQueue"
+    assert redrive["maxReceiveCount"] >= 5
+
+
+@pytest.mark.parametrize("name", DEAD)
+def test_a_dead_letter_queue_keeps_for_as_long_as_sqs_can(name: str):
+    assert QUEUES[name]["MessageRetentionPeriod"] == 14 * 24 * 3600
+    assert "RedrivePolicy" not in QUEUES[name]
+
+
+@pytest.mark.parametrize("name", WORKING)
+def test_a_message_stays_hidden_for_six_timeouts_and_the_longest_window(name: str):
+    mapping = MAPPINGS[name]
+    timeout = FUNCTIONS[mapping["FunctionName"]]["Timeout"]
+    window = longest_window(mapping["FunctionName"])
+    assert QUEUES[name]["VisibilityTimeout"] >= 6 * timeout + window
+
+
+def longest_window(function: str) -> int:
+    """The most seconds that the window's parameter admits; 0 where the mapping has no window."""
+    (event,) = written()["Resources"][function]["Properties"]["Events"].values()
+    window = event["Properties"].get("MaximumBatchingWindowInSeconds")
+    return written()["Parameters"][window["Ref"]]["MaxValue"] if window else 0
+
+
+@pytest.mark.parametrize("name", WORKING)
+def test_one_failed_message_does_not_bring_back_the_others(name: str):
+    assert MAPPINGS[name]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+@pytest.mark.parametrize("name", WORKING)
+def test_the_pace_is_the_parameters(name: str):
+    concurrency = MAPPINGS[name]["ScalingConfig"]["MaximumConcurrency"]
+    assert concurrency == STACK.parameters["MaximumConcurrency"]
+
+
+@pytest.mark.parametrize("name", WORKING)
+def test_a_large_batch_has_a_window_as_lambda_demands(name: str):
+    if MAPPINGS[name]["BatchSize"] > 10:
+        (event,) = written()["Resources"][MAPPINGS[name]["FunctionName"]]["Properties"][
+            "Events"
+        ].values()
+        window = event["Properties"]["MaximumBatchingWindowInSeconds"]["Ref"]
+        assert written()["Parameters"][window]["MinValue"] >= 1
+
+
+@pytest.mark.parametrize("name", ["DetectionQueue", "PolicyQueue", "VpcQueue"])
+def test_only_the_rules_that_lead_to_a_queue_may_send_to_it(name: str):
+    leading = {
+        f"arn:{rule}"
+        for rule, properties in RULES.items()
+        if any(target["Arn"] == f"arn:{name}" for target in properties["Targets"])
+    }
+    assert sources(name) == leading
+
+
+def test_only_the_topic_may_send_to_slacks_queues():
+    assert sources("NotifyQueue") == {"FindingsTopic"}
+    assert sources("NotifyDeadLetterQueue") == {"FindingsTopic"}
+
+
+def test_every_rule_may_leave_what_it_cannot_deliver():
+    assert sources("RuleDeadLetterQueue") == {f"arn:{rule}" for rule in RULES}
+
+
+def test_a_rule_that_is_left_out_is_left_out_of_the_policies_too():
+    global_sources = json.dumps(
+        Stack({"WatchForeignEndpoints": "false"}).of_type("AWS::SQS::QueuePolicy")
+    )
+    assert "ForeignEndpointRule" not in global_sources
+    assert "BypassRule" in global_sources
+
+
+def test_slack_gets_the_findings_as_they_are_once_it_may():
+    subscription = STACK.resources["NotifySubscription"]
+    assert subscription["DependsOn"] == "NotifyQueuePolicy"
+    assert subscription["Properties"] == {
+        "TopicArn": "FindingsTopic",
+        "Protocol": "sqs",
+        "Endpoint": "arn:NotifyQueue",
+        "RawMessageDelivery": True,
+        "RedrivePolicy": {"deadLetterTargetArn": "arn:NotifyDeadLetterQueue"},
+    }
+
+
+def test_a_sweep_that_fails_is_kept():
+    (config,) = STACK.of_type("AWS::Lambda::EventInvokeConfig").values()
+    assert config["FunctionName"] == "SweepFunction"
+    assert config["DestinationConfig"] == {"OnFailure": {"Destination": "arn:RuleDeadLetterQueue"}}

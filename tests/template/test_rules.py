@@ -1,0 +1,192 @@
+"""Which event wakes which reaction: every sample in events/ against every rule of the stack.
+
+A sample's file is named after the rules it must match, then a dot and what it shows:
+`rotation+bypass.rotate-secret-over-internet.json`. One that must match none begins with `none`.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from emulator.eventbridge import matches, state_admits, validate
+from tests.template.stack import EVENTS, Stack, sample
+
+ALL_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+RULES = Stack().of_type("AWS::Events::Rule")
+PATTERNS = {name: rule["EventPattern"] for name, rule in RULES.items() if "EventPattern" in rule}
+SAMPLES = sorted(path.stem for path in EVENTS.glob("*.json"))
+
+QUEUES_OF = {
+    "VpcLifeRule": {"VpcQueue"},
+    "EndpointChangeRule": {"VpcQueue", "PolicyQueue"},
+    "RotationRule": {"VpcQueue"},
+    "SecretPolicyRule": {"DetectionQueue"},
+    "BypassRule": {"DetectionQueue"},
+    "ForeignEndpointRule": {"DetectionQueue"},
+    "EndpointDeniedRule": {"DetectionQueue"},
+    "DeployRule": {"SweepFunction"},
+    "ScheduleRule": {"SweepFunction"},
+}
+
+# An API call's name, or its error, already says which service and which kind of event it is; these
+# two are there so that EventBridge looks no further. What they alone decide is tested by samples.
+SAID_TWICE = {"source", "detail.eventSource", "detail-type"}
+
+
+def kebab(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name.removesuffix("Rule")).lower()
+
+
+def sees(name: str, pattern: dict[str, Any], event: dict[str, Any]) -> bool:
+    state = RULES[name].get("State", "ENABLED")
+    return state_admits(state, event) and matches(pattern, event)
+
+
+def matched(event: dict[str, Any]) -> set[str]:
+    """The rules that EventBridge would run for an event, as file names spell them."""
+    by_pattern = {kebab(name) for name, one in PATTERNS.items() if sees(name, one, event)}
+    ticked = (event["source"], event["detail-type"]) == ("aws.events", "Scheduled Event")
+    by_time = {
+        kebab(name)
+        for name in RULES
+        if ticked and any(f"-{name}-" in resource for resource in event["resources"])
+    }
+    return by_pattern | by_time
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_matches_the_rules_in_its_name_and_no_other(name: str):
+    rules = name.split(".")[0].split("+")
+    assert matched(sample(name)) == set(rules) - {"none"}
+
+
+def test_samples_are_whole_envelopes_and_tell_themselves_apart():
+    ids: list[str] = []
+    for name in SAMPLES:
+        event = sample(name)
+        assert list(event)[:4] == ["version", "id", "detail-type", "source"], name
+        assert event["account"] == sample(SAMPLES[0])["account"], name
+        ids += [event["id"], event["detail"].get("eventID", event["id"] + "/detail")]
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_rule_has_samples_and_near_misses_abound():
+    shown = {rule for name in SAMPLES for rule in name.split(".")[0].split("+")}
+    assert shown == {kebab(name) for name in RULES} | {"none"}
+    assert sum(name.startswith("none.") for name in SAMPLES) >= 15
+
+
+def leaves(pattern: dict[str, Any], path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of every condition in a pattern, alternatives of `$or` included."""
+    for key, part in pattern.items():
+        if key == "$or":
+            for index, choice in enumerate(part):
+                yield from leaves(choice, (*path, key, index))
+        elif isinstance(part, dict):
+            yield from leaves(part, (*path, key))
+        else:
+            yield (*path, key)
+
+
+def without(pattern: dict[str, Any], path: tuple[Any, ...]) -> dict[str, Any]:
+    """The pattern less one condition. A part with none left matches all, and so does its `$or`."""
+    looser = deepcopy(pattern)
+    parents: list[Any] = [looser]
+    for step in path[:-1]:
+        parents.append(parents[-1][step])
+    del parents[-1][path[-1]]
+    for parent, step in zip(reversed(parents[:-1]), reversed(path[:-1]), strict=True):
+        matches_all = parent[step] == {} or (step == "$or" and {} in parent[step])
+        if matches_all and isinstance(parent, dict):
+            del parent[step]
+    return looser
+
+
+CONDITIONS = [
+    (name, path)
+    for name, pattern in PATTERNS.items()
+    for path in leaves(pattern)
+    if ".".join(str(step) for step in path) not in SAID_TWICE
+]
+
+
+@pytest.mark.parametrize(("name", "path"), CONDITIONS)
+def test_every_condition_keeps_a_near_miss_out(name: str, path: tuple[Any, ...]):
+    """Without the condition, some sample would match a rule that it must not match."""
+    looser = without(PATTERNS[name], path)
+    lets_in = [
+        one
+        for one in SAMPLES
+        if sees(name, looser, sample(one)) and not sees(name, PATTERNS[name], sample(one))
+    ]
+    assert lets_in
+
+
+def test_service_events_are_kept_out_by_their_detail_type():
+    looser = without(PATTERNS["BypassRule"], ("detail-type",))
+    assert matches(looser, sample("none.rotation-succeeded-service-event"))
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_eventbridge_takes_the_pattern(name: str):
+    validate(PATTERNS[name])
+    assert len(json.dumps(PATTERNS[name], separators=(",", ":"))) <= 2048
+
+
+def test_only_the_rules_that_look_for_reads_see_reads():
+    assert {name for name, rule in RULES.items() if rule.get("State") == ALL_EVENTS} == {
+        "BypassRule",
+        "ForeignEndpointRule",
+    }
+    assert not any(rule.get("State") == "DISABLED" for rule in RULES.values())
+
+
+def test_reads_are_lost_to_a_rule_in_the_plain_state():
+    """Why the state matters: the same pattern, merely enabled, would miss the read of a secret."""
+    event = sample("bypass.get-secret-value-over-internet")
+    assert matches(PATTERNS["BypassRule"], event)
+    assert not state_admits("ENABLED", event)
+    assert state_admits(RULES["BypassRule"]["State"], event)
+
+
+def test_foreign_endpoints_are_watched_unless_switched_off():
+    rules = Stack({"WatchForeignEndpoints": "false"}).of_type("AWS::Events::Rule")
+    assert set(RULES) - set(rules) == {"ForeignEndpointRule"}
+
+
+def test_each_rule_leads_to_its_reactions():
+    leads = {
+        name: {target["Arn"].removeprefix("arn:") for target in rule["Targets"]}
+        for name, rule in RULES.items()
+    }
+    assert leads == QUEUES_OF
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_what_a_target_cannot_take_is_retried_and_kept(name: str):
+    for target in RULES[name]["Targets"]:
+        assert target["DeadLetterConfig"]["Arn"] == "arn:RuleDeadLetterQueue"
+        assert target["RetryPolicy"] == {
+            "MaximumEventAgeInSeconds": 86400,
+            "MaximumRetryAttempts": 185,
+        }
+        assert "Input" not in target
+        assert "InputTransformer" not in target
+
+
+def test_the_schedule_is_the_parameters(stack: Stack):
+    assert RULES["ScheduleRule"]["ScheduleExpression"] == stack.parameters["SweepSchedule"]
+
+
+def test_only_the_rules_that_lead_to_it_may_invoke_a_function(stack: Stack):
+    permissions = stack.of_type("AWS::Lambda::Permission").values()
+    assert {(one["FunctionName"], one["SourceArn"], one["Principal"]) for one in permissions} == {
+        (target, f"arn:{rule}", "events.amazonaws.com")
+        for rule, targets in QUEUES_OF.items()
+        for target in targets
+        if target.endswith("Function")
+    }
