@@ -16,7 +16,7 @@ from guard.policy.reading import read
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 PLACEHOLDERS = ("AccountId", "Region", "Partition", "OrgId")
 
-_IN_BRACES = re.compile(r"\$\{([^{}]*)\}")
+_IN_BRACES = re.compile(r'\$\{([^{}"]*)\}')  # never from one JSON string into the next
 _ESCAPES = ("*", "?", "$")
 _SHAPES = {
     "AccountId": re.compile(r"\d{12}", re.ASCII),
@@ -45,9 +45,7 @@ class Placeholders:
     def __post_init__(self) -> None:
         for name, value in self.by_name().items():
             if not _SHAPES[name].fullmatch(value):
-                raise ApprovedPolicyError(
-                    f"{value!r} cannot be filled in for ${{{name}}}"
-                )
+                raise ApprovedPolicyError(f"{value!r} cannot be filled in for ${{{name}}}")
 
     def by_name(self) -> dict[str, str]:
         """The values under the names that policies use."""
@@ -83,10 +81,11 @@ def load(name: str, directory: Path | str, values: Placeholders) -> ApprovedPoli
     known = names(directory)
     if name not in known or not NAME.fullmatch(name):
         there = ", ".join(known) or "none"
-        raise ApprovedPolicyError(
-            f"no approved policy is called {name!r}; there are: {there}"
-        )
-    source = (Path(directory) / f"{name}.json").read_text(encoding="utf-8")
+        raise ApprovedPolicyError(f"no approved policy is called {name!r}; there are: {there}")
+    try:
+        source = (Path(directory) / f"{name}.json").read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ApprovedPolicyError(f"approved policy {name}: this is not UTF-8") from error
     return fill(name, source, values)
 
 
@@ -96,6 +95,8 @@ def fill(name: str, source: str, values: Placeholders) -> ApprovedPolicy:
         read(source)
         # Filled in after reading, so that a placeholder written with JSON escapes is one too.
         text = minified(source)
+        if "${" in _IN_BRACES.sub("", text):
+            raise PolicyError("document", "a ${ is not closed by a } of its own")
         text = _IN_BRACES.sub(lambda found: _filled(name, found, values), text)
         if len(text) > MAX_CHARACTERS:
             raise PolicyError("document", _too_long(text))

@@ -91,3 +91,26 @@ def _after(symbols: tuple[str, ...], positions: set[int], symbol: str) -> set[in
         elif wide == symbol or (wide == "?" and len(symbol) == 1 and symbol != "*"):
             found.add(position + 1)
     return found
+
+
+def meets(a: str, b: str) -> bool:
+    """Whether some text is matched by both patterns. A variable may stand for any text."""
+    a, b = _VARIABLE.sub("*", a), _VARIABLE.sub("*", b)
+    tried: set[tuple[int, int]] = set()
+    pending = [(0, 0)]
+    while pending:
+        i, j = pending.pop()
+        if i == len(a) and j == len(b):
+            return True
+        if (i, j) in tried:
+            continue
+        tried.add((i, j))
+        if i < len(a) and a[i] == "*":
+            pending.append((i + 1, j))
+            pending.extend([(i, j + 1)] if j < len(b) else [])
+        elif j < len(b) and b[j] == "*":
+            pending.append((i, j + 1))
+            pending.extend([(i + 1, j)] if i < len(a) else [])
+        elif i < len(a) and j < len(b) and (a[i] == b[j] or "?" in (a[i], b[j])):
+            pending.append((i + 1, j + 1))
+    return False
