@@ -1,9 +1,9 @@
 """What the guard remembers: how often a finding was seen, and how many changes it has made.
 
-One DynamoDB table: key `pk`, time to live on `expires_at` (epoch seconds). Both uses are counters in
-windows that open when a key is first seen. DynamoDB deletes expired items late, "within a few days"
-(developer guide, "Using time to live"), so an item whose window is over is started afresh here, by a
-condition, and never by trusting that it is gone.
+One DynamoDB table: key `pk`, time to live on `expires_at` (epoch seconds). Both uses are counters
+in windows that open when a key is first seen. DynamoDB deletes expired items late, "within a few
+days" (developer guide, "Using time to live"), so an item whose window is over is started afresh
+here, by a condition, and never by trusting that it is gone.
 
 boto3 repeats an update whose answer was lost, so a count may come out too high, never too low: a
 finding is then followed up early, a budget spent early.
@@ -95,10 +95,11 @@ class State:
         window: int,
         first_seen: datetime | None = None,
     ) -> Counted:
-        """Add `n` sightings to the window of `window` seconds, in one UpdateItem in all but rare cases.
+        """Add `n` sightings to the window of `window` seconds; nearly always one UpdateItem.
 
         The window opens at `now` of its first sighting and later ones do not prolong it; of that
-        sighting `first_seen` is kept (`now` if not given). Raises StateError, or boto3's ClientError.
+        sighting `first_seen` is kept (`now` if not given). Raises StateError, or boto3's
+        ClientError.
         """
         item, _ = self._count(_finding(fingerprint), n, now, window, seen=first_seen or now)
         return Counted(
@@ -166,7 +167,7 @@ class State:
         seen: datetime,
         limit: int = _NO_LIMIT,
     ) -> tuple[dict[str, int], bool]:
-        """The item after adding `n`, and True; the item as it was, and False, if the limit is reached.
+        """The item after adding `n`, and True; the item as it is, and False, at the limit.
 
         The two updates exclude each other by their conditions, so whoever loses the race to open a
         window counts in the one that somebody else opened.

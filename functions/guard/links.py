@@ -1,0 +1,73 @@
+"""Console deep links to what a finding is about, for every partition whose console is known.
+
+AWS does not document the console's addresses; these are the ones the console itself shows. Text
+from a record only ever lands in them percent-encoded, and never in the host.
+"""
+
+import re
+from urllib.parse import quote
+
+_HOSTS = {
+    "aws": "console.aws.amazon.com",
+    "aws-cn": "console.amazonaws.cn",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+}
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
+_SECRET_ARN = re.compile(
+    r"arn:[^:]+:secretsmanager:[^:]*:[^:]*:secret:(?P<name>.+?)(-[A-Za-z0-9]{6})?"
+)
+
+RUNBOOKS = "docs/runbooks/"
+"""Where the runbooks are when no address is configured: their folder in this repository."""
+
+
+def console_links(
+    partition: str,
+    region: str,
+    *,
+    vpc: str | None = None,
+    endpoint: str | None = None,
+    secret: str | None = None,
+    event: str | None = None,
+    function: str | None = None,
+) -> dict[str, str]:
+    """Links by label for what is given.
+
+    That is: the id of a VPC, of an endpoint, of a CloudTrail event; the name or ARN of a secret;
+    the name of a function.
+
+    Empty for a partition whose console is not known, or for what is not a Region: no link at all is
+    better than one that opens somewhere else.
+    """
+    if partition not in _HOSTS or not _REGION.fullmatch(region):
+        return {}
+    pages = {
+        "VPC": ("vpcconsole/home?region={region}#VpcDetails:VpcId={id}", vpc),
+        "Endpoint": (
+            "vpcconsole/home?region={region}#EndpointDetails:vpcEndpointId={id}",
+            endpoint,
+        ),
+        "Secret": (
+            "secretsmanager/secret?name={id}&region={region}",
+            secret and _secret_name(secret),
+        ),
+        "CloudTrail event": ("cloudtrailv2/home?region={region}#/events/{id}", event),
+        "Function": ("lambda/home?region={region}#/functions/{id}", function),
+    }
+    root = f"https://{region}.{_HOSTS[partition]}/"
+    return {
+        label: root + page.format(region=region, id=quote(id_, safe=""))
+        for label, (page, id_) in pages.items()
+        if id_
+    }
+
+
+def runbook_link(kind: str, base: str = RUNBOOKS) -> str:
+    """The runbook of a finding's kind, in the folder or at the address `base`."""
+    return f"{base.rstrip('/')}/{kind}.md"
+
+
+def _secret_name(name_or_arn: str) -> str:
+    """The console wants the name, which is an ARN's last part without its six random characters."""
+    arn = _SECRET_ARN.fullmatch(name_or_arn)
+    return arn["name"] if arn else name_or_arn
