@@ -7,6 +7,7 @@ by place and day. All time is `time.time()`, so a travelled clock moves it.
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 from . import (
     calls,
@@ -51,14 +52,17 @@ def uninstall() -> None:
     if _installed is not None:
         _installed.close()
         _installed = None
-    options.restore()
+    options.assume(Options())
 
 
 @contextmanager
 def strict() -> Iterator[Options]:
-    """Strict within the block; yields the options to change."""
+    """Strict within the block; yields the options to change. Leaves an outer install as it was."""
+    outer, before = _installed, replace(options)
     install()
     try:
         yield options
     finally:
-        uninstall()
+        if outer is None:
+            uninstall()
+        options.assume(before)

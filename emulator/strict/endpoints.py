@@ -36,9 +36,8 @@ _NOT_IN_MODIFY = (*_NOT_IN_CREATE, "private_dns_enabled", "reset_policy")
 @patches.method(VPCBackend)
 def create_vpc_endpoint(moto: Any, backend: Any, **asked: Any) -> VPCEndPoint:
     advance(backend)
-    for parameter in ("vpc_id", "service_name"):
-        if not asked.get(parameter):
-            raise MissingParameterError("".join(map(str.title, parameter.split("_"))))
+    if not asked.get("service_name"):
+        raise MissingParameterError("ServiceName")
     token = asked.pop("client_token", None)
     if earlier := _made_with(backend, token, asked):
         return earlier

@@ -18,10 +18,16 @@ patches = Patches()
 
 @patches.method(LambdaFunction, "__init__")
 def create(
-    moto: Any, function: Any, account_id: str, spec: dict[str, Any], region: str, *args: Any
+    moto: Any,
+    function: Any,
+    account_id: str,
+    spec: dict[str, Any],
+    region: str,
+    *args: Any,
+    **kwargs: Any,
 ) -> None:
     placed = _placed(account_id, region, spec.get("VpcConfig"))
-    moto(function, account_id, spec | placed, region, *args)
+    moto(function, account_id, spec | placed, region, *args, **kwargs)
 
 
 @patches.method(LambdaFunction)

@@ -27,11 +27,10 @@ class Options:
     throttle_bucket: float = 4
     throttle_refill: float = 0.3
 
-    def restore(self) -> None:
-        """Back to the defaults."""
-        defaults = Options()
-        for name in fields(self):
-            setattr(self, name.name, getattr(defaults, name.name))
+    def assume(self, other: "Options") -> None:
+        """Takes over the values of another."""
+        for option in fields(self):
+            setattr(self, option.name, getattr(other, option.name))
 
 
 options = Options()
