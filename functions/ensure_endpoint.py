@@ -27,8 +27,8 @@ from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard import rotation
 from guard import ensure_findings as findings_of
+from guard import rotation
 from guard.act import Actor
 from guard.chosen_policy import ChosenPolicy
 from guard.decide import Plan, Verdict, Wanted, decide
@@ -150,7 +150,8 @@ class Worklist:
             functions=functions,
         )
         if found.problem:
-            self.findings.append(findings_of.rotation_problem(settings, self.now, record, found))
+            problem = findings_of.rotation_problem(settings, self.now, record, found, found.problem)
+            self.findings.append(problem)
         secrets.append(secret)
         return (found.vpc_id,) if found.vpc_id else ()
 
@@ -232,7 +233,7 @@ def repair(plan: Plan, about: About, work: Work, now: datetime) -> list[Finding]
     outcome = actor.apply(plan, reason=", ".join(about.reasons))
     if outcome.refused:
         metrics.add_metric("VpcsNotRepairable", MetricUnit.Count, 1)
-        return [findings_of.refused(about, plan, outcome)]
+        return [findings_of.refused(about, plan, outcome, outcome.refused)]
     # AWS shows what was written only after a while, and the endpoint needs minutes to serve:
     # the look that verifies it comes through the queue.
     look_again(plan, work, now)

@@ -57,7 +57,7 @@ logger = Logger()
 metrics = Metrics()
 
 
-class NotWritten(RuntimeError):  # noqa: N818 - named for what happened, as botocore's are
+class NotWritten(RuntimeError):
     """The policy read back is not the one written: the message goes back for another try."""
 
 

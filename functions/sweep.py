@@ -38,7 +38,7 @@ logger = Logger()
 metrics = Metrics()
 
 
-class NotSent(RuntimeError):  # noqa: N818 - named for what happened, as botocore's are
+class NotSent(RuntimeError):
     """SQS took only a part of a batch: the invocation fails, and Lambda repeats the sweep."""
 
 

@@ -1,4 +1,4 @@
-"""Values for tests: whole by default, each argument one deviation from a VPC whose endpoint works."""
+"""Values for tests: whole by default, each argument one deviation from a VPC that is well."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime

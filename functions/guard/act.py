@@ -72,7 +72,7 @@ def client_token(step: CreateEndpoint, group_id: str, now: datetime) -> str:
 
 @dataclass(slots=True)
 class Actor:
-    """Applies plans with one EC2 client. `stack_id` and `reason` go into the tags of what is made."""
+    """Applies plans with one EC2 client. `stack_id` and the reason go into the tags of what it makes."""
 
     ec2: "EC2Client"
     stack_id: str

@@ -87,7 +87,7 @@ class CreateEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class ModifyEndpoint:
-    """ModifyVpcEndpoint: all that one endpoint lacks in one call, since EC2 throttles these hard."""
+    """ModifyVpcEndpoint: all that one endpoint lacks in one call: EC2 throttles these hard."""
 
     endpoint_id: str
     add_subnet_ids: tuple[str, ...] = ()

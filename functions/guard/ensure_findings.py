@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from guard.act import Outcome
+from guard.act import Outcome, Refused
 from guard.decide import AuthoriseHttps, CreateEndpoint, CreateGroup, Plan
 from guard.finding import Finding, Kind, Severity
 from guard.record import Record, secret_id
@@ -97,16 +97,15 @@ def changed(about: About, plan: Plan, outcome: Outcome) -> Finding:
     )
 
 
-def refused(about: About, plan: Plan, outcome: Outcome) -> Finding:
+def refused(about: About, plan: Plan, outcome: Outcome, refusal: Refused) -> Finding:
     """AWS refused a step for good; what was done before it is told as well."""
-    assert outcome.refused is not None
     return about.finding(
         Kind.ENDPOINT_NOT_REPAIRABLE,
         Severity.HIGH,
         title=f"The Secrets Manager endpoint of {about.vpc_id} could not be repaired",
-        cause=f"{_sentence(plan.reasons)} {outcome.refused}",
+        cause=f"{_sentence(plan.reasons)} {refusal}",
         done=[str(step) for step in outcome.done],
-        todo=(_cure(outcome.refused.code), "the next event or sweep tries again"),
+        todo=(_cure(refusal.code), "the next event or sweep tries again"),
         plan=plan,
         window=0 if outcome.done and not _only_preparation(outcome) else DAY,
     )
@@ -154,19 +153,20 @@ def budget_spent(about: About, plan: Plan, budget: int) -> Finding:
     )
 
 
-def rotation_problem(settings: Settings, now: datetime, record: Record, found: Rotation) -> Finding:
+def rotation_problem(
+    settings: Settings, now: datetime, record: Record, found: Rotation, kind: Kind
+) -> Finding:
     """A rotation that no endpoint of ours can serve."""
-    assert found.problem is not None
     todo = {
         Kind.ROTATION_WITHOUT_VPC: "give the function a VpcConfig in a VPC that has the endpoint",
         Kind.ROTATION_FUNCTION_MISSING: "create the function, or name another with rotate-secret",
         Kind.ROTATION_ELSEWHERE: "see that the function's own account and Region run the guard",
-    }[found.problem]
+    }[kind]
     return _about_secret(
         settings,
         now,
         record,
-        kind=found.problem,
+        kind=kind,
         severity=Severity.MEDIUM,
         title="Rotation was turned on where no endpoint can serve it",
         cause=found.cause,

@@ -92,7 +92,7 @@ class Finding:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
     def merged(self, other: Self) -> Self:
-        """This finding and an equal one as one: counts added, times spanned, our own evidence kept."""
+        """This finding and an equal one as one: counts added, times spanned, this evidence kept."""
         return replace(
             self,
             count=self.count + other.count,
@@ -101,7 +101,7 @@ class Finding:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The published form: plain JSON values, times in ISO 8601 UTC, schema and fingerprint added."""
+        """The published form: plain JSON values, times in ISO 8601 UTC, with schema and fingerprint."""
         body = asdict(self)
         for when in ("first_seen", "last_seen"):
             body[when] = body[when].astimezone(UTC).isoformat().replace("+00:00", "Z")

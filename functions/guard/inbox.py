@@ -70,7 +70,7 @@ class Inbox:
             self.failures[message.id] = why
 
     def log_failures(self, logger: "Logger") -> None:
-        """One error line per message that goes back, with the reason: dead letters are read by it."""
+        """One error line per message that goes back: dead letters are understood by it."""
         for id_, why in self.failures.items():
             logger.error("message goes back to the queue", extra={"message_id": id_, "why": why})
 

@@ -142,7 +142,7 @@ def budget_spent(about: About, found: Sequence[Difference], budget: int) -> Find
     return about.finding(
         Kind.CHANGE_BUDGET_SPENT,
         Severity.HIGH,
-        title=f"{about.attached.endpoint_id} was restored {budget} times in an hour: left alone now",
+        title=f"{about.attached.endpoint_id} was restored {budget} times in an hour: left alone",
         cause=f"Its policy is not the approved one and keeps being changed by {about.who()}.",
         todo=("settle with its owner which policy is right; the next sweep tries again",),
         found=found,

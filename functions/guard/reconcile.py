@@ -17,7 +17,8 @@ DETAIL_TYPE = "VPCE Guard Reconcile"
 
 def envelope(settings: Settings, now: datetime, detail: Mapping[str, Any]) -> str:
     """The message body. `detail` names a `vpcId` or `vpcEndpointId`, a `reason`, and for a
-    follow-up the `attempt` it is."""
+    follow-up the `attempt` it is.
+    """
     return json.dumps(
         {
             "version": "0",

@@ -1,4 +1,4 @@
-"""Which VPCs a message of the VPC queue is about. Pure: what needs AWS to answer is named, not asked.
+"""Which VPCs a message of the VPC queue is about. Pure: what AWS must be asked for is only named.
 
 An event only triggers, so all that is taken from it is ids, who did it, and what to call it.
 """

@@ -1,8 +1,11 @@
-"""The judgement on a VPC: each deviation alone has its reason and its step, and nothing else does."""
+"""The judgement on a VPC: each deviation alone has its reason and its step, nothing else does."""
 
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from guard.decide import (
     AuthoriseHttps,
     CreateEndpoint,
@@ -17,9 +20,6 @@ from guard.decide import (
     uncovered,
 )
 from guard.vpc import PREFERRED_SUBNET_TAG, Endpoint, SecurityGroup, Vpc, network
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.builders import NOON, OURS, WANTED, ZONES, endpoint, group, subnet, vpc
 
 

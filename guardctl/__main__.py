@@ -1,0 +1,28 @@
+"""`guardctl`: drill on an embedded cloud, replay of CloudTrail logs, lint of approved policies."""
+
+import typer
+
+from guardctl.drill import drill
+from guardctl.policies import app as policies
+from guardctl.replay import replay
+
+app = typer.Typer(
+    name="guardctl",
+    help=__doc__,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(drill)
+app.command()(replay)
+app.add_typer(policies, name="policies")
+
+
+def main() -> None:
+    """The console script. Exit codes: 0 ok, 1 found something, 2 bad usage or input."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""The command: plays the story, shows it as it goes, and says by its exit code whether it held."""
+
+import json
+import time
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from emulator import Cloud
+from guardctl.drill.play import Played, play
+from guardctl.drill.stage import Stage
+from guardctl.drill.story import STORY
+
+SEVERITY = {"high": "bold red", "medium": "yellow", "low": "cyan", "info": "green"}
+
+
+class Runtime(StrEnum):
+    INPROCESS = "inprocess"
+    LAMBDA = "lambda"
+
+
+class Format(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+def drill(
+    runtime: Annotated[
+        Runtime,
+        typer.Option(
+            help="Run the functions in this process, or as built under Lambda's emulator."
+        ),
+    ] = Runtime.INPROCESS,
+    format: Annotated[  # noqa: A002 - the option is called --format
+        Format, typer.Option(help="What to print: a story, one JSON document, or JSON lines.")
+    ] = Format.TABLE,
+) -> None:
+    """Play a day in an emulated AWS account under the guard, and check how each step ends.
+
+    Deploys this repository's own template; needs no AWS account, no Docker and no network.
+    Exits with 1 if any check fails.
+    """
+    console = Console(stderr=format is not Format.TABLE)
+    began = time.perf_counter()
+    played: list[Played] = []
+    with console.status("deploying the stack into the embedded cloud"):
+        cloud = Cloud.start(parameters={"Mode": "remediate"}, runtime=runtime.value)
+    with cloud:
+        if format is Format.TABLE:
+            _introduce(console, cloud, runtime, time.perf_counter() - began)
+        for one in play(Stage(cloud), STORY):
+            played.append(one)
+            match format:
+                case Format.TABLE:
+                    console.print(_panel(one))
+                case Format.JSONL:
+                    print(json.dumps(one.to_json()), flush=True)
+                case Format.JSON:
+                    pass
+    seconds = round(time.perf_counter() - began, 1)
+    holds = all(one.holds for one in played)
+    if format is Format.JSON:
+        document = {"holds": holds, "seconds": seconds, "chapters": [p.to_json() for p in played]}
+        print(json.dumps(document, indent=2))
+    if format is Format.TABLE:
+        console.print(_summary(played, seconds))
+    if not holds:
+        raise typer.Exit(1)
+
+
+def _introduce(console: Console, cloud: Cloud, runtime: Runtime, seconds: float) -> None:
+    where = "in this process" if runtime is Runtime.INPROCESS else "built, under Lambda's emulator"
+    console.print(
+        Panel(
+            f"template.yaml deployed into account {cloud.account}, {cloud.region}"
+            f" in {seconds:.1f} s; {len(cloud.deployment.functions)} functions run {where}.\n"
+            "People act with plain boto3; CloudTrail, EventBridge, SQS and SNS are emulated.",
+            title="VPCE Guard drill",
+            border_style="blue",
+        )
+    )
+
+
+def _panel(played: Played) -> Panel:
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(style="dim", justify="right", no_wrap=True)
+    rows.add_column()
+    rows.add_row("people", _lines(played.people))
+    rows.add_row("guard", _lines(played.guard) if played.guard else Text("changes nothing", "dim"))
+    for alert in played.alerts:
+        rows.add_row(
+            "alert",
+            Text.assemble(
+                (f"{alert['severity']:>6} ", SEVERITY[alert["severity"]]), alert["title"]
+            ),
+        )
+    refused = played.slack_posts - played.slack_accepted
+    if played.slack_posts:
+        said = f"{played.slack_accepted} posted" + (f", {refused} refused first" if refused else "")
+        rows.add_row("Slack", said)
+    for check in played.checks:
+        mark = Text("ok", "bold green") if check.holds else Text("FAILED", "bold red")
+        rows.add_row(mark, f"{check.claim} {check.error}".rstrip())
+    return Panel(
+        Group(rows),
+        title=f"{played.number}. {played.title}",
+        title_align="left",
+        subtitle=f"{_clock(played.aws_seconds)} of AWS's time, {played.seconds:.2f} s here",
+        subtitle_align="right",
+        border_style="green" if played.holds else "red",
+    )
+
+
+def _lines(told: object) -> Text:
+    return Text("\n".join(map(str, told)) if isinstance(told, list) else str(told))
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def _summary(played: list[Played], seconds: float) -> Panel:
+    checks = [check for one in played for check in one.checks]
+    failed = [check for check in checks if not check.holds]
+    alerts = sum(len(one.alerts) for one in played)
+    text = (
+        f"{len(played)} chapters, {len(checks)} checks, {len(failed)} failed; {alerts} alerts;"
+        f" {seconds:.1f} s in all."
+    )
+    return Panel(
+        Text(text, "bold red" if failed else "bold green"),
+        title="The end state does not hold" if failed else "The end state holds",
+        border_style="red" if failed else "green",
+    )

@@ -1,0 +1,128 @@
+"""Play the story: each chapter is acted, the account comes to rest, the checks are made."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from emulator import Call
+from guardctl.drill.stage import Stage
+from guardctl.drill.story import Chapter
+
+READS = ("Describe", "Get", "List")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One claim about the state a chapter ended in, and whether it held."""
+
+    claim: str
+    holds: bool
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What happened in a chapter. `aws_seconds` are virtual: the waiting AWS would have imposed."""
+
+    number: int
+    title: str
+    people: Sequence[str]
+    guard: Sequence[str]
+    alerts: Sequence[dict[str, str]]
+    slack_posts: int
+    slack_accepted: int
+    checks: Sequence[Check]
+    seconds: float
+    aws_seconds: float
+
+    @property
+    def holds(self) -> bool:
+        return all(check.holds for check in self.checks)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "holds": self.holds}
+
+
+def play(stage: Stage, story: Sequence[Chapter]) -> Iterator[Played]:
+    """Play chapter after chapter; each begins where the one before it ended."""
+    stage.cloud.settle()  # the deployment's own sweep, of an account without VPCs
+    for number, chapter in enumerate(story, start=1):
+        yield _play(stage, number, chapter)
+
+
+def _play(stage: Stage, number: int, chapter: Chapter) -> Played:
+    cloud = stage.cloud
+    calls, findings = len(cloud.calls), len(cloud.findings)
+    posts, accepted = cloud.slack.posts, len(cloud.slack.messages)
+    stage.props |= {"calls_before": calls, "findings_before": findings, "slack_before": accepted}
+    began, clock = time.perf_counter(), cloud.clock.now()
+    chapter.act(stage)
+    cloud.settle()
+    seconds, aws = time.perf_counter() - began, (cloud.clock.now() - clock).total_seconds()
+    checks = _checked(stage, chapter)
+    made = cloud.calls[calls:]
+    return Played(
+        number=number,
+        title=chapter.title,
+        people=_told(call for call in made if call.function is None and _is_said(call)),
+        guard=_told(call for call in made if call.function and _is_write(call)),
+        alerts=[
+            {"kind": one["kind"], "severity": one["severity"], "title": one["title"]}
+            for one in cloud.findings[findings:]
+        ],
+        slack_posts=cloud.slack.posts - posts,
+        slack_accepted=len(cloud.slack.messages) - accepted,
+        checks=checks,
+        seconds=round(seconds, 3),
+        aws_seconds=round(aws, 1),
+    )
+
+
+def _checked(stage: Stage, chapter: Chapter) -> list[Check]:
+    """The chapter's checks. One that cannot even be made has failed, and ends the list."""
+    checks: list[Check] = []
+    try:
+        checks += [Check(claim, bool(holds)) for claim, holds in chapter.checks(stage)]
+        if chapter.quiet:
+            told = stage.cloud.findings[stage.props["findings_before"] :]
+            checks.append(Check("nobody was bothered", not told))
+    except Exception as error:  # noqa: BLE001 - whatever broke, the drill must say so and go on
+        checks.append(Check("the state could be looked at", holds=False, error=repr(error)))
+    return checks
+
+
+def _is_write(call: Call) -> bool:
+    return call.service in ("ec2", "lambda", "secretsmanager") and not call.action.startswith(READS)
+
+
+def _is_said(call: Call) -> bool:
+    reads_secret = call.service == "secretsmanager" and call.action.startswith("Get")
+    return (_is_write(call) or reads_secret) and call.principal != "audience"
+
+
+def _told(calls: Iterator[Call]) -> list[str]:
+    """Calls in words, equal neighbours as one with a count."""
+    told: list[str] = []
+    counts: list[int] = []
+    for call in calls:
+        text = f"{_who(call)}: {call.action}{f' ({call.error})' if call.error else ''}"
+        if told and told[-1] == text:
+            counts[-1] += 1
+        else:
+            told.append(text)
+            counts.append(1)
+    return [
+        f"{text} x {count}" if count > 1 else text for text, count in zip(told, counts, strict=True)
+    ]
+
+
+def _who(call: Call) -> str:
+    names = {
+        "EnsureEndpointFunction": "ensure_endpoint",
+        "RestorePolicyFunction": "restore_policy",
+        "DetectBypassFunction": "detect_bypass",
+        "SweepFunction": "sweep",
+        "NotifySlackFunction": "notify_slack",
+    }
+    return names.get(call.function or "", call.principal.rsplit("/", 1)[-1])

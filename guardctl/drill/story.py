@@ -1,0 +1,276 @@
+"""The story: what people do to the account in a day, and what must be true when the guard is done.
+
+Each chapter is one thing that somebody does with plain boto3, and the checks of the state that it
+must end in. A check looks at AWS and at the alerts, never at the guard's code.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from emulator import Caller
+from guardctl.drill.stage import Stage
+
+type Checks = Iterator[tuple[str, bool]]
+
+ALLOW_ALL = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """One step. `act` is what is done, `checks` yields each claim about the end state, and whether
+    it holds; `quiet` says that no alert may come of it.
+    """
+
+    title: str
+    act: Callable[[Stage], None]
+    checks: Callable[[Stage], Checks]
+    quiet: bool = False
+
+
+def new_kinds(stage: Stage) -> list[str]:
+    """The kinds of the findings published since the chapter began."""
+    return [one["kind"] for one in stage.cloud.findings[stage.props["findings_before"] :]]
+
+
+def new_writes(stage: Stage) -> list[str]:
+    """The EC2 writes of the guard since the chapter began."""
+    return [
+        call.action
+        for call in stage.cloud.calls[stage.props["calls_before"] :]
+        if call.function and call.service == "ec2" and not call.action.startswith("Describe")
+    ]
+
+
+# 1. a VPC appears --------------------------------------------------------------------------------
+
+
+def create_vpc(stage: Stage) -> None:
+    zones = ("us-east-1a", "us-east-1b", "us-east-1e")
+    stage.props["shop"], stage.props["shop_subnets"] = stage.make_vpc("nora", "10.20.0.0/16", zones)
+
+
+def vpc_is_served(stage: Stage) -> Checks:
+    endpoints = stage.endpoints(stage.props["shop"])
+    yield "one endpoint, although seven events asked for it", len(endpoints) == 1
+    endpoint = endpoints[0]
+    stage.props["endpoint"] = endpoint["VpcEndpointId"]
+    stage.props["approved"] = stage.policy(endpoint["VpcEndpointId"])
+    yield (
+        "it is available, with private DNS",
+        (endpoint["State"] == "available" and endpoint["PrivateDnsEnabled"]),
+    )
+    yield "the VPC's DNS hostnames were switched on for it", stage.hostnames(stage.props["shop"])
+    yield (
+        "one subnet in each AZ the service supports, none in us-east-1e",
+        (stage.zones(endpoint["SubnetIds"]) == {"us-east-1a", "us-east-1b"}),
+    )
+    yield "port 443 is open to the whole VPC", stage.admitted(endpoint) == {"10.20.0.0/16"}
+    yield (
+        "it carries the approved policy from the start",
+        ("aws:PrincipalAccount" in json.dumps(stage.props["approved"])),
+    )
+    yield "ops were told once", new_kinds(stage) == ["endpoint-created"]
+
+
+# 2. the policy is replaced -----------------------------------------------------------------------
+
+
+def replace_policy(stage: Stage) -> None:
+    stage.client("ec2", "mallory").modify_vpc_endpoint(
+        VpcEndpointId=stage.props["endpoint"], PolicyDocument=json.dumps(ALLOW_ALL)
+    )
+
+
+def policy_is_back(stage: Stage) -> Checks:
+    attached = stage.policy(stage.props["endpoint"])
+    yield "the approved policy is attached again", attached == stage.props["approved"]
+    yield (
+        "written once: our own write came back as an event and changed nothing",
+        (new_writes(stage) == ["ModifyVpcEndpoint"]),
+    )
+    yield "ops were told", new_kinds(stage) == ["policy-restored"]
+    evidence = stage.cloud.findings[-1]["evidence"]
+    yield "and who did it", "user/mallory" in evidence.get("changed_by", "")
+
+
+# 3. the same policy in other words ---------------------------------------------------------------
+
+
+def reword_policy(stage: Stage) -> None:
+    reworded = json.loads(json.dumps(stage.props["approved"]))
+    for statement in reworded["Statement"]:
+        statement["Sid"] = ""
+        if statement.get("Principal") == "*":
+            statement["Principal"] = {"AWS": ["*"]}
+    stage.client("ec2", "nora").modify_vpc_endpoint(
+        VpcEndpointId=stage.props["endpoint"], PolicyDocument=json.dumps(reworded)
+    )
+
+
+def wording_is_left(stage: Stage) -> Checks:
+    yield "it means the same, so nothing was written", new_writes(stage) == []
+
+
+# 4. the endpoint is deleted ----------------------------------------------------------------------
+
+
+def delete_endpoint(stage: Stage) -> None:
+    stage.client("ec2", "mallory").delete_vpc_endpoints(VpcEndpointIds=[stage.props["endpoint"]])
+
+
+def endpoint_is_back(stage: Stage) -> Checks:
+    endpoints = stage.endpoints(stage.props["shop"])
+    yield (
+        "a new endpoint, made once the old one was gone",
+        (len(endpoints) == 1 and endpoints[0]["VpcEndpointId"] != stage.props["endpoint"]),
+    )
+    stage.props["endpoint"] = endpoints[0]["VpcEndpointId"]
+    yield "it is available", endpoints[0]["State"] == "available"
+    yield "ops were told", new_kinds(stage) == ["endpoint-created"]
+
+
+# 5. rotation in a VPC nobody told us of ----------------------------------------------------------
+
+
+def enable_rotation(stage: Stage) -> None:
+    vpc_id, subnets = stage.make_vpc("nora", "10.30.0.0/16", ("us-east-1a", "us-east-1b"))
+    stage.props["bank"] = vpc_id
+    stage.cloud.lose_events()  # delivery is best effort: this VPC's own events never came
+    function = stage.make_function("dev", "rotate-ledger", subnets)
+    inside = Caller(vpc_endpoint_id=stage.props["endpoint"], source_ip="10.20.0.77")
+    secrets = stage.client("secretsmanager", "dev", inside)
+    secrets.create_secret(Name="ledger", SecretString="correct horse")
+    secrets.rotate_secret(SecretId="ledger", RotationLambdaARN=function)
+
+
+def rotation_is_served(stage: Stage) -> Checks:
+    endpoints = stage.endpoints(stage.props["bank"])
+    yield "the function's VPC was found and has its endpoint", len(endpoints) == 1
+    yield "its DNS hostnames, off until then, are on", stage.hostnames(stage.props["bank"])
+    created = [one for one in stage.cloud.findings if one["kind"] == "endpoint-created"][-1]
+    yield (
+        "ops were told how to repeat a first rotation that came too early",
+        (any("rotate-secret" in one for one in created["todo"])),
+    )
+
+
+# 6. a third AZ -----------------------------------------------------------------------------------
+
+
+def add_zone(stage: Stage) -> None:
+    stage.make_subnet("nora", stage.props["shop"], "us-east-1c", 7)
+
+
+def zone_is_served(stage: Stage) -> Checks:
+    (endpoint,) = stage.endpoints(stage.props["shop"])
+    yield (
+        "the endpoint reaches into the new AZ",
+        (stage.zones(endpoint["SubnetIds"]) == {"us-east-1a", "us-east-1b", "us-east-1c"}),
+    )
+    yield "ops were told", new_kinds(stage) == ["endpoint-repaired"]
+
+
+# 7. to 9. a secret is read -----------------------------------------------------------------------
+
+
+def read_over_internet(stage: Stage) -> None:
+    stage.cloud.slack.answer_next(429, headers={"Retry-After": "3"}, times=2)
+    stage.client("secretsmanager", "dev").get_secret_value(SecretId="ledger")
+
+
+def bypass_is_told(stage: Stage) -> Checks:
+    yield "ops were told once", new_kinds(stage) == ["bypass"]
+    text = json.dumps(stage.cloud.findings[-1])
+    yield (
+        "who, what and from where",
+        all(part in text for part in ("user/dev", "ledger", "198.51.100.23")),
+    )
+    posted = [json.dumps(one) for one in stage.cloud.slack.messages[stage.props["slack_before"] :]]
+    yield (
+        "Slack refused it twice and has it now, once",
+        (len(posted) == 1 and "user/dev" in posted[0]),
+    )
+
+
+def read_through_endpoint(stage: Stage) -> None:
+    inside = Caller(
+        vpc_endpoint_id=stage.props["endpoint"],
+        vpc_endpoint_account_id=stage.cloud.account,
+        source_ip="10.20.0.77",
+    )
+    stage.client("secretsmanager", "app", inside).get_secret_value(SecretId="ledger")
+
+
+def read_by_service(stage: Stage) -> None:
+    service = Caller(kind="role", invoked_by="rds.amazonaws.com")
+    stage.client("secretsmanager", "rds-rotation", service).get_secret_value(SecretId="ledger")
+
+
+def nobody_is_bothered(stage: Stage) -> Checks:
+    yield "no alert", new_kinds(stage) == []
+
+
+# 10. the sweep, and the end ----------------------------------------------------------------------
+
+
+def sweep(stage: Stage) -> None:
+    stage.cloud.settle(until=timedelta(hours=6))  # the schedule fires on its own
+
+
+def all_is_well(stage: Stage) -> Checks:
+    swept = [
+        call
+        for call in stage.cloud.calls[stage.props["calls_before"] :]
+        if call.function in ("EnsureEndpointFunction", "RestorePolicyFunction")
+        and call.action == "DescribeVpcEndpoints"
+    ]
+    yield "every VPC and endpoint was looked at", len(swept) >= 2
+    yield "and nothing had to be changed", new_writes(stage) == []
+    letters = sum(
+        len(stage.cloud.dead_letters(queue))
+        for queue in ("VpcQueue", "PolicyQueue", "DetectionQueue", "NotifyQueue")
+    )
+    yield "no message was given up: the dead-letter queues are empty", letters == 0
+    yield (
+        "every finding reached Slack",
+        (len(stage.cloud.slack.messages) == len(stage.cloud.findings)),
+    )
+
+
+STORY = (
+    Chapter("A VPC is created, its subnets follow", create_vpc, vpc_is_served),
+    Chapter("Somebody opens the endpoint's policy to everyone", replace_policy, policy_is_back),
+    Chapter(
+        "Somebody writes the approved policy in other words",
+        reword_policy,
+        wording_is_left,
+        quiet=True,
+    ),
+    Chapter("Somebody deletes the endpoint", delete_endpoint, endpoint_is_back),
+    Chapter(
+        "Rotation is turned on in a second VPC, whose events were lost",
+        enable_rotation,
+        rotation_is_served,
+    ),
+    Chapter("A third AZ gets a subnet", add_zone, zone_is_served),
+    Chapter(
+        "A developer reads a secret over the internet, and Slack is busy",
+        read_over_internet,
+        bypass_is_told,
+    ),
+    Chapter(
+        "The application reads it through the endpoint",
+        read_through_endpoint,
+        nobody_is_bothered,
+        quiet=True,
+    ),
+    Chapter(
+        "An AWS service reads it on the owner's behalf",
+        read_by_service,
+        nobody_is_bothered,
+        quiet=True,
+    ),
+    Chapter("Six hours later the sweep looks at everything", sweep, all_is_well, quiet=True),
+)

@@ -1,0 +1,158 @@
+"""Events in, endpoint policies and alerts out: reaction 2 on the emulator."""
+
+import json
+
+import pytest
+
+from tests.reactions.account import ALLOW_ALL, SERVICE, Account, kinds, writes
+
+RESTORE = "RestorePolicyFunction"
+
+
+@pytest.fixture
+def account(cloud):
+    return Account(cloud)
+
+
+@pytest.fixture
+def endpoint(cloud, account):
+    """A guarded endpoint, settled; its id and policy."""
+    vpc_id, _ = account.vpc_with_subnets()
+    cloud.settle()
+    (made,) = account.endpoints(vpc_id)
+    return made["VpcEndpointId"], account.policy(made["VpcEndpointId"])
+
+
+def test_a_replaced_policy_is_put_back_and_the_one_who_did_it_named(cloud, account, endpoint):
+    endpoint_id, approved = endpoint
+    mallory = Account(cloud, "mallory")
+
+    mallory.ec2.modify_vpc_endpoint(VpcEndpointId=endpoint_id, PolicyDocument=json.dumps(ALLOW_ALL))
+    cloud.settle()
+
+    assert account.policy(endpoint_id) == approved
+    finding = cloud.findings[-1]
+    assert (finding["kind"], finding["severity"]) == ("policy-restored", "high")
+    assert "user/mallory" in finding["evidence"]["changed_by"]
+    assert any("everyone" in one["difference"] for one in finding["evidence"]["difference"])
+
+
+def test_our_own_write_coming_back_changes_nothing(cloud, account, endpoint):
+    endpoint_id, _ = endpoint
+    account.ec2.modify_vpc_endpoint(VpcEndpointId=endpoint_id, PolicyDocument=json.dumps(ALLOW_ALL))
+
+    cloud.settle()
+
+    # One write for one change, although each write is an event that sets the reaction off again.
+    assert writes(cloud, RESTORE) == ["ModifyVpcEndpoint"]
+    assert kinds(cloud).count("policy-restored") == 1
+
+
+def test_the_same_meaning_in_other_words_is_left_as_it_is(cloud, account, endpoint):
+    endpoint_id, approved = endpoint
+    reworded = json.loads(json.dumps(approved))
+    reworded["Statement"] = reworded["Statement"][::-1]
+    for statement in reworded["Statement"]:
+        statement["Sid"] = ""
+        statement["Principal"] = (
+            {"AWS": "*"} if statement["Principal"] == "*" else statement["Principal"]
+        )
+    assert json.dumps(reworded) != json.dumps(approved)
+
+    account.ec2.modify_vpc_endpoint(VpcEndpointId=endpoint_id, PolicyDocument=json.dumps(reworded))
+    cloud.settle()
+
+    assert writes(cloud, RESTORE) == []
+    assert "policy-restored" not in kinds(cloud)
+
+
+def test_an_endpoint_made_by_hand_gets_the_approved_policy(cloud, account, endpoint):
+    _, approved = endpoint
+    vpc_id = account.vpc("10.77.0.0/16")
+    subnet = account.subnet(vpc_id, "10.77.0.0/24", "us-east-1a")
+    made = account.ec2.create_vpc_endpoint(
+        VpcId=vpc_id,
+        ServiceName=SERVICE,
+        VpcEndpointType="Interface",
+        SubnetIds=[subnet],
+        PrivateDnsEnabled=False,
+    )["VpcEndpoint"]["VpcEndpointId"]
+
+    cloud.settle()
+
+    assert account.policy(made) == approved
+    assert len(account.endpoints(vpc_id)) == 1
+
+
+def test_an_endpoint_of_another_service_is_none_of_ours(cloud, account):
+    vpc_id, subnets = account.vpc_with_subnets(tags={"vpce-guard:ignore": ""})
+    made = account.ec2.create_vpc_endpoint(
+        VpcId=vpc_id,
+        ServiceName="com.amazonaws.us-east-1.sqs",
+        VpcEndpointType="Interface",
+        SubnetIds=subnets,
+        PrivateDnsEnabled=False,
+    )["VpcEndpoint"]["VpcEndpointId"]
+    account.ec2.modify_vpc_endpoint(VpcEndpointId=made, PolicyDocument=json.dumps(ALLOW_ALL))
+
+    cloud.settle()
+
+    assert (writes(cloud, RESTORE), kinds(cloud)) == ([], [])
+
+
+def test_an_opted_out_endpoint_keeps_its_policy(cloud, account, endpoint):
+    endpoint_id, _ = endpoint
+    account.ec2.create_tags(
+        Resources=[endpoint_id], Tags=[{"Key": "vpce-guard:ignore", "Value": ""}]
+    )
+
+    account.ec2.modify_vpc_endpoint(VpcEndpointId=endpoint_id, PolicyDocument=json.dumps(ALLOW_ALL))
+    cloud.settle()
+
+    assert account.policy(endpoint_id)["Statement"] == ALLOW_ALL["Statement"]
+
+
+def test_observe_mode_tells_and_leaves(cloud, account, endpoint):
+    endpoint_id, _ = endpoint
+    parameter = cloud.outputs["ModeParameterName"]
+    account.client("ssm").put_parameter(Name=parameter, Value="observe", Overwrite=True)
+    cloud.clock.skip(61)  # the mode is cached for a minute
+
+    account.ec2.modify_vpc_endpoint(VpcEndpointId=endpoint_id, PolicyDocument=json.dumps(ALLOW_ALL))
+    cloud.settle()
+
+    assert account.policy(endpoint_id)["Statement"] == ALLOW_ALL["Statement"]
+    assert kinds(cloud)[-1] == "policy-drift"
+
+
+def test_throttling_only_delays(cloud, account, endpoint):
+    endpoint_id, approved = endpoint
+    cloud.fault(
+        service="ec2",
+        action="ModifyVpcEndpoint",
+        error="RequestLimitExceeded",
+        times=4,
+        function=RESTORE,
+    )
+
+    account.ec2.modify_vpc_endpoint(VpcEndpointId=endpoint_id, PolicyDocument=json.dumps(ALLOW_ALL))
+    cloud.settle()
+
+    assert account.policy(endpoint_id) == approved
+
+
+def test_a_refused_write_is_told(cloud, account, endpoint):
+    endpoint_id, _ = endpoint
+    cloud.fault(
+        service="ec2",
+        action="ModifyVpcEndpoint",
+        error="UnauthorizedOperation",
+        times=99,
+        function=RESTORE,
+    )
+
+    account.ec2.modify_vpc_endpoint(VpcEndpointId=endpoint_id, PolicyDocument=json.dumps(ALLOW_ALL))
+    cloud.settle()
+
+    assert cloud.findings[-1]["kind"] == "policy-not-restorable"
+    assert "UnauthorizedOperation" in cloud.findings[-1]["cause"]
