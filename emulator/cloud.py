@@ -4,15 +4,15 @@
         cloud.session("alice").client("ec2").create_vpc(CidrBlock="10.0.0.0/16")
         cloud.settle()
 
-Only one cloud can run at a time: moto's state and the clock belong to the process.
+moto's state and the clock belong to the process: a cloud that is started while another runs puts that
+one aside, unusable, until it stops itself.
 """
 
-import importlib.util
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -20,18 +20,18 @@ from typing import Any, Literal, Self
 import boto3
 import botocore.session
 from moto.awslambda import lambda_backends
-from moto.cloudwatch import cloudwatch_backends
 from moto.dynamodb import dynamodb_backends
 from moto.ec2 import ec2_backends
 from moto.events import events_backends
-from moto.moto_api._internal.models import moto_api_backend
 from moto.secretsmanager import secretsmanager_backends
 from moto.sns import sns_backends
 from moto.sqs import sqs_backends
 from moto.sqs.models import Queue
 from moto.ssm import ssm_backends
+from samtranslator.yaml_helper import yaml_parse
 
-from emulator import cloudtrail, moto_patches
+from emulator import cloudtrail, moto_patches, moto_state, strict
+from emulator.alarms import publish_alarm
 from emulator.callers import Caller, Callers, Identity
 from emulator.clock import Clock
 from emulator.delivery import Happening, Pump
@@ -40,6 +40,7 @@ from emulator.faults import Fault, Faults, When
 from emulator.partition import LOADER
 from emulator.runtime import Invocation, Runtime
 from emulator.runtime_inprocess import InProcess
+from emulator.runtime_lambda import LambdaRuntime
 from emulator.server import Call, Gate, Ledger, Server
 from emulator.slack import Slack
 from emulator.wire import ApiRequest
@@ -55,6 +56,7 @@ _ENVIRONMENT = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
+    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",  # 1,300 machine images, for nothing
 }
 _NOT_OURS = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "MOTO_ACCOUNT_ID")
 
@@ -85,6 +87,7 @@ class Cloud:
             )
         )
         self._credentials: dict[str, dict[str, str]] = {}
+        self._stopped = False
         self._pump: Pump
         self._runtime: Runtime
         self.deployment: Deployment
@@ -95,37 +98,34 @@ class Cloud:
     def start(
         cls,
         parameters: Mapping[str, str] | None = None,
-        runtime: Literal["inprocess", "lambda"] = "inprocess",
+        runtime: Literal["inprocess", "lambda"] | Runtime = "inprocess",
         *,
-        template: Path = ROOT / "template.yaml",
+        root: Path = ROOT,
+        template: Path | None = None,
         region: str = REGION,
     ) -> Self:
         """Start the account and deploy the stack; the deployment's own event is left to be settled.
 
         `parameters` are the template's. `SlackWebhookParameter` is set to a parameter that holds the
-        URL of the loopback Slack unless given. The account has no default VPC. Raises RuntimeError
-        when a cloud runs already, DeploymentFailed.
+        URL of the loopback Slack unless given. The code is run from `root`/functions ("inprocess") or
+        from its build ("lambda"); a Runtime of one's own can be given instead. The account has no
+        default VPC. Raises DeploymentFailed, and NotBuilt where there is no build to run.
         """
-        if Cloud._running is not None:
-            raise RuntimeError("an embedded cloud is running already: stop it first")
         cloud = cls(region)
-        Cloud._running = cloud
         try:
-            cloud._start(dict(parameters or {}), runtime, template)
+            cloud._start(dict(parameters or {}), runtime, root, template or root / "template.yaml")
         except BaseException:
             cloud.stop()
             cloud._ledger.raise_bugs()
             raise
         return cloud
 
-    def _start(self, parameters: dict[str, str], runtime: str, template: Path) -> None:
-        self.clock.start()
-        moto_patches.install()
-        _install_strict()
-        moto_api_backend.reset()
+    def _start(
+        self, parameters: dict[str, str], runtime: str | Runtime, root: Path, template: Path
+    ) -> None:
+        self._take_the_process()
         self._server.start()
         self.slack.start()
-        self._set_environment()
         operator = self._boto3(
             self.callers.register("deployer", Caller(kind="role"), self.clock.now())
         )
@@ -141,11 +141,10 @@ class Cloud:
                     Value=self.slack.url,
                     Type="SecureString",
                 )
-        moto_patches.hooks.invoke = self._invoke
         self.deployment = deploy(template, parameters, operator, self.account, self.region)
         self._ledger.raise_bugs()
         self._assume_roles(housekeeper)
-        self._runtime = self._make_runtime(runtime)
+        self._runtime = self._make_runtime(runtime, root)
         self._pump = Pump(self.deployment, self._runtime, self.clock, self._ledger.raise_bugs)
         self._remember_deployed_state()
         self._ledger.calls.clear()
@@ -153,22 +152,42 @@ class Cloud:
         self._pump.put([self.stack_event("CREATE_COMPLETE")])
 
     def stop(self) -> None:
-        """End the server, Slack, the functions' processes and virtual time; restore the environment."""
-        if Cloud._running is not self:
+        """End the server, Slack, the functions' processes and virtual time; restore the environment.
+
+        The cloud that was put aside, if any, goes on. Raises RuntimeError for one that is put aside.
+        """
+        if self._stopped:
             return
+        if Cloud._running is not self:
+            raise RuntimeError("another embedded cloud was started since: stop that one first")
+        self._stopped = True
         if hasattr(self, "_runtime"):
             self._runtime.close()
-        if self._saved_environment:
-            self._server.stop()
-            self.slack.stop()
-        moto_patches.hooks.invoke = None
+        self._server.stop()
+        self.slack.stop()
+        self._give_the_process_back()
+
+    def _take_the_process(self) -> None:
+        """From here on, moto, the clock and the environment are this cloud's."""
+        self.clock.start()
+        self._outer = Cloud._running
+        self._outer_state = moto_state.put_aside()
+        Cloud._running = self
+        moto_patches.install()
+        strict.install()
+        moto_patches.hooks.invoke = self._invoke
+        self._set_environment()
+
+    def _give_the_process_back(self) -> None:
         for name, value in self._saved_environment.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+        moto_state.put_back(self._outer_state)
+        moto_patches.hooks.invoke = self._outer._invoke if self._outer else None
+        Cloud._running = self._outer
         self.clock.stop()
-        Cloud._running = None
 
     def __enter__(self) -> Self:
         return self
@@ -189,11 +208,12 @@ class Cloud:
         Raises EmulatorBug if moto failed since the last look.
         """
         self._ledger.raise_bugs()
-        for backends in (ec2_backends, secretsmanager_backends, cloudwatch_backends):
+        strict.install()  # a test of that layer may have taken it away
+        strict.options.assume(strict.Options())
+        for backends in (ec2_backends, secretsmanager_backends):
             for account in list(backends):
                 for backend in list(backends[account].values()):
-                    if backends is not cloudwatch_backends:
-                        backend.reset()
+                    backend.reset()
         self._without_default_vpc()
         self._restore_deployed_state()
         self.callers.forget_users()
@@ -239,6 +259,14 @@ class Cloud:
     def fire_schedule(self, logical_id: str = "ScheduleRule") -> None:
         """Let a scheduled rule fire now; `settle` does the rest."""
         self._pump.fire(logical_id)
+
+    def ring_alarm(self, logical_id: str, state: str = "ALARM") -> None:
+        """Let CloudWatch tell the alarm's topic of a new state: moto's alarms never change theirs.
+
+        Raises KeyError for an alarm that the stack does not hold, PermissionError when the topic's or
+        the key's policy does not let CloudWatch publish.
+        """
+        publish_alarm(self.deployment, logical_id, state, self.clock.now())
 
     def fault(
         self,
@@ -341,7 +369,7 @@ class Cloud:
 
     def queue_depth(self, logical_id: str) -> int:
         """Messages in a queue: visible, delayed and in flight."""
-        return len(self._queue(logical_id)._messages)  # noqa: SLF001
+        return len(self._queue(logical_id)._messages)
 
     def dead_letters(self, logical_id: str) -> list[dict[str, Any]]:
         """The messages in a queue's dead-letter queue; of a queue without one, its own."""
@@ -355,7 +383,7 @@ class Cloud:
                     for name, value in message.message_attributes.items()
                 },
             }
-            for message in (queue.dead_letter_queue or queue)._messages  # noqa: SLF001
+            for message in (queue.dead_letter_queue or queue)._messages
         ]
 
     # --- inside -----------------------------------------------------------------------------------------
@@ -405,13 +433,13 @@ class Cloud:
                 function_arn=function.arn,
             )
 
-    def _make_runtime(self, name: str) -> Runtime:
+    def _make_runtime(self, name: str | Runtime, root: Path) -> Runtime:
+        if not isinstance(name, str):
+            return name
         if name == "inprocess":
-            return InProcess(ROOT, self.region, self.clock, self._credentials_of)
+            return InProcess(root, self.region, self.clock, self._credentials_of)
         if name == "lambda":
-            from emulator.runtime_lambda import LambdaRuntime
-
-            return LambdaRuntime(ROOT, self.region, self._credentials_of)
+            return LambdaRuntime(root, self.region, self._credentials_of)
         raise ValueError(f"no such runtime: {name}")
 
     def _credentials_of(self, function: FunctionSpec) -> dict[str, str]:
@@ -470,7 +498,7 @@ class Cloud:
         self._pump.put(envelopes)
 
     def _without_default_vpc(self) -> None:
-        """moto gives every account a default VPC with six subnets; ours starts empty."""
+        """Moto gives every account a default VPC with six subnets; ours starts empty."""
         backend = ec2_backends[self.account][self.region]
         for per_zone in backend.subnets.values():
             per_zone.clear()
@@ -483,7 +511,7 @@ class Cloud:
     def _remember_deployed_state(self) -> None:
         ssm = ssm_backends[self.account][self.region]
         rules = events_backends[self.account][self.region].event_buses["default"].rules
-        self._deployed_parameters = dict(ssm._parameters)  # noqa: SLF001
+        self._deployed_parameters = dict(ssm._parameters)
         self._deployed_versions = {
             name: list(versions) for name, versions in self._deployed_parameters.items()
         }
@@ -492,7 +520,7 @@ class Cloud:
             for name, rule in rules.items()
         }
         self._deployed_queues = set(sqs_backends[self.account][self.region].queues)
-        self._deployed_mappings = [replace(one) for one in self.deployment.mappings]
+        self._deployed_mappings = list(self.deployment.mappings)
 
     def _restore_deployed_state(self) -> None:
         sqs = sqs_backends[self.account][self.region]
@@ -500,19 +528,17 @@ class Cloud:
             if name not in self._deployed_queues:
                 del sqs.queues[name]
                 continue
-            queue._messages.clear()  # noqa: SLF001
-            queue._pending_messages.clear()  # noqa: SLF001
+            queue._messages.clear()
+            queue._pending_messages.clear()
             queue.deleted_messages.clear()
         for table in dynamodb_backends[self.account][self.region].tables.values():
             table.items.clear()
         for topic in sns_backends[self.account][self.region].topics.values():
             topic.sent_notifications.clear()
         ssm = ssm_backends[self.account][self.region]
-        for name in list(ssm._parameters):  # noqa: SLF001
-            if name not in self._deployed_versions:
-                del ssm._parameters[name]  # noqa: SLF001
-            else:
-                ssm._parameters[name][:] = self._deployed_versions[name]  # noqa: SLF001
+        ssm._parameters.clear()
+        for name, versions in self._deployed_versions.items():
+            ssm._parameters[name] = list(versions)
         self._restore_rules()
         functions = lambda_backends[self.account][self.region]
         ours = {function.name for function in self.deployment.functions.values()}
@@ -532,19 +558,6 @@ class Cloud:
             rules[name].targets = [dict(target) for target in targets]
 
 
-def _install_strict() -> None:
-    """The services made as strict as AWS, where that part of the package is there."""
-    if importlib.util.find_spec("emulator.strict") is not None:
-        strict = importlib.import_module("emulator.strict")
-        strict.install()
-
-
-_parameters: dict[Path, set[str]] = {}
-
-
-def _parameters_of(template: Path) -> set[str]:
-    from samtranslator.yaml_helper import yaml_parse
-
-    if template not in _parameters:
-        _parameters[template] = set(yaml_parse(template.read_text()).get("Parameters", {}))
-    return _parameters[template]
+@cache
+def _parameters_of(template: Path) -> frozenset[str]:
+    return frozenset(yaml_parse(template.read_text()).get("Parameters", {}))

@@ -354,7 +354,7 @@ class Pump:
         queue = self._queue(mapping.queue)
         if queue is None or not mapping.enabled:
             return None
-        times = sorted(_visible_from(message) for message in queue._messages)  # noqa: SLF001
+        times = sorted(_visible_from(message) for message in queue._messages)
         if not times:
             return None
         if len(times) >= mapping.batch_size:
@@ -365,7 +365,7 @@ class Pump:
         """Receive a batch, run the function, delete what succeeded; the rest stays for its visibility."""
         backend = sqs_backends[self.deployment.account][self.deployment.region]
         queue = backend.get_queue(mapping.queue)
-        before = len(queue._messages)  # noqa: SLF001
+        before = len(queue._messages)
         batch = backend.receive_message(
             mapping.queue,
             mapping.batch_size,
@@ -374,7 +374,7 @@ class Pump:
             ["All"],
         )
         logical_id = self.deployment.logical(mapping.queue)
-        if dead := before - len(queue._messages):  # noqa: SLF001
+        if dead := before - len(queue._messages):
             self._tell(f"{dead} message(s) of {logical_id} given up", logical_id)
         wanted = [message for message in batch if _passes(mapping, message)]
         for message in batch:

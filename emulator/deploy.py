@@ -224,7 +224,8 @@ def deploy(
     document = transformed(template, parameters, region)
     _name_parameters(document)
     s3 = session.client("s3")
-    s3.create_bucket(Bucket=ARTIFACTS)
+    place = {} if region == "us-east-1" else {"LocationConstraint": region}
+    s3.create_bucket(Bucket=ARTIFACTS, **({"CreateBucketConfiguration": place} if place else {}))
     s3.put_object(Bucket=ARTIFACTS, Key="code.zip", Body=b"PK\x05\x06" + bytes(18))  # an empty zip
     cloudformation = session.client("cloudformation")
     stack_id = cloudformation.create_stack(

@@ -14,6 +14,7 @@ from typing import Any
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.cloudformation import parsing
 from moto.core.exceptions import JsonRESTError
+from moto.ec2.models import EC2Backend
 from moto.events.models import EventsBackend, Rule
 
 from emulator import eventbridge
@@ -41,6 +42,7 @@ def install() -> None:
     _refuse_aws_sources()
     _leave_queues_alone()
     _run_functions_here()
+    _own_subnets_are_no_default_ones()
 
 
 def _validate_rules() -> None:
@@ -102,3 +104,17 @@ def _run_functions_here() -> None:
         return json.dumps(result), failed, ""
 
     LambdaFunction._invoke_lambda = invoke  # pyright: ignore[reportPrivateUsage]
+
+
+def _own_subnets_are_no_default_ones() -> None:
+    """Moto takes the first subnet of a zone for the default one; without a default VPC, that is ours."""
+    original = EC2Backend.create_subnet
+
+    def create_subnet(self: EC2Backend, vpc_id: str, *args: Any, **settings: Any) -> Any:
+        subnet = original(self, vpc_id, *args, **settings)
+        if not self.get_vpc(vpc_id).is_default:
+            subnet.default_for_az = False
+            subnet.map_public_ip_on_launch = False
+        return subnet
+
+    EC2Backend.create_subnet = create_subnet

@@ -79,6 +79,22 @@ class _Sandbox:
     session: boto3.Session
 
 
+class _Session(boto3.Session):
+    """Gives the same client for the same question: making one costs more than a whole cold start."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service_name: str, *args: Any, **settings: Any) -> Any:  # type: ignore[override]
+        config = settings.get("config")
+        options = config._user_provided_options if config else {}
+        key = repr((service_name, args, {**settings, "config": options}))
+        if key not in self._clients:
+            self._clients[key] = super().client(service_name, *args, **settings)
+        return self._clients[key]
+
+
 class _Output(io.TextIOBase):
     """Where functions write. One for the process: loggers keep the stream they were made with."""
 
@@ -113,8 +129,11 @@ class InProcess:
         self._clock = clock
         self._credentials = credentials
         self._warm: dict[str, _Sandbox] = {}
-        code = root / "functions"
-        self._own = {path.stem for path in code.iterdir() if path.suffix == ".py" or path.is_dir()}
+        self._sessions: dict[str, boto3.Session] = {}
+        self._code = root / "functions"
+        self._own = {
+            path.stem for path in self._code.iterdir() if path.suffix == ".py" or path.is_dir()
+        }
 
     def invoke(self, function: FunctionSpec, event: Mapping[str, Any]) -> Outcome:
         """Run a function on a copy of the event; what it raises becomes the outcome."""
@@ -159,12 +178,14 @@ class InProcess:
             outside = {
                 name: sys.modules.pop(name) for name in list(sys.modules) if self._is_own(name)
             }
+            sys.path.insert(0, str(self._code))
             try:
                 module = importlib.import_module(module_name)
                 inside = {
                     name: sys.modules.pop(name) for name in list(sys.modules) if self._is_own(name)
                 }
             finally:
+                sys.path.remove(str(self._code))
                 for name in list(sys.modules):
                     if self._is_own(name):
                         del sys.modules[name]
@@ -174,10 +195,16 @@ class InProcess:
         return sandbox
 
     def _session(self, function: FunctionSpec) -> boto3.Session:
+        """The function's default session. It outlives the sandbox: clients keep nothing of a run."""
+        if function.logical_id not in self._sessions:
+            self._sessions[function.logical_id] = self._make_session(function)
+        return self._sessions[function.logical_id]
+
+    def _make_session(self, function: FunctionSpec) -> boto3.Session:
         core = botocore.session.Session()
         core.register_component("data_loader", LOADER)
         keys = self._credentials(function)
-        return boto3.Session(
+        return _Session(
             keys["AccessKeyId"],
             keys["SecretAccessKey"],
             keys["SessionToken"],

@@ -51,8 +51,18 @@ class Call:
 
     @property
     def iam_action(self) -> str:
-        """The call as `service:Action` (IAM names some services differently from the API)."""
-        return f"{self.service}:{self.action}"
+        """The IAM action that allows the call: batches, for one, are allowed by the single call's."""
+        name = f"{self.service}:{self.action}"
+        return _IAM_ACTIONS.get(name, name)
+
+
+_IAM_ACTIONS = {
+    "lambda:Invoke": "lambda:InvokeFunction",
+    "sns:PublishBatch": "sns:Publish",
+    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+    "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
+    "sqs:SendMessageBatch": "sqs:SendMessage",
+}
 
 
 @dataclass(slots=True)
@@ -239,6 +249,7 @@ class Server:
         self._thread.start()
 
     def stop(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
         self._server.server_close()

@@ -45,7 +45,7 @@ class Slack:
         slack = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802 - http.server's name
+            def do_POST(self) -> None:
                 slack._serve(self)
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the same
@@ -65,8 +65,9 @@ class Slack:
         self._thread.start()
 
     def stop(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
         self._server.server_close()
 
     def answer_next(

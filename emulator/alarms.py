@@ -1,0 +1,87 @@
+"""What CloudWatch tells a topic when an alarm changes its state."""
+
+import json
+from datetime import datetime
+
+from moto.sns import sns_backends
+
+from emulator.deploy import Deployment, permits
+from emulator.partition import partition_of
+
+
+def publish_alarm(deployment: Deployment, logical_id: str, state: str, now: datetime) -> None:
+    """Publish an alarm's new state to its actions for that state, as CloudWatch does.
+
+    The message is that of "Alarm event notifications" in the CloudWatch user guide. Raises KeyError for
+    an alarm that the stack does not hold, PermissionError when a policy does not let CloudWatch publish.
+    """
+    alarm = deployment.of_type("AWS::CloudWatch::Alarm")[logical_id]
+    name = alarm.get("AlarmName", f"vpce-guard-{logical_id}")
+    arn = (
+        f"arn:{partition_of(deployment.region)}:cloudwatch:{deployment.region}:"
+        f"{deployment.account}:alarm:{name}"
+    )
+    actions = alarm.get("AlarmActions" if state == "ALARM" else "OKActions", [])
+    message = {
+        "AlarmName": name,
+        "AlarmDescription": alarm.get("AlarmDescription"),
+        "AWSAccountId": deployment.account,
+        "NewStateValue": state,
+        "NewStateReason": "Threshold Crossed: 1 datapoint [1.0] was not as it should be.",
+        "StateChangeTime": now.strftime("%Y-%m-%dT%H:%M:%S.000+0000"),
+        "Region": deployment.region,
+        "AlarmArn": arn,
+        "OldStateValue": "OK" if state == "ALARM" else "ALARM",
+        "OKActions": alarm.get("OKActions", []),
+        "AlarmActions": alarm.get("AlarmActions", []),
+        "InsufficientDataActions": alarm.get("InsufficientDataActions", []),
+        "Trigger": {
+            "MetricName": alarm.get("MetricName"),
+            "Namespace": alarm.get("Namespace"),
+            "StatisticType": "Statistic",
+            "Statistic": str(alarm.get("Statistic", "")).upper(),
+            "Unit": None,
+            "Dimensions": [
+                {"value": one["Value"], "name": one["Name"]} for one in alarm.get("Dimensions", [])
+            ],
+            "Period": alarm.get("Period"),
+            "EvaluationPeriods": alarm.get("EvaluationPeriods"),
+            "ComparisonOperator": alarm.get("ComparisonOperator"),
+            "Threshold": alarm.get("Threshold"),
+            "TreatMissingData": alarm.get("TreatMissingData"),
+        },
+    }
+    topics = sns_backends[deployment.account][deployment.region].topics
+    for topic_arn in actions:
+        _require_permission(deployment, topic_arn, arn)
+        subject = f'{state}: "{name}" in {deployment.region}'
+        topics[topic_arn].publish(json.dumps(message), subject=subject[:100])
+
+
+def _require_permission(deployment: Deployment, topic_arn: str, alarm_arn: str) -> None:
+    """CloudWatch publishes in its own name: the topic and the topic's key must let it."""
+    service, account = "cloudwatch.amazonaws.com", deployment.account
+    statements = [
+        statement
+        for policy in deployment.of_type("AWS::SNS::TopicPolicy").values()
+        if topic_arn in policy["Topics"]
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+    if not permits(statements, service, "sns:Publish", topic_arn, alarm_arn, account):
+        raise PermissionError(f"the policy of {topic_arn} does not let CloudWatch publish")
+    topic = next(
+        properties
+        for logical_id, properties in deployment.of_type("AWS::SNS::Topic").items()
+        if deployment.physical[logical_id] == topic_arn
+    )
+    key_id = topic.get("KmsMasterKeyId")
+    if key_id is None:
+        return
+    for logical_id, key in deployment.of_type("AWS::KMS::Key").items():
+        if deployment.physical[logical_id] == key_id:
+            granted = key["KeyPolicy"]["Statement"]
+            for action in ("kms:GenerateDataKey", "kms:Decrypt"):
+                if not permits(granted, service, action, key_id, alarm_arn, account):
+                    raise PermissionError(f"the key's policy does not let CloudWatch {action}")
+            return
+    raise PermissionError(f"{key_id} has no policy that lets CloudWatch use it")

@@ -1,0 +1,47 @@
+"""What a function's process runs instead of `python -m awslambdaric`: the same, on the cloud's clock.
+
+Before each invocation the difference between the embedded cloud's time and the host's is read from the
+file that EMULATOR_CLOCK names. Imports nothing of the project: the process has none of it.
+"""
+
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import time_machine
+from awslambdaric import __main__ as runtime
+from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
+
+_clock = Path(os.environ.pop("EMULATOR_CLOCK"))
+_travel = time_machine.travel(timedelta(0), tick=True).start()
+
+
+def _set_clock() -> None:
+    ahead = float(_clock.read_text())
+    _travel.move_to(time_machine.escape_hatch.time.time() + ahead)
+
+
+def _follow_the_clock() -> None:
+    wait = LambdaRuntimeClient.wait_next_invocation
+
+    def wait_next_invocation(
+        self: LambdaRuntimeClient, *args: object, **settings: object
+    ) -> object:
+        request = wait(self, *args, **settings)
+        _set_clock()
+        # The emulator gives the deadline in the host's time.
+        request.deadline_time_in_ms = int(request.deadline_time_in_ms) + int(
+            float(_clock.read_text()) * 1000
+        )
+        return request
+
+    LambdaRuntimeClient.wait_next_invocation = wait_next_invocation
+
+
+if __name__ == "__main__":
+    # The folder of this file is first on the path; the function's own code comes before the runtime.
+    sys.path.append(sys.path.pop(0))
+    _set_clock()
+    _follow_the_clock()
+    runtime.main(sys.argv)
