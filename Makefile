@@ -11,6 +11,8 @@ RUNTIME ?= inprocess
 CONFIG_ENV ?= default
 
 export SAM_CLI_TELEMETRY := 0
+# The certificates of the machine, where it has any, know about a proxy in between; uv's own do not.
+export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/cert.pem /etc/ssl/certs/*.crt /etc/pki/tls/certs/*),true,false)
 # One folder, one environment each: an active environment of somebody else is none of ours.
 unexport VIRTUAL_ENV
 

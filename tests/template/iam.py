@@ -1,0 +1,145 @@
+"""What a role allows, and what a recorded call would have needed: IAM's side of the embedded cloud.
+
+moto enforces no rights, so the calls that it recorded are judged here against the deployed roles.
+What each EC2 action asks for is as in "Actions, resources, and condition keys for Amazon EC2" of
+the Service Authorization Reference.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from emulator import Cloud
+from emulator.server import Call
+from tests.template.stack import listed
+
+# Operations that IAM knows under another name.
+IAM_ACTIONS = {"sqs:SendMessageBatch": "sqs:SendMessage", "sns:PublishBatch": "sns:Publish"}
+
+# The resources that an EC2 action is checked for: the parameter that names one, None for a new one.
+TARGETS: dict[str, dict[str, str | None]] = {
+    "AuthorizeSecurityGroupIngress": {"security-group": "GroupId"},
+    "CreateSecurityGroup": {"security-group": None, "vpc": "VpcId"},
+    "CreateVpcEndpoint": {"vpc-endpoint": None, "vpc": "VpcId"},
+    "DescribeVpcAttribute": {"vpc": "VpcId"},
+    "ModifyVpcAttribute": {"vpc": "VpcId"},
+    "ModifyVpcEndpoint": {"vpc-endpoint": "VpcEndpointId"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One thing a call asks of IAM: the action on one resource, with these condition keys."""
+
+    action: str
+    resource: str
+    keys: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One action of one Allow statement in a role."""
+
+    sid: str
+    action: str
+    resources: Sequence[str]
+    conditions: Mapping[str, Mapping[str, Any]]
+
+    def meets(self, need: Need) -> bool:
+        return (
+            self.action == need.action
+            and any(fnmatchcase(need.resource, one) for one in self.resources)
+            and all(
+                self._holds(operator, need.keys.get(key), listed(wanted))
+                for operator, tests in self.conditions.items()
+                for key, wanted in tests.items()
+            )
+        )
+
+    @staticmethod
+    def _holds(operator: str, value: str | None, wanted: Sequence[str]) -> bool:
+        match operator:
+            case "StringEquals":
+                return value in wanted
+            case "StringLike":
+                return value is not None and any(fnmatchcase(value, one) for one in wanted)
+            case _:
+                raise NotImplementedError(operator)
+
+
+def grants(role: Mapping[str, Any]) -> list[Grant]:
+    """Every grant of a role's inline policies. Refuses what it could not judge."""
+    if role.get("ManagedPolicyArns"):
+        raise NotImplementedError("managed policies")
+    return [
+        Grant(
+            statement["Sid"], action, listed(statement["Resource"]), statement.get("Condition", {})
+        )
+        for policy in role["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+        for action in listed(statement["Action"])
+    ]
+
+
+def needs(call: Call, cloud: Cloud) -> list[Need]:
+    """All that AWS would check of a call. Raises NotImplementedError for one it does not know."""
+    action = IAM_ACTIONS.get(call.iam_action, call.iam_action)
+    if call.service == "ec2":
+        return list(_ec2_needs(action, call.params, cloud))
+    return [Need(action, _resource(call, cloud))]
+
+
+def _resource(call: Call, cloud: Cloud) -> str:
+    own = f"arn:aws:{call.service}:{cloud.region}:{cloud.account}"
+    match call.service:
+        case "sqs":
+            return f"{own}:{call.params['QueueUrl'].rsplit('/', 1)[-1]}"
+        case "sns":
+            return call.params["TopicArn"]
+        case "dynamodb":
+            return f"{own}:table/{call.params['TableName']}"
+        case "ssm":
+            return f"{own}:parameter/{call.params['Name'].removeprefix('/')}"
+        case "lambda":
+            return call.params["FunctionName"]
+        case "secretsmanager":
+            secret = call.params["SecretId"]
+            return secret if secret.startswith("arn:") else f"{own}:secret:{secret}-AbCdEf"
+        case _:
+            raise NotImplementedError(call.iam_action)
+
+
+def _ec2_needs(action: str, params: Mapping[str, Any], cloud: Cloud) -> Iterator[Need]:
+    own = f"arn:aws:ec2:{cloud.region}:{cloud.account}"
+    name = action.partition(":")[2]
+    if name.startswith("Describe") and name not in TARGETS:
+        yield Need(action, "*")
+        return
+    asked = {
+        f"aws:RequestTag/{tag['Key']}": tag["Value"]
+        for one in params.get("TagSpecifications", [])
+        for tag in one["Tags"]
+    }
+    for kind, parameter in TARGETS[name].items():
+        if parameter:
+            id_ = params[parameter]
+            yield Need(action, f"{own}:{kind}/{id_}", _resource_tags(kind, id_, cloud))
+        else:
+            service = {"ec2:VpceServiceName": params.get("ServiceName", "")}
+            yield Need(action, f"{own}:{kind}/new", service | asked)
+            yield Need("ec2:CreateTags", f"{own}:{kind}/new", {"ec2:CreateAction": name} | asked)
+    for ids, kind in (("SubnetIds", "subnet"), ("SecurityGroupIds", "security-group")):
+        for change in ("", "Add", "Remove"):
+            for id_ in params.get(change + ids, []):
+                yield Need(action, f"{own}:{kind}/{id_}")
+
+
+def _resource_tags(kind: str, id_: str, cloud: Cloud) -> dict[str, str]:
+    """The tags of a security group, as IAM would look them up; no other kind's are asked for."""
+    if kind != "security-group":
+        return {}
+    ec2 = cloud.session("auditor").client("ec2")
+    group = ec2.describe_security_groups(GroupIds=[id_])["SecurityGroups"][0]
+    return {f"aws:ResourceTag/{tag['Key']}": tag["Value"] for tag in group.get("Tags", [])}

@@ -1,0 +1,248 @@
+"""Each function may do exactly what it does: every grant is used, every call is granted."""
+
+import json
+import re
+
+import pytest
+from botocore.session import Session
+
+from emulator import Caller, Cloud
+from emulator.server import Call
+from tests.reactions.account import ALLOW_ALL, Account
+from tests.template.iam import Grant, Need, grants, needs
+from tests.template.stack import ROOT, Stack
+from tests.template.test_functions import FILES
+
+# What AWS does with a function's role by itself, or on the way of another call.
+PLATFORM = {
+    "Log": "Lambda writes the log",
+    "Trace": "Lambda sends the traces",
+    "Receive": "the event source mapping polls the queue",
+    "EncryptWhatIsTold": "SNS asks KMS on behalf of the publisher",
+}
+WITHOUT_RESOURCES = {
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcEndpointServices",
+    "ec2:DescribeVpcEndpoints",
+    "ec2:DescribeVpcs",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+}
+
+
+def role_of(function: str) -> str:
+    return f"{function.removesuffix('Function')}Role"
+
+
+def of_the_function(stack: Stack, function: str) -> list[Grant]:
+    """The grants that the function's own code must use."""
+    return [
+        grant for grant in grants(stack.properties(role_of(function))) if grant.sid not in PLATFORM
+    ]
+
+
+def test_each_function_has_a_role_of_its_own(stack: Stack):
+    functions = stack.of_type("AWS::Lambda::Function")
+    assert {name: one["Role"] for name, one in functions.items()} == {
+        name: f"arn:{role_of(name)}" for name in FILES
+    }
+    assert set(stack.of_type("AWS::IAM::Role")) == {role_of(name) for name in FILES}
+
+
+@pytest.mark.parametrize("function", FILES)
+def test_a_role_grants_what_the_files_docstring_says(stack: Stack, function: str):
+    said = (ROOT / "functions" / f"{FILES[function]}.py").read_text().split('"""')[1]
+    (rights,) = re.findall(r"^IAM: (.*)", said, re.DOTALL | re.MULTILINE)
+    assert {grant.action for grant in of_the_function(stack, function)} == set(
+        re.findall(r"\b[a-z0-9]+:[A-Z]\w+", rights)
+    )
+
+
+@pytest.mark.parametrize("function", FILES)
+def test_every_action_exists_and_is_spelled_out(stack: Stack, function: str):
+    models = Session()
+    for grant in of_the_function(stack, function):
+        service, action = grant.action.split(":")
+        assert action in models.get_service_model(service).operation_names, grant.action
+
+
+@pytest.mark.parametrize("function", FILES)
+def test_a_grant_names_its_resources_wherever_aws_can(stack: Stack, function: str):
+    everywhere = {
+        grant.action
+        for grant in grants(stack.properties(role_of(function)))
+        if "*" in grant.resources
+    }
+    assert everywhere <= WITHOUT_RESOURCES
+
+
+def test_nothing_can_be_deleted(stack: Stack):
+    """Undoing our own work is the owner's business; no reaction takes anything away."""
+    actions = {
+        grant.action
+        for name in FILES
+        for grant in grants(stack.properties(role_of(name)))
+        if re.search(":(Delete|Revoke|Terminate|Detach)", grant.action)
+    }
+    assert actions == {"sqs:DeleteMessage"}
+
+
+@pytest.mark.parametrize(
+    ("need", "why"),
+    [
+        (
+            Need(
+                "ec2:CreateVpcEndpoint",
+                "arn:aws:ec2:eu-west-1:111122223333:vpc-endpoint/new",
+                {
+                    "ec2:VpceServiceName": "com.amazonaws.eu-west-1.s3",
+                    "aws:RequestTag/vpce-guard:managed": "true",
+                },
+            ),
+            "another service",
+        ),
+        (
+            Need(
+                "ec2:CreateVpcEndpoint",
+                "arn:aws:ec2:eu-west-1:111122223333:vpc-endpoint/new",
+                {"ec2:VpceServiceName": "com.amazonaws.eu-west-1.secretsmanager"},
+            ),
+            "without our tag",
+        ),
+        (
+            Need(
+                "ec2:CreateSecurityGroup",
+                "arn:aws:ec2:eu-west-1:111122223333:security-group/new",
+            ),
+            "without our tag",
+        ),
+        (
+            Need(
+                "ec2:AuthorizeSecurityGroupIngress",
+                "arn:aws:ec2:eu-west-1:111122223333:security-group/sg-0a",
+                {"aws:ResourceTag/team": "orders"},
+            ),
+            "a group that is not ours",
+        ),
+        (
+            Need(
+                "ec2:CreateTags",
+                "arn:aws:ec2:eu-west-1:111122223333:security-group/sg-0a",
+                {"aws:RequestTag/vpce-guard:managed": "true"},
+            ),
+            "claiming what exists already",
+        ),
+        (
+            Need("ec2:ModifyVpcAttribute", "arn:aws:ec2:eu-west-1:444455556666:vpc/vpc-0a"),
+            "another account",
+        ),
+    ],
+)
+def test_ensure_endpoint_is_refused(stack: Stack, need: Need, why: str):
+    allowed = [one for one in grants(stack.properties("EnsureEndpointRole")) if one.meets(need)]
+    assert allowed == [], why
+
+
+def test_the_service_may_be_created_under_its_name_in_every_partition(stack: Stack):
+    for prefix in ("com.amazonaws", "cn.com.amazonaws"):
+        need = Need(
+            "ec2:CreateVpcEndpoint",
+            "arn:aws:ec2:eu-west-1:111122223333:vpc-endpoint/new",
+            {
+                "ec2:VpceServiceName": f"{prefix}.eu-west-1.secretsmanager",
+                "aws:RequestTag/vpce-guard:managed": "true",
+            },
+        )
+        assert any(one.meets(need) for one in grants(stack.properties("EnsureEndpointRole")))
+
+
+def test_restore_policy_cannot_touch_what_hangs_on_an_endpoint(stack: Stack):
+    modify = "ec2:ModifyVpcEndpoint"
+    for kind in ("subnet", "security-group", "route-table", "vpc"):
+        need = Need(modify, f"arn:aws:ec2:eu-west-1:111122223333:{kind}/x-0a")
+        assert not any(one.meets(need) for one in grants(stack.properties("RestorePolicyRole")))
+
+
+# --- on the embedded cloud ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def day(deployment: Cloud) -> Cloud:
+    """A day in which every reaction has every kind of work."""
+    deployment.reset()
+    deployment.inject(deployment.stack_event("UPDATE_COMPLETE"))
+    vpcs_and_policies(deployment)
+    rotations(deployment)
+    requests(deployment)
+    return deployment
+
+
+def vpcs_and_policies(cloud: Cloud) -> None:
+    account = Account(cloud)
+    vpc_id, _ = account.vpc_with_subnets()
+    cloud.settle()
+    (endpoint,) = account.endpoints(vpc_id)
+    account.subnet(vpc_id, "10.20.9.0/24", "us-east-1d")
+    account.ec2.modify_vpc_endpoint(
+        VpcEndpointId=endpoint["VpcEndpointId"], PolicyDocument=json.dumps(ALLOW_ALL)
+    )
+    cloud.settle()
+
+
+def rotations(cloud: Cloud) -> None:
+    account = Account(cloud)
+    _, subnets = account.vpc_with_subnets()
+    secret = account.secret("prod/orders-db")
+    rotate = account.client("secretsmanager").rotate_secret
+    rotate(
+        SecretId=secret,
+        RotationLambdaARN=account.function("rotate-orders-db", subnets),
+        RotationRules={"AutomaticallyAfterDays": 30},
+    )
+    rotate(SecretId=secret)
+    cloud.settle()
+
+
+def requests(cloud: Cloud) -> None:
+    cloud.slack.answer_next(429, headers={"Retry-After": "3"}, times=1)
+    ways = [
+        Caller(source_ip="198.51.100.7"),
+        Caller(vpc_endpoint_id="vpce-0f2f2f2f2f2f2f2f2", vpc_endpoint_account_id="444455556666"),
+    ]
+    for number, way in enumerate(ways):
+        caller = cloud.session(f"reader-{number}", way)
+        caller.client("secretsmanager").get_secret_value(SecretId="prod/orders-db")
+    cloud.settle()
+
+
+def by_function(cloud: Cloud, function: str) -> list[Call]:
+    return [call for call in cloud.calls if call.function == function]
+
+
+def role(cloud: Cloud, function: str) -> list[Grant]:
+    return grants(cloud.deployment.resources[role_of(function)][1])
+
+
+@pytest.mark.parametrize("function", FILES)
+def test_every_call_is_granted(day: Cloud, function: str):
+    allowed = role(day, function)
+    refused = [
+        need
+        for call in by_function(day, function)
+        for need in needs(call, day)
+        if not any(grant.meets(need) for grant in allowed)
+    ]
+    assert by_function(day, function)
+    assert refused == []
+
+
+@pytest.mark.parametrize("function", FILES)
+def test_every_grant_is_used(day: Cloud, function: str):
+    needed = [need for call in by_function(day, function) for need in needs(call, day)]
+    idle = {
+        (grant.sid, grant.action)
+        for grant in role(day, function)
+        if grant.sid not in PLATFORM and not any(grant.meets(need) for need in needed)
+    }
+    assert idle == set()
