@@ -27,16 +27,19 @@ class EndpointInterface(NetworkInterface):
         super().__init__(
             endpoint.ec2_backend,
             subnet,
-            subnet.get_available_subnet_ip(self) if subnet.cidr_block else None,
+            subnet.get_available_subnet_ip(self) if subnet.cidr_block else "",
             group_ids=endpoint.security_group_ids,
             description=f"VPC Endpoint Interface {endpoint.id}",
+            ipv6_address_count=0 if endpoint.ip_address_type == "ipv4" else 1,
         )
+        if not subnet.cidr_block:  # moto makes up an IPv4 address
+            self.private_ip_address, self.private_ip_addresses = None, []
         self.interface_type = "vpc_endpoint"
         self.requester_managed = True
         self.status = "in-use"
 
     @property
-    def attachment(self) -> dict[str, Any]:
+    def attachment(self) -> Any:
         return {
             "AttachmentId": f"ela-attach-{self.id.removeprefix('eni-')}",
             "DeleteOnTermination": False,
@@ -50,6 +53,9 @@ class InterfaceEndpoint(VPCEndPoint):
     """An interface endpoint. `service` is its entry in the catalogue of endpoint services."""
 
     requester_managed = False
+    subnet_ids: list[str]
+    #: What the request that made it asked for, to know the same request again.
+    asked: str
 
     def __init__(
         self,
@@ -110,8 +116,8 @@ class InterfaceEndpoint(VPCEndPoint):
         for subnet_id in self.subnet_ids:
             if subnet_id not in by_subnet:
                 subnet = self.ec2_backend.get_subnet(subnet_id)
-                interface = by_subnet[subnet_id] = EndpointInterface(self, subnet)
-                self.ec2_backend.enis[interface.id] = interface
+                interface: Any = EndpointInterface(self, subnet)
+                by_subnet[subnet_id] = self.ec2_backend.enis[interface.id] = interface
         groups = [self.ec2_backend.get_security_group_from_id(g) for g in self.security_group_ids]
         for interface in by_subnet.values():
             interface._group_set = list(groups)
@@ -124,7 +130,8 @@ class InterfaceEndpoint(VPCEndPoint):
 
     def _release(self, interface: EndpointInterface) -> None:
         del self.ec2_backend.enis[interface.id]
-        interface.subnet.del_subnet_ip(interface.private_ip_address)
+        if interface.private_ip_address:
+            interface.subnet.del_subnet_ip(interface.private_ip_address)
 
     def _dns_names(self) -> Any:
         domain = self.service["BaseEndpointDnsNames"][0]

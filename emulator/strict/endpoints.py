@@ -41,7 +41,7 @@ def create_vpc_endpoint(moto: Any, backend: Any, **asked: Any) -> VPCEndPoint:
     token = asked.pop("client_token", None)
     if earlier := _made_with(backend, token, asked):
         return earlier
-    endpoint = _create(moto, backend, asked)
+    endpoint: Any = _create(moto, backend, asked)
     endpoint.client_token = token
     # Kept on the endpoint: how long AWS remembers a token is not told, so as long as the endpoint.
     endpoint.asked = _fingerprint(asked)
@@ -139,7 +139,7 @@ def _create_interface(
         raise EC2ClientError(
             "VpcEndpointLimitExceeded", "The maximum number of VPC endpoints has been reached."
         )
-    endpoint = InterfaceEndpoint(
+    endpoint: Any = InterfaceEndpoint(
         service=service,
         ip_address_type=ip_address_type,
         dns_options=_dns_options(ip_address_type, asked.get("dns_options")),

@@ -5,7 +5,8 @@ it, and a VPC although security groups are left in it; AWS answers DependencyVio
 DeleteNetworkInterface InvalidParameterValue). moto takes any CIDR block into a VPC; AWS refuses one
 that overlaps another of the VPC, and private ranges that do not go together. moto's errors may name
 an id that does exist; AWS's name the one that does not. A NAT gateway of moto has an address
-outside its subnet and leaves its interface behind when it is deleted.
+outside its subnet and leaves its interface behind when it is deleted. The state of a subnet's IPv6
+block is garbled.
 """
 
 import ipaddress
@@ -21,7 +22,7 @@ from moto.ec2.exceptions import (
 from moto.ec2.models.elastic_network_interfaces import NetworkInterfaceBackend
 from moto.ec2.models.nat_gateways import NatGatewayBackend
 from moto.ec2.models.security_groups import SecurityGroupBackend
-from moto.ec2.models.subnets import SubnetBackend
+from moto.ec2.models.subnets import Subnet, SubnetBackend
 from moto.ec2.models.vpcs import VPCBackend
 
 from .endpoint_states import EndpointInterface, advance
@@ -155,6 +156,15 @@ def describe_subnets(
     for subnet_id in subnet_ids or []:
         backend.get_subnet(subnet_id)
     return moto(backend, subnet_ids, filters)
+
+
+@patches.getter(Subnet)
+def ipv6_cidr_block_association_set(moto: Any, subnet: Subnet) -> list[dict[str, Any]]:
+    # moto wraps the state twice, and the answer then holds the text of a Python dictionary.
+    return [
+        {**association, "ipv6CidrBlockState": association["ipv6CidrBlockState"]["state"]}
+        for association in moto(subnet)
+    ]
 
 
 @patches.method(SecurityGroupBackend)

@@ -19,6 +19,10 @@ PRIVATE_NAME = f"secretsmanager.{REGION}.amazonaws.com"
 FULL_ACCESS = {"Statement": [{"Action": "*", "Effect": "Allow", "Principal": "*", "Resource": "*"}]}
 
 
+#: One session, so that botocore reads its models once; made after moto, which hooks into it.
+_SESSION = boto3.Session()
+
+
 class Account:
     """Its number is random, so nothing of another test, or of a running cloud, is in it."""
 
@@ -28,7 +32,7 @@ class Account:
         self.ec2 = self.client("ec2")
 
     def client(self, service: str) -> Any:
-        client = boto3.client(
+        client = _SESSION.client(
             service,
             region_name=REGION,
             aws_access_key_id="testing",

@@ -261,6 +261,41 @@ def test_ipv6_needs_subnets_that_have_it(account):
             account.create(vpc_id, subnet_id, IpAddressType=address_type)
 
 
+def test_interfaces_have_the_addresses_of_the_type(account):
+    vpc_id = account.vpc()
+    dual = account.ec2.create_subnet(
+        VpcId=vpc_id,
+        CidrBlock="10.0.1.0/24",
+        Ipv6CidrBlock="2600:1f18:0:1::/64",
+        AvailabilityZone=f"{REGION}a",
+    )["Subnet"]["SubnetId"]
+    native = account.ec2.create_subnet(
+        VpcId=vpc_id,
+        Ipv6CidrBlock="2600:1f18:0:2::/64",
+        Ipv6Native=True,
+        AvailabilityZone=f"{REGION}b",
+    )["Subnet"]["SubnetId"]
+
+    both = account.create(vpc_id, dual, IpAddressType="dualstack")["VpcEndpointId"]
+    (interface,) = account.interfaces(both)
+    assert ip_address(interface["PrivateIpAddress"]) in ip_network("10.0.1.0/24")
+    address = interface["Ipv6Addresses"][0]["Ipv6Address"]
+    assert ip_address(address) in ip_network("2600:1f18:0:1::/64")
+
+    with refused("InvalidParameter", f"ipv4 is not supported by the subnet: {native}"):
+        account.ec2.modify_vpc_endpoint(
+            VpcEndpointId=both, AddSubnetIds=[native], IpAddressType="ipv4"
+        )
+    only = account.create(vpc_id, native, IpAddressType="ipv6", PrivateDnsEnabled=False)
+    (interface,) = account.interfaces(only["VpcEndpointId"])
+    assert "PrivateIpAddress" not in interface
+    address = interface["Ipv6Addresses"][0]["Ipv6Address"]
+    assert ip_address(address) in ip_network("2600:1f18:0:2::/64")
+    account.ec2.delete_vpc_endpoints(VpcEndpointIds=[only["VpcEndpointId"]])
+    account.wait(60)
+    assert account.interfaces(only["VpcEndpointId"]) == []
+
+
 def test_a_subnet_with_no_address_left(account):
     vpc_id = account.vpc()
     subnet_id = account.subnet(vpc_id, "a", "10.0.1.0/28")
