@@ -30,11 +30,12 @@ def console_links(
     secret: str | None = None,
     event: str | None = None,
     function: str | None = None,
+    alarm: str | None = None,
 ) -> dict[str, str]:
     """Links by label for what is given.
 
     That is: the id of a VPC, of an endpoint, of a CloudTrail event; the name or ARN of a secret;
-    the name of a function.
+    the name of a function or an alarm.
 
     Empty for a partition whose console is not known, or for what is not a Region: no link at all is
     better than one that opens somewhere else.
@@ -53,6 +54,7 @@ def console_links(
         ),
         "CloudTrail event": ("cloudtrailv2/home?region={region}#/events/{id}", event),
         "Function": ("lambda/home?region={region}#/functions/{id}", function),
+        "Alarm": ("cloudwatch/home?region={region}#alarmsV2:alarm/{id}", alarm),
     }
     root = f"https://{region}.{_HOSTS[partition]}/"
     return {
