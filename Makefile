@@ -67,13 +67,14 @@ drill: .venv/.stamp $(if $(filter lambda,$(RUNTIME)),.aws-sam/build/template.yam
 
 .PHONY: test
 test: .venv/.stamp .aws-sam/build/template.yaml  ## Run every test
-	.venv/bin/python -m pytest -n 2
+	.venv/bin/python -m pytest -n 2 --dist loadfile
 
 .PHONY: lint
 lint: .venv/.stamp .venv-sam/.stamp .venv-checkov/.stamp check-lock  ## Check format, code, types, template, locked requirements
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/pyright
+	.venv/bin/python -m guardctl policies lint
 	.venv/bin/cfn-lint
 	AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/sam validate --lint
 	.venv-checkov/bin/checkov --config-file .checkov.yaml

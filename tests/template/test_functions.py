@@ -34,7 +34,7 @@ def cold(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
         monkeypatch.delenv(name, raising=False)
     keys = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
     lambdas = {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, **keys}
-    variables = FUNCTIONS[request.param]["Environment"]["Variables"]
+    variables = variables_of(request.param)
     for name, value in {**lambdas, **variables}.items():
         monkeypatch.setenv(name, str(value))
     file = FILES[request.param]
@@ -52,7 +52,7 @@ def test_a_handler_starts_with_the_variables_of_the_template(cold: ModuleType):
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_function_knows_where_it_is(name: str):
-    variables = FUNCTIONS[name]["Environment"]["Variables"]
+    variables = variables_of(name)
     assert variables["POWERTOOLS_SERVICE_NAME"] == FILES[name]
     assert variables["POWERTOOLS_METRICS_NAMESPACE"] == "VPCEGuard"
     assert (variables["ACCOUNT_ID"], variables["PARTITION"]) == (ACCOUNT, "aws")
@@ -80,15 +80,15 @@ def test_logs_are_the_functions_own_and_end(name: str):
     assert retention == STACK.parameters["LogRetentionDays"]
 
 
-def test_the_policies_reach_those_who_write_them():
+def test_what_is_approved_reaches_those_who_ask():
     have = {name for name, one in FUNCTIONS.items() if len(one["Layers"]) > 1}
-    assert have == {name for name, one in FUNCTIONS.items() if uses_policies(one)}
-    assert have == {"EnsureEndpointFunction", "RestorePolicyFunction"}
+    assert have == {"EnsureEndpointFunction", "RestorePolicyFunction", "DetectBypassFunction"}
     assert all(FUNCTIONS[name]["Layers"][1].startswith("ApprovedPoliciesLayer") for name in have)
+    assert {name for name in FILES if "APPROVED_POLICY" in variables_of(name)} < have
 
 
-def uses_policies(function: dict[str, dict[str, dict[str, str]]]) -> bool:
-    return "APPROVED_POLICY" in function["Environment"]["Variables"]
+def variables_of(name: str) -> dict[str, str]:
+    return FUNCTIONS[name]["Environment"]["Variables"]
 
 
 def test_the_default_policy_is_shipped():
