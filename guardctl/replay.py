@@ -272,7 +272,7 @@ def _size(path: Path) -> int:
 
 
 def _progress[T](files: list[T]) -> Iterable[T]:
-    errors = Console(stderr=True)
+    errors = _console(stderr=True)
     if not errors.is_terminal or len(files) < 2:
         return files
     return track(files, "Judging", console=errors, transient=True)
@@ -587,14 +587,14 @@ def _print_table(judged: Iterable[Judged], summary: Summary) -> None:
             one.last_seen,
             escape(_printable(one.cause)),
         )
-    Console().print(table)
+    _console().print(table, soft_wrap=False)
 
 
 _PRINT = {Format.TABLE: _print_table, Format.JSON: _print_json, Format.JSONL: _print_jsonl}
 
 
 def _print_summary(summary: Summary) -> None:
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = _console(stderr=True)
     body = summary.to_json()
     console.print(
         f"{body['records']:,} records: {body['secrets_manager']:,} of Secrets Manager, "
@@ -616,7 +616,7 @@ def _print_summary(summary: Summary) -> None:
 
 def _explain(news: Iterable[News], summary: Summary, event_id: str) -> int:
     """Print how each rule answered for one record. The exit code: 0, or 2 if there is none."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = _console()
     found = False
     for judged in _summed(news, summary):
         if judged.row["event_id"] == event_id:
@@ -628,6 +628,11 @@ def _explain(news: Iterable[News], summary: Summary, event_id: str) -> int:
     if not found:
         print(f"no Secrets Manager record has the event id {event_id!r}", file=sys.stderr)
     return 0 if found and not summary.complaints else BAD_INPUT
+
+
+def _console(*, stderr: bool = False) -> Console:
+    """Prints texts as they are: the ARN of a secret is no place for an emoji."""
+    return Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=True)
 
 
 def _printable(text: str) -> str:
