@@ -18,7 +18,6 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 import boto3
-import botocore.session
 from moto.awslambda import lambda_backends
 from moto.dynamodb import dynamodb_backends
 from moto.ec2 import ec2_backends
@@ -37,11 +36,11 @@ from emulator.clock import Clock
 from emulator.delivery import Happening, Pump
 from emulator.deploy import STACK_NAME, Deployment, FunctionSpec, deploy
 from emulator.faults import Fault, Faults, When
-from emulator.partition import LOADER
 from emulator.runtime import Invocation, Runtime
 from emulator.runtime_inprocess import InProcess
 from emulator.runtime_lambda import LambdaRuntime
 from emulator.server import Call, Gate, Ledger, Server
+from emulator.sessions import make_session
 from emulator.slack import Slack
 from emulator.wire import ApiRequest
 
@@ -87,6 +86,7 @@ class Cloud:
             )
         )
         self._credentials: dict[str, dict[str, str]] = {}
+        self._sessions: dict[str, boto3.Session] = {}
         self._stopped = False
         self._pump: Pump
         self._runtime: Runtime
@@ -405,14 +405,9 @@ class Cloud:
         os.environ.update(wanted)
 
     def _boto3(self, identity: Identity) -> boto3.Session:
-        core = botocore.session.Session()
-        core.register_component("data_loader", LOADER)
-        return boto3.Session(
-            identity.access_key,
-            "embedded",
-            region_name=self.region,
-            botocore_session=core,
-        )
+        if identity.access_key not in self._sessions:
+            self._sessions[identity.access_key] = make_session(identity.access_key, self.region)
+        return self._sessions[identity.access_key]
 
     def _assume_roles(self, session: boto3.Session) -> None:
         """Credentials of each function's role, through STS, as Lambda gets them."""

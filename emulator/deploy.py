@@ -6,6 +6,7 @@ them (subscriptions, policies) is read from the transformed template, with every
 resolved against the deployed stack, and put there or honoured by the pump.
 """
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,9 @@ from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
 STACK_NAME = "vpce-guard"
-ARTIFACTS = "vpce-guard-artifacts"
+ARTIFACTS = "s3://artifacts/code.zip"  # where `sam package` would put what it uploads
+
+_EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
 
 type Json = dict[str, Any]
 
@@ -206,12 +209,12 @@ def _point_at_artifacts(document: Json) -> None:
     """Local paths as `sam package` would leave them: the functions are run from here, not from S3."""
     function = document.get("Globals", {}).get("Function", {})
     if "CodeUri" in function:
-        function["CodeUri"] = f"s3://{ARTIFACTS}/code.zip"
+        function["CodeUri"] = ARTIFACTS
     for resource in document["Resources"].values():
         properties = resource.get("Properties", {})
         for name in ("CodeUri", "ContentUri"):
             if isinstance(properties.get(name), str):
-                properties[name] = f"s3://{ARTIFACTS}/code.zip"
+                properties[name] = ARTIFACTS
 
 
 # --- create ----------------------------------------------------------------------------------------
@@ -222,15 +225,10 @@ def deploy(
 ) -> Deployment:
     """Create the stack and complete what moto leaves out. Raises DeploymentFailed."""
     document = transformed(template, parameters, region)
-    _name_parameters(document)
-    s3 = session.client("s3")
-    place = {} if region == "us-east-1" else {"LocationConstraint": region}
-    s3.create_bucket(Bucket=ARTIFACTS, **({"CreateBucketConfiguration": place} if place else {}))
-    s3.put_object(Bucket=ARTIFACTS, Key="code.zip", Body=b"PK\x05\x06" + bytes(18))  # an empty zip
     cloudformation = session.client("cloudformation")
     stack_id = cloudformation.create_stack(
         StackName=STACK_NAME,
-        TemplateBody=json.dumps(document),
+        TemplateBody=json.dumps(_as_moto_needs_it(document)),
         Parameters=[
             {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
         ],
@@ -244,12 +242,25 @@ def deploy(
     return deployment
 
 
-def _name_parameters(document: Json) -> None:
-    """CloudFormation names a parameter that has no name; moto's fails."""
+def _as_moto_needs_it(document: Json) -> Json:
+    """A copy with code in the template, so that no bucket is needed, and a name for each parameter.
+
+    CloudFormation names a parameter that has no name; moto's fails.
+    """
+    document = deepcopy(document)
     for logical_id, resource in document["Resources"].items():
-        if resource["Type"] == "AWS::SSM::Parameter":
-            suffix = hashlib.sha256(logical_id.encode()).hexdigest()[:12].upper()
-            resource["Properties"].setdefault("Name", f"CFN-{logical_id}-{suffix}")
+        properties = resource.get("Properties", {})
+        match resource["Type"]:
+            case "AWS::Lambda::Function":
+                properties["Code"] = {"ZipFile": "# run from the folder"}
+            case "AWS::Lambda::LayerVersion":
+                properties["Content"] = {"ZipFile": base64.b64encode(_EMPTY_ZIP).decode()}
+            case "AWS::SSM::Parameter":
+                suffix = hashlib.sha256(logical_id.encode()).hexdigest()[:12].upper()
+                properties.setdefault("Name", f"CFN-{logical_id}-{suffix}")
+            case _:
+                pass
+    return document
 
 
 def _read_back(document: Json, stack: Any, account: str, region: str) -> Deployment:

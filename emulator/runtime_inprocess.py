@@ -23,12 +23,11 @@ from typing import Any
 from unittest.mock import patch
 
 import boto3
-import botocore.session
 
 from emulator.clock import Clock
 from emulator.deploy import FunctionSpec
-from emulator.partition import LOADER
 from emulator.runtime import Outcome, lambda_environment
+from emulator.sessions import make_session
 
 # Third-party modules that keep state at module level which sandboxes do not share.
 _STATEFUL = ("aws_lambda_powertools.utilities.parameters",)
@@ -77,22 +76,6 @@ class _Sandbox:
     handler: Callable[[Any, Any], Any]
     modules: dict[str, ModuleType]
     session: boto3.Session
-
-
-class _Session(boto3.Session):
-    """Gives the same client for the same question: making one costs more than a whole cold start."""
-
-    def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self._clients: dict[str, Any] = {}
-
-    def client(self, service_name: str, *args: Any, **settings: Any) -> Any:  # type: ignore[override]
-        config = settings.get("config")
-        options = config._user_provided_options if config else {}
-        key = repr((service_name, args, {**settings, "config": options}))
-        if key not in self._clients:
-            self._clients[key] = super().client(service_name, *args, **settings)
-        return self._clients[key]
 
 
 class _Output(io.TextIOBase):
@@ -201,15 +184,9 @@ class InProcess:
         return self._sessions[function.logical_id]
 
     def _make_session(self, function: FunctionSpec) -> boto3.Session:
-        core = botocore.session.Session()
-        core.register_component("data_loader", LOADER)
         keys = self._credentials(function)
-        return _Session(
-            keys["AccessKeyId"],
-            keys["SecretAccessKey"],
-            keys["SessionToken"],
-            region_name=self._region,
-            botocore_session=core,
+        return make_session(
+            keys["AccessKeyId"], self._region, keys["SecretAccessKey"], keys["SessionToken"]
         )
 
     def _is_own(self, module: str) -> bool:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from emulator import NotQuiescent
+from emulator import NotQuiescent, delivery
 from emulator.delivery import failed_ids
 from emulator.runtime import Invocation
 
@@ -336,8 +336,10 @@ def test_an_asynchronous_function_is_tried_three_times_and_then_told_of(small, s
 
 def test_invoke_runs_the_deployed_function(small, script):
     script.answer = lambda function, event: {"got": event["x"]}
-    answer = small.session("alice").client("lambda").invoke(
-        FunctionName=small.resource("AsyncFunction"), Payload=b'{"x": 1}'
+    answer = (
+        small.session("alice")
+        .client("lambda")
+        .invoke(FunctionName=small.resource("AsyncFunction"), Payload=b'{"x": 1}')
     )
     assert json.loads(answer["Payload"].read()) == {"got": 1}
 
@@ -345,7 +347,8 @@ def test_invoke_runs_the_deployed_function(small, script):
 # --- rest ---------------------------------------------------------------------------------------
 
 
-def test_an_account_that_never_rests_is_an_error(small, script):
+def test_an_account_that_never_rests_is_an_error(small, script, monkeypatch):
+    monkeypatch.setattr(delivery, "MAX_INVOCATIONS", 20)
     script.answer = lambda function, event: send(small, "again")
     send(small, "a")
     with pytest.raises(NotQuiescent, match="WorkFunction"):
