@@ -65,6 +65,11 @@ class Condition:
         """Whether `*` and `?` in the values are wildcards."""
         return self.operator.endswith("Like")
 
+    @property
+    def arns(self) -> bool:
+        """Whether the values are ARNs, part by part."""
+        return self.operator.startswith("Arn")
+
     def implied_by(self, other: "Condition") -> bool:
         """Whether every request that passes `other` passes this one too, as far as can be seen."""
         if (self.quantifier, self.operator, self.key) != (
@@ -76,8 +81,12 @@ class Condition:
         if other.if_exists and not self.if_exists:
             return False
         wide, narrow = (self, other) if not self.negative else (other, self)
-        takes = patterns.covers if self.wildcards else str.__eq__
-        return all(any(takes(mine, its) for mine in wide.values) for its in narrow.values)
+        return all(any(self._takes(mine, its) for mine in wide.values) for its in narrow.values)
+
+    def _takes(self, wide: str, narrow: str) -> bool:
+        if not self.wildcards:
+            return wide == narrow
+        return (patterns.arn_covers if self.arns else patterns.covers)(wide, narrow)
 
 
 def parse_conditions(

@@ -4,7 +4,7 @@ A *no* can be wrong (two statements can cover a third together, conditions can f
 other in ways not looked at). Risks are worded from this, so what is unsure counts as a change.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from guard.policy import patterns
 from guard.policy.document import EVERYONE, Choice, Statement
@@ -16,8 +16,8 @@ def covers(wide: Statement, narrow: Statement) -> bool:
         wide.effect == narrow.effect
         and all(any(mine.implied_by(its) for its in narrow.conditions) for mine in wide.conditions)
         and principals_cover(wide.principals, narrow.principals)
-        and patterns_cover(wide.actions, narrow.actions)
-        and patterns_cover(wide.resources, narrow.resources)
+        and patterns_cover(wide.actions, narrow.actions, patterns.covers)
+        and patterns_cover(wide.resources, narrow.resources, patterns.arn_covers)
     )
 
 
@@ -26,30 +26,23 @@ def covered_by_any(rule: Statement, statements: Iterable[Statement]) -> bool:
     return any(covers(statement, rule) for statement in statements)
 
 
-def patterns_cover(wide: Choice, narrow: Choice) -> bool:
-    """Whether a choice of patterns (actions, resources) holds all of another."""
+def patterns_cover(wide: Choice, narrow: Choice, takes: Callable[[str, str], bool]) -> bool:
+    """Whether a choice of patterns holds all of another; `takes` says it of two patterns."""
+
+    def held(pattern: str, choice: Choice) -> bool:
+        return any(takes(one, pattern) for one in choice.values)
+
     match wide.negated, narrow.negated:
         case False, False:
-            return all(_held(pattern, wide) for pattern in narrow.values)
+            return all(held(pattern, wide) for pattern in narrow.values)
         case True, True:
-            return all(_held(pattern, narrow) for pattern in wide.values)
+            return all(held(pattern, narrow) for pattern in wide.values)
         case True, False:
-            return all(
-                not patterns.has_wildcards(one)
-                and not patterns.has_variables(one)
-                and not any(_may_meet(excepted, one) for excepted in wide.values)
-                for one in narrow.values
+            return not any(
+                patterns.meets(excepted, one) for excepted in wide.values for one in narrow.values
             )
         case _:
             return "*" in wide.values
-
-
-def _held(pattern: str, choice: Choice) -> bool:
-    return any(patterns.covers(one, pattern) for one in choice.values)
-
-
-def _may_meet(excepted: str, plain: str) -> bool:
-    return patterns.has_variables(excepted) or patterns.covers(excepted, plain)
 
 
 def principals_cover(wide: Choice, narrow: Choice) -> bool:

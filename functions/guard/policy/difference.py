@@ -12,7 +12,7 @@ from guard.policy.reading import PolicyError
 
 
 class Risk(StrEnum):
-    """Which way a difference goes, the worst first."""
+    """Which way a difference goes, the worst first; one that goes both ways is wider."""
 
     WIDER = "wider"  # lets pass, or may let pass, what the approved policy stops
     NARROWER = "narrower"  # stops, or may stop, what the approved policy lets pass

@@ -9,6 +9,8 @@ from functools import lru_cache
 _VARIABLE = re.compile(r"(\$\{[^{}]*\})")
 _WILDCARDS = re.compile(r"[*?]{2,}")
 ESCAPED_DOLLAR = "${$}"
+ARN_PARTS = 6
+_MOST_STARS = 16
 
 
 def tidy(pattern: str) -> str:
@@ -51,44 +53,72 @@ def has_wildcards(pattern: str) -> bool:
 def covers(wide: str, narrow: str) -> bool:
     """Whether everything that `narrow` matches is matched by `wide` too.
 
-    A variable stands for a text unknown here: it is covered by itself and by `*` alone.
+    A variable stands for a text unknown here: it is covered by itself and by `*` alone. A pattern
+    of more stars than people write is taken to cover itself alone, so that nobody keeps us busy.
     """
     if wide in ("*", narrow):
         return True
+    if wide.count("*") > _MOST_STARS:
+        return False
     reachable = {0}  # positions in `wide` that the symbols of `narrow` so far can have led to
-    symbols = _symbols(wide)
-    for symbol in _symbols(narrow):
-        reachable = _after(symbols, _skip_stars(symbols, reachable), symbol)
+    all_of_it = symbols(wide)
+    for symbol in symbols(narrow):
+        reachable = _after(all_of_it, _skip_stars(all_of_it, reachable), symbol)
         if not reachable:
             return False
-    return len(symbols) in _skip_stars(symbols, reachable)
+    return len(all_of_it) in _skip_stars(all_of_it, reachable)
 
 
-def _symbols(pattern: str) -> tuple[str, ...]:
+def arn_covers(wide: str, narrow: str) -> bool:
+    """`covers` for ARNs, whose wildcards do not reach beyond their part between two colons.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
+    """
+    if wide in ("*", narrow):
+        return True
+    wide_parts, narrow_parts = arn_parts(wide), arn_parts(narrow)
+    return len(wide_parts) == len(narrow_parts) == ARN_PARTS and all(
+        covers(mine, its) for mine, its in zip(wide_parts, narrow_parts, strict=True)
+    )
+
+
+def arn_parts(arn: str) -> list[str]:
+    """The parts of an ARN or of a pattern of ARNs: six, the last of which may have colons."""
+    parts = [""]
+    for symbol in symbols(arn):
+        if symbol == ":" and len(parts) < ARN_PARTS:
+            parts.append("")
+        else:
+            parts[-1] += symbol
+    return parts
+
+
+def symbols(pattern: str) -> tuple[str, ...]:
+    """The pattern one by one: characters, wildcards, and whole variables."""
     found: list[str] = []
     for number, piece in enumerate(_VARIABLE.split(pattern)):
         found.extend([piece] if number % 2 else piece)
     return tuple(found)
 
 
-def _skip_stars(symbols: tuple[str, ...], positions: set[int]) -> set[int]:
+def _skip_stars(wide: tuple[str, ...], positions: set[int]) -> set[int]:
     found = set(positions)
     for position in positions:
-        while position < len(symbols) and symbols[position] == "*":
+        while position < len(wide) and wide[position] == "*":
             position += 1
             found.add(position)
     return found
 
 
-def _after(symbols: tuple[str, ...], positions: set[int], symbol: str) -> set[int]:
+def _after(wide: tuple[str, ...], positions: set[int], symbol: str) -> set[int]:
     found: set[int] = set()
     for position in positions:
-        if position == len(symbols):
+        if position == len(wide):
             continue
-        wide = symbols[position]
-        if wide == "*":
+        mine = wide[position]
+        if mine == "*":
             found.add(position)
-        elif wide == symbol or (wide == "?" and len(symbol) == 1 and symbol != "*"):
+        elif mine == symbol or (mine == "?" and len(symbol) == 1 and symbol != "*"):
             found.add(position + 1)
     return found
 
