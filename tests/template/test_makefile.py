@@ -1,0 +1,49 @@
+"""The Makefile is what people meet first: its targets are listed, and each can be made."""
+
+import subprocess
+
+import pytest
+
+from tests.template.stack import ROOT
+
+TARGETS = ["help", "setup", "drill", "test", "lint", "lock", "build", "deploy", "clean"]
+
+
+def make(*arguments: str) -> str:
+    done = subprocess.run(
+        ["make", "--no-print-directory", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return done.stdout
+
+
+def test_help_is_the_default_and_lists_the_targets():
+    listed = make()
+    assert listed == make("help")
+    assert [line.split()[0] for line in listed.splitlines() if line.startswith("  ")] == TARGETS
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_can_be_made(target: str):
+    assert make("--dry-run", "--always-make", target)
+
+
+def test_the_drill_builds_only_what_it_runs():
+    plain = make("--dry-run", "--always-make", "drill")
+    built = make("--dry-run", "--always-make", "drill", "RUNTIME=lambda")
+    assert "sam build" not in plain
+    assert built.index("sam build") < built.index("guardctl drill --runtime lambda")
+
+
+def test_deployment_asks_and_takes_an_environment():
+    command = make("--dry-run", "--always-make", "deploy", "CONFIG_ENV=prod").splitlines()[-1]
+    assert command.endswith("sam deploy --guided --config-env prod")
+
+
+def test_ci_runs_what_people_run():
+    script = (ROOT / ".ci" / "run").read_text()
+    assert script.split("\n")[-3:] == ["make lint", "make test", ""]
