@@ -27,7 +27,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from guard.alert import collapse, findings, once, unreadable
-from guard.exceptions import Exemption, load
+from guard.chosen_policy import LAYER_FOLDER
+from guard.exceptions import FILE_NAME, Exemption, load
 from guard.finding import Finding
 from guard.inbox import Inbox, Message
 from guard.judge import SECRETS_MANAGER, Inventory, Verdict, judge
@@ -51,7 +52,8 @@ settings = Settings.from_env(os.environ)
 APPROVED_ENDPOINTS = items(os.environ, "APPROVED_ENDPOINTS")
 APPROVED_ACCOUNTS = items(os.environ, "APPROVED_ACCOUNTS")
 WINDOW = whole_number(os.environ, "ALERT_WINDOW_SECONDS")
-EXCEPTIONS_FILE = Path(os.environ.get("EXCEPTIONS_FILE", "/opt/exceptions.json"))
+GUARD_ROLES = items(os.environ, "GUARD_ROLES")
+EXCEPTIONS_FILE = Path(os.environ.get("APPROVED_POLICIES_DIR", LAYER_FOLDER)).parent / FILE_NAME
 
 # One quick retry only: a throttled or broken call goes back to the queue with its messages.
 config = Config(
@@ -63,7 +65,8 @@ state = State(boto3.client("dynamodb", config=config), settings.table_name)
 logger = Logger()
 metrics = Metrics()
 
-# A file that is there and wrong stops the cold start: to judge without it would be a guess.
+# A layer without the file has no exceptions. One that is there and wrong stops the cold start: to
+# judge without it would be a guess.
 exceptions: tuple[Exemption, ...] = load(EXCEPTIONS_FILE) if EXCEPTIONS_FILE.exists() else ()
 
 
@@ -196,6 +199,7 @@ def inventory() -> Inventory:
         own_endpoints=frozenset(own_endpoints.known),
         approved_endpoints=APPROVED_ENDPOINTS,
         approved_accounts=APPROVED_ACCOUNTS,
+        guard_roles=GUARD_ROLES,
     )
 
 

@@ -23,6 +23,8 @@ from typing import Any, cast
 
 from guard.record import Record, secret_ids
 
+FILE_NAME = "exceptions.json"  # in the layer of approved policies, beside their folder
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _TOLD = ("name", "owner", "reason")

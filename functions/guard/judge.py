@@ -64,7 +64,8 @@ class Inventory:
     """What is known of the guarded accounts.
 
     `accounts` are the owner's own; where it is empty, the account a record was delivered to counts
-    as own. `nat_addresses` gives the VPC behind a public address.
+    as own. `nat_addresses` gives the VPC behind a public address. `guard_roles` are the ARNs of the
+    roles with which the guard itself asks Secrets Manager.
     """
 
     accounts: frozenset[str] = frozenset()
@@ -72,6 +73,7 @@ class Inventory:
     approved_endpoints: frozenset[str] = frozenset()
     approved_accounts: frozenset[str] = frozenset()
     nat_addresses: Mapping[str, str] = field(default_factory=dict[str, str])
+    guard_roles: frozenset[str] = frozenset()
 
     def knows(self, endpoint_id: str) -> bool:
         """Whether the endpoint is one of ours, or on the approved list."""
@@ -124,7 +126,7 @@ def judge(record: Record, inventory: Inventory, exceptions: Sequence[Exemption] 
     verdict = _verdict(answers)
     covering = case.covering
     valid = [exemption for exemption in covering if exemption.valid_at(record.event_time)]
-    used = valid[0] if verdict is Verdict.EXEMPT else None
+    used = valid[0] if verdict is Verdict.EXEMPT and not answers["is_the_guard"] else None
     cause = f"{used.reason} ({used.owner})" if used else cause_of(verdict, case)
     expired = tuple(one.name for one in covering if one not in valid) if verdict.alerts else ()
     if expired:
@@ -281,6 +283,15 @@ def is_excepted(case: Case) -> bool:
     return any(exemption.valid_at(case.record.event_time) for exemption in case.covering)
 
 
+def is_the_guard(case: Case) -> bool:
+    """One of the guard's own functions, which run outside any VPC, asks which function rotates."""
+    record = case.record
+    own_role = record.identity.type == "AssumedRole" and (
+        record.identity.issuer_arn in case.inventory.guard_roles
+    )
+    return own_role and record.event_name == "DescribeSecret"
+
+
 def cannot_be_judged(case: Case) -> bool:
     """A field the judgement rests on cannot be read, or nothing says who called and from where."""
     record = case.record
@@ -309,6 +320,7 @@ RULES: tuple[tuple[Callable[[Case], bool], Verdict], ...] = (
     (cannot_be_judged, Verdict.UNREADABLE),
     (is_service_linked, Verdict.SERVICE),
     (is_on_owners_behalf, Verdict.SERVICE),
+    (is_the_guard, Verdict.EXEMPT),
     (is_excepted, Verdict.EXEMPT),
     # The console itself comes through endpoints that AWS owns, and AWS does not name their account.
     (came_through_other_account, Verdict.FOREIGN_ENDPOINT),
@@ -366,10 +378,12 @@ def reach(record: Record) -> Reach:
 
 
 def cause_of(verdict: Verdict, case: Case) -> str:
-    """Why the verdict is what it is, in one sentence (the exempt speak for themselves)."""
+    """Why the verdict is what it is, in a sentence. A reviewed exception brings its own reason."""
     record = case.record
     match verdict:
-        case Verdict.APPROVED | Verdict.EXEMPT:
+        case Verdict.EXEMPT:
+            return "The guard itself asked which function rotates the secret."
+        case Verdict.APPROVED:
             return f"It came through {record.vpc_endpoint_id}."
         case Verdict.SERVICE:
             return (

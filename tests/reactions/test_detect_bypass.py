@@ -145,6 +145,18 @@ def test_service_events_are_left_in_peace(cloud, secret):
     assert cloud.findings == []
 
 
+def test_the_guards_own_question_is_no_bypass(cloud, account, secret):
+    account.client("secretsmanager").rotate_secret(
+        SecretId=secret, RotationLambdaARN=account.function("rotate")
+    )
+    cloud.lose_events()
+    account.client("secretsmanager").rotate_secret(SecretId=secret)
+    cloud.settle()
+    asked = [one for one in cloud.records if one["eventName"] == "DescribeSecret"]
+    assert any("EnsureEndpoint" in one["userIdentity"]["arn"] for one in asked)
+    assert not any("EnsureEndpoint" in finding["resource"] for finding in told(cloud))
+
+
 def test_a_person_in_the_console_is_told_low(cloud, secret):
     read(cloud, secret, kind="console")
     read(

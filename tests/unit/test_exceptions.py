@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from guard.exceptions import ExceptionsError, Exemption, load, parse
+from guard.exceptions import FILE_NAME, ExceptionsError, Exemption, load, parse
 from guard.record import parse as parse_record
 from tests.damage import json_values
 from tests.records import ACCOUNT, FOREIGN_ENDPOINT, REGION, SECRET, read, role
@@ -142,6 +142,11 @@ def test_names_are_unique():
     entry = {**TOLD, "principal": USER}
     with pytest.raises(ExceptionsError, match="two exceptions are named 'n'"):
         parse({"exceptions": [entry, entry]})
+
+
+def test_the_shipped_file_can_be_used():
+    shipped = Path(__file__).parents[2] / "layers" / "approved_policies" / FILE_NAME
+    assert load(shipped) == ()
 
 
 def test_load(tmp_path: Path):

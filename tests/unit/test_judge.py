@@ -45,6 +45,7 @@ INVENTORY = Inventory(
     approved_endpoints=frozenset({APPROVED_ENDPOINT}),
     approved_accounts=frozenset({APPROVED_ACCOUNT}),
     nat_addresses={"203.0.113.99": "vpc-0a"},
+    guard_roles=frozenset({f"arn:aws:iam::{ACCOUNT}:role/vpce-guard-EnsureEndpointRole"}),
 )
 EXCEPTIONS = parse_exceptions(
     {
@@ -114,6 +115,9 @@ masked_with_service = read(
 liar = read(userAgent="secretsmanager.amazonaws.com")
 untyped_person = read(userIdentity={"accountId": ACCOUNT, "userName": "alice"})
 service_event_of_a_person = read(eventType="AwsServiceEvent")
+by_guard = read(
+    eventName="DescribeSecret", userIdentity=role("vpce-guard-EnsureEndpointRole", "function")
+)
 excepted = read(userIdentity=role("ci-runner"))
 excepted_too_late = changed(excepted, eventTime="2026-07-01T00:00:00Z")
 stranger = changed(READ, userIdentity=None, sourceIPAddress=None)
@@ -266,6 +270,14 @@ SAMPLES = {
         [in_console, at_sign_in, through_service_console, console_action, masked_with_service],
         [by_user, by_role, read(userAgent=BROWSER), on_behalf, principal_of_service],
     ),
+    "is_the_guard": Samples(
+        [by_guard],
+        [
+            by_role,
+            changed(by_guard, eventName="GetSecretValue"),
+            changed(by_guard, userIdentity=role("vpce-guard-EnsureEndpointRole2")),
+        ],
+    ),
     "is_excepted": Samples([excepted], [excepted_too_late, by_role, by_user]),
 }
 
@@ -301,7 +313,7 @@ VERDICTS = {
         service_linked,
         changed(ROTATION_SUCCEEDED, eventName="RotationFailed", errorMessage="timed out"),
     ],
-    Verdict.EXEMPT: [excepted, changed(excepted, vpcEndpointId=FOREIGN_ENDPOINT)],
+    Verdict.EXEMPT: [by_guard, excepted, changed(excepted, vpcEndpointId=FOREIGN_ENDPOINT)],
     Verdict.CONSOLE: [
         in_console,
         in_console_through_aws_endpoint,
