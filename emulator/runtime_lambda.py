@@ -19,7 +19,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,11 +94,12 @@ class LambdaRuntime:
         self._template: dict[str, Any] = yaml_parse(template.read_text())
         # Bytecode is kept beside the build, never in it: what is deployed stays as it was built.
         self._bytecode = self._build.parent / "emulator-bytecode"
-        self._folder = tempfile.TemporaryDirectory(prefix="vpce-guard-lambda-")
-        self._clock = Path(self._folder.name) / "clock"
         self._processes: dict[str, _Process] = {}
         self._refuse_a_stale_build(root / "functions")
-        self._make_runtime_folder()
+        modules = [_module_path(name) for name in _RUNTIME_MODULES]
+        self._folder = tempfile.TemporaryDirectory(prefix="vpce-guard-lambda-")
+        self._clock = Path(self._folder.name) / "clock"
+        self._make_runtime_folder(modules)
         atexit.register(self.close)
 
     def invoke(self, function: FunctionSpec, event: Mapping[str, Any]) -> Outcome:
@@ -221,18 +222,22 @@ class LambdaRuntime:
                 (opt / entry.name).symlink_to(entry)
         return opt
 
-    def _make_runtime_folder(self) -> None:
+    def _make_runtime_folder(self, modules: Sequence[Path]) -> None:
         """Link the runtime's modules out of the environment, and nothing else of it."""
         folder = Path(self._folder.name) / "runtime"
         folder.mkdir()
-        for name in _RUNTIME_MODULES:
-            spec = importlib.util.find_spec(name)
-            if spec is None or spec.origin is None:
-                raise NotBuilt(f"the module {name} is missing: run make setup")
-            origin = Path(spec.origin)
-            source = origin.parent if origin.name == "__init__.py" else origin
-            (folder / source.name).symlink_to(source)
+        for module in modules:
+            (folder / module.name).symlink_to(module)
         (folder / "bootstrap.py").symlink_to(Path(__file__).with_name("lambda_bootstrap.py"))
+
+
+def _module_path(name: str) -> Path:
+    """A module's file or a package's folder. Raises NotBuilt."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise NotBuilt(f"the module {name} is missing: run make setup")
+    origin = Path(spec.origin)
+    return origin.parent if origin.name == "__init__.py" else origin
 
 
 def read_answer(status: int, body: str, output: list[str]) -> Outcome:

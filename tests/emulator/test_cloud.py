@@ -1,0 +1,104 @@
+"""A cloud's life: start, reset, nesting, stop."""
+
+import os
+import threading
+import time
+
+import pytest
+
+from emulator import Cloud
+from tests.emulator.conftest import TEMPLATE, Script
+
+
+def start():
+    return Cloud.start(runtime=Script(), template=TEMPLATE)
+
+
+def vpcs(cloud):
+    return cloud.session("alice").client("ec2").describe_vpcs()["Vpcs"]
+
+
+def test_the_account_is_empty(small):
+    ec2 = small.session("alice").client("ec2")
+    assert vpcs(small) == []
+    assert ec2.describe_subnets()["Subnets"] == []
+    assert ec2.describe_security_groups()["SecurityGroups"] == []
+
+
+def test_the_deployment_tells_of_itself():
+    with start() as cloud:
+        (happening,) = cloud.settle()
+        assert happening.what == "event CloudFormation Stack Status Change → no rule"
+
+
+def test_a_reset_brings_back_the_state_after_deployment(small):
+    session = small.session("alice")
+    session.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")
+    session.client("secretsmanager").create_secret(Name="a", SecretString="b")
+    session.client("ssm").put_parameter(Name="/mine", Value="x", Type="String")
+    session.client("sqs").create_queue(QueueName="mine")
+    session.client("events").put_rule(Name="mine", EventPattern='{"source": ["x"]}')
+    session.client("sqs").send_message(QueueUrl=small.resource("NoteQueue"), MessageBody="x")
+    small.fault("ec2", "CreateVpc", "x")
+    began = time.perf_counter()
+    small.reset()
+    assert time.perf_counter() - began < 0.3
+    assert small.records == small.calls == small.findings == small.invocations == []
+    assert vpcs(small) == []
+    assert session.client("secretsmanager").list_secrets()["SecretList"] == []
+    assert session.client("ssm").describe_parameters()["Parameters"] == []
+    assert len(session.client("sqs").list_queues()["QueueUrls"]) == 4
+    assert "mine" not in [one["Name"] for one in session.client("events").list_rules()["Rules"]]
+    assert small.queue_depth("NoteQueue") == 0
+    session.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")
+
+
+def test_the_mode_parameter_is_put_back(cloud):
+    ssm = cloud.session("operator").client("ssm")
+    name = cloud.resource("ModeParameter")
+    ssm.put_parameter(Name=name, Value="observe", Overwrite=True)
+    cloud.reset()
+    assert ssm.get_parameter(Name=name)["Parameter"]["Value"] == "remediate"
+    ssm.put_parameter(Name=name, Value="observe", Overwrite=True)
+    assert ssm.get_parameter(Name=name)["Parameter"]["Value"] == "observe"
+
+
+def test_a_reset_of_the_whole_stack_is_fast(cloud):
+    began = time.perf_counter()
+    cloud.reset()
+    assert time.perf_counter() - began < 0.3
+
+
+def test_a_cloud_within_a_cloud_leaves_it_alone(small):
+    made = small.session("alice").client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    url = os.environ["AWS_ENDPOINT_URL"]
+    with start() as inner:
+        assert vpcs(inner) == []
+        assert os.environ["AWS_ENDPOINT_URL"] != url
+        with pytest.raises(RuntimeError, match="another"):
+            small.stop()
+    assert [one["VpcId"] for one in vpcs(small)] == [made]
+    assert os.environ["AWS_ENDPOINT_URL"] == url
+    small.settle()
+
+
+def test_a_stopped_cloud_leaves_nothing_behind():
+    before, threads = dict(os.environ), threading.active_count()
+    cloud = start()
+    cloud.clock.skip(3600)
+    moved = time.time()
+    cloud.stop()
+    cloud.stop()
+    assert dict(os.environ) == before
+    assert threading.active_count() <= threads + 1
+    assert time.time() < moved - 3000
+
+
+def test_time_does_not_go_back(small):
+    with pytest.raises(ValueError, match="back"):
+        small.clock.skip(-1)
+
+
+def test_an_unknown_runtime_is_refused():
+    with pytest.raises(ValueError, match="docker"):
+        Cloud.start(runtime="docker", template=TEMPLATE)
