@@ -1,0 +1,128 @@
+"""One post to a Slack incoming webhook, and what its answer means for the message.
+
+Slack: "Rate limits" (429 with Retry-After, one message a second) and "Sending messages using
+incoming webhooks" (its error words). The webhook's URL is a secret: no exception and no log has it.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from http.client import HTTPException
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from slack_sdk.webhook import WebhookClient
+
+TIMEOUT_SECONDS = 5
+SECONDS_BETWEEN_POSTS = 1.0
+
+LONGEST_WAIT = 12 * 3600 - 900  # SQS counts its 12 hours from when it handed the message out
+FIRST_BACK_OFF, LONGEST_BACK_OFF = 5, 900
+
+# slack_sdk writes the URL to its log at debug level, so it gets a logger that writes nothing.
+_silent = logging.getLogger("guard.webhook.silent")
+_silent.setLevel(logging.CRITICAL + 1)
+
+
+class BadWebhook(ValueError):
+    """The parameter holds no URL that a webhook could have; what it does hold is not repeated."""
+
+
+class Fate(Enum):
+    """What becomes of a message."""
+
+    POSTED = auto()
+    RETRY = auto()  # this message later
+    PAUSE = auto()  # this message and all that follow later: Slack said so
+    REFUSED = auto()  # never, as it is
+    NO_WEBHOOK = auto()  # nothing will get through until somebody mends the webhook
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What Slack said. `status` 0: nothing, and `words` names the error."""
+
+    status: int
+    words: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A message's fate, and after how many seconds to try again; 0: when the queue says."""
+
+    fate: Fate
+    wait: int = 0
+
+
+def checked(url: str) -> str:
+    """The URL, if it is one to post findings to: https, or http to this very machine.
+
+    Raises BadWebhook.
+    """
+    url = url.strip()
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise BadWebhook("the webhook's URL has characters that a URL cannot have")
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        raise BadWebhook("the webhook's URL cannot be read") from None
+    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and _is_here(host))):
+        raise BadWebhook("the webhook's URL does not begin with https:// and a host")
+    return url
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def post(url: str, message: Mapping[str, Any]) -> Answer:
+    """Post once: no retries here, because a second try in haste may post a second time."""
+    client = WebhookClient(url, timeout=TIMEOUT_SECONDS, logger=_silent, retry_handlers=[])
+    try:
+        response = client.send_dict(dict(message))
+    except (OSError, HTTPException, UnicodeError, LookupError) as error:
+        reason = getattr(error, "reason", None)
+        return Answer(0, type(reason if isinstance(reason, Exception) else error).__name__)
+    return Answer(response.status_code, response.body[:200], response.headers)
+
+
+def judge(answer: Answer, attempt: int) -> Verdict:
+    """What an answer means for a message that was tried for the `attempt`-th time."""
+    match answer.status:
+        case status if 200 <= status < 300:
+            return Verdict(Fate.POSTED if _is_yes(answer.words) else Fate.REFUSED)
+        case 429:
+            return Verdict(Fate.PAUSE, _retry_after(answer.headers) or back_off(attempt))
+        case status if status in (0, 408) or status >= 500:
+            return Verdict(Fate.RETRY, back_off(attempt))
+        case 403 | 404 | 410:
+            return Verdict(Fate.NO_WEBHOOK)
+        case _:
+            return Verdict(Fate.REFUSED)
+
+
+def back_off(attempt: int) -> int:
+    """Seconds: 5, 10, 20 ... up to a quarter of an hour."""
+    return min(FIRST_BACK_OFF * 2 ** min(max(attempt, 1) - 1, 20), LONGEST_BACK_OFF)
+
+
+def _is_yes(words: str) -> bool:
+    """Slack says `ok`, a workflow's webhook `{"ok":true}`; a proxy's or login page says neither."""
+    try:
+        return words.strip() == "ok" or json.loads(words)["ok"] is True
+    except (ValueError, LookupError, TypeError):
+        return False
+
+
+def _retry_after(headers: Mapping[str, str]) -> int:
+    """Whole seconds, within what SQS can wait; 0 where Slack did not say."""
+    value = next((headers[name] for name in headers if name.lower() == "retry-after"), "")
+    return min(max(int(value), 1), LONGEST_WAIT) if value.isascii() and value.isdigit() else 0
