@@ -28,7 +28,14 @@ from guard.alert import fingerprint, principal, unreadable
 from guard.exceptions import ExceptionsError, Exemption, load
 from guard.finding import Severity
 from guard.judge import SECRETS_MANAGER, Inventory, Judgement, Verdict, judge
-from guard.record import Record, UnreadableRecord, from_envelope, parse, secret_id
+from guard.record import (
+    NotFromCloudTrail,
+    Record,
+    UnreadableRecord,
+    from_envelope,
+    parse,
+    secret_id,
+)
 from guardctl import trail
 
 FOUND, BAD_INPUT = 1, 2
@@ -131,6 +138,8 @@ def _judge_element(value: dict[str, Any], where: str, task: Task) -> News:
         return PassedOver(others=1)
     try:
         record = from_envelope(value) if enveloped else parse(value)
+    except NotFromCloudTrail:
+        return PassedOver(others=1)  # an archive of the bus holds other events too
     except UnreadableRecord as error:
         if source == SECRETS_MANAGER:
             return _unreadable(detail, str(error))

@@ -15,7 +15,7 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
@@ -67,9 +67,11 @@ def read(stream: BinaryIO) -> Iterator[Element | Skipped | Broken]:
         window.fill(64)
         if records := _RECORDS.match(window.text, window.at):
             window.at = records.end()
-            yield from _array(window)
+            closed = yield from _array(window)
             if window.skip(_SPACE) and window.text[window.at] == "}":
                 window.at += 1
+            elif closed and not window.failure:
+                yield Broken(window.position(), "Expecting '}' after the records")
         elif window.text[window.at] == "[":
             window.at += 1
             yield from _array(window)
@@ -81,13 +83,13 @@ def read(stream: BinaryIO) -> Iterator[Element | Skipped | Broken]:
         yield Broken(window.position(), window.failure)
 
 
-def _array(window: "_Window") -> Iterator[Element | Skipped | Broken]:
-    """The elements up to the array's closing bracket; the window is behind it afterwards."""
+def _array(window: "_Window") -> Generator[Element | Skipped | Broken, None, bool]:
+    """The elements up to the array's closing bracket, and whether there was one."""
     separator = ""
     while window.skip(_SPACE_AND_COMMA):
         if window.text[window.at] == "]":
             window.at += 1
-            return
+            return True
         if separator and (skipped := window.skim(separator)):
             yield Skipped(skipped)
             continue
@@ -97,6 +99,7 @@ def _array(window: "_Window") -> Iterator[Element | Skipped | Broken]:
             yield element
     if not window.failure:
         yield Broken(window.position(), "the file ends inside a list")
+    return False
 
 
 def _element(window: "_Window") -> Iterator[Element | Skipped | Broken]:
@@ -249,6 +252,9 @@ def _texts(stream: BinaryIO) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
     packed = buffered.peek(2)[:2] == b"\x1f\x8b"
     source = gzip.GzipFile(fileobj=buffered) if packed else buffered
-    while piece := source.read1(_CHUNK):
-        yield decoder.decode(piece)
-    yield decoder.decode(b"", final=True)
+    try:
+        while piece := source.read1(_CHUNK):
+            yield decoder.decode(piece)
+        yield decoder.decode(b"", final=True)
+    finally:
+        buffered.detach()  # the file is its opener's to close
