@@ -29,9 +29,9 @@ _MESSAGES = {
 class Fault:
     """One planned failure.
 
-    `when`: "before" refuses the request, nothing is done; "after" does it and answers with the error;
-    "lost" does it and cuts the connection. `times` counts HTTP requests, so boto3's own retries use
-    it up too. `function` limits it to calls of one function (logical id).
+    `when`: "before" refuses the request, nothing is done; "after" does it and answers with the
+    error; "lost" does it and cuts the connection. `times` counts HTTP requests, so boto3's own
+    retries use it up too. `function` limits it to calls of one function (logical id).
     """
 
     service: str

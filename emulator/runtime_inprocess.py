@@ -1,8 +1,9 @@
 """Functions run in this process: fast, debuggable, on virtual time.
 
-Each function gets a world of its own, as in its own Lambda sandbox: its modules are imported anew, its
-environment variables hold while it runs, and boto3's default session has the credentials of its role.
-`time.sleep` skips virtual time, and a run that goes past its timeout in virtual time is cut short.
+Each function gets a world of its own, as in its own Lambda sandbox: its modules are imported anew,
+its environment variables hold while it runs, and boto3's default session has the credentials of its
+role. `time.sleep` skips virtual time, and a run that goes past its timeout in virtual time is cut
+short.
 """
 
 import importlib
@@ -134,7 +135,7 @@ class InProcess:
             self._warm.pop(function.logical_id, None)
             message = f"Task timed out after {function.timeout:.2f} seconds"
             return Outcome(error=message, error_type="Sandbox.Timedout", output=_OUTPUT.take())
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - Lambda tells of any of them
             trace = "".join(traceback.format_exception(error))
             kind = type(error).__name__
             return Outcome(error=str(error), error_type=kind, trace=trace, output=_OUTPUT.take())
@@ -178,7 +179,7 @@ class InProcess:
         return sandbox
 
     def _session(self, function: FunctionSpec) -> boto3.Session:
-        """The function's default session. It outlives the sandbox: clients keep nothing of a run."""
+        """The default session. It outlives the sandbox: clients keep nothing of a run."""
         if function.logical_id not in self._sessions:
             self._sessions[function.logical_id] = self._make_session(function)
         return self._sessions[function.logical_id]

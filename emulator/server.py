@@ -1,8 +1,8 @@
 """moto's server on a loopback port, behind a gate that knows every call.
 
 The gate names the caller and the call, makes planned faults happen, counts calls, and writes
-CloudTrail records. What moto cannot serve is a bug of the emulator: the caller sees `EmulatorBug`, and
-so does whoever looks at the cloud next.
+CloudTrail records. What moto cannot serve is a bug of the emulator: the caller sees `EmulatorBug`,
+and so does whoever looks at the cloud next.
 """
 
 import socket
@@ -38,7 +38,7 @@ class EmulatorBug(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One API call that was served. `function` is a function's logical id, None for other callers."""
+    """One API call. `function` is the logical id of the function that made it, if one did."""
 
     principal: str
     function: str | None
@@ -51,7 +51,7 @@ class Call:
 
     @property
     def iam_action(self) -> str:
-        """The IAM action that allows the call: batches, for one, are allowed by the single call's."""
+        """The IAM action that allows the call: for a batch, that of the single call."""
         name = f"{self.service}:{self.action}"
         return _IAM_ACTIONS.get(name, name)
 

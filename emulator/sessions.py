@@ -20,7 +20,8 @@ class Session(boto3.Session):
         options = config._user_provided_options if config else {}
         key = repr((service_name, args, {**settings, "config": options}))
         if key not in self._clients:
-            self._clients[key] = super().client(service_name, *args, **settings)
+            make: Any = super().client
+            self._clients[key] = make(service_name, *args, **settings)
         return self._clients[key]
 
 

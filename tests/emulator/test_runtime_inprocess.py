@@ -12,7 +12,7 @@ from emulator import Cloud
 
 TEMPLATE = Path(__file__).with_name("small_stack.yaml")
 
-WORK = '''
+WORK = """
 import json, os, time
 import boto3
 import shelf
@@ -53,7 +53,7 @@ def handler(event, context):
             "_aws": {"CloudWatchMetrics": [{"Metrics": [{"Name": "Done"}]}]}, "Done": [1.0, 2.0],
         }))
     return context.invoked_function_arn
-'''
+"""
 
 
 @pytest.fixture(scope="module")

@@ -129,9 +129,9 @@ def test_a_crash_of_moto_is_told_to_the_caller_and_to_the_next_look(small, ec2, 
         raise ZeroDivisionError("in moto")
 
     monkeypatch.setattr(EC2Backend, "describe_vpcs", crash)
-    with pytest.raises(ClientError, match="EmulatorBug.*in moto"):
+    with pytest.raises(ClientError, match=r"EmulatorBug.*in moto"):
         ec2.describe_vpcs()
-    with pytest.raises(EmulatorBug, match="ec2 DescribeVpcs.*alice"):
+    with pytest.raises(EmulatorBug, match=r"ec2 DescribeVpcs.*alice"):
         small.settle()
     small.settle()
 
@@ -144,7 +144,7 @@ def test_an_action_that_moto_lacks_is_a_bug_of_the_emulator(small):
         small.reset()
 
 
-# --- accounts ---------------------------------------------------------------------------------------
+# --- accounts -------------------------------------------------------------------------------------
 
 
 def test_a_caller_of_another_account_works_there(small, ec2):
