@@ -25,7 +25,7 @@ from rich.progress import track
 from rich.table import Table
 
 from guard.alert import fingerprint, principal, unreadable
-from guard.exceptions import ExceptionsError, Exemption, load
+from guard.exceptions import ExceptionsError, Exemption, load, name_of_secret
 from guard.finding import Severity
 from guard.judge import SECRETS_MANAGER, Inventory, Judgement, Verdict, judge
 from guard.record import (
@@ -584,17 +584,16 @@ def _print_table(judged: Iterable[Judged], summary: Summary) -> None:
     deque(judged, maxlen=0)
     if not summary.occurrences:
         return
-    table = Table("Severity", "Verdict", "Count", "Who", "What", "Last seen", "Why", box=None)
+    table = Table("Severity", "Count", "Who, and why", "What", "Last seen", box=None)
     for one in summary.worst_first():
+        names = [name_of_secret(secret) for secret in _most(one.secrets, 3)]
         colour = _COLOURS.get(one.severity, "")
         table.add_row(
             f"[{colour}]{one.severity}[/]",
-            one.verdict,
             f"{one.count:,}",
-            escape(_printable(one.principal)),
-            escape(_printable(", ".join([*one.actions, *_most(one.secrets, 3)]))),
-            one.last_seen,
-            escape(_printable(one.cause)),
+            escape(_printable(f"{one.principal.split(':', 5)[-1]}: {one.verdict}. {one.cause}")),
+            escape(_printable(", ".join([*one.actions, *names]))),
+            one.last_seen.replace("T", " "),
         )
     _console().print(table, soft_wrap=False)
 

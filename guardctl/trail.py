@@ -136,6 +136,7 @@ class _Window:
         self.at = 0
         self.ended = False
         self.failure = ""
+        self._other_encoding = False  # somewhere in the file, bytes were not UTF-8
         self._parse_up_to = 0  # a run that ends here was found unfit to be skipped
         self._line = 1
         self._line_begins = 0  # where the line of `_counted` begins, before 0 if it was forgotten
@@ -147,7 +148,9 @@ class _Window:
             return False
         self._forget()
         try:
-            self.text += next(self.texts)
+            piece = next(self.texts)
+            self.text += piece
+            self._other_encoding |= not piece.isascii() and bool(_NOT_UTF8.search(piece))
         except StopIteration:
             self.ended = True
         except (OSError, EOFError, zlib.error) as error:
@@ -171,7 +174,7 @@ class _Window:
 
     def skim(self, separator: str) -> int:
         """Pass over whole records that are not about Secrets Manager; how many."""
-        if self.at < self._parse_up_to:
+        if self.at < self._parse_up_to or self._other_encoding:
             return 0
         self.fill(_BLOCK)
         end = min(self.at + _BLOCK, len(self.text))
@@ -201,7 +204,7 @@ class _Window:
                 raise _NotJson(reason, min(error.pos, len(self.text))) from error
             except RecursionError as error:
                 raise _NotJson("nested too deeply", self.at) from error
-            if _NOT_UTF8.search(self.text, self.at, end):
+            if self._other_encoding and _NOT_UTF8.search(self.text, self.at, end):
                 raise _NotJson("not UTF-8", end)
             self.at = end
             return value
@@ -242,7 +245,6 @@ def _are_records(run: str, count: int, *, one_a_line: bool) -> bool:
         run.count("{") == run.count("}")
         and run.count('"eventSource"') == count
         and (not one_a_line or run.count("\n") == count - 1)
-        and not _NOT_UTF8.search(run)
     )
 
 
