@@ -28,7 +28,7 @@ class Message:
 
 
 class UnreadableMessage(ValueError):
-    """A message body that is not an EventBridge envelope: not JSON, or without a `detail` object."""
+    """A message body that is no EventBridge envelope: not JSON, or without a `detail` object."""
 
 
 def _read(record: Mapping[str, Any]) -> Message:

@@ -53,7 +53,7 @@ def drill(
 
     console = Console(stderr=format is not Format.TABLE)
     began = time.perf_counter()
-    played: list["Played"] = []
+    played: list[Played] = []
     with console.status("deploying the stack into the embedded cloud"):
         cloud = Cloud.start(parameters={"Mode": "remediate"}, runtime=runtime.value)
     with cloud:
