@@ -74,16 +74,15 @@ class Cloud:
         self._ledger = Ledger()
         self._findings: list[dict[str, Any]] = []
         self._saved_environment: dict[str, str | None] = {}
-        self._server = Server(
-            Gate(
-                self.callers,
-                self._faults,
-                self._ledger,
-                self.clock.now,
-                self._on_records,
-                self._on_answer,
-            )
+        self._gate = Gate(
+            self.callers,
+            self._faults,
+            self._ledger,
+            self.clock.now,
+            self._on_records,
+            self._on_answer,
         )
+        self._server = Server(self._gate)
         self._credentials: dict[str, dict[str, str]] = {}
         self._sessions: dict[str, boto3.Session] = {}
         self._stopped = False
@@ -416,7 +415,9 @@ class Cloud:
 
     def _boto3(self, identity: Identity) -> boto3.Session:
         if identity.access_key not in self._sessions:
-            self._sessions[identity.access_key] = make_session(identity.access_key, self.region)
+            self._sessions[identity.access_key] = make_session(
+                self._gate.answer, identity.access_key, self.region
+            )
         return self._sessions[identity.access_key]
 
     def _assume_roles(self, session: boto3.Session) -> None:
@@ -442,7 +443,7 @@ class Cloud:
         if not isinstance(name, str):
             return name
         if name == "inprocess":
-            return InProcess(root, self.region, self.clock, self._credentials_of)
+            return InProcess(root, self.region, self.clock, self._credentials_of, self._gate.answer)
         if name == "lambda":
             return LambdaRuntime(root, self.region, self._credentials_of)
         raise ValueError(f"no such runtime: {name}")

@@ -28,7 +28,7 @@ import boto3
 from emulator.clock import Clock
 from emulator.deploy import FunctionSpec
 from emulator.runtime import Outcome, lambda_environment
-from emulator.sessions import make_session
+from emulator.sessions import Gate, make_session
 
 # Third-party modules that keep state at module level which sandboxes do not share.
 _STATEFUL = ("aws_lambda_powertools.utilities.parameters",)
@@ -107,11 +107,13 @@ class InProcess:
         region: str,
         clock: Clock,
         credentials: Callable[[FunctionSpec], Mapping[str, str]],
+        gate: Gate,
     ) -> None:
         self._root = root
         self._region = region
         self._clock = clock
         self._credentials = credentials
+        self._gate = gate
         self._warm: dict[str, _Sandbox] = {}
         self._sessions: dict[str, boto3.Session] = {}
         self._code = root / "functions"
@@ -187,7 +189,11 @@ class InProcess:
     def _make_session(self, function: FunctionSpec) -> boto3.Session:
         keys = self._credentials(function)
         return make_session(
-            keys["AccessKeyId"], self._region, keys["SecretAccessKey"], keys["SessionToken"]
+            self._gate,
+            keys["AccessKeyId"],
+            self._region,
+            keys["SecretAccessKey"],
+            keys["SessionToken"],
         )
 
     def _is_own(self, module: str) -> bool:

@@ -1,5 +1,6 @@
 """The gate in front of moto: calls, callers, faults, and bugs that cannot be overlooked."""
 
+import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
@@ -10,9 +11,23 @@ from emulator import Caller, EmulatorBug
 ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1})
 
 
-@pytest.fixture
-def ec2(small):
-    return small.session("alice").client("ec2", config=ONCE)
+@pytest.fixture(params=["directly", "over HTTP"])
+def ec2(request, small):
+    session = small.session("alice")
+    if request.param == "directly":
+        return session.client("ec2", config=ONCE)
+    keys = session.get_credentials()
+    return boto3.client(
+        "ec2",
+        config=ONCE,
+        aws_access_key_id=keys.access_key,
+        aws_secret_access_key=keys.secret_key,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _no_default_session(monkeypatch):
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
 
 def vpcs(ec2):
