@@ -101,7 +101,7 @@ class Finding:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The published form: plain JSON values, times in ISO 8601 UTC, with schema and fingerprint."""
+        """The published form: JSON values, times in ISO 8601 UTC, schema and fingerprint added."""
         body = asdict(self)
         for when in ("first_seen", "last_seen"):
             body[when] = body[when].astimezone(UTC).isoformat().replace("+00:00", "Z")
