@@ -47,6 +47,7 @@ def drill(
     """
     # The emulator takes seconds to import, which the other commands must not pay for.
     from emulator import Cloud
+    from emulator.runtime_lambda import NotBuilt
     from guardctl.drill.play import play
     from guardctl.drill.stage import Stage
     from guardctl.drill.story import STORY
@@ -55,7 +56,11 @@ def drill(
     began = time.perf_counter()
     played: list[Played] = []
     with console.status("deploying the stack into the embedded cloud"):
-        cloud = Cloud.start(parameters={"Mode": "remediate"}, runtime=runtime.value)
+        try:
+            cloud = Cloud.start(parameters={"Mode": "remediate"}, runtime=runtime.value)
+        except NotBuilt as error:
+            typer.echo(f"guardctl drill: {error}", err=True)
+            raise typer.Exit(2) from error
     with cloud:
         if format is Format.TABLE:
             _introduce(console, cloud, runtime, time.perf_counter() - began)
