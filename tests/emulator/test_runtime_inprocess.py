@@ -93,6 +93,7 @@ def test_environment_is_as_deployed(cloud):
 
 
 def test_credentials_are_those_of_the_role(cloud):
+    before = boto3.DEFAULT_SESSION
     assert "assumed-role" in run(cloud, "who").result
     run(cloud, "list")
     call = cloud.calls[-1]
@@ -100,7 +101,7 @@ def test_credentials_are_those_of_the_role(cloud):
     who = cloud.records[-1]["userIdentity"]
     assert who["sessionContext"]["sessionIssuer"]["userName"] == cloud.resource("Role")
     assert who["inScopeOf"]["issuerType"] == "AWS::Lambda::Function"
-    assert boto3.DEFAULT_SESSION is None
+    assert boto3.DEFAULT_SESSION is before
 
 
 def test_functions_share_no_modules(cloud):

@@ -91,7 +91,9 @@ def test_no_records_is_no_mistake():
     assert items("[]") == []
 
 
-@pytest.mark.parametrize("content", [b"", b" \n\n", gzip.compress(b"")])
+@pytest.mark.parametrize(
+    "content", [b"", b" \n\n", gzip.compress(b"")], ids=["nothing", "blank lines", "packed"]
+)
 def test_an_empty_file(content: bytes):
     assert broken(content) == [("1:1", "the file is empty")]
 
