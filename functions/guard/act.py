@@ -44,7 +44,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a plan: the steps done in order, the endpoint concerned, the refusal if any."""
+    """What became of a plan: the steps done in order, the endpoint concerned, and any refusal."""
 
     done: tuple[Step, ...]
     endpoint_id: str
@@ -64,6 +64,7 @@ def client_token(step: CreateEndpoint, group_id: str, now: datetime) -> str:
         *step.subnet_ids,
         group_id,
         step.policy,
+        step.ip_type,
         *step.known_endpoints,
         f"{now:%Y-%m-%dT%H}",
     )
@@ -72,7 +73,7 @@ def client_token(step: CreateEndpoint, group_id: str, now: datetime) -> str:
 
 @dataclass(slots=True)
 class Actor:
-    """Applies plans with one EC2 client. `stack_id` and the reason go into the tags of what it makes."""
+    """Applies plans with one EC2 client; stack id and reason become tags of what it makes."""
 
     ec2: "EC2Client"
     stack_id: str
@@ -164,6 +165,7 @@ class Actor:
             SubnetIds=list(step.subnet_ids),
             SecurityGroupIds=[group_id],
             PrivateDnsEnabled=True,
+            **_ip_type(step.ip_type),
             PolicyDocument=step.policy,
             ClientToken=client_token(step, group_id, self.now()),
             TagSpecifications=[self._tags("vpc-endpoint", reason)],
@@ -179,6 +181,8 @@ class Actor:
             changes["AddSecurityGroupIds"] = [group_id]
         if step.enable_private_dns:
             changes["PrivateDnsEnabled"] = True
+        if step.ip_type:
+            changes |= _ip_type(step.ip_type)
         self.ec2.modify_vpc_endpoint(VpcEndpointId=step.endpoint_id, **changes)
 
     def _tags(self, resource_type: Any, reason: str) -> Any:
@@ -192,3 +196,8 @@ class Actor:
             "ResourceType": resource_type,
             "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
         }
+
+
+def _ip_type(name: str) -> Any:
+    """The addresses of the interfaces, and of the names: AWS lets the two differ."""
+    return {"IpAddressType": name, "DnsOptions": {"DnsRecordIpType": name}}
