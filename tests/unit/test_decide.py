@@ -19,8 +19,8 @@ from guard.decide import (
     uncovered,
 )
 from guard.placement import choose_subnets
-from guard.vpc import PREFERRED_SUBNET_TAG, Endpoint, SecurityGroup, Vpc, network
-from tests.builders import NOON, OURS, WANTED, ZONES, endpoint, group, subnet, vpc, zone
+from guard.vpc import LIVE, PREFERRED_SUBNET_TAG, Endpoint, SecurityGroup, Vpc, network
+from tests.builders import OURS, WANTED, ZONES, endpoint, group, subnet, vpc, zone
 
 
 def test_a_working_endpoint_needs_nothing():
@@ -351,8 +351,7 @@ ENDPOINTS = st.lists(
         endpoint,
         id_=st.integers(0, 9).map(lambda n: f"vpce-{n}"),
         state=st.sampled_from(
-            ["available", "pending", "partial", "pendingacceptance"]
-            + ["deleting", "deleted", "failed", "rejected", "expired"]
+            [*sorted(LIVE), "deleting", "deleted", "failed", "rejected", "expired"]
         ),
         subnet_ids=st.sets(st.integers(0, 40).map(lambda n: f"subnet-{n}"), max_size=2),
         group_ids=st.sets(st.sampled_from(["sg-ours", "sg-theirs"]), min_size=1),
@@ -471,3 +470,148 @@ def test_every_verdict_but_works_gives_its_reasons(one):
 
     assert plan.reasons or plan.verdict is Verdict.WORKS
     assert bool(plan.steps) == (plan.verdict is Verdict.BROKEN)
+
+
+# Who else has the name: hubs, hosted zones, a second endpoint, FIPS.
+
+OFF = endpoint(private_dns=False)
+
+
+@pytest.mark.parametrize(
+    ("hub", "wanted"),
+    [
+        (zone("vpce-hub", live=["vpce-hub"]), WANTED),
+        (zone("vpce-hub"), replace(WANTED, approved_endpoints=frozenset({"vpce-hub"}))),
+        (
+            zone(owner_id="444455556666"),
+            replace(WANTED, approved_accounts=frozenset({"444455556666"})),
+        ),
+    ],
+    ids=["own account", "approved endpoint", "approved account's zone"],
+)
+@pytest.mark.parametrize("endpoints", [[], [OFF]], ids=["none", "one without private DNS"])
+def test_a_vpc_whose_name_a_hub_serves_is_covered(hub, wanted, endpoints):
+    plan = decide(vpc(endpoints=endpoints, groups=[], zone=hub), wanted)
+
+    assert (plan.verdict, plan.steps) == (Verdict.COVERED, ())
+    assert "Z0HUB" in plan.reasons[0]
+
+
+@pytest.mark.parametrize(
+    "hub",
+    [
+        zone("vpce-hub"),
+        zone("vpce-hub", "vpce-other", live=["vpce-hub"]),
+        zone(targets=["10.1.2.3"]),
+        zone("vpce-hub", live=["vpce-hub"], targets=["vpce-hub-x.amazonaws.com", "10.1.2.3"]),
+        zone(),
+        zone(owner_id="444455556666"),
+    ],
+    ids=["gone or foreign", "one of two foreign", "address", "half an address", "nothing", "other"],
+)
+def test_a_hosted_zone_that_points_elsewhere_is_a_conflict_that_only_people_can_end(hub):
+    plan = decide(vpc(endpoints=[], zone=hub), WANTED)
+
+    assert (plan.verdict, plan.steps) == (Verdict.NOT_REPAIRABLE, ())
+    assert "the private hosted zone Z0HUB" in plan.reasons[0]
+
+
+def test_a_covered_vpc_needs_its_dns_attributes_all_the_same():
+    hub = zone("vpce-hub", live=["vpce-hub"])
+
+    plan = decide(vpc(endpoints=[], dns_hostnames=False, zone=hub), WANTED)
+
+    assert plan.steps == (EnableDnsAttribute("vpc-1", "enableDnsHostnames"),)
+    assert decide(applied(vpc(endpoints=[], zone=hub), plan), WANTED).verdict is Verdict.COVERED
+
+
+def test_the_hub_itself_has_no_private_dns_and_is_repaired_in_all_else():
+    hub = vpc(
+        endpoints=[OFF],
+        zone=zone("vpce-1", live=["vpce-1"]),
+        subnets=[subnet(), subnet("subnet-2", "use1-az2")],
+    )
+
+    plan = decide(hub, WANTED)
+
+    assert plan.steps == (ModifyEndpoint("vpce-1", ("subnet-2",)),)
+    assert decide(applied(hub, plan), WANTED).verdict is Verdict.WORKS
+
+
+def test_with_private_dns_on_no_zone_counts():
+    # AWS allows only one of the two, so a zone that is still listed is on its way out.
+    assert decide(vpc(zone=zone("vpce-hub")), WANTED).verdict is Verdict.WORKS
+
+
+def test_that_route_53_could_not_be_asked_is_noted():
+    plan = decide(vpc(endpoints=[], zone_unread="Route 53 refuses it: AccessDenied"), WANTED)
+
+    assert plan.creates
+    assert "AccessDenied" in plan.notes[0]
+
+
+def test_private_dns_waits_until_the_endpoint_that_has_the_name_is_gone():
+    going = endpoint("vpce-old", "deleting")
+
+    plan = decide(vpc(endpoints=[OFF, going]), WANTED)
+
+    assert (plan.verdict, plan.steps) == (Verdict.SETTLING, ())
+    assert "vpce-old" in plan.reasons[0]
+
+
+def test_one_that_is_deleting_without_the_name_is_in_nobodys_way():
+    going = endpoint("vpce-old", "deleting", private_dns=False)
+
+    assert decide(vpc(endpoints=[OFF, going]), WANTED).steps
+    assert decide(vpc(endpoints=[endpoint(), going]), WANTED).verdict is Verdict.WORKS
+
+
+def test_a_second_endpoint_without_private_dns_is_noted_and_left_alone():
+    plan = decide(vpc(endpoints=[endpoint(), endpoint("vpce-2", private_dns=False)]), WANTED)
+
+    assert (plan.verdict, plan.steps) == (Verdict.WORKS, ())
+    assert "vpce-2" in plan.notes[0]
+
+
+def test_a_fips_endpoint_never_counts_for_the_plain_name():
+    fips = endpoint("vpce-fips")
+
+    alone = decide(vpc(endpoints=[], fips_endpoints=[fips]), WANTED)
+    beside = decide(vpc(fips_endpoints=[fips]), WANTED)
+
+    assert alone.creates
+    assert (beside.verdict, beside.steps) == (Verdict.WORKS, ())
+    assert "vpce-fips has the FIPS name alone" in beside.notes[0]
+
+
+# Security groups.
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        group("sg-theirs", [], {}, admits_groups=["sg-clients"]),
+        group("sg-theirs", [], {}, prefix_lists=True),
+        group("sg-theirs", ["10.0.0.0/17"], {}),
+    ],
+    ids=["another group", "a prefix list", "half the CIDR"],
+)
+def test_rules_that_do_not_admit_the_networks_of_the_vpc_do_not_count(theirs):
+    plan = decide(vpc(endpoints=[endpoint(group_ids=["sg-theirs"])], groups=[theirs]), WANTED)
+
+    assert plan.steps[-1] == ModifyEndpoint("vpce-1", add_group=True)
+    assert all(getattr(step, "group_id", None) != "sg-theirs" for step in plan.steps)
+
+
+def test_a_group_without_egress_is_fine_for_an_endpoint():
+    answering = group("sg-theirs", tags={}, reaches=[])
+
+    plan = decide(vpc(endpoints=[endpoint(group_ids=["sg-theirs"])], groups=[answering]), WANTED)
+
+    assert plan.verdict is Verdict.WORKS
+
+
+def test_ipv6_networks_of_the_vpc_must_be_admitted_too():
+    plan = decide(vpc(networks=["10.0.0.0/16", "2001:db8::/56"]), WANTED)
+
+    assert plan.steps == (AuthoriseHttps("sg-ours", ("2001:db8::/56",)),)
