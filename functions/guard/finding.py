@@ -38,6 +38,9 @@ class Kind(StrEnum):
     ENDPOINT_DRIFT = "endpoint-drift"  # observe mode: what would have been done
     ENDPOINT_NOT_REPAIRABLE = "endpoint-not-repairable"
     CHANGE_BUDGET_SPENT = "change-budget-spent"
+    COST_LIMIT_REACHED = "cost-limit-reached"
+    ENDPOINT_YIELDED = "endpoint-yielded"
+    STOOD_DOWN = "stood-down"
     ROTATION_WITHOUT_VPC = "rotation-without-vpc"
     ROTATION_FUNCTION_MISSING = "rotation-function-missing"
     ROTATION_ELSEWHERE = "rotation-elsewhere"  # function or secret of another account or Region
@@ -101,7 +104,7 @@ class Finding:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The published form: plain JSON values, times in ISO 8601 UTC, with schema and fingerprint."""
+        """The published form: JSON values, times in ISO 8601 UTC, with schema and fingerprint."""
         body = asdict(self)
         for when in ("first_seen", "last_seen"):
             body[when] = body[when].astimezone(UTC).isoformat().replace("+00:00", "Z")

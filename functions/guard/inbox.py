@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One SQS message: its id and the EventBridge envelope in its body."""
+    """One SQS message: its id, the EventBridge envelope in its body, and how often it came.
+
+    `receives` is more than 1 for a message whose work was not finished: the function failed, was
+    killed, or sent it back.
+    """
 
     id: str
     envelope: Mapping[str, Any]
+    receives: int = 1
 
     @property
     def detail(self) -> Mapping[str, Any]:
@@ -28,7 +33,7 @@ class Message:
 
 
 class UnreadableMessage(ValueError):
-    """A message body that is not an EventBridge envelope: not JSON, or without a `detail` object."""
+    """A message body that is no EventBridge envelope: not JSON, or without a `detail` object."""
 
 
 def _read(record: Mapping[str, Any]) -> Message:
@@ -43,7 +48,9 @@ def _read(record: Mapping[str, Any]) -> Message:
         raise UnreadableMessage(
             "the body is not an EventBridge envelope: it has no `detail` object"
         )
-    return Message(record["messageId"], envelope)
+    attributes = cast(Mapping[str, str], record.get("attributes", {}))
+    receives = int(attributes.get("ApproximateReceiveCount", "1"))
+    return Message(record["messageId"], envelope, receives)
 
 
 @dataclass(slots=True)

@@ -112,15 +112,20 @@ class Observer:
         raw = self._all("describe_security_groups", "SecurityGroups", group_id=sorted(ids))
         return {one["GroupId"]: _group(one) for one in raw}
 
-    def vpcs(self, ids: Collection[str]) -> dict[str, Vpc]:
-        """The states of those VPCs that exist, by id."""
+    def vpcs(self, ids: Collection[str], dns_assumed: Collection[str] = ()) -> dict[str, Vpc]:
+        """The states of those VPCs that exist, by id.
+
+        AWS tells the DNS attributes of one VPC and one attribute at a time. Of the VPCs in
+        `dns_assumed` they are taken to be on where an available endpoint has private DNS: without
+        both AWS would not have switched it on. Who has since switched one off has made an event.
+        """
         states: dict[str, Vpc] = {}
         ordered = sorted(ids)
         for start in range(0, len(ordered), FILTER_VALUES):
-            states.update(self._some(ordered[start : start + FILTER_VALUES]))
+            states.update(self._some(ordered[start : start + FILTER_VALUES], dns_assumed))
         return states
 
-    def _some(self, ids: Sequence[str]) -> dict[str, Vpc]:
+    def _some(self, ids: Sequence[str], dns_assumed: Collection[str]) -> dict[str, Vpc]:
         raw_vpcs = self._all("describe_vpcs", "Vpcs", vpc_id=ids)
         if not raw_vpcs:
             return {}
@@ -139,19 +144,22 @@ class Observer:
         for raw in raw_vpcs:
             id_ = raw["VpcId"]
             plain, fips = self._by_name(endpoints[id_])
+            named = any(one.private_dns and one.state == "available" for one in plain)
+            assumed = named and id_ in dns_assumed
             states[id_] = Vpc(
                 id=id_,
                 owner_id=raw.get("OwnerId", ""),
                 tags=_tags(raw),
                 networks=frozenset(_networks(raw)),
-                dns_support=self._attribute(id_, "enableDnsSupport"),
-                dns_hostnames=self._attribute(id_, "enableDnsHostnames"),
+                dns_support=assumed or self._attribute(id_, "enableDnsSupport"),
+                dns_hostnames=assumed or self._attribute(id_, "enableDnsHostnames"),
                 subnets=tuple(_subnet(one) for one in subnets[id_]),
                 endpoints=plain,
                 groups={one["GroupId"]: _group(one) for one in groups[id_]},
                 service_zones=service.zones,
                 service_ip_types=service.ip_types,
                 fips_endpoints=fips,
+                is_default=raw.get("IsDefault", False),
             )
         return self._with_zones(states)
 

@@ -6,6 +6,7 @@ fails at its first invocation, loudly, and not in the middle of a repair.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Self
 
 
@@ -27,6 +28,18 @@ def whole_number(env: Mapping[str, str], name: str) -> int:
     if not value.isdecimal():
         raise SettingsError(f"environment variable {name} is not a whole number: {value!r}")
     return int(value)
+
+
+def dollars(env: Mapping[str, str], name: str) -> Decimal:
+    """The variable as an amount of money: a decimal number of at least 0."""
+    value = required(env, name)
+    try:
+        amount = Decimal(value)
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if not amount.is_finite() or amount < 0:
+        raise SettingsError(f"environment variable {name} is not an amount: {value!r}")
+    return amount
 
 
 def items(env: Mapping[str, str], name: str) -> frozenset[str]:
@@ -70,3 +83,8 @@ class Settings:
         """The endpoint service that is guarded, as DescribeVpcEndpoints names it."""
         prefix = "cn.com.amazonaws" if self.partition == "aws-cn" else "com.amazonaws"
         return f"{prefix}.{self.region}.secretsmanager"
+
+    @property
+    def function_arn_prefix(self) -> str:
+        """How the ARN of a function of this account and Region begins."""
+        return f"arn:{self.partition}:lambda:{self.region}:{self.account_id}:function:"

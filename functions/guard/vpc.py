@@ -177,6 +177,7 @@ class Vpc:
     """Only looked for where no endpoint has private DNS."""
     zone_unread: str = ""
     """Why Route 53 was asked in vain; empty if it was not, or answered."""
+    is_default: bool = False
 
 
 def fips_name(service_name: str) -> str:
