@@ -22,6 +22,7 @@ from moto.awslambda import lambda_backends
 from moto.dynamodb import dynamodb_backends
 from moto.ec2 import ec2_backends
 from moto.events import events_backends
+from moto.route53 import route53_backends
 from moto.secretsmanager import secretsmanager_backends
 from moto.sns import sns_backends
 from moto.sqs import sqs_backends
@@ -210,7 +211,7 @@ class Cloud:
         self._ledger.raise_bugs()
         strict.install()  # a test of that layer may have taken it away
         strict.options.assume(strict.Options())
-        for backends in (ec2_backends, secretsmanager_backends):
+        for backends in (ec2_backends, secretsmanager_backends, route53_backends):
             for account in list(backends):
                 for backend in list(backends[account].values()):
                     backend.reset()
