@@ -10,7 +10,8 @@ on their present state, and on what the guard remembers of them where that asks 
 IAM: ec2:DescribeVpcs, ec2:DescribeVpcAttribute, ec2:DescribeSubnets, ec2:DescribeVpcEndpoints,
 ec2:DescribeVpcEndpointServices, ec2:DescribeSecurityGroups, ec2:ModifyVpcAttribute,
 ec2:CreateSecurityGroup, ec2:AuthorizeSecurityGroupIngress, ec2:CreateVpcEndpoint,
-ec2:ModifyVpcEndpoint, ec2:CreateTags (on create only), ec2:DeleteVpcEndpoints and
+ec2:ModifyVpcEndpoint, ec2:CreateTags (on create only), route53:ListHostedZonesByVPC and
+route53:ListResourceRecordSets (where no endpoint has private DNS), ec2:DeleteVpcEndpoints and
 ec2:DeleteSecurityGroup (its own only), secretsmanager:DescribeSecret, secretsmanager:ListSecrets
 (scope rotation only), lambda:GetFunctionConfiguration, sqs:SendMessage (its own queue),
 ssm:GetParameter, dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish.
@@ -19,6 +20,7 @@ ssm:GetParameter, dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish.
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import boto3
@@ -29,17 +31,19 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from guard import ensure_findings as findings_of
-from guard import rotation
+from guard import rotation, rotation_findings
 from guard.act import Actor, Outcome
 from guard.aws_errors import throttled
 from guard.chosen_policy import ChosenPolicy
-from guard.decide import Plan, Verdict, Wanted, decide
+from guard.decide import Plan, Verdict, decide
+from guard.denials import may_not_look
 from guard.ensure_findings import About
-from guard.finding import Kind
+from guard.finding import Finding, Kind
+from guard.hosted_zones import HostedZones
 from guard.inbox import Inbox
 from guard.limits import Limits
 from guard.looks import FOLLOW_UPS, Looks
-from guard.memory import Intent, Memory, Remembered
+from guard.memory import Intent, Memory, Remembered, late
 from guard.mode import Mode, read_mode, unreadable
 from guard.observe import Observer
 from guard.pace import NotNow, Pace
@@ -47,11 +51,13 @@ from guard.record import Record, UnreadableRecord, rotation_function_arn, secret
 from guard.removal import Remover
 from guard.report import report
 from guard.rotating import RotatingVpcs
+from guard.rotation_way import obstruction, refused_actions
 from guard.scope import Guarded
-from guard.settings import Settings, dollars, required, whole_number
+from guard.settings import Settings, dollars, required, switch, whole_number
 from guard.state import State, StateError
 from guard.vpc import Vpc
 from guard.vpc_trigger import Concern
+from guard.wish import wanted_from_env
 from guard.withdrawal import Withdrawal
 from guard.worklist import EARLY_SECONDS, Work, Worklist
 
@@ -61,14 +67,7 @@ PRICE = dollars(os.environ, "PRICE_PER_AZ_HOUR")
 guarded = Guarded.of(required(os.environ, "SCOPE"), required(os.environ, "SCOPE_TAG"))
 
 chosen = ChosenPolicy.from_env(os.environ, settings)
-wanted = Wanted(
-    account_id=settings.account_id,
-    stack_id=settings.stack_id,
-    service_name=settings.service_name,
-    opt_out_tag=settings.opt_out_tag,
-    policy=chosen.text,
-    policy_problem=chosen.problem,
-)
+wanted = wanted_from_env(os.environ, settings, chosen)
 
 # One quick retry only: what is throttled is put off, what is broken goes back with its message.
 config = Config(
@@ -83,7 +82,12 @@ ec2 = boto3.client("ec2", config=config)
 parameters = SSMProvider(boto3_client=boto3.client("ssm", config=config))
 state = State(dynamodb, settings.table_name)
 memory = Memory(dynamodb, settings.table_name)
-observer = Observer(ec2, settings.service_name)
+zones = HostedZones(
+    cache(lambda: boto3.client("route53", config=config)), settings.region, settings.account_id
+)
+observer = Observer(
+    ec2, settings.service_name, zones if switch(os.environ, "COVERED_BY_HUB") else None
+)
 actor = Actor(ec2, settings.stack_id, lambda: datetime.now(UTC))
 rotating = RotatingVpcs(secretsmanager, functions, settings.function_arn_prefix)
 limits = Limits(
@@ -111,7 +115,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     findings = [*worklist.findings, *(f for one in worklist.works.values() for f in one.findings)]
     told = report(findings, sns=sns, state=state, topic_arn=settings.topic_arn, now=now)
     metrics.add_metric("FindingsPublished", MetricUnit.Count, told.published)
-    settle(worklist, now)
+    memory.settle_all((key for one in worklist.works.values() for key in one.told), now, logger)
     inbox.log_failures(logger)
     return inbox.response()
 
@@ -171,9 +175,13 @@ def rotation_of(record: Record, worklist: Worklist) -> tuple[set[str], list[str]
         secretsmanager=secretsmanager,
         functions=functions,
     )
-    if found.problem:
+    if found.problem is Kind.ROTATION_MANAGED:
+        worklist.findings.append(rotation_findings.managed(settings, worklist.now, record, found))
+    elif found.problem:
         problem = findings_of.rotation_problem(settings, worklist.now, record, found, found.problem)
         worklist.findings.append(problem)
+    elif found.vpc_id:
+        worklist.rotations.setdefault(found.vpc_id, []).append((record, found))
     return ({found.vpc_id} if found.vpc_id else set()), [secret]
 
 
@@ -185,6 +193,7 @@ def reconcile_all(worklist: Worklist, inbox: Inbox) -> None:
     try:
         vpcs = observer.vpcs(works, {id_ for id_, work in works.items() if work.one_of_all})
     except (ClientError, BotoCoreError) as error:
+        worklist.findings += may_not_look(settings, now, error, frozenset(works))
         for message in {one.id: one for work in works.values() for one in work.messages}.values():
             looks.put_off(message, inbox, error)
         return
@@ -196,9 +205,24 @@ def reconcile_all(worklist: Worklist, inbox: Inbox) -> None:
         work = works[vpc_id]
         about = work.about(settings, now)
         try:
+            worklist.findings += hindered_rotations(vpc, worklist)
             reconcile(vpc, work, about, mode.mode, line)
         except (NotNow, ClientError, BotoCoreError, StateError) as error:
             looks.in_turn(work, about, line, inbox, error)
+
+
+def hindered_rotations(vpc: Vpc, worklist: Worklist) -> Iterable[Finding]:
+    """What would fail a rotation in this VPC although the endpoint works. Raises as EC2 does."""
+    plan, now = decide(vpc, wanted), worklist.now
+    for record, found in worklist.rotations.get(vpc.id, ()):
+        groups = observer.security_groups(found.group_ids)
+        if cause := obstruction(vpc, plan, found, groups):
+            yield rotation_findings.cannot_reach(settings, now, record, found, cause)
+        if chosen.policy is None:
+            continue
+        if actions := refused_actions(chosen.policy.policy, found, settings.partition):
+            name = chosen.policy.name
+            yield rotation_findings.refused_by_policy(settings, now, record, found, name, actions)
 
 
 def reconcile(vpc: Vpc, work: Work, about: About, mode: Mode, line: Pace) -> None:
@@ -215,7 +239,12 @@ def reconcile(vpc: Vpc, work: Work, about: About, mode: Mode, line: Pace) -> Non
     plan = decide(vpc, wanted)
     logger.info(
         plan.verdict,
-        extra={"vpc_id": vpc.id, "reasons": plan.reasons, "steps": [str(s) for s in plan.steps]},
+        extra={
+            "vpc_id": vpc.id,
+            "reasons": plan.reasons,
+            "steps": [str(s) for s in plan.steps],
+            "notes": plan.notes,
+        },
     )
     if plan.verdict is Verdict.BROKEN:
         remembered = memory.recall(vpc.id)
@@ -266,6 +295,7 @@ def mend(
     refusal = limits.refuse(plan, remembered, about, about.now)
     if refusal:
         work.findings.append(refusal)
+        tell_late(plan, work, about, begun)
         return
     steps = {str(step) for step in plan.steps}
     earlier = tuple(step for one in begun for step in one.done(steps))
@@ -302,8 +332,11 @@ def conclude(plan: Plan, work: Work, about: About) -> None:
             work.findings.append(findings_of.still_settling(about, plan, FOLLOW_UPS))
         case Verdict.SETTLING:
             looks.again(work, about)
-        case Verdict.WORKS:
+        case Verdict.WORKS | Verdict.COVERED:
             metrics.add_metric("VpcsHealthy", MetricUnit.Count, 1)
+        case Verdict.DEGRADED:
+            metrics.add_metric("VpcsHealthy", MetricUnit.Count, 1)
+            work.findings.append(findings_of.degraded(about, plan))
         case _:
             pass
 
@@ -313,14 +346,5 @@ def tell_late(plan: Plan, work: Work, about: About, begun: Sequence[Intent]) -> 
     steps = {str(step) for step in plan.steps}
     for intent in begun:
         if done := intent.done(steps):
-            work.findings.append(findings_of.late(intent.finding, done, about.now))
+            work.findings.append(late(intent.finding, done, about.now))
             work.told.append(intent.key)
-
-
-def settle(worklist: Worklist, now: datetime) -> None:
-    """Ops were told: the changes need not be told again. Left open, one is at worst told twice."""
-    for key in dict.fromkeys(key for work in worklist.works.values() for key in work.told):
-        try:
-            memory.settle(key, now)
-        except (ClientError, BotoCoreError) as error:
-            logger.warning("told, but left open", extra={"intent": key, "error": repr(error)})

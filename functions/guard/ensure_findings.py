@@ -1,7 +1,7 @@
 """The findings of ensure_endpoint, in the words ops read. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -114,20 +114,9 @@ def changed(
         title=f"{subject} {verb} {about.vpc_id}",
         cause=" ".join((_sentence(plan.reasons), *price)),
         done=(*earlier, *(str(step) for step in outcome.done)),
-        todo=_rotate_again(about) if made else (),
+        todo=_rotate_again(about),
         plan=plan,
         **evidence,
-    )
-
-
-def late(finding: Finding, done: Sequence[str], now: datetime) -> Finding:
-    """The finding of a change that was made, by a try that was cut short before it could tell."""
-    return replace(
-        finding,
-        title=f"{finding.title} (reported late)",
-        cause=f"{finding.cause} The guard was interrupted after the change, before it could tell.",
-        done=tuple(done),
-        last_seen=now,
     )
 
 
@@ -218,7 +207,7 @@ def refused(
         title=f"The Secrets Manager endpoint of {about.vpc_id} could not be repaired",
         cause=f"{_sentence(plan.reasons)} {refusal}",
         done=(*earlier, *(str(step) for step in outcome.done)),
-        todo=(_cure(refusal.code), "the next event or sweep tries again"),
+        todo=(refusal.cure, "the next event or sweep tries again"),
         plan=plan,
         window=0 if outcome.done and not _only_preparation(outcome) else DAY,
     )
@@ -232,6 +221,22 @@ def not_repairable(about: About, plan: Plan) -> Finding:
         title=f"{about.vpc_id} has no working Secrets Manager endpoint",
         cause=_sentence(plan.reasons),
         todo=("mend what the cause names", "the next event or sweep looks again"),
+        plan=plan,
+        window=DAY,
+    )
+
+
+def degraded(about: About, plan: Plan) -> Finding:
+    """The endpoint works, but somebody is worse off than need be."""
+    return about.finding(
+        Kind.ENDPOINT_DEGRADED,
+        Severity.LOW,
+        title=f"The Secrets Manager endpoint of {about.vpc_id} does not serve everybody alike",
+        cause=_sentence(plan.reasons),
+        todo=(
+            "mend what the cause names, if it matters here",
+            "the next event or sweep looks again",
+        ),
         plan=plan,
         window=DAY,
     )
@@ -340,7 +345,7 @@ def _about_secret(
 
 
 def _rotate_again(about: About) -> tuple[str, ...]:
-    # Rotation starts at once, so its first run may well have come before the endpoint.
+    # Rotation starts at once, so its first run may well have come before the endpoint worked.
     return tuple(
         f"if the first rotation failed: aws secretsmanager rotate-secret --secret-id {secret}"
         for secret in about.secrets
@@ -359,14 +364,6 @@ def _price(plan: Plan, price_per_az_hour: Decimal) -> tuple[tuple[str, ...], dic
 
 def _only_preparation(outcome: Outcome) -> bool:
     return all(isinstance(step, CreateGroup | AuthoriseHttps) for step in outcome.done)
-
-
-def _cure(code: str) -> str:
-    if code.startswith(("AccessDenied", "UnauthorizedOperation", "OperationNotPermitted")):
-        return "allow the guard's role the action: look for an SCP or permissions boundary"
-    if code.endswith("LimitExceeded"):
-        return "raise the quota in Service Quotas, or remove what is not needed"
-    return "mend what AWS's words name"
 
 
 def _sentence(reasons: Sequence[str]) -> str:

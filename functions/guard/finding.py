@@ -37,6 +37,7 @@ class Kind(StrEnum):
     ENDPOINT_REPAIRED = "endpoint-repaired"
     ENDPOINT_DRIFT = "endpoint-drift"  # observe mode: what would have been done
     ENDPOINT_NOT_REPAIRABLE = "endpoint-not-repairable"
+    ENDPOINT_DEGRADED = "endpoint-degraded"  # works, but not in every AZ or for every client
     CHANGE_BUDGET_SPENT = "change-budget-spent"
     COST_LIMIT_REACHED = "cost-limit-reached"
     ENDPOINT_YIELDED = "endpoint-yielded"
@@ -44,6 +45,9 @@ class Kind(StrEnum):
     ROTATION_WITHOUT_VPC = "rotation-without-vpc"
     ROTATION_FUNCTION_MISSING = "rotation-function-missing"
     ROTATION_ELSEWHERE = "rotation-elsewhere"  # function or secret of another account or Region
+    ROTATION_MANAGED = "rotation-managed"
+    ROTATION_CANNOT_REACH_ENDPOINT = "rotation-cannot-reach-endpoint"
+    ROTATION_REFUSED_BY_POLICY = "rotation-refused-by-policy"
     ROTATION_CANCELLED = "rotation-cancelled"
     # restore_policy
     POLICY_RESTORED = "policy-restored"
@@ -104,7 +108,7 @@ class Finding:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The published form: JSON values, times in ISO 8601 UTC, with schema and fingerprint."""
+        """The published form: JSON values, times in ISO 8601 UTC, schema and fingerprint added."""
         body = asdict(self)
         for when in ("first_seen", "last_seen"):
             body[when] = body[when].astimezone(UTC).isoformat().replace("+00:00", "Z")

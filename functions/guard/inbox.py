@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
+INSTEAD_OF = "vpce-guard-instead-of"
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -26,6 +28,16 @@ class Message:
     id: str
     envelope: Mapping[str, Any]
     receives: int = 1
+
+    @property
+    def key(self) -> str:
+        """The same for a message and for one that was sent in its place (`guard.pace.put_off`)."""
+        return str(self.envelope.get(INSTEAD_OF) or self.id)
+
+    @property
+    def came_before(self) -> bool:
+        """Whether a try before this one may have begun the work."""
+        return self.receives > 1 or INSTEAD_OF in self.envelope
 
     @property
     def detail(self) -> Mapping[str, Any]:

@@ -75,8 +75,8 @@ class Looks:
 
     def put_off(self, message: Message, inbox: Inbox, error: Exception) -> None:
         """Send a message again, later, that AWS refused for pace before its VPCs were known."""
-        if throttled(error) and pace.times_put_off(message.envelope) < pace.MOST_TIMES:
-            body, delay = pace.put_off(message.envelope)
+        if throttled(error) and pace.times_put_off(message) < pace.MOST_TIMES:
+            body, delay = pace.put_off(message)
             try:
                 self.sqs.send_message(
                     QueueUrl=self.queue_url, MessageBody=json.dumps(body), DelaySeconds=delay

@@ -9,15 +9,18 @@ that a process that dies in between does not take it along. Read only where some
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from guard.finding import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
+    from aws_lambda_powertools import Logger
     from mypy_boto3_dynamodb import DynamoDBClient
 
 KEPT = timedelta(days=90)
@@ -59,6 +62,17 @@ class Intent:
         return tuple(step for step in self.finding.done if step not in still_to_do)
 
 
+def late(finding: Finding, done: Sequence[str], now: datetime) -> Finding:
+    """The finding of a change that was made, by a try that was cut short before it could tell."""
+    return replace(
+        finding,
+        title=f"{finding.title} (reported late)",
+        cause=f"{finding.cause} The guard was interrupted after the change, before it could tell.",
+        done=tuple(done),
+        last_seen=now,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """The table. Needs dynamodb:GetItem and dynamodb:UpdateItem; methods raise ClientError."""
@@ -84,6 +98,14 @@ class Memory:
     def settle(self, key: str, now: datetime) -> None:
         """After ops were told: there is nothing left to tell. Time to live does the deleting."""
         self._set(f"intent#{key}", now, {"intent": {"S": ""}})
+
+    def settle_all(self, keys: Iterable[str], now: datetime, logger: Logger) -> None:
+        """Settle several. What stays open, because the table fails, is at worst told twice."""
+        for key in dict.fromkeys(keys):
+            try:
+                self.settle(key, now)
+            except (ClientError, BotoCoreError) as error:
+                logger.warning("told, but open", extra={"intent": key, "error": repr(error)})
 
     def begun(self, keys: Iterable[str]) -> list[Intent]:
         """Those of the changes that were declared and not settled, in the order of the keys."""

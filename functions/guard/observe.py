@@ -67,18 +67,11 @@ class Observer:
         pages = self.ec2.get_paginator("describe_vpcs").paginate()
         return [vpc["VpcId"] for page in pages for vpc in page["Vpcs"] if "VpcId" in vpc]
 
-    def endpoint_ids(self) -> list[str]:
-        """Every endpoint of the guarded service that is not on its way out."""
-        found = self._all("describe_vpc_endpoints", "VpcEndpoints", service_name=self.service_names)
-        return [one["VpcEndpointId"] for one in found if one["State"].lower() in LIVE]
-
-    def attached_policies(self, ids: Collection[str]) -> dict[str, AttachedPolicy]:
-        """What those endpoints of the guarded service that live carry, by endpoint id."""
+    def attached_policies(self, ids: Collection[str] | None = None) -> dict[str, AttachedPolicy]:
+        """What those endpoints of the guarded service that live carry, by id; all without `ids`."""
+        named = {} if ids is None else {"vpc_endpoint_id": sorted(ids)}
         found = self._all(
-            "describe_vpc_endpoints",
-            "VpcEndpoints",
-            vpc_endpoint_id=sorted(ids),
-            service_name=self.service_names,
+            "describe_vpc_endpoints", "VpcEndpoints", service_name=self.service_names, **named
         )
         return {
             one["VpcEndpointId"]: AttachedPolicy(

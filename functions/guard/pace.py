@@ -7,12 +7,12 @@ after a few times. So each VPC takes a turn in one line, kept in the state table
 far apart as EC2 wants them, and is looked at again when its turn comes.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from guard.decide import CreateEndpoint, ModifyEndpoint, Plan
+from guard.inbox import INSTEAD_OF, Message
 from guard.state import State
 
 GAP_MS = 3_400  # 1 / 0.3 s, and a little for what others do
@@ -52,15 +52,15 @@ def writes_endpoint(plan: Plan) -> bool:
     return any(isinstance(step, CreateEndpoint | ModifyEndpoint) for step in plan.steps)
 
 
-def put_off(envelope: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
-    """The message to send in place of one that could not even be read up on, and its delay.
+def put_off(message: Message) -> tuple[dict[str, Any], int]:
+    """The body to send in place of a message that AWS refused for pace, and the delay to give it.
 
     The delay doubles from time to time, up to the longest that SQS knows.
     """
-    times = int(envelope.get(COUNT, 0)) + 1
+    times = times_put_off(message) + 1
     delay = min(FIRST_DELAY * 2 ** (times - 1), LONGEST_DELAY)
-    return {**envelope, COUNT: times}, delay
+    return {**message.envelope, COUNT: times, INSTEAD_OF: message.key}, delay
 
 
-def times_put_off(envelope: Mapping[str, Any]) -> int:
-    return int(envelope.get(COUNT, 0))
+def times_put_off(message: Message) -> int:
+    return int(message.envelope.get(COUNT, 0))

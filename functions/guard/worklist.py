@@ -10,6 +10,7 @@ from guard.finding import Finding
 from guard.inbox import Message
 from guard.later import Later
 from guard.record import Record
+from guard.rotation import Rotation
 from guard.settings import Settings
 from guard.vpc_trigger import BUILDING, USING, Concern, concern
 
@@ -98,14 +99,14 @@ class Work:
 
     def begin(self) -> str:
         """The key of the change that begins now: found again when the message comes back."""
-        self.begun.append(f"{self.vpc_id}#{self.messages[0].id}")
+        self.begun.append(f"{self.vpc_id}#{self.messages[0].key}")
         return self.begun[-1]
 
     @property
     def intents(self) -> tuple[str, ...]:
         """The keys of changes that may have been begun before; none for work done first time."""
         carried = [key for one in self._later() for key in one.intents]
-        back = [f"{self.vpc_id}#{one.id}" for one in self.messages if one.receives > 1]
+        back = [f"{self.vpc_id}#{one.key}" for one in self.messages if one.came_before]
         return tuple(dict.fromkeys([*carried, *back]))
 
     def _later(self) -> list[Later]:
@@ -124,6 +125,10 @@ class Worklist:
     works: dict[str, Work] = field(default_factory=dict[str, Work])
     findings: list[Finding] = field(default_factory=list[Finding])
     early: list[tuple[Message, Later]] = field(default_factory=list[tuple[Message, Later]])
+    rotations: dict[str, list[tuple[Record, Rotation]]] = field(
+        default_factory=dict[str, list[tuple[Record, Rotation]]]
+    )
+    """The rotations that were just turned on, by the VPC they run in."""
 
     def add(self, message: Message) -> Concern:
         """Find out which VPCs a message concerns. Raises what `concern` and AWS raise."""
