@@ -43,7 +43,7 @@ from guard.hosted_zones import HostedZones
 from guard.inbox import Inbox
 from guard.limits import Limits
 from guard.looks import FOLLOW_UPS, Looks
-from guard.memory import Intent, Memory, Remembered, late
+from guard.memory import Intent, Memory, Remembered
 from guard.mode import Mode, read_mode, unreadable
 from guard.observe import Observer
 from guard.pace import NotNow, Pace
@@ -252,7 +252,7 @@ def reconcile(vpc: Vpc, work: Work, about: About, mode: Mode, line: Pace) -> Non
             line.check(plan)
             mend(plan, remembered, work, about, begun)
             return
-    tell_late(plan, work, about, begun)
+    work.tell_late(begun, [str(step) for step in plan.steps], about.now)
     conclude(plan, work, about)
 
 
@@ -295,7 +295,7 @@ def mend(
     refusal = limits.refuse(plan, remembered, about, about.now)
     if refusal:
         work.findings.append(refusal)
-        tell_late(plan, work, about, begun)
+        work.tell_late(begun, [str(step) for step in plan.steps], about.now)
         return
     steps = {str(step) for step in plan.steps}
     earlier = tuple(step for one in begun for step in one.done(steps))
@@ -339,12 +339,3 @@ def conclude(plan: Plan, work: Work, about: About) -> None:
             work.findings.append(findings_of.degraded(about, plan))
         case _:
             pass
-
-
-def tell_late(plan: Plan, work: Work, about: About, begun: Sequence[Intent]) -> None:
-    """Tell of changes that were made by a try that was cut short before it could."""
-    steps = {str(step) for step in plan.steps}
-    for intent in begun:
-        if done := intent.done(steps):
-            work.findings.append(late(intent.finding, done, about.now))
-            work.told.append(intent.key)

@@ -1,6 +1,6 @@
 """A batch of messages, collapsed into work: one piece per VPC, with all that asked for it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,7 @@ from guard.ensure_findings import About
 from guard.finding import Finding
 from guard.inbox import Message
 from guard.later import Later
+from guard.memory import Intent, late
 from guard.record import Record
 from guard.rotation import Rotation
 from guard.settings import Settings
@@ -108,6 +109,16 @@ class Work:
         carried = [key for one in self._later() for key in one.intents]
         back = [f"{self.vpc_id}#{one.key}" for one in self.messages if one.came_before]
         return tuple(dict.fromkeys([*carried, *back]))
+
+    def tell_late(
+        self, begun: Sequence[Intent], still_to_do: Collection[str], now: datetime
+    ) -> None:
+        """Tell of changes that were made by a try that was cut short before it could."""
+        for intent in begun:
+            done = intent.done(still_to_do)
+            if done and intent.key not in self.told:
+                self.findings.append(late(intent.finding, done, now))
+                self.told.append(intent.key)
 
     def _later(self) -> list[Later]:
         return [one.later for one in self.concerns if one.later]
