@@ -24,6 +24,7 @@ from guard.decide import (
     Plan,
     Step,
 )
+from guard.denials import cure, is_denial
 from guard.vpc import HTTPS, MANAGED_TAG, REASON_TAG, STACK_TAG
 
 if TYPE_CHECKING:
@@ -40,6 +41,20 @@ class Refused:
 
     def __str__(self) -> str:
         return f"AWS refused to {self.step}: {self.code}: {self.message}"
+
+    @property
+    def cure(self) -> str:
+        """What a person has to do before AWS lets the step pass."""
+        if is_denial(self.code):
+            return cure(self.message, self.step.permission)
+        if self.code.endswith("LimitExceeded"):
+            return "raise the quota in Service Quotas, or remove what is not needed"
+        if "conflicting DNS domain" in self.message:
+            return (
+                "remove what has the name in this VPC, another endpoint or a private hosted zone: "
+                "aws route53 list-hosted-zones-by-vpc tells the zones"
+            )
+        return "mend what AWS's words name"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,14 @@ def dollars(env: Mapping[str, str], name: str) -> Decimal:
     return amount
 
 
+def switch(env: Mapping[str, str], name: str) -> bool:
+    """The variable as true or false, spelled so."""
+    value = required(env, name)
+    if value not in ("true", "false"):
+        raise SettingsError(f"environment variable {name} is neither true nor false: {value!r}")
+    return value == "true"
+
+
 def items(env: Mapping[str, str], name: str) -> frozenset[str]:
     """A comma-separated variable as a set; empty where the variable is empty."""
     if name not in env:

@@ -22,6 +22,8 @@ TARGETS: dict[str, dict[str, str | None]] = {
     "AuthorizeSecurityGroupIngress": {"security-group": "GroupId"},
     "CreateSecurityGroup": {"security-group": None, "vpc": "VpcId"},
     "CreateVpcEndpoint": {"vpc-endpoint": None, "vpc": "VpcId"},
+    "DeleteSecurityGroup": {"security-group": "GroupId"},
+    "DeleteVpcEndpoints": {"vpc-endpoint": "VpcEndpointIds"},
     "DescribeVpcAttribute": {"vpc": "VpcId"},
     "ModifyVpcAttribute": {"vpc": "VpcId"},
     "ModifyVpcEndpoint": {"vpc-endpoint": "VpcEndpointId"},
@@ -102,6 +104,9 @@ def _resource(call: Call, cloud: Cloud) -> str:
             return f"{own}:table/{call.params['TableName']}"
         case "ssm":
             return f"{own}:parameter/{call.params['Name'].removeprefix('/')}"
+        case "route53":
+            zone = call.params.get("HostedZoneId", "")
+            return f"arn:aws:route53:::hostedzone/{zone.removeprefix('/hostedzone/')}"
         case "lambda":
             return call.params["FunctionName"]
         case "secretsmanager":
@@ -124,8 +129,8 @@ def _ec2_needs(action: str, params: Mapping[str, Any], cloud: Cloud) -> Iterator
     }
     for kind, parameter in TARGETS[name].items():
         if parameter:
-            id_ = params[parameter]
-            yield Need(action, f"{own}:{kind}/{id_}", _resource_tags(kind, id_, cloud))
+            for id_ in listed(params[parameter]):
+                yield Need(action, f"{own}:{kind}/{id_}", _resource_tags(kind, id_, cloud))
         else:
             service = {"ec2:VpceServiceName": params.get("ServiceName", "")}
             yield Need(action, f"{own}:{kind}/new", service | asked)

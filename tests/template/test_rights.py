@@ -28,6 +28,7 @@ WITHOUT_RESOURCES = {
     "ec2:DescribeVpcEndpointServices",
     "ec2:DescribeVpcEndpoints",
     "ec2:DescribeVpcs",
+    "route53:ListHostedZonesByVPC",
     "xray:PutTelemetryRecords",
     "xray:PutTraceSegments",
 }
