@@ -142,9 +142,27 @@ def _ec2_needs(action: str, params: Mapping[str, Any], cloud: Cloud) -> Iterator
 
 
 def _resource_tags(kind: str, id_: str, cloud: Cloud) -> dict[str, str]:
-    """The tags of a security group, as IAM would look them up; no other kind's are asked for."""
-    if kind != "security-group":
-        return {}
-    ec2 = cloud.session("auditor").client("ec2")
-    group = ec2.describe_security_groups(GroupIds=[id_])["SecurityGroups"][0]
-    return {f"aws:ResourceTag/{tag['Key']}": tag["Value"] for tag in group.get("Tags", [])}
+    """The tags that a security group or endpoint was made with, as IAM would have looked them up:
+    by now it may be gone. No other kind's are asked for.
+    """
+    made_by = {"security-group": "CreateSecurityGroup", "vpc-endpoint": "CreateVpcEndpoint"}
+    for record in cloud.records:
+        if record["eventName"] == made_by.get(kind) and id_ in str(record["responseElements"]):
+            return dict(_tags(record["requestParameters"]))
+    return {}
+
+
+def _tags(value: Any) -> Iterator[tuple[str, str]]:
+    """Every tag in a record's request, whose members begin with a capital or not."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _tags(one)
+    elif isinstance(value, dict):
+        lower = {key.lower(): one for key, one in value.items()}
+        if {"key", "value"} <= set(lower):
+            # EC2's records of this family have "true" as a boolean.
+            text = lower["value"]
+            text = str(text).lower() if isinstance(text, bool) else text
+            yield f"aws:ResourceTag/{lower['key']}", text
+        for one in value.values():
+            yield from _tags(one)
