@@ -27,8 +27,11 @@ _CODES = ("AccessDenied", "UnauthorizedOperation")
 # Of the operations that the guard calls, those that are not EC2's.
 _SERVICES: Mapping[str, str] = {
     "DescribeSecret": "secretsmanager",
+    "GetCallerIdentity": "sts",
     "GetFunctionConfiguration": "lambda",
     "GetItem": "dynamodb",
+    "ListHostedZonesByVPC": "route53",
+    "ListResourceRecordSets": "route53",
     "ListSecrets": "secretsmanager",
     "SendMessage": "sqs",
     "UpdateItem": "dynamodb",
@@ -38,6 +41,11 @@ _SERVICES: Mapping[str, str] = {
 def is_denial(code: str) -> bool:
     """Whether the code means that the guard's role may not."""
     return code.startswith(_CODES)
+
+
+def action_of(error: ClientError) -> str:
+    """The call that failed, as IAM spells it."""
+    return f"{_SERVICES.get(error.operation_name, 'ec2')}:{error.operation_name}"
 
 
 def missing_permission(message: str, otherwise: str) -> str:
@@ -60,7 +68,7 @@ def may_not_look(
     """The finding that the guard's reading was refused; none for an error of another kind."""
     if not isinstance(error, ClientError) or not is_denial(code_of(error)):
         return []
-    tried = f"{_SERVICES.get(error.operation_name, 'ec2')}:{error.operation_name}"
+    tried = action_of(error)
     permission = missing_permission(message_of(error), tried)
     return [
         Finding(

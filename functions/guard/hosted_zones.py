@@ -14,6 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from guard.aws_errors import code_of
+from guard.denials import action_of
 from guard.vpc import HostedZone
 
 _ENDPOINT = re.compile(r"(?:^|[.-])(vpce-[0-9a-f]{8,17})(?=[.-])")
@@ -58,7 +59,7 @@ class HostedZones:
         except ClientError as error:
             if not code_of(error).startswith("AccessDenied"):
                 raise
-            raise Denied(f"Route 53 refuses {error.operation_name}: {code_of(error)}") from error
+            raise Denied(f"Route 53 refuses {action_of(error)}: {code_of(error)}") from error
         return None
 
     def _zones(self, vpc_id: str) -> Iterator[Any]:

@@ -57,6 +57,12 @@ def items(env: Mapping[str, str], name: str) -> frozenset[str]:
     return frozenset(part.strip() for part in env[name].split(",") if part.strip())
 
 
+def endpoint_service(partition: str, region: str) -> str:
+    """The name of Secrets Manager's endpoint service in a Region."""
+    prefix = "cn.com.amazonaws" if partition == "aws-cn" else "com.amazonaws"
+    return f"{prefix}.{region}.secretsmanager"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What every reaction needs to know of the place it was deployed to."""
@@ -89,8 +95,7 @@ class Settings:
     @property
     def service_name(self) -> str:
         """The endpoint service that is guarded, as DescribeVpcEndpoints names it."""
-        prefix = "cn.com.amazonaws" if self.partition == "aws-cn" else "com.amazonaws"
-        return f"{prefix}.{self.region}.secretsmanager"
+        return endpoint_service(self.partition, self.region)
 
     @property
     def function_arn_prefix(self) -> str:
