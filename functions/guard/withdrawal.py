@@ -38,10 +38,10 @@ class Withdrawal:
         """
         if not work.tear_downs and not work.removing:
             return False
-        if work.tear_downs and not self._blocks(vpc, work):
+        remembered = self.memory.recall(vpc.id)
+        if not remembered.stood_down and not self._blocks(vpc, work):
             work.tell_late(begun, (), about.now)
             return work.only_tear_down  # something else is in the way: no reason to do anything
-        remembered = self.memory.recall(vpc.id)
         torn = max((_epoch(one.event_time) for one in work.tear_downs), default=0)
         torn = max(torn, remembered.torn_down)
         if torn <= max(remembered.used_at, work.used):
