@@ -13,9 +13,8 @@ ec2:DescribeVpcEndpointServices, ec2:DescribeVpcAttribute (of a sample), sqs:Sen
 policy queue).
 """
 
-import hashlib
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import batched
 from typing import Any
@@ -25,8 +24,8 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
+from guard.census import unwell_vpcs
 from guard.chosen_policy import ChosenPolicy
-from guard.decide import Verdict, decide
 from guard.observe import Observer
 from guard.policy import compare
 from guard.reconcile import envelope
@@ -35,13 +34,6 @@ from guard.settings import Settings, required
 from guard.wish import wanted_from_env
 
 BATCH = 10  # the most messages SendMessageBatch takes
-
-# AWS tells the DNS attributes of one VPC at a time: of so many they are asked in each sweep, and of
-# others in the next. Elsewhere private DNS vouches, as AWS switches it on only where both are.
-DNS_SAMPLE = 100
-
-# An endpoint that is well now, or a VPC that is none of the guard's business or has no subnet yet.
-WELL = frozenset({Verdict.WORKS, Verdict.COVERED, Verdict.EXEMPT, Verdict.WAITING})
 
 settings = Settings.from_env(os.environ)
 VPC_QUEUE_URL = required(os.environ, "VPC_QUEUE_URL")
@@ -72,7 +64,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
     now = datetime.now(UTC)
     reason = f"sweep after {event.get('detail-type', 'a manual call')}"
     vpc_ids, policies = observer.vpc_ids(), observer.attached_policies()
-    unwell = unwell_vpcs(vpc_ids, now)
+    unwell = unwell_vpcs(observer, vpc_ids, wanted, guarded, now)
     differing = differing_policies({id_: one.text for id_, one in policies.items()})
     ask(VPC_QUEUE_URL, ({"vpcId": id_, "reason": reason} for id_ in unwell), now)
     ask(POLICY_QUEUE_URL, ({"vpcEndpointId": id_, "reason": reason} for id_ in differing), now)
@@ -86,26 +78,6 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
     }
     logger.info(reason, extra=counts)
     return counts
-
-
-def unwell_vpcs(ids: Collection[str], now: datetime) -> list[str]:
-    """The VPCs that need a closer look, by the rules of ensure_endpoint."""
-    vpcs = observer.vpcs(ids, dns_assumed=set(ids) - sample(ids, now))
-    return [
-        id_
-        for id_, vpc in vpcs.items()
-        if not guarded.leaves_out(vpc, has_rotation=lambda: True)
-        and decide(vpc, wanted).verdict not in WELL
-    ]
-
-
-def sample(ids: Collection[str], now: datetime) -> set[str]:
-    """The VPCs whose DNS attributes are asked for this time: all, where there are not many."""
-
-    def drawn(id_: str) -> bytes:
-        return hashlib.sha256(f"{now:%Y-%m-%dT%H} {id_}".encode()).digest()
-
-    return set(sorted(ids, key=drawn)[:DNS_SAMPLE])
 
 
 def differing_policies(texts: Mapping[str, str]) -> list[str]:

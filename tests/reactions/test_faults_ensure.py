@@ -4,14 +4,19 @@ same, or the message is kept and ops are told.
 The calls are not listed here: they are read off a run of each story without faults.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from emulator import Cloud
-from tests.reactions.account import SERVICE, Account, kinds
+from guard.act import Actor
+from guard.decide import Wanted, decide
+from guard.observe import Observer
+from tests.reactions.account import ALLOW_ALL, SERVICE, Account, kinds
 
 ENSURE = "EnsureEndpointFunction"
 
@@ -38,6 +43,36 @@ class Story:
     act: Callable[[Account, str], None]
     holds: Callable[[Account, str], bool]
     tells: str
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A story played with one call gone wrong; `happened` if the fault did."""
+
+    what: str
+    account: Account
+    vpc_id: str
+    story: Story
+    happened: bool
+
+    @property
+    def holds(self) -> bool:
+        return self.story.holds(self.account, self.vpc_id)
+
+    @property
+    def told(self) -> bool:
+        return self.story.tells in kinds(self.account.cloud)
+
+    def mode_was_unreadable(self) -> bool:
+        """Not knowing whether it may write, the guard did not; so the sweep has to do it."""
+        if not self.what.endswith("ssm:GetParameter"):
+            return False
+        cloud = self.account.cloud
+        assert "mode-unreadable" in kinds(cloud)
+        cloud.clock.skip(61)
+        cloud.fire_schedule()
+        cloud.settle()
+        return True
 
 
 def served(account: Account, vpc_id: str) -> bool:
@@ -176,17 +211,17 @@ def test_the_stories_make_every_call_that_the_function_can_make(recorded):
     assert {service for service, _ in recorded} >= set(THROTTLED)
 
 
-def played(
-    cloud: Cloud, recorded: dict[tuple[str, str], str], **fault: object
-) -> Iterator[tuple[str, Account, str, Story]]:
-    """Each story with its call gone wrong: the call, who can look, the VPC, and the story."""
+def played(cloud: Cloud, recorded: dict[tuple[str, str], str], **fault: object) -> Iterator[Played]:
+    """Each story with its call gone wrong, and all that follows from it."""
     for (service, action), name in recorded.items():
+        if fault.get("when") == "stale" and not action.startswith(("Describe", "Get", "List")):
+            continue
         story = STORIES[name]
         account = begin(cloud)
         vpc_id = story.before(account)
         errors = fault.get("errors", {})
         error = errors.get(service, fault.get("error", ""))
-        cloud.fault(
+        planned = cloud.fault(
             service,
             action,
             str(error),
@@ -196,7 +231,8 @@ def played(
         )
         story.act(account, vpc_id)
         cloud.settle()
-        yield f"{name}: {service}:{action}", account, vpc_id, story
+        what = f"{name}: {service}:{action}"
+        yield Played(what, account, vpc_id, story, happened=planned.times < int(fault["times"]))
 
 
 def kept(cloud: Cloud) -> bool:
@@ -206,46 +242,105 @@ def kept(cloud: Cloud) -> bool:
 
 def test_throttled(cloud, recorded, subtests):
     """AWS asks for patience four times over; then all is done, told, and nothing given up."""
-    for what, account, vpc_id, story in played(cloud, recorded, errors=THROTTLED, times=4):
-        with subtests.test(what):
+    for one in played(cloud, recorded, errors=THROTTLED, times=4):
+        with subtests.test(one.what):
+            assert one.happened
             assert not kept(cloud)
-            if what.endswith("ssm:GetParameter"):  # not knowing whether it may, the guard does not
-                assert "mode-unreadable" in kinds(cloud)
-                cloud.clock.skip(61)
-                cloud.fire_schedule()
-                cloud.settle()
-            assert story.holds(account, vpc_id)
-            assert story.tells in kinds(cloud)
+            assert one.mode_was_unreadable() or one.told
+            assert one.holds
 
 
 def test_done_but_the_answer_lost(cloud, recorded, subtests):
-    for what, account, vpc_id, story in played(cloud, recorded, times=2, when="lost"):
-        with subtests.test(what):
+    for one in played(cloud, recorded, times=2, when="lost"):
+        with subtests.test(one.what):
+            assert one.happened
             assert not kept(cloud)
-            if what.endswith("ssm:GetParameter"):
-                assert "mode-unreadable" in kinds(cloud)
-                cloud.clock.skip(61)
-                cloud.fire_schedule()
-                cloud.settle()
-            assert story.holds(account, vpc_id)
-            assert story.tells in kinds(cloud)
+            assert one.mode_was_unreadable() or one.told
+            assert one.holds
 
 
 def test_denied(cloud, recorded, subtests):
     """For good: what the guard cannot do, ops are told of, or the message is kept."""
-    for what, account, vpc_id, story in played(
-        cloud, recorded, errors=DENIED, error="AccessDeniedException", times=10_000
-    ):
-        with subtests.test(what):
-            told = EXPLAINS & set(kinds(cloud))
-            assert kept(cloud) or told or story.holds(account, vpc_id)
+    for one in played(cloud, recorded, errors=DENIED, error="AccessDeniedException", times=10_000):
+        with subtests.test(one.what):
+            assert one.happened
+            assert kept(cloud) or EXPLAINS & set(kinds(cloud)) or (one.holds and one.told)
             assert cloud.queue_depth("VpcQueue") == 0
 
 
 def test_out_of_date(cloud, recorded, subtests):
     """The answers of reads are as they were before the last write, three times over."""
-    for what, account, vpc_id, story in played(cloud, recorded, times=3, when="stale"):
-        with subtests.test(what):
+    happened: set[str] = set()
+    for one in played(cloud, recorded, times=3, when="stale"):
+        with subtests.test(one.what):
+            if one.happened:
+                happened.add(one.what)
             assert not kept(cloud)
-            assert story.holds(account, vpc_id)
-            assert story.tells in kinds(cloud)
+            assert one.holds
+            assert one.told
+    assert {"creation: ec2:DescribeVpcEndpoints", "creation: ec2:DescribeVpcAttribute"} <= happened
+
+
+# Two at once: whatever one worker does between two calls of the other, there is one endpoint.
+
+
+def wish(cloud: Cloud) -> Wanted:
+    settings = cloud.deployment.functions[ENSURE].environment
+    return Wanted(
+        account_id=cloud.account,
+        stack_id=settings["STACK_ID"],
+        service_name=SERVICE,
+        opt_out_tag=settings["OPT_OUT_TAG"],
+        policy=json.dumps(ALLOW_ALL),
+    )
+
+
+def work(cloud: Cloud, client: Any, vpc_id: str) -> None:
+    """What a worker does about one VPC: observe, decide, act."""
+    wanted = wish(cloud)
+    vpc = Observer(client, SERVICE).vpcs([vpc_id])[vpc_id]
+    Actor(client, wanted.stack_id, cloud.clock.now).apply(decide(vpc, wanted), "a test")
+
+
+def test_two_workers_make_one_endpoint_however_they_interleave(cloud, subtests):
+    calls = interleaved(cloud, at=-1)
+    assert calls > 10
+    for at in range(calls):
+        with subtests.test(f"the other worker runs before call {at}"):
+            interleaved(cloud, at)
+            (vpc,) = cloud.session("alice").client("ec2").describe_vpcs()["Vpcs"]
+            account = Account(cloud)
+            cloud.lose_events()
+            cloud.clock.skip(200)
+            assert served(account, vpc["VpcId"])
+            assert len(groups_of_ours(account, vpc["VpcId"])) == 1
+
+
+def groups_of_ours(account: Account, vpc_id: str) -> list[Any]:
+    filters = [
+        {"Name": "vpc-id", "Values": [vpc_id]},
+        {"Name": "tag:vpce-guard:managed", "Values": ["true"]},
+    ]
+    return account.ec2.describe_security_groups(Filters=filters)["SecurityGroups"]
+
+
+def interleaved(cloud: Cloud, at: int) -> int:
+    """Let one worker run, and another one from first to last before its call number `at`.
+
+    Returns how many calls the first one made.
+    """
+    cloud.reset()
+    vpc_id, _ = Account(cloud).vpc_with_subnets()
+    first = cloud.session("first").client("ec2")
+    second = cloud.session("second").client("ec2")
+    made = 0
+
+    def before(**_: Any) -> None:
+        nonlocal made
+        made += 1
+        if made - 1 == at:
+            work(cloud, second, vpc_id)
+
+    first.meta.events.register("before-call.ec2", before)
+    work(cloud, first, vpc_id)
+    return made
