@@ -233,6 +233,7 @@ def day(deployment: Cloud) -> Cloud:
     deployment.reset()
     deployment.inject(deployment.stack_event("UPDATE_COMPLETE"))
     vpcs_and_policies(deployment)
+    hub(deployment)
     rotations(deployment)
     requests(deployment)
     return deployment
@@ -262,6 +263,20 @@ def tear_down(cloud: Cloud, account: Account) -> None:
         account.ec2.delete_subnet(SubnetId=subnets[0])
     cloud.settle()
     assert account.endpoints(vpc_id) == []
+
+
+def hub(cloud: Cloud) -> None:
+    """A VPC without an endpoint of its own, where a hosted zone has the service's name."""
+    account = Account(cloud)
+    vpc_id = account.vpc()
+    account.client("route53").create_hosted_zone(
+        Name="secretsmanager.us-east-1.amazonaws.com",
+        CallerReference="hub",
+        VPC={"VPCRegion": "us-east-1", "VPCId": vpc_id},
+        HostedZoneConfig={"PrivateZone": True},
+    )
+    account.subnet(vpc_id, "10.20.0.0/24", "us-east-1a")
+    cloud.settle()
 
 
 def rotations(cloud: Cloud) -> None:
