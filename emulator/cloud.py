@@ -22,6 +22,7 @@ from moto.awslambda.models import lambda_backends
 from moto.dynamodb.models import dynamodb_backends
 from moto.ec2.models import ec2_backends
 from moto.events.models import events_backends
+from moto.route53.models import route53_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.sns.models import sns_backends
 from moto.sqs.models import Queue, sqs_backends
@@ -216,7 +217,7 @@ class Cloud:
         self._ledger.raise_bugs()
         strict.install()  # a test of that layer may have taken it away
         strict.options.assume(strict.Options())
-        for backends in (ec2_backends, secretsmanager_backends):
+        for backends in (ec2_backends, secretsmanager_backends, route53_backends):
             for account in list(backends):
                 for backend in list(backends[account].values()):
                     backend.reset()

@@ -1,10 +1,14 @@
-"""Faults on purpose: throttling, refusals, and answers that get lost after the write was made."""
+"""Faults on purpose: throttling, refusals, answers that get lost after the write was made, and
+answers that are out of date.
+"""
 
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-When = Literal["before", "after", "lost"]
+When = Literal["before", "after", "lost", "stale"]
 
 _STATUS = {
     "RequestLimitExceeded": 503,
@@ -24,14 +28,18 @@ _MESSAGES = {
     "UnauthorizedOperation": "You are not authorized to perform this operation.",
 }
 
+_READS = ("Describe", "Get", "List")
+_REQUEST_ID = re.compile(rb"<requestId>.*?</requestId>|<RequestId>.*?</RequestId>")
+
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
     """One planned failure.
 
-    `when`: "before" refuses the request, nothing is done; "after" does it and answers with the
-    error; "lost" does it and cuts the connection. `times` counts HTTP requests, so boto3's own
-    retries use it up too. `function` limits it to calls of one function (logical id).
+    `when`: "before" refuses the request, nothing is done; "after" does it and answers with the error;
+    "lost" does it and cuts the connection; "stale" answers as the same question was answered the last
+    time, where the answer is another now (`error` is not used). `times` counts HTTP requests, so
+    boto3's own retries use it up too. `function` limits it to calls of one function (logical id).
     """
 
     service: str
@@ -54,18 +62,44 @@ class Fault:
 @dataclass(slots=True)
 class Faults:
     _planned: list[Fault] = field(default_factory=list[Fault])
+    _answered: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def plan(self, fault: Fault) -> None:
-        if fault.when not in ("before", "after", "lost"):
-            raise ValueError(f"when: before, after or lost, not {fault.when!r}")
+        if fault.when not in ("before", "after", "lost", "stale"):
+            raise ValueError(f"when: before, after, lost or stale, not {fault.when!r}")
         self._planned.append(fault)
 
     def take(self, service: str, action: str, function: str | None) -> Fault | None:
         """The first fault planned for such a call, counted down; None if there is none."""
+        return self._take(service, action, function, stale=False)
+
+    def out_of_date(
+        self,
+        service: str,
+        action: str,
+        params: Mapping[str, Any],
+        function: str | None,
+        answer: bytes,
+        response: Any,
+    ) -> Any:
+        """The response to give to a function's read: an earlier one, if that is planned and differs."""
+        if function is None or not action.startswith(_READS):
+            return response
+        key = json.dumps([function, service, action, params], sort_keys=True, default=str)
+        body = _REQUEST_ID.sub(b"", answer)
+        earlier = self._answered.get(key)
+        self._answered[key] = (body, response)
+        if earlier is None or earlier[0] == body:
+            return response
+        return earlier[1] if self._take(service, action, function, stale=True) else response
+
+    def _take(
+        self, service: str, action: str, function: str | None, *, stale: bool
+    ) -> Fault | None:
         for fault in self._planned:
             if (fault.service, fault.action) != (service, action) or not fault.times:
                 continue
-            if fault.function in (None, function):
+            if fault.function in (None, function) and (fault.when == "stale") is stale:
                 fault.times -= 1
                 return fault
         return None
@@ -76,3 +110,4 @@ class Faults:
 
     def clear(self) -> None:
         self._planned.clear()
+        self._answered.clear()

@@ -138,6 +138,15 @@ class Gate:
         else:
             environ["HTTP_X_MOTO_ACCOUNT_ID"] = identity.account
             response = self._serve(environ, body)
+            if response.status < 300:
+                response = self.faults.out_of_date(
+                    request.service,
+                    request.action,
+                    request.params,
+                    identity.function,
+                    response.body,
+                    response,
+                )
         self._enter(request, identity, response, request_id, fault)
         if fault and fault.when == "lost":
             raise AnswerLost

@@ -3,21 +3,24 @@
 Undoes: a VPC without the endpoint, an endpoint in too few AZs, security groups that keep the VPC
 out, private DNS or the VPC's DNS attributes switched off.
 
-Triggered by the VPC queue: VPC and subnet events, endpoint events, rotation of a secret, the sweep,
-and its own follow-ups. Each only names VPCs; what is done depends on their present state alone.
+Triggered by the VPC queue: VPC and subnet events, endpoint events, rotation of a secret, attempts
+to tear a VPC down, the sweep, and its own later looks. Each only names VPCs; what is done depends
+on their present state, and on what the guard remembers of them where that asks for a change.
 
 IAM: ec2:DescribeVpcs, ec2:DescribeVpcAttribute, ec2:DescribeSubnets, ec2:DescribeVpcEndpoints,
 ec2:DescribeVpcEndpointServices, ec2:DescribeSecurityGroups, ec2:ModifyVpcAttribute,
 ec2:CreateSecurityGroup, ec2:AuthorizeSecurityGroupIngress, ec2:CreateVpcEndpoint,
-ec2:ModifyVpcEndpoint, ec2:CreateTags (on create only), secretsmanager:DescribeSecret,
-lambda:GetFunctionConfiguration, sqs:SendMessage (its own queue), ssm:GetParameter,
-dynamodb:UpdateItem, sns:Publish.
+ec2:ModifyVpcEndpoint, ec2:CreateTags (on create only), route53:ListHostedZonesByVPC and
+route53:ListResourceRecordSets (where no endpoint has private DNS), ec2:DeleteVpcEndpoints and
+ec2:DeleteSecurityGroup (its own only), secretsmanager:DescribeSecret, secretsmanager:ListSecrets
+(scope rotation only), lambda:GetFunctionConfiguration, sqs:SendMessage (its own queue),
+ssm:GetParameter, dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish.
 """
 
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import boto3
@@ -28,42 +31,45 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from guard import ensure_findings as findings_of
-from guard import rotation
-from guard.act import Actor
+from guard import rotation, rotation_findings
+from guard.act import Actor, Outcome
+from guard.aws_errors import throttled
 from guard.chosen_policy import ChosenPolicy
-from guard.decide import Plan, Verdict, Wanted, decide
+from guard.decide import Plan, Verdict, decide
+from guard.denials import may_not_look
 from guard.ensure_findings import About
 from guard.finding import Finding, Kind
-from guard.inbox import Inbox, Message
+from guard.hosted_zones import HostedZones
+from guard.inbox import Inbox
+from guard.limits import Limits
+from guard.looks import FOLLOW_UPS, Looks
+from guard.memory import Intent, Memory, Remembered
 from guard.mode import Mode, read_mode, unreadable
 from guard.observe import Observer
-from guard.reconcile import envelope
+from guard.pace import NotNow, Pace
 from guard.record import Record, UnreadableRecord, rotation_function_arn, secret_id
+from guard.removal import Remover
 from guard.report import report
-from guard.settings import Settings, required, whole_number
-from guard.state import State
+from guard.rotating import RotatingVpcs
+from guard.rotation_way import obstruction, refused_actions
+from guard.scope import Guarded
+from guard.settings import Settings, dollars, required, switch, whole_number
+from guard.state import State, StateError
 from guard.vpc import Vpc
-from guard.vpc_trigger import Concern, concern
-
-FOLLOW_UPS = 10
-FOLLOW_UP_SECONDS = 60
-BUDGET_WINDOW_SECONDS = 3600
+from guard.vpc_trigger import Concern
+from guard.wish import wanted_from_env
+from guard.withdrawal import Withdrawal
+from guard.worklist import EARLY_SECONDS, Work, Worklist
 
 settings = Settings.from_env(os.environ)
-CHANGE_BUDGET = whole_number(os.environ, "CHANGE_BUDGET")
-VPC_QUEUE_URL = required(os.environ, "VPC_QUEUE_URL")
+GRACE_SECONDS = 60 * whole_number(os.environ, "GRACE_MINUTES")
+PRICE = dollars(os.environ, "PRICE_PER_AZ_HOUR")
+guarded = Guarded.of(required(os.environ, "SCOPE"), required(os.environ, "SCOPE_TAG"))
 
 chosen = ChosenPolicy.from_env(os.environ, settings)
-wanted = Wanted(
-    account_id=settings.account_id,
-    stack_id=settings.stack_id,
-    service_name=settings.service_name,
-    opt_out_tag=settings.opt_out_tag,
-    policy=chosen.text,
-    policy_problem=chosen.problem,
-)
+wanted = wanted_from_env(os.environ, settings, chosen)
 
-# One quick retry only: a throttled or broken call goes back to the queue with its message.
+# One quick retry only: what is throttled is put off, what is broken goes back with its message.
 config = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10
 )
@@ -71,89 +77,31 @@ functions = boto3.client("lambda", config=config)
 secretsmanager = boto3.client("secretsmanager", config=config)
 sns = boto3.client("sns", config=config)
 sqs = boto3.client("sqs", config=config)
-parameters = SSMProvider(boto3_client=boto3.client("ssm", config=config))
-state = State(boto3.client("dynamodb", config=config), settings.table_name)
+dynamodb = boto3.client("dynamodb", config=config)
 ec2 = boto3.client("ec2", config=config)
-observer = Observer(ec2, settings.service_name)
+parameters = SSMProvider(boto3_client=boto3.client("ssm", config=config))
+state = State(dynamodb, settings.table_name)
+memory = Memory(dynamodb, settings.table_name)
+zones = HostedZones(
+    cache(lambda: boto3.client("route53", config=config)), settings.region, settings.account_id
+)
+observer = Observer(
+    ec2, settings.service_name, zones if switch(os.environ, "COVERED_BY_HUB") else None
+)
 actor = Actor(ec2, settings.stack_id, lambda: datetime.now(UTC))
+rotating = RotatingVpcs(secretsmanager, functions, settings.function_arn_prefix)
+limits = Limits(
+    state,
+    memory,
+    change_budget=whole_number(os.environ, "CHANGE_BUDGET"),
+    creations_per_hour=whole_number(os.environ, "MAXIMUM_CREATIONS_PER_HOUR"),
+    monthly_budget=dollars(os.environ, "MONTHLY_BUDGET"),
+    price_per_az_hour=PRICE,
+)
+looks = Looks(sqs, required(os.environ, "VPC_QUEUE_URL"), settings, memory)
+withdrawal = Withdrawal(memory, Remover(ec2), settings.stack_id, settings.opt_out_tag, looks.again)
 logger = Logger()
 metrics = Metrics()
-
-
-@dataclass(slots=True)
-class Work:
-    """One VPC to look at, with everything in the batch that asked for it."""
-
-    vpc_id: str
-    messages: list[Message] = field(default_factory=list[Message])
-    concerns: list[Concern] = field(default_factory=list[Concern])
-    secrets: list[str] = field(default_factory=list[str])
-
-    def about(self, now: datetime) -> About:
-        return About(
-            settings=settings,
-            now=now,
-            vpc_id=self.vpc_id,
-            reasons=tuple(dict.fromkeys(one.reason for one in self.concerns)),
-            who=tuple(dict.fromkeys(one.who for one in self.concerns if one.who)),
-            event_ids=tuple(dict.fromkeys(one.event_id for one in self.concerns if one.event_id)),
-            secrets=tuple(dict.fromkeys(self.secrets)),
-        )
-
-    @property
-    def attempt(self) -> int:
-        """Which follow-up this is: a fresh event starts the count anew."""
-        return min(one.attempt for one in self.concerns)
-
-
-@dataclass(slots=True)
-class Worklist:
-    """The batch, collapsed: one piece of work per VPC, and findings that need no VPC."""
-
-    now: datetime
-    works: dict[str, Work] = field(default_factory=dict[str, Work])
-    findings: list[Finding] = field(default_factory=list[Finding])
-
-    def add(self, message: Message) -> None:
-        """Find out which VPCs a message concerns. Raises what `concern` and AWS raise."""
-        one = concern(message.envelope, settings.service_name)
-        secrets: list[str] = []
-        vpc_ids = set(one.vpc_ids)
-        if one.every_vpc:
-            vpc_ids.update(observer.vpc_ids())
-        if one.endpoint_ids:
-            vpc_ids.update(observer.vpcs_of_endpoints(one.endpoint_ids))
-        if one.is_rotation and one.record:
-            vpc_ids.update(self._rotation(one.record, secrets))
-        logger.info(one.reason, extra={"vpc_ids": sorted(vpc_ids), "attempt": one.attempt})
-        for vpc_id in vpc_ids:
-            work = self.works.setdefault(vpc_id, Work(vpc_id))
-            work.messages.append(message)
-            work.concerns.append(one)
-            work.secrets += secrets
-
-    def _rotation(self, record: Record, secrets: list[str]) -> Iterable[str]:
-        """The VPC of a rotation's function, or a finding that says why there is none."""
-        secret = secret_id(record)
-        if not secret:
-            raise UnreadableRecord(f"{record.event_name} names no secret")
-        if record.event_name == "CancelRotateSecret":
-            cancelled = findings_of.rotation_cancelled(settings, self.now, record, secret)
-            self.findings.append(cancelled)
-            return ()
-        found = rotation.locate(
-            secret,
-            rotation_function_arn(record) or "",
-            account_id=settings.account_id,
-            region=settings.region,
-            secretsmanager=secretsmanager,
-            functions=functions,
-        )
-        if found.problem:
-            problem = findings_of.rotation_problem(settings, self.now, record, found, found.problem)
-            self.findings.append(problem)
-        secrets.append(secret)
-        return (found.vpc_id,) if found.vpc_id else ()
 
 
 @logger.inject_lambda_context
@@ -162,92 +110,232 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Reconcile every VPC that the batch concerns; messages whose work failed go back."""
     now = datetime.now(UTC)
     inbox = Inbox.open(event)
-    worklist = Worklist(now)
-    for message in inbox.messages:
-        try:
-            worklist.add(message)
-        except (UnreadableRecord, ValueError, ClientError, BotoCoreError) as error:
-            inbox.fail([message], repr(error))
-    findings = worklist.findings
-    findings += reconcile_all(worklist, inbox)
+    worklist = collect(inbox, now)
+    reconcile_all(worklist, inbox)
+    findings = [*worklist.findings, *(f for one in worklist.works.values() for f in one.findings)]
     told = report(findings, sns=sns, state=state, topic_arn=settings.topic_arn, now=now)
     metrics.add_metric("FindingsPublished", MetricUnit.Count, told.published)
+    memory.settle_all((key for one in worklist.works.values() for key in one.told), now, logger)
     inbox.log_failures(logger)
     return inbox.response()
 
 
-def reconcile_all(worklist: Worklist, inbox: Inbox) -> list[Finding]:
+def collect(inbox: Inbox, now: datetime) -> Worklist:
+    """The VPCs that the batch concerns. A look that is not due yet is passed on."""
+    worklist = Worklist(now, settings.service_name, vpcs_of)
+    for message in inbox.messages:
+        try:
+            one = worklist.add(message)
+            logger.info(one.reason, extra={"vpc_ids": sorted(one.vpc_ids), "attempt": one.attempt})
+        except (UnreadableRecord, ValueError, ClientError, BotoCoreError) as error:
+            looks.put_off(message, inbox, error)
+    for message, later in worklist.early:
+        try:
+            looks.ask(later, now)
+        except (ClientError, BotoCoreError) as error:
+            inbox.fail([message], repr(error))
+    return worklist
+
+
+def vpcs_of(one: Concern, worklist: Worklist) -> tuple[set[str], list[str]]:
+    """The VPCs of a concern that AWS must be asked for, and the secret that rotates there."""
+    vpc_ids: set[str] = set()
+    if one.every_vpc:
+        vpc_ids.update(observer.vpc_ids())
+    if one.endpoint_ids:
+        vpc_ids.update(observer.vpcs_of_endpoints(one.endpoint_ids))
+    if one.subnet_ids:
+        vpc_ids.update(vpcs_of_subnets(one.subnet_ids))
+    if one.is_rotation and one.record:
+        return rotation_of(one.record, worklist)
+    return vpc_ids, []
+
+
+def vpcs_of_subnets(ids: Iterable[str]) -> set[str]:
+    """The VPCs of those subnets that exist; a filter, as an unknown id would fail the call."""
+    some: Any = [{"Name": "subnet-id", "Values": sorted(ids)}]
+    pages: Any = ec2.get_paginator("describe_subnets").paginate(Filters=some)
+    return {subnet["VpcId"] for page in pages for subnet in page["Subnets"]}
+
+
+def rotation_of(record: Record, worklist: Worklist) -> tuple[set[str], list[str]]:
+    """The VPC of a rotation's function, or a finding that says why there is none."""
+    secret = secret_id(record)
+    if not secret:
+        raise UnreadableRecord(f"{record.event_name} names no secret")
+    if record.event_name == "CancelRotateSecret":
+        cancelled = findings_of.rotation_cancelled(settings, worklist.now, record, secret)
+        worklist.findings.append(cancelled)
+        return set(), []
+    found = rotation.locate(
+        secret,
+        rotation_function_arn(record) or "",
+        account_id=settings.account_id,
+        region=settings.region,
+        secretsmanager=secretsmanager,
+        functions=functions,
+    )
+    if found.problem is Kind.ROTATION_MANAGED:
+        worklist.findings.append(rotation_findings.managed(settings, worklist.now, record, found))
+    elif found.problem:
+        problem = findings_of.rotation_problem(settings, worklist.now, record, found, found.problem)
+        worklist.findings.append(problem)
+    elif found.vpc_id:
+        worklist.rotations.setdefault(found.vpc_id, []).append((record, found))
+    return ({found.vpc_id} if found.vpc_id else set()), [secret]
+
+
+def reconcile_all(worklist: Worklist, inbox: Inbox) -> None:
     """Bring each VPC to the wanted state. A VPC that is gone meanwhile needs nothing."""
-    works, findings = worklist.works, list[Finding]()
+    works, now = worklist.works, worklist.now
     if not works:
-        return findings
+        return
     try:
-        vpcs = observer.vpcs(works)
+        vpcs = observer.vpcs(works, {id_ for id_, work in works.items() if work.one_of_all})
     except (ClientError, BotoCoreError) as error:
-        inbox.fail([message for work in works.values() for message in work.messages], repr(error))
-        return findings
+        worklist.findings += may_not_look(settings, now, error, frozenset(works))
+        for message in {one.id: one for work in works.values() for one in work.messages}.values():
+            looks.put_off(message, inbox, error)
+        return
     mode = read_mode(parameters, settings.mode_parameter)
     if mode.problem:
-        findings.append(unreadable(settings, worklist.now, mode))
+        worklist.findings.append(unreadable(settings, now, mode))
+    line = Pace(state, now)
     for vpc_id, vpc in vpcs.items():
         work = works[vpc_id]
+        about = work.about(settings, now)
         try:
-            findings += reconcile(vpc, work, mode.mode, worklist.now)
-        except (ClientError, BotoCoreError) as error:
-            inbox.fail(work.messages, repr(error))
-    return findings
+            worklist.findings += hindered_rotations(vpc, worklist)
+            reconcile(vpc, work, about, mode.mode, line)
+        except (NotNow, ClientError, BotoCoreError, StateError) as error:
+            looks.in_turn(work, about, line, inbox, error)
 
 
-def reconcile(vpc: Vpc, work: Work, mode: Mode, now: datetime) -> list[Finding]:
-    """Decide on one VPC, act on the plan, and say what was done or why nothing could be."""
+def hindered_rotations(vpc: Vpc, worklist: Worklist) -> Iterable[Finding]:
+    """What would fail a rotation in this VPC although the endpoint works. Raises as EC2 does."""
+    plan, now = decide(vpc, wanted), worklist.now
+    for record, found in worklist.rotations.get(vpc.id, ()):
+        groups = observer.security_groups(found.group_ids)
+        if cause := obstruction(vpc, plan, found, groups):
+            yield rotation_findings.cannot_reach(settings, now, record, found, cause)
+        if chosen.policy is None:
+            continue
+        if actions := refused_actions(chosen.policy.policy, found, settings.partition):
+            name = chosen.policy.name
+            yield rotation_findings.refused_by_policy(settings, now, record, found, name, actions)
+
+
+def reconcile(vpc: Vpc, work: Work, about: About, mode: Mode, line: Pace) -> None:
+    """Look at one VPC, and withdraw from it, mend it, or say why neither could be done."""
+    begun = memory.begun(work.intents)
+    if withdrawal.stand_down(vpc, work, about, mode, begun):
+        return
+    left_out = guarded.leaves_out(vpc, lambda: bool(work.secrets) or vpc.id in rotating)
+    if left_out:
+        logger.info(left_out, extra={"vpc_id": vpc.id})
+        return
+    if withdrawal.make_way(vpc, work, about, mode, begun):
+        return
     plan = decide(vpc, wanted)
     logger.info(
         plan.verdict,
-        extra={"vpc_id": vpc.id, "reasons": plan.reasons, "steps": [str(s) for s in plan.steps]},
+        extra={
+            "vpc_id": vpc.id,
+            "reasons": plan.reasons,
+            "steps": [str(s) for s in plan.steps],
+            "notes": plan.notes,
+        },
     )
-    about = work.about(now)
-    match plan.verdict:
-        case Verdict.BROKEN if mode is Mode.OBSERVE:
-            return [findings_of.drift(about, plan)]
-        case Verdict.BROKEN:
-            return repair(plan, about, work, now)
-        case Verdict.NOT_REPAIRABLE:
-            metrics.add_metric("VpcsNotRepairable", MetricUnit.Count, 1)
-            return [findings_of.not_repairable(about, plan)]
-        case Verdict.SETTLING if work.attempt >= FOLLOW_UPS:
-            return [findings_of.still_settling(about, plan, FOLLOW_UPS)]
-        case Verdict.SETTLING:
-            look_again(plan, work, now)
-        case Verdict.WORKS:
-            metrics.add_metric("VpcsHealthy", MetricUnit.Count, 1)
-        case Verdict.WAITING | Verdict.EXEMPT:
-            pass
-    return []
+    if plan.verdict is Verdict.BROKEN:
+        remembered = memory.recall(vpc.id)
+        if may_mend(plan, remembered, work, about, mode):
+            line.check(plan)
+            mend(plan, remembered, work, about, begun)
+            return
+    work.tell_late(begun, [str(step) for step in plan.steps], about.now)
+    conclude(plan, work, about)
 
 
-def repair(plan: Plan, about: About, work: Work, now: datetime) -> list[Finding]:
-    """Apply a plan within the VPC's change budget, and have it verified by a follow-up."""
-    budget = state.spend(f"vpc#{plan.vpc_id}", CHANGE_BUDGET, BUDGET_WINDOW_SECONDS, now)
-    if not budget.allowed:
-        return [findings_of.budget_spent(about, plan, CHANGE_BUDGET)]
-    outcome = actor.apply(plan, reason=", ".join(about.reasons))
+def may_mend(plan: Plan, remembered: Remembered, work: Work, about: About, mode: Mode) -> bool:
+    """Whether the plan is to be carried out now; says why not where ops should know."""
+    now = about.now
+    if remembered.stood_down:
+        if work.used <= remembered.torn_down:
+            logger.info("stood down", extra={"vpc_id": plan.vpc_id})
+            memory.note(plan.vpc_id, now, torn_down=remembered.torn_down)
+            return False
+        memory.note(plan.vpc_id, now, used_at=work.used)
+    if plan.creates and in_grace(remembered, work, about):
+        return False
+    if mode is Mode.OBSERVE:
+        work.findings.append(findings_of.drift(about, plan, PRICE))
+        return False
+    if remembered.slot_at > now.timestamp() + EARLY_SECONDS:
+        logger.info("in line for EC2 already", extra={"vpc_id": plan.vpc_id})
+        return False
+    return True
+
+
+def in_grace(remembered: Remembered, work: Work, about: About) -> bool:
+    """Whether those who build the VPC still have time to bring an endpoint; if so, look later."""
+    until = max(remembered.grace_until, work.built + GRACE_SECONDS if work.built else 0)
+    if until <= about.now.timestamp():
+        return False
+    if until > remembered.grace_until:
+        memory.note(work.vpc_id, about.now, grace_until=until)
+    logger.info("waiting for the VPC's builders", extra={"vpc_id": work.vpc_id, "until": until})
+    looks.ask(work.later("grace is over", about, not_before=until), about.now)
+    return True
+
+
+def mend(
+    plan: Plan, remembered: Remembered, work: Work, about: About, begun: Sequence[Intent]
+) -> None:
+    """Apply a plan within its limits, and have it verified by a later look."""
+    refusal = limits.refuse(plan, remembered, about, about.now)
+    if refusal:
+        work.findings.append(refusal)
+        work.tell_late(begun, [str(step) for step in plan.steps], about.now)
+        return
+    steps = {str(step) for step in plan.steps}
+    earlier = tuple(step for one in begun for step in one.done(steps))
+    foreseen = Outcome(plan.steps, plan.endpoint_id)
+    finding = findings_of.changed(about, plan, foreseen, PRICE, earlier)
+    memory.declare(work.begin(), finding, about.now)
+    try:
+        outcome = actor.apply(plan, reason=", ".join(about.reasons))
+    except ClientError as error:
+        if throttled(error):
+            limits.give_back(plan, about.now)
+        raise
+    work.told += [*work.begun, *(one.key for one in begun)]
     if outcome.refused:
         metrics.add_metric("VpcsNotRepairable", MetricUnit.Count, 1)
-        return [findings_of.refused(about, plan, outcome, outcome.refused)]
-    # AWS shows what was written only after a while, and the endpoint needs minutes to serve:
-    # the look that verifies it comes through the queue.
-    look_again(plan, work, now)
-    finding = findings_of.changed(about, plan, outcome)
+        work.findings.append(findings_of.refused(about, plan, outcome, outcome.refused, earlier))
+        return
+    finding = findings_of.changed(about, plan, outcome, PRICE, earlier)
+    work.findings.append(finding)
     created = finding.kind is Kind.ENDPOINT_CREATED
     metrics.add_metric("EndpointsCreated" if created else "EndpointsRepaired", MetricUnit.Count, 1)
-    return [finding]
+    # AWS shows what was written only after a while, and the endpoint needs minutes to serve:
+    # the look that verifies it comes through the queue.
+    looks.again(work, about)
 
 
-def look_again(plan: Plan, work: Work, now: datetime) -> None:
-    """Ask for another look at the VPC in a minute."""
-    detail = {"vpcId": plan.vpc_id, "reason": "follow-up", "attempt": work.attempt + 1}
-    sqs.send_message(
-        QueueUrl=VPC_QUEUE_URL,
-        MessageBody=envelope(settings, now, detail),
-        DelaySeconds=FOLLOW_UP_SECONDS,
-    )
+def conclude(plan: Plan, work: Work, about: About) -> None:
+    """What there is to say or do about a VPC that is not mended now."""
+    match plan.verdict:
+        case Verdict.NOT_REPAIRABLE:
+            metrics.add_metric("VpcsNotRepairable", MetricUnit.Count, 1)
+            work.findings.append(findings_of.not_repairable(about, plan))
+        case Verdict.SETTLING if work.attempt >= FOLLOW_UPS:
+            work.findings.append(findings_of.still_settling(about, plan, FOLLOW_UPS))
+        case Verdict.SETTLING:
+            looks.again(work, about)
+        case Verdict.WORKS | Verdict.COVERED:
+            metrics.add_metric("VpcsHealthy", MetricUnit.Count, 1)
+        case Verdict.DEGRADED:
+            metrics.add_metric("VpcsHealthy", MetricUnit.Count, 1)
+            work.findings.append(findings_of.degraded(about, plan))
+        case _:
+            pass

@@ -1,13 +1,16 @@
-"""Sweep: have every VPC and every endpoint looked at, whether or not an event spoke of it.
+"""Sweep: look at every VPC and every endpoint, whether or not an event spoke of it.
 
 Undoes: what was missed. CloudTrail and EventBridge deliver on a best-effort basis, and what was
 there before the guard was deployed had no event at all.
 
-Triggered by a schedule and by the stack's own deployment. It only asks: one message per VPC and one
-per endpoint, in batches of ten, to the queues that the events go to, so the same code does the rest
-at the same pace.
+Triggered by a schedule and by the stack's own deployment. It judges all VPCs and policies from a
+few calls that list them, by the same rules as the reactions do, and asks for a closer look at those
+alone that are not well: one message each, in batches of ten, to the queues that the events go to,
+so the same code does the rest at the same pace.
 
-IAM: ec2:DescribeVpcs, ec2:DescribeVpcEndpoints, sqs:SendMessage (VPC and policy queue).
+IAM: ec2:DescribeVpcs, ec2:DescribeSubnets, ec2:DescribeVpcEndpoints, ec2:DescribeSecurityGroups,
+ec2:DescribeVpcEndpointServices, ec2:DescribeVpcAttribute (of a sample), sqs:SendMessage (VPC and
+policy queue).
 """
 
 import os
@@ -21,15 +24,23 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
+from guard.census import unwell_vpcs
+from guard.chosen_policy import ChosenPolicy
 from guard.observe import Observer
+from guard.policy import compare
 from guard.reconcile import envelope
+from guard.scope import Guarded
 from guard.settings import Settings, required
+from guard.wish import wanted_from_env
 
 BATCH = 10  # the most messages SendMessageBatch takes
 
 settings = Settings.from_env(os.environ)
 VPC_QUEUE_URL = required(os.environ, "VPC_QUEUE_URL")
 POLICY_QUEUE_URL = required(os.environ, "POLICY_QUEUE_URL")
+guarded = Guarded.of(required(os.environ, "SCOPE"), required(os.environ, "SCOPE_TAG"))
+chosen = ChosenPolicy.from_env(os.environ, settings)
+wanted = wanted_from_env(os.environ, settings, chosen)
 
 config = Config(retries={"mode": "standard"}, connect_timeout=3, read_timeout=10)
 sqs = boto3.client("sqs", config=config)
@@ -45,20 +56,37 @@ class NotSent(RuntimeError):
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
-    """Ask for a look at every VPC and endpoint; returns how many of each.
+    """Look at every VPC and endpoint; returns how many of each, and how many are not well.
 
     Raises NotSent or ClientError, upon which Lambda's own retries and then the dead-letter queue
     take over. Messages sent before that are harmless: a second look changes nothing.
     """
     now = datetime.now(UTC)
-    vpc_ids, endpoint_ids = observer.vpc_ids(), observer.endpoint_ids()
     reason = f"sweep after {event.get('detail-type', 'a manual call')}"
-    ask(VPC_QUEUE_URL, ({"vpcId": id_, "reason": reason} for id_ in vpc_ids), now)
-    ask(POLICY_QUEUE_URL, ({"vpcEndpointId": id_, "reason": reason} for id_ in endpoint_ids), now)
+    vpc_ids, policies = observer.vpc_ids(), observer.attached_policies()
+    unwell = unwell_vpcs(observer, vpc_ids, wanted, guarded, now)
+    differing = differing_policies({id_: one.text for id_, one in policies.items()})
+    ask(VPC_QUEUE_URL, ({"vpcId": id_, "reason": reason} for id_ in unwell), now)
+    ask(POLICY_QUEUE_URL, ({"vpcEndpointId": id_, "reason": reason} for id_ in differing), now)
     metrics.add_metric("VpcsSwept", MetricUnit.Count, len(vpc_ids))
-    metrics.add_metric("EndpointsSwept", MetricUnit.Count, len(endpoint_ids))
-    logger.info(reason, extra={"vpcs": len(vpc_ids), "endpoints": len(endpoint_ids)})
-    return {"vpcs": len(vpc_ids), "endpoints": len(endpoint_ids)}
+    metrics.add_metric("EndpointsSwept", MetricUnit.Count, len(policies))
+    counts = {
+        "vpcs": len(vpc_ids),
+        "endpoints": len(policies),
+        "vpcs_unwell": len(unwell),
+        "policies_differing": len(differing),
+    }
+    logger.info(reason, extra=counts)
+    return counts
+
+
+def differing_policies(texts: Mapping[str, str]) -> list[str]:
+    """The endpoints that do not carry the approved policy; all of them where there is none."""
+    if chosen.policy is None:
+        return list(texts)
+    # Most carry the same text: each is compared once.
+    agreeing = {text for text in set(texts.values()) if not compare(text, chosen.policy.policy)}
+    return [id_ for id_, text in texts.items() if text not in agreeing]
 
 
 def ask(queue_url: str, details: Iterable[Mapping[str, str]], now: datetime) -> None:

@@ -1,7 +1,8 @@
-"""`guardctl`: drill on an embedded cloud, replay of CloudTrail logs, lint of approved policies."""
+"""`guardctl`: drill on an embedded cloud, audit of VPCs, replay of logs, lint of policies."""
 
 import typer
 
+from guardctl.audit import audit
 from guardctl.drill import drill
 from guardctl.policies import app as policies
 from guardctl.replay import replay
@@ -15,6 +16,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(drill)
+app.command()(audit)
 app.command()(replay)
 app.add_typer(policies, name="policies")
 

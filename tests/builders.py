@@ -7,7 +7,9 @@ from guard.decide import Wanted
 from guard.vpc import (
     MANAGED_TAG,
     STACK_TAG,
+    Access,
     Endpoint,
+    HostedZone,
     SecurityGroup,
     Subnet,
     Vpc,
@@ -38,18 +40,38 @@ def subnet(
     *,
     on_outpost: bool = False,
     ipv6_only: bool = False,
+    dual_stack: bool = False,
+    zone: str = "",
 ) -> Subnet:
-    zone = "us-east-1" + chr(ord("a") + int(zone_id[-1]) - 1)
-    return Subnet(id_, zone, zone_id, free, tags or {}, on_outpost, ipv6_only)
+    """A subnet of IPv4 alone unless told otherwise; its networks follow from its id's digits."""
+    number = int("".join(filter(str.isdigit, id_)) or 0) % 256
+    v4, v6 = network(f"10.0.{number}.0/24"), network(f"2001:db8:0:{number:x}::/64")
+    networks = (v6,) if ipv6_only else (v4, v6) if dual_stack else (v4,)
+    zone = zone or "us-east-1" + chr(ord("a") + int(zone_id[-1]) - 1)
+    free = 0 if ipv6_only else free
+    return Subnet(id_, zone, zone_id, free, tags or {}, on_outpost, networks)
 
 
 def group(
     id_: str = "sg-ours",
     admits: Iterable[str] = ("10.0.0.0/16",),
     tags: Mapping[str, str] | None = None,
+    reaches: Iterable[str] = ("0.0.0.0/0", "::/0"),
+    *,
+    admits_groups: Iterable[str] = (),
+    reaches_groups: Iterable[str] = (),
+    prefix_lists: bool = False,
 ) -> SecurityGroup:
+    """One of ours that lets HTTPS in from the VPC and anything out, unless told otherwise."""
+    admitted = frozenset(network(one) for one in admits)
+    out = frozenset(network(one) for one in reaches)
     return SecurityGroup(
-        id_, id_, OURS if tags is None else tags, frozenset(network(one) for one in admits)
+        id_,
+        id_,
+        OURS if tags is None else tags,
+        admitted,
+        Access(admitted, frozenset(admits_groups), prefix_lists),
+        Access(out, frozenset(reaches_groups), prefix_lists),
     )
 
 
@@ -63,17 +85,42 @@ def endpoint(
     private_dns: bool = True,
     created: datetime = NOON,
     problem: str = "",
+    tags: Mapping[str, str] | None = None,
+    interfaces: bool = True,
+    ip_type: str = "ipv4",
+    dns_type: str = "",
 ) -> Endpoint:
+    ids = frozenset(subnet_ids)
     return Endpoint(
         id_,
         type_,
         state,
-        frozenset(subnet_ids),
+        ids,
         frozenset(group_ids),
         private_dns,
         created,
-        {},
+        tags or {},
         problem,
+        frozenset(f"eni-{one}" for one in ids if interfaces),
+        ip_type,
+        dns_type or ip_type,
+    )
+
+
+def zone(
+    *endpoint_ids: str,
+    owner_id: str = ACCOUNT,
+    live: Iterable[str] = (),
+    targets: Iterable[str] | None = None,
+) -> HostedZone:
+    """A private hosted zone of the service's name that points at these endpoints."""
+    names = [f"{one}-abcd1234.secretsmanager.us-east-1.vpce.amazonaws.com" for one in endpoint_ids]
+    return HostedZone(
+        "Z0HUB",
+        owner_id,
+        frozenset(endpoint_ids),
+        frozenset(live),
+        tuple(names if targets is None else targets),
     )
 
 
@@ -88,6 +135,10 @@ def vpc(
     endpoints: Iterable[Endpoint] | None = None,
     groups: Iterable[SecurityGroup] | None = None,
     service_zones: Iterable[str] = ZONES,
+    service_ip_types: Iterable[str] = ("ipv4", "ipv6"),
+    fips_endpoints: Iterable[Endpoint] = (),
+    zone: HostedZone | None = None,
+    zone_unread: str = "",
 ) -> Vpc:
     """A VPC with one subnet and one endpoint that works, unless told otherwise."""
     return Vpc(
@@ -101,4 +152,8 @@ def vpc(
         endpoints=tuple([endpoint()] if endpoints is None else endpoints),
         groups={one.id: one for one in ([group()] if groups is None else groups)},
         service_zones=frozenset(service_zones),
+        service_ip_types=frozenset(service_ip_types),
+        fips_endpoints=tuple(fips_endpoints),
+        zone=zone,
+        zone_unread=zone_unread,
     )

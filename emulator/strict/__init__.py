@@ -14,6 +14,7 @@ from . import (
     endpoint_requests,
     endpoint_services,
     endpoints,
+    hosted_zones,
     lambda_functions,
     network_requests,
     networks,
@@ -30,6 +31,7 @@ _THEMES = (
     endpoints,
     network_requests,
     networks,
+    hosted_zones,
     lambda_functions,
     secrets_manager,
 )

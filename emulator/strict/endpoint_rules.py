@@ -14,10 +14,10 @@ from moto.ec2.exceptions import (
     InvalidSecurityGroupNotFoundError,
 )
 from moto.ec2.models.vpcs import VPCEndPoint
-from moto.route53.models import route53_backends
 
 from . import endpoint_services, policies
 from .endpoint_states import interface_endpoints
+from .hosted_zones import private_zones
 
 POLICY_CHARACTERS = 20_480
 
@@ -96,12 +96,16 @@ def check_subnets(
 
 
 def _check_addresses(subnet: Any, ip_address_type: str) -> None:
-    """An endpoint's address type must suit each of its subnets (create-interface-endpoint)."""
+    """An endpoint's address type must suit each of its subnets (create-interface-endpoint).
+
+    "ipv6: ... only if all selected subnets are IPv6 only subnets".
+    """
     lacks_ipv4 = ip_address_type in ("ipv4", "dualstack") and not subnet.cidr_block
     lacks_ipv6 = (
         ip_address_type in ("ipv6", "dualstack") and not subnet.ipv6_cidr_block_association_set
     )
-    if lacks_ipv4 or lacks_ipv6:
+    has_too_much = ip_address_type == "ipv6" and subnet.cidr_block
+    if lacks_ipv4 or lacks_ipv6 or has_too_much:
         raise InvalidParameter(  # inferred
             f"The IP address type {ip_address_type} is not supported by the subnet: {subnet.id}"
         )
@@ -142,14 +146,9 @@ def check_private_dns(backend: Any, vpc: Any, service: dict[str, Any]) -> None:
 
 def _names_in(backend: Any, vpc_id: str) -> set[str]:
     """The private DNS domains of a VPC: its endpoints' and its private hosted zones'."""
-    zones = route53_backends[backend.account_id][backend.partition].zones.values()
     return {
         name
         for endpoint in interface_endpoints(backend)
         if endpoint.vpc_id == vpc_id
         for name in endpoint.private_dns_names
-    } | {
-        zone.name.rstrip(".")
-        for zone in zones
-        if zone.private_zone and any(vpc.get("vpc_id") == vpc_id for vpc in zone.vpcs)
-    }
+    } | {zone.name.rstrip(".") for _, zone in private_zones(backend.partition, vpc_id)}

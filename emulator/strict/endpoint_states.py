@@ -19,6 +19,8 @@ from moto.ec2.utils import random_resource_id
 
 from .options import options
 
+_DEAD = {"deleting", "deleted", "failed", "rejected", "expired"}
+
 
 class EndpointInterface(NetworkInterface):
     """A network interface that belongs to an endpoint: nobody else may detach or delete it."""
@@ -70,7 +72,7 @@ class InterfaceEndpoint(VPCEndPoint):
         self.dns_options = dns_options
         self._dns_label = random_resource_id(8)
         self._regional_zone = "Z" + random_resource_id(13).upper()
-        self._private_zone = "Z" + random_resource_id(20).upper()
+        self.private_zone_id = "Z" + random_resource_id(20).upper()
         self.refresh()
 
     def refresh(self) -> None:
@@ -95,14 +97,24 @@ class InterfaceEndpoint(VPCEndPoint):
             self._due += options.deleted_seconds
         return not (self.state == "deleted" and now >= self._due)
 
+    def end_in(self, state: str, reason: str = "") -> None:
+        """Puts it in a state in which it stays: failed, rejected, expired, partial and the like.
+
+        AWS comes there by itself, for reasons of its own that are not played here.
+        """
+        self.state = state
+        self.failure_reason = reason or None
+        if not self.lives:
+            self._release_all()
+
     @property
     def lives(self) -> bool:
-        return self.state not in ("deleting", "deleted")
+        return self.state not in _DEAD
 
     @property
     def private_dns_names(self) -> list[str]:
         """The names it answers to inside the VPC; a deleting endpoint keeps them for a while."""
-        if not self.private_dns_enabled or self.state == "deleted":
+        if not self.private_dns_enabled or self.state in _DEAD - {"deleting"}:
             return []
         return [name["PrivateDnsName"] for name in self.service.get("PrivateDnsNames", [])]
 
@@ -140,7 +152,7 @@ class InterfaceEndpoint(VPCEndPoint):
         for label in labels:
             yield {"DnsName": f"{label}.{domain}", "HostedZoneId": self._regional_zone}
         for name in self.private_dns_names:
-            yield {"DnsName": name, "HostedZoneId": self._private_zone}
+            yield {"DnsName": name, "HostedZoneId": self.private_zone_id}
 
 
 def interface_endpoints(backend: Any) -> list[InterfaceEndpoint]:

@@ -6,7 +6,7 @@ DeleteNetworkInterface InvalidParameterValue). moto takes any CIDR block into a 
 that overlaps another of the VPC, and private ranges that do not go together. moto's errors may name
 an id that does exist; AWS's name the one that does not. A NAT gateway of moto has an address
 outside its subnet and leaves its interface behind when it is deleted. The state of a subnet's IPv6
-block is garbled.
+block is garbled, and one without IPv4 has free IPv4 addresses.
 """
 
 import ipaddress
@@ -165,6 +165,12 @@ def ipv6_cidr_block_association_set(moto: Any, subnet: Subnet) -> list[dict[str,
         {**association, "ipv6CidrBlockState": association["ipv6CidrBlockState"]["state"]}
         for association in moto(subnet)
     ]
+
+
+@patches.getter(Subnet)
+def available_ip_address_count(moto: Any, subnet: Subnet) -> int:
+    # AWS counts IPv4 addresses only; moto counts a subnet that has IPv6 alone like any other.
+    return moto(subnet) if subnet.cidr_block else 0
 
 
 @patches.method(SecurityGroupBackend)

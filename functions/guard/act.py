@@ -24,6 +24,7 @@ from guard.decide import (
     Plan,
     Step,
 )
+from guard.denials import cure, is_denial
 from guard.vpc import HTTPS, MANAGED_TAG, REASON_TAG, STACK_TAG
 
 if TYPE_CHECKING:
@@ -40,6 +41,20 @@ class Refused:
 
     def __str__(self) -> str:
         return f"AWS refused to {self.step}: {self.code}: {self.message}"
+
+    @property
+    def cure(self) -> str:
+        """What a person has to do before AWS lets the step pass."""
+        if is_denial(self.code):
+            return cure(self.message, self.step.permission)
+        if self.code.endswith("LimitExceeded"):
+            return "raise the quota in Service Quotas, or remove what is not needed"
+        if "conflicting DNS domain" in self.message:
+            return (
+                "remove what has the name in this VPC, another endpoint or a private hosted zone: "
+                "aws route53 list-hosted-zones-by-vpc tells the zones"
+            )
+        return "mend what AWS's words name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +79,7 @@ def client_token(step: CreateEndpoint, group_id: str, now: datetime) -> str:
         *step.subnet_ids,
         group_id,
         step.policy,
+        step.ip_type,
         *step.known_endpoints,
         f"{now:%Y-%m-%dT%H}",
     )
@@ -164,6 +180,7 @@ class Actor:
             SubnetIds=list(step.subnet_ids),
             SecurityGroupIds=[group_id],
             PrivateDnsEnabled=True,
+            **_ip_type(step.ip_type),
             PolicyDocument=step.policy,
             ClientToken=client_token(step, group_id, self.now()),
             TagSpecifications=[self._tags("vpc-endpoint", reason)],
@@ -179,6 +196,8 @@ class Actor:
             changes["AddSecurityGroupIds"] = [group_id]
         if step.enable_private_dns:
             changes["PrivateDnsEnabled"] = True
+        if step.ip_type:
+            changes |= _ip_type(step.ip_type)
         self.ec2.modify_vpc_endpoint(VpcEndpointId=step.endpoint_id, **changes)
 
     def _tags(self, resource_type: Any, reason: str) -> Any:
@@ -192,3 +211,8 @@ class Actor:
             "ResourceType": resource_type,
             "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
         }
+
+
+def _ip_type(name: str) -> Any:
+    """The addresses of the interfaces, and of the names: AWS lets the two differ."""
+    return {"IpAddressType": name, "DnsOptions": {"DnsRecordIpType": name}}

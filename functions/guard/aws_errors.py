@@ -30,6 +30,26 @@ REFUSALS = frozenset(
     }
 )
 
+# Codes by which AWS's services say "too fast": nothing was done, and later it will be.
+THROTTLES = frozenset(
+    {
+        "EC2ThrottledException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+
+
+def throttled(error: Exception) -> bool:
+    """Whether AWS refused a call only because there were too many of them."""
+    return isinstance(error, ClientError) and code_of(error) in THROTTLES
+
 
 def _error(error: ClientError) -> Mapping[str, Any]:
     return cast(Mapping[str, Any], error.response.get("Error", {}))

@@ -37,10 +37,17 @@ class Kind(StrEnum):
     ENDPOINT_REPAIRED = "endpoint-repaired"
     ENDPOINT_DRIFT = "endpoint-drift"  # observe mode: what would have been done
     ENDPOINT_NOT_REPAIRABLE = "endpoint-not-repairable"
+    ENDPOINT_DEGRADED = "endpoint-degraded"  # works, but not in every AZ or for every client
     CHANGE_BUDGET_SPENT = "change-budget-spent"
+    COST_LIMIT_REACHED = "cost-limit-reached"
+    ENDPOINT_YIELDED = "endpoint-yielded"
+    STOOD_DOWN = "stood-down"
     ROTATION_WITHOUT_VPC = "rotation-without-vpc"
     ROTATION_FUNCTION_MISSING = "rotation-function-missing"
     ROTATION_ELSEWHERE = "rotation-elsewhere"  # function or secret of another account or Region
+    ROTATION_MANAGED = "rotation-managed"
+    ROTATION_CANNOT_REACH_ENDPOINT = "rotation-cannot-reach-endpoint"
+    ROTATION_REFUSED_BY_POLICY = "rotation-refused-by-policy"
     ROTATION_CANCELLED = "rotation-cancelled"
     # restore_policy
     POLICY_RESTORED = "policy-restored"

@@ -14,13 +14,30 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
+INSTEAD_OF = "vpce-guard-instead-of"
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One SQS message: its id and the EventBridge envelope in its body."""
+    """One SQS message: its id, the EventBridge envelope in its body, and how often it came.
+
+    `receives` is more than 1 for a message whose work was not finished: the function failed, was
+    killed, or sent it back.
+    """
 
     id: str
     envelope: Mapping[str, Any]
+    receives: int = 1
+
+    @property
+    def key(self) -> str:
+        """The same for a message and for one that was sent in its place (`guard.pace.put_off`)."""
+        return str(self.envelope.get(INSTEAD_OF) or self.id)
+
+    @property
+    def came_before(self) -> bool:
+        """Whether a try before this one may have begun the work."""
+        return self.receives > 1 or INSTEAD_OF in self.envelope
 
     @property
     def detail(self) -> Mapping[str, Any]:
@@ -43,7 +60,9 @@ def _read(record: Mapping[str, Any]) -> Message:
         raise UnreadableMessage(
             "the body is not an EventBridge envelope: it has no `detail` object"
         )
-    return Message(record["messageId"], envelope)
+    attributes = cast(Mapping[str, str], record.get("attributes", {}))
+    receives = int(attributes.get("ApproximateReceiveCount", "1"))
+    return Message(record["messageId"], envelope, receives)
 
 
 @dataclass(slots=True)

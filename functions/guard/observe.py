@@ -1,24 +1,30 @@
 """Read the endpoint state of VPCs from AWS: the only part of the core that asks EC2 questions.
 
 One call per kind of thing for any number of VPCs, not one per VPC, because a sweep looks at all of
-them. Filters and not ids: an id that is gone makes `Describe*` fail for all the others.
+them. Filters and not ids: an id that is gone makes `Describe*` fail for all the others. Route 53 is
+asked only about VPCs where no endpoint has private DNS: where one has, AWS allows no other zone of
+the name.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from guard.hosted_zones import Denied, HostedZones
 from guard.vpc import (
     HTTPS,
     LIVE,
     MANAGED_TAG,
+    Access,
     AttachedPolicy,
     Endpoint,
+    HostedZone,
     Network,
     SecurityGroup,
     Subnet,
     Vpc,
+    fips_name,
     network,
 )
 
@@ -29,33 +35,43 @@ if TYPE_CHECKING:
 FILTER_VALUES = 200
 
 
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What AWS says of the guarded endpoint service: where it is, and how it is reached."""
+
+    zones: frozenset[str]
+    ip_types: frozenset[str]
+    private_dns_name: str
+
+
 @dataclass(slots=True)
 class Observer:
-    """Reads VPC states; remembers the service's AZs, which change about once a year."""
+    """Reads VPC states; remembers what AWS says of the service, which changes about once a year.
+
+    Policies and ids are read of the FIPS twin's endpoints as well: secrets are reached through
+    them too. Without `hosted_zones`, Route 53 is not asked.
+    """
 
     ec2: "EC2Client"
     service_name: str
-    _zones: frozenset[str] = field(default_factory=frozenset[str])
+    hosted_zones: HostedZones | None = None
+    _service: Service | None = None
+
+    @property
+    def service_names(self) -> list[str]:
+        """The service and its FIPS twin."""
+        return [self.service_name, fips_name(self.service_name)]
 
     def vpc_ids(self) -> list[str]:
         """Every VPC of the account and Region."""
         pages = self.ec2.get_paginator("describe_vpcs").paginate()
         return [vpc["VpcId"] for page in pages for vpc in page["Vpcs"] if "VpcId" in vpc]
 
-    def endpoint_ids(self) -> list[str]:
-        """Every endpoint of the guarded service that is not on its way out."""
+    def attached_policies(self, ids: Collection[str] | None = None) -> dict[str, AttachedPolicy]:
+        """What those endpoints of the guarded service that live carry, by id; all without `ids`."""
+        named = {} if ids is None else {"vpc_endpoint_id": sorted(ids)}
         found = self._all(
-            "describe_vpc_endpoints", "VpcEndpoints", service_name=[self.service_name]
-        )
-        return [one["VpcEndpointId"] for one in found if one["State"].lower() in LIVE]
-
-    def attached_policies(self, ids: Collection[str]) -> dict[str, AttachedPolicy]:
-        """What those endpoints of the guarded service that live carry, by endpoint id."""
-        found = self._all(
-            "describe_vpc_endpoints",
-            "VpcEndpoints",
-            vpc_endpoint_id=sorted(ids),
-            service_name=[self.service_name],
+            "describe_vpc_endpoints", "VpcEndpoints", service_name=self.service_names, **named
         )
         return {
             one["VpcEndpointId"]: AttachedPolicy(
@@ -79,19 +95,29 @@ class Observer:
             "describe_vpc_endpoints",
             "VpcEndpoints",
             vpc_endpoint_id=sorted(ids),
-            service_name=[self.service_name],
+            service_name=self.service_names,
         )
         return {endpoint["VpcId"] for endpoint in found}
 
-    def vpcs(self, ids: Collection[str]) -> dict[str, Vpc]:
-        """The states of those VPCs that exist, by id."""
+    def security_groups(self, ids: Collection[str]) -> dict[str, SecurityGroup]:
+        """Those security groups that exist, by id."""
+        raw = self._all("describe_security_groups", "SecurityGroups", group_id=sorted(ids))
+        return {one["GroupId"]: _group(one) for one in raw}
+
+    def vpcs(self, ids: Collection[str], dns_assumed: Collection[str] = ()) -> dict[str, Vpc]:
+        """The states of those VPCs that exist, by id.
+
+        AWS tells the DNS attributes of one VPC and one attribute at a time. Of the VPCs in
+        `dns_assumed` they are taken to be on where an available endpoint has private DNS: without
+        both AWS would not have switched it on. Who has since switched one off has made an event.
+        """
         states: dict[str, Vpc] = {}
         ordered = sorted(ids)
         for start in range(0, len(ordered), FILTER_VALUES):
-            states.update(self._some(ordered[start : start + FILTER_VALUES]))
+            states.update(self._some(ordered[start : start + FILTER_VALUES], dns_assumed))
         return states
 
-    def _some(self, ids: Sequence[str]) -> dict[str, Vpc]:
+    def _some(self, ids: Sequence[str], dns_assumed: Collection[str]) -> dict[str, Vpc]:
         raw_vpcs = self._all("describe_vpcs", "Vpcs", vpc_id=ids)
         if not raw_vpcs:
             return {}
@@ -101,26 +127,72 @@ class Observer:
                 "describe_vpc_endpoints",
                 "VpcEndpoints",
                 vpc_id=ids,
-                service_name=[self.service_name],
+                service_name=self.service_names,
             )
         )
         groups = self._groups(ids, endpoints)
-        zones = self.service_zones()
-        return {
-            raw["VpcId"]: Vpc(
-                id=raw["VpcId"],
+        service = self.service()
+        states: dict[str, Vpc] = {}
+        for raw in raw_vpcs:
+            id_ = raw["VpcId"]
+            plain, fips = self._by_name(endpoints[id_])
+            named = any(one.private_dns and one.state == "available" for one in plain)
+            assumed = named and id_ in dns_assumed
+            states[id_] = Vpc(
+                id=id_,
                 owner_id=raw.get("OwnerId", ""),
                 tags=_tags(raw),
                 networks=frozenset(_networks(raw)),
-                dns_support=self._attribute(raw["VpcId"], "enableDnsSupport"),
-                dns_hostnames=self._attribute(raw["VpcId"], "enableDnsHostnames"),
-                subnets=tuple(_subnet(one) for one in subnets[raw["VpcId"]]),
-                endpoints=tuple(_endpoint(one) for one in endpoints[raw["VpcId"]]),
-                groups={one["GroupId"]: _group(one) for one in groups[raw["VpcId"]]},
-                service_zones=zones,
+                dns_support=assumed or self._attribute(id_, "enableDnsSupport"),
+                dns_hostnames=assumed or self._attribute(id_, "enableDnsHostnames"),
+                subnets=tuple(_subnet(one) for one in subnets[id_]),
+                endpoints=plain,
+                groups={one["GroupId"]: _group(one) for one in groups[id_]},
+                service_zones=service.zones,
+                service_ip_types=service.ip_types,
+                fips_endpoints=fips,
+                is_default=raw.get("IsDefault", False),
             )
-            for raw in raw_vpcs
-        }
+        return self._with_zones(states)
+
+    def _by_name(self, raw: Iterable[Any]) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:
+        """The endpoints of the plain name, and those of the FIPS one."""
+        split: dict[str, list[Endpoint]] = {name: [] for name in self.service_names}
+        for one in raw:
+            split[one["ServiceName"]].append(_endpoint(one))
+        plain, fips = split.values()
+        return tuple(plain), tuple(fips)
+
+    def _with_zones(self, states: dict[str, Vpc]) -> dict[str, Vpc]:
+        """The states with what Route 53 says, where that could matter."""
+        name = self.service().private_dns_name
+        if not self.hosted_zones or not name:
+            return states
+        self.hosted_zones.forget()
+        for id_, vpc in states.items():
+            if vpc.owner_id != self.hosted_zones.account_id or not vpc.subnets:
+                continue
+            if any(one.private_dns and one.state in LIVE for one in vpc.endpoints):
+                continue
+            try:
+                zone = self.hosted_zones.serving(id_, name)
+                states[id_] = replace(vpc, zone=zone and self._with_live(zone))
+            except Denied as error:
+                states[id_] = replace(vpc, zone_unread=str(error))
+        return states
+
+    def _with_live(self, zone: HostedZone) -> HostedZone:
+        """The zone with those of its endpoints that are this account's and live."""
+        if not zone.endpoint_ids:
+            return zone
+        found = self._all(
+            "describe_vpc_endpoints",
+            "VpcEndpoints",
+            vpc_endpoint_id=sorted(zone.endpoint_ids),
+            service_name=[self.service_name],
+        )
+        live = frozenset(one["VpcEndpointId"] for one in found if one["State"].lower() in LIVE)
+        return replace(zone, live=live)
 
     def _all(self, operation: str, key: str, **filters: Sequence[str]) -> list[Any]:
         """Every page of a Describe call with filters; `vpc_id` stands for the filter vpc-id."""
@@ -146,15 +218,17 @@ class Observer:
         answer: Any = self.ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute=name)
         return answer[name[0].upper() + name[1:]]["Value"]
 
-    def service_zones(self) -> frozenset[str]:
-        """AZs the service supports: ids where this Region's API gives them, else names."""
-        if not self._zones:
+    def service(self) -> Service:
+        """The service's AZs (ids where this Region's API gives them, else names) and addresses."""
+        if not self._service:
             answer = self.ec2.describe_vpc_endpoint_services(ServiceNames=[self.service_name])
             detail: Any = answer["ServiceDetails"][0]
-            self._zones = frozenset(
-                detail.get("AvailabilityZoneIds") or detail["AvailabilityZones"]
+            self._service = Service(
+                zones=frozenset(detail.get("AvailabilityZoneIds") or detail["AvailabilityZones"]),
+                ip_types=frozenset(detail.get("SupportedIpAddressTypes") or ["ipv4"]),
+                private_dns_name=detail.get("PrivateDnsName", ""),
             )
-        return self._zones
+        return self._service
 
 
 def _by_vpc(items: Iterable[Any]) -> dict[str, list[Any]]:
@@ -185,12 +259,21 @@ def _subnet(raw: Any) -> Subnet:
         free_addresses=raw["AvailableIpAddressCount"],
         tags=_tags(raw),
         on_outpost=bool(raw.get("OutpostArn")),
-        ipv6_only=raw.get("Ipv6Native", False),
+        networks=tuple(_subnet_networks(raw)),
     )
+
+
+def _subnet_networks(raw: Any) -> Iterable[Network]:
+    if raw.get("CidrBlock"):  # a subnet that has IPv6 alone has none
+        yield network(raw["CidrBlock"])
+    for one in raw.get("Ipv6CidrBlockAssociationSet", []):
+        if one["Ipv6CidrBlockState"]["State"] in ("associated", "associating"):
+            yield network(one["Ipv6CidrBlock"])
 
 
 def _endpoint(raw: Any) -> Endpoint:
     error = raw.get("LastError", {})
+    ip_type = raw.get("IpAddressType", "ipv4").lower()
     return Endpoint(
         id=raw["VpcEndpointId"],
         type=raw["VpcEndpointType"].lower(),
@@ -201,23 +284,46 @@ def _endpoint(raw: Any) -> Endpoint:
         created=raw["CreationTimestamp"],
         tags=_tags(raw),
         problem=raw.get("FailureReason") or error.get("Message", ""),
+        interface_ids=frozenset(raw.get("NetworkInterfaceIds", [])),
+        ip_type=ip_type,
+        dns_type=raw.get("DnsOptions", {}).get("DnsRecordIpType", ip_type).lower(),
     )
 
 
 def _group(raw: Any) -> SecurityGroup:
+    ingress = _access(raw.get("IpPermissions", []))
     return SecurityGroup(
         id=raw["GroupId"],
         name=raw["GroupName"],
         tags=_tags(raw),
-        admits_https_from=frozenset(_admitted(raw.get("IpPermissions", []))),
+        admits_https_from=ingress.networks,
+        ingress=ingress,
+        egress=_access(raw.get("IpPermissionsEgress", [])),
     )
 
 
-def _admitted(permissions: Iterable[Any]) -> Iterable[Network]:
-    for rule in permissions:
-        # Protocol -1 is all traffic and carries no ports.
-        everything = rule["IpProtocol"] == "-1"
-        https = rule["IpProtocol"] in ("tcp", "6") and (rule["FromPort"] <= HTTPS <= rule["ToPort"])
-        if everything or https:
-            yield from (network(one["CidrIp"]) for one in rule.get("IpRanges", []))
-            yield from (network(one["CidrIpv6"]) for one in rule.get("Ipv6Ranges", []))
+def _access(permissions: Iterable[Any]) -> Access:
+    """What the rules of one direction let through to port 443 over TCP."""
+    rules = [rule for rule in permissions if _is_https(rule)]
+    return Access(
+        networks=frozenset(
+            network(one[key])
+            for rule in rules
+            for ranges, key in (("IpRanges", "CidrIp"), ("Ipv6Ranges", "CidrIpv6"))
+            for one in rule.get(ranges, [])
+        ),
+        groups=frozenset(
+            one["GroupId"]
+            for rule in rules
+            for one in rule.get("UserIdGroupPairs", [])
+            if "GroupId" in one
+        ),
+        prefix_lists=any(rule.get("PrefixListIds") for rule in rules),
+    )
+
+
+def _is_https(rule: Any) -> bool:
+    # Protocol -1 is all traffic and carries no ports.
+    if rule["IpProtocol"] == "-1":
+        return True
+    return rule["IpProtocol"] in ("tcp", "6") and rule["FromPort"] <= HTTPS <= rule["ToPort"]

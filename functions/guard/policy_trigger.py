@@ -7,6 +7,7 @@ from typing import Any
 from guard import record as records
 from guard.reconcile import is_reconcile
 from guard.record import Record
+from guard.vpc import fips_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def concern(envelope: Mapping[str, Any], service_name: str) -> Concern:
     if record.failed:
         return Concern(f"{record.event_name} failed: {record.error_code}")
     service = records.service_name(record)
-    if service not in (None, service_name):
+    if service not in (None, service_name, fips_name(service_name)):
         return Concern(f"an endpoint of {service}, not ours to guard")
     endpoint_ids = frozenset(records.endpoint_ids(record))
     if not endpoint_ids:

@@ -6,6 +6,7 @@ fails at its first invocation, loudly, and not in the middle of a repair.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Self
 
 
@@ -29,11 +30,37 @@ def whole_number(env: Mapping[str, str], name: str) -> int:
     return int(value)
 
 
+def dollars(env: Mapping[str, str], name: str) -> Decimal:
+    """The variable as an amount of money: a decimal number of at least 0."""
+    value = required(env, name)
+    try:
+        amount = Decimal(value)
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if not amount.is_finite() or amount < 0:
+        raise SettingsError(f"environment variable {name} is not an amount: {value!r}")
+    return amount
+
+
+def switch(env: Mapping[str, str], name: str) -> bool:
+    """The variable as true or false, spelled so."""
+    value = required(env, name)
+    if value not in ("true", "false"):
+        raise SettingsError(f"environment variable {name} is neither true nor false: {value!r}")
+    return value == "true"
+
+
 def items(env: Mapping[str, str], name: str) -> frozenset[str]:
     """A comma-separated variable as a set; empty where the variable is empty."""
     if name not in env:
         raise SettingsError(f"environment variable {name} is missing")
     return frozenset(part.strip() for part in env[name].split(",") if part.strip())
+
+
+def endpoint_service(partition: str, region: str) -> str:
+    """The name of Secrets Manager's endpoint service in a Region."""
+    prefix = "cn.com.amazonaws" if partition == "aws-cn" else "com.amazonaws"
+    return f"{prefix}.{region}.secretsmanager"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +95,9 @@ class Settings:
     @property
     def service_name(self) -> str:
         """The endpoint service that is guarded, as DescribeVpcEndpoints names it."""
-        prefix = "cn.com.amazonaws" if self.partition == "aws-cn" else "com.amazonaws"
-        return f"{prefix}.{self.region}.secretsmanager"
+        return endpoint_service(self.partition, self.region)
+
+    @property
+    def function_arn_prefix(self) -> str:
+        """How the ARN of a function of this account and Region begins."""
+        return f"arn:{self.partition}:lambda:{self.region}:{self.account_id}:function:"

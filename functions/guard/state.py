@@ -42,6 +42,11 @@ _OPEN_WINDOW = (
 )
 _WINDOW_OVER = "expires_at <= :now"
 
+_QUEUE_UP = "SET slot_at = slot_at + :gap, expires_at = :ends"
+_BE_FIRST = "SET slot_at = :next, expires_at = :ends"
+_NO_LINE = "attribute_not_exists(slot_at) OR slot_at <= :now"
+_LINE_KEPT = 7 * 86_400
+
 
 class StateError(Exception):
     """Every try to count lost a race; the message that led here must be retried."""
@@ -144,18 +149,48 @@ class State:
             {":total": counted.total, ":ends": counted.window_ends},
         )
 
-    def spend(self, key: str, limit: int, window: int, now: datetime) -> Spent:
-        """Take one change out of the budget of `limit` changes in `window` seconds, if one is left.
+    def spend(self, key: str, limit: int, window: int, now: datetime, n: int = 1) -> Spent:
+        """Take `n` out of the budget of `limit` in `window` seconds, if so much is left.
 
-        Atomic: however many processes ask, no more than `limit` are allowed in one window. Raises
+        Atomic: however many processes ask, no more than `limit` is allowed in one window. Raises
         StateError, or boto3's ClientError.
         """
-        if limit <= 0:
+        if limit < n:
             ends = datetime.fromtimestamp(_epoch(now) + window, UTC)
             return Spent(used=0, limit=limit, allowed=False, window_ends=ends)
-        item, allowed = self._count(f"budget#{key}", 1, now, window, seen=now, limit=limit)
+        item, allowed = self._count(f"budget#{key}", n, now, window, seen=now, limit=limit - n + 1)
         ends = datetime.fromtimestamp(item["expires_at"], UTC)
         return Spent(used=item["tally"], limit=limit, allowed=allowed, window_ends=ends)
+
+    def give_back(self, key: str, now: datetime) -> None:
+        """Put back one change that was taken out of a budget and then not made.
+
+        Where the window has ended meanwhile there is nothing to put back.
+        """
+        self._update(
+            f"budget#{key}",
+            "ADD tally :back",
+            "expires_at > :now AND tally > :none",
+            {":back": -1, ":now": _epoch(now), ":none": 0},
+        )
+
+    def next_slot(self, key: str, gap_ms: int, now: datetime) -> int:
+        """The caller's own turn in a line in which turns are `gap_ms` apart: epoch milliseconds.
+
+        Atomic: no two callers get the same turn. Turns that nobody took are not made up for.
+        Raises StateError, or boto3's ClientError.
+        """
+        present = int(now.timestamp() * 1000)
+        ends = _epoch(now) + _LINE_KEPT
+        for _ in range(_RACES):
+            values = {":gap": gap_ms, ":now": present, ":ends": ends}
+            item, done = self._update(f"pace#{key}", _QUEUE_UP, "slot_at > :now", values)
+            if not done:
+                values = {":next": present + gap_ms, ":now": present, ":ends": ends}
+                item, done = self._update(f"pace#{key}", _BE_FIRST, _NO_LINE, values)
+            if done:
+                return item["slot_at"]
+        raise StateError(f"{key}: lost {_RACES} races for a place in the line")
 
     def _count(
         self,

@@ -1,9 +1,11 @@
 """The endpoint state of one VPC, as one immutable value: what AWS says, and nothing judged yet.
 
 Names and meanings follow DescribeVpcs, DescribeVpcAttribute, DescribeSubnets,
-DescribeVpcEndpoints, DescribeSecurityGroups and DescribeVpcEndpointServices (EC2 API reference).
+DescribeVpcEndpoints, DescribeSecurityGroups and DescribeVpcEndpointServices (EC2 API reference),
+and ListHostedZonesByVPC and ListResourceRecordSets (Route 53 API reference).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,9 +26,23 @@ LIVE = frozenset({"available", "pending", "partial", "pendingacceptance"})
 type Tags = Mapping[str, str]
 
 
+# Which IP versions the network interfaces of an endpoint have, by its IpAddressType.
+IP_VERSIONS: Mapping[str, frozenset[int]] = {
+    "ipv4": frozenset({4}),
+    "dualstack": frozenset({4, 6}),
+    "ipv6": frozenset({6}),
+}
+
+# An AZ is called by its Region and one letter; Local and Wavelength Zones have a place in between.
+_AVAILABILITY_ZONE = re.compile(r"[a-z]+(-[a-z]+)+-\d+[a-z]", re.ASCII)
+
+
 @dataclass(frozen=True, slots=True)
 class Subnet:
-    """A subnet; `zone_id` is the AZ's name across accounts (use1-az1), `zone` the account's own."""
+    """A subnet; `zone_id` is the AZ's name across accounts (use1-az1), `zone` the account's own.
+
+    `free_addresses` counts IPv4 only, as AWS does: it is 0 in a subnet that has IPv6 alone.
+    """
 
     id: str
     zone: str
@@ -34,26 +50,63 @@ class Subnet:
     free_addresses: int
     tags: Tags = field(default_factory=dict[str, str])
     on_outpost: bool = False
-    ipv6_only: bool = False
+    networks: tuple[Network, ...] = ()
+
+    @property
+    def in_region(self) -> bool:
+        """False on an Outpost and in a Local or Wavelength Zone: no endpoint reaches there."""
+        return not self.on_outpost and bool(_AVAILABILITY_ZONE.fullmatch(self.zone))
+
+    @property
+    def ip_versions(self) -> frozenset[int]:
+        return frozenset(one.version for one in self.networks)
+
+    def suits(self, ip_type: str) -> bool:
+        """Whether an endpoint of this IpAddressType may have an interface here.
+
+        AWS wants each subnet to have what the type has, and for `ipv6` nothing else
+        (CreateVpcEndpoint, IpAddressType).
+        """
+        wanted = IP_VERSIONS.get(ip_type, frozenset())
+        return self.ip_versions == wanted if ip_type == "ipv6" else wanted <= self.ip_versions
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What the rules of one direction let through to port 443 over TCP: networks, or groups.
+
+    A prefix list stands for networks that cost a call to look up, so it is only noted.
+    """
+
+    networks: frozenset[Network] = frozenset()
+    groups: frozenset[str] = frozenset()
+    prefix_lists: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SecurityGroup:
-    """A security group, reduced to the networks it admits to port 443 over TCP.
+    """A security group, reduced to what it lets in and out on port 443 over TCP.
 
-    Rules that name a prefix list or another group admit no *network*, so they do not count: an
-    address of the VPC that merely happens to be in that group proves nothing for the others.
+    Rules that name a prefix list or another group admit no *network*, so they do not count for a
+    VPC: an address that merely happens to be in that group proves nothing for the others. Egress
+    does not count for an endpoint: groups are stateful, and an endpoint only answers.
     """
 
     id: str
     name: str
     tags: Tags
     admits_https_from: frozenset[Network]
+    ingress: Access = Access()
+    egress: Access = Access()
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An endpoint of the guarded service. `state` is lower case: AWS is not of one mind there."""
+    """An endpoint of the guarded service. `state` is lower case: AWS is not of one mind there.
+
+    `ip_type` is its IpAddressType, `dns_type` the DnsRecordIpType: the addresses its private name
+    stands for.
+    """
 
     id: str
     type: str
@@ -64,6 +117,31 @@ class Endpoint:
     created: datetime
     tags: Tags = field(default_factory=dict[str, str])
     problem: str = ""
+    interface_ids: frozenset[str] = frozenset()
+    ip_type: str = "ipv4"
+    dns_type: str = "ipv4"
+
+    @property
+    def ip_versions(self) -> frozenset[int]:
+        """The IP versions by which a client finds and reaches it."""
+        found = IP_VERSIONS.get(self.dns_type, IP_VERSIONS["dualstack"])
+        return IP_VERSIONS.get(self.ip_type, IP_VERSIONS["ipv4"]) & found
+
+
+@dataclass(frozen=True, slots=True)
+class HostedZone:
+    """A private hosted zone of the service's name, associated with the VPC.
+
+    `endpoint_ids` are the endpoints its records point at and `live` those of them that this account
+    has and that live. Another account's zone cannot be read, so both are empty then.
+    """
+
+    id: str
+    owner_id: str
+    endpoint_ids: frozenset[str] = frozenset()
+    live: frozenset[str] = frozenset()
+    targets: tuple[str, ...] = ()
+    """Where the records point, in AWS's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +169,20 @@ class Vpc:
     groups: Mapping[str, SecurityGroup]
     service_zones: frozenset[str]
     """The AZs the service supports, by id where AWS gave ids, else by name."""
+    service_ip_types: frozenset[str] = frozenset({"ipv4"})
+    """The IP versions the service answers to: ipv4, ipv6."""
+    fips_endpoints: tuple[Endpoint, ...] = ()
+    """Endpoints for the service's FIPS name. They never serve the plain one."""
+    zone: HostedZone | None = None
+    """Only looked for where no endpoint has private DNS."""
+    zone_unread: str = ""
+    """Why Route 53 was asked in vain; empty if it was not, or answered."""
+    is_default: bool = False
+
+
+def fips_name(service_name: str) -> str:
+    """The FIPS twin of an endpoint service, with endpoints and a private name of its own."""
+    return f"{service_name}-fips"
 
 
 def managed_by(tags: Tags, stack_id: str) -> bool:

@@ -172,7 +172,35 @@ def zone_is_served(stage: Stage) -> Checks:
     yield "ops were told", new_kinds(stage) == ["endpoint-repaired"]
 
 
-# 7. to 9. a secret is read -----------------------------------------------------------------------
+# 7. a function that is not let out ---------------------------------------------------------------
+
+
+def rotate_behind_closed_doors(stage: Stage) -> None:
+    ec2, vpc_id = stage.client("ec2", "dev"), stage.props["bank"]
+    subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])["Subnets"]
+    function = stage.make_function("dev", "rotate-vault", [one["SubnetId"] for one in subnets])
+    closed = ec2.create_security_group(GroupName="closed", Description="x", VpcId=vpc_id)["GroupId"]
+    everything = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    ec2.revoke_security_group_egress(GroupId=closed, IpPermissions=[everything])
+    stage.client("lambda", "dev").update_function_configuration(
+        FunctionName=function,
+        VpcConfig={"SubnetIds": [one["SubnetId"] for one in subnets], "SecurityGroupIds": [closed]},
+    )
+    stage.props["closed"] = closed
+    inside = Caller(vpc_endpoint_id=stage.props["endpoint"], source_ip="10.20.0.77")
+    secrets = stage.client("secretsmanager", "dev", inside)
+    secrets.create_secret(Name="vault", SecretString="battery staple")
+    secrets.rotate_secret(SecretId="vault", RotationLambdaARN=function)
+
+
+def obstruction_is_told(stage: Stage) -> Checks:
+    told = stage.cloud.findings[stage.props["findings_before"] :]
+    cause = next((f["cause"] for f in told if f["kind"] == "rotation-cannot-reach-endpoint"), "")
+    yield "ops were told which security group is in the way", stage.props["closed"] in cause
+    yield "nobody's group was edited", new_writes(stage) == []
+
+
+# 8. to 10. a secret is read -----------------------------------------------------------------------
 
 
 def read_over_internet(stage: Stage) -> None:
@@ -212,7 +240,7 @@ def nobody_is_bothered(stage: Stage) -> Checks:
     yield "no alert", new_kinds(stage) == []
 
 
-# 10. the sweep, and the end ----------------------------------------------------------------------
+# 11. the sweep, and the end ----------------------------------------------------------------------
 
 
 def sweep(stage: Stage) -> None:
@@ -223,8 +251,7 @@ def all_is_well(stage: Stage) -> Checks:
     swept = [
         call
         for call in stage.cloud.calls[stage.props["calls_before"] :]
-        if call.function in ("EnsureEndpointFunction", "RestorePolicyFunction")
-        and call.action == "DescribeVpcEndpoints"
+        if call.function == "SweepFunction" and call.action == "DescribeVpcEndpoints"
     ]
     yield "every VPC and endpoint was looked at", len(swept) >= 2
     yield "and nothing had to be changed", new_writes(stage) == []
@@ -255,6 +282,11 @@ STORY = (
         rotation_is_served,
     ),
     Chapter("A third AZ gets a subnet", add_zone, zone_is_served),
+    Chapter(
+        "Rotation is turned on with a function that its security group lets nowhere",
+        rotate_behind_closed_doors,
+        obstruction_is_told,
+    ),
     Chapter(
         "A developer reads a secret over the internet, and Slack is busy",
         read_over_internet,

@@ -289,7 +289,7 @@ def test_rotation_with_stored_settings_finds_the_function_all_the_same(cloud, ac
     assert len(account.endpoints(vpc_id)) == 1
 
 
-def test_managed_rotation_needs_no_endpoint_and_no_finding(cloud, account):
+def test_managed_rotation_needs_no_endpoint_and_is_told_as_such(cloud, account):
     secret = account.secret("managed")
     cloud.lose_events()
     record = {
@@ -312,7 +312,9 @@ def test_managed_rotation_needs_no_endpoint_and_no_finding(cloud, account):
     cloud.inject(envelope(record))
     cloud.settle()
 
-    assert kinds(cloud) == []
+    assert [(one["kind"], one["severity"]) for one in cloud.findings] == [
+        ("rotation-managed", "info")
+    ]
     assert writes(cloud, ENSURE) == []
 
 

@@ -22,6 +22,8 @@ TARGETS: dict[str, dict[str, str | None]] = {
     "AuthorizeSecurityGroupIngress": {"security-group": "GroupId"},
     "CreateSecurityGroup": {"security-group": None, "vpc": "VpcId"},
     "CreateVpcEndpoint": {"vpc-endpoint": None, "vpc": "VpcId"},
+    "DeleteSecurityGroup": {"security-group": "GroupId"},
+    "DeleteVpcEndpoints": {"vpc-endpoint": "VpcEndpointIds"},
     "DescribeVpcAttribute": {"vpc": "VpcId"},
     "ModifyVpcAttribute": {"vpc": "VpcId"},
     "ModifyVpcEndpoint": {"vpc-endpoint": "VpcEndpointId"},
@@ -102,6 +104,9 @@ def _resource(call: Call, cloud: Cloud) -> str:
             return f"{own}:table/{call.params['TableName']}"
         case "ssm":
             return f"{own}:parameter/{call.params['Name'].removeprefix('/')}"
+        case "route53":
+            zone = call.params.get("HostedZoneId", "")
+            return f"arn:aws:route53:::hostedzone/{zone.removeprefix('/hostedzone/')}"
         case "lambda":
             return call.params["FunctionName"]
         case "secretsmanager":
@@ -124,8 +129,8 @@ def _ec2_needs(action: str, params: Mapping[str, Any], cloud: Cloud) -> Iterator
     }
     for kind, parameter in TARGETS[name].items():
         if parameter:
-            id_ = params[parameter]
-            yield Need(action, f"{own}:{kind}/{id_}", _resource_tags(kind, id_, cloud))
+            for id_ in listed(params[parameter]):
+                yield Need(action, f"{own}:{kind}/{id_}", _resource_tags(kind, id_, cloud))
         else:
             service = {"ec2:VpceServiceName": params.get("ServiceName", "")}
             yield Need(action, f"{own}:{kind}/new", service | asked)
@@ -137,9 +142,27 @@ def _ec2_needs(action: str, params: Mapping[str, Any], cloud: Cloud) -> Iterator
 
 
 def _resource_tags(kind: str, id_: str, cloud: Cloud) -> dict[str, str]:
-    """The tags of a security group, as IAM would look them up; no other kind's are asked for."""
-    if kind != "security-group":
-        return {}
-    ec2 = cloud.session("auditor").client("ec2")
-    group = ec2.describe_security_groups(GroupIds=[id_])["SecurityGroups"][0]
-    return {f"aws:ResourceTag/{tag['Key']}": tag["Value"] for tag in group.get("Tags", [])}
+    """The tags that a security group or endpoint was made with, as IAM would have looked them up:
+    by now it may be gone. No other kind's are asked for.
+    """
+    made_by = {"security-group": "CreateSecurityGroup", "vpc-endpoint": "CreateVpcEndpoint"}
+    for record in cloud.records:
+        if record["eventName"] == made_by.get(kind) and id_ in str(record["responseElements"]):
+            return dict(_tags(record["requestParameters"]))
+    return {}
+
+
+def _tags(value: Any) -> Iterator[tuple[str, str]]:
+    """Every tag in a record's request, whose members begin with a capital or not."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _tags(one)
+    elif isinstance(value, dict):
+        lower = {key.lower(): one for key, one in value.items()}
+        if {"key", "value"} <= set(lower):
+            # EC2's records of this family have "true" as a boolean.
+            text = lower["value"]
+            text = str(text).lower() if isinstance(text, bool) else text
+            yield f"aws:ResourceTag/{lower['key']}", text
+        for one in value.values():
+            yield from _tags(one)

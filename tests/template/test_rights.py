@@ -4,13 +4,14 @@ import json
 import re
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.session import Session
 
 from emulator import Caller, Cloud
 from emulator.server import Call
 from tests.reactions.account import ALLOW_ALL, Account
 from tests.template.iam import Grant, Need, grants, needs
-from tests.template.stack import ROOT, Stack
+from tests.template.stack import EVERYTHING, PSEUDO, ROOT, Stack
 from tests.template.test_functions import FILES
 
 # What AWS does with a function's role by itself, or on the way of another call.
@@ -28,6 +29,8 @@ WITHOUT_RESOURCES = {
     "ec2:DescribeVpcEndpointServices",
     "ec2:DescribeVpcEndpoints",
     "ec2:DescribeVpcs",
+    "route53:ListHostedZonesByVPC",
+    "secretsmanager:ListSecrets",
     "xray:PutTelemetryRecords",
     "xray:PutTraceSegments",
 }
@@ -57,8 +60,18 @@ def test_a_role_grants_what_the_files_docstring_says(stack: Stack, function: str
     said = (ROOT / "functions" / f"{FILES[function]}.py").read_text().split('"""')[1]
     (rights,) = re.findall(r"^IAM: (.*)", said, re.DOTALL | re.MULTILINE)
     named = set(re.findall(r"\b[a-z0-9]+:[A-Z]\w+", rights))
-    granted = {grant.action for grant in grants(stack.properties(role_of(function)))}
-    assert {grant.action for grant in of_the_function(stack, function)} <= named <= granted
+    most = Stack(
+        {**EVERYTHING, "Scope": "rotation"}
+    )  # with every grant that depends on a parameter
+    granted = {grant.action for grant in grants(most.properties(role_of(function)))}
+    assert {grant.action for grant in of_the_function(most, function)} <= named <= granted
+
+
+def test_secrets_are_listed_only_where_the_scope_needs_it(stack: Stack):
+    lists = "secretsmanager:ListSecrets"
+    for one, may in ((stack, False), (Stack({**EVERYTHING, "Scope": "rotation"}), True)):
+        granted = grants(one.properties("EnsureEndpointRole"))
+        assert (lists in {grant.action for grant in granted}) is may
 
 
 @pytest.mark.parametrize("function", FILES)
@@ -95,15 +108,25 @@ def test_what_aws_asks_for_on_behalf_of_a_function_is_granted_where_it_is_needed
     assert (private_dns in actions) == ("ec2:CreateVpcEndpoint" in actions)
 
 
-def test_nothing_can_be_deleted(stack: Stack):
-    """Undoing our own work is the owner's business; no reaction takes anything away."""
-    actions = {
-        grant.action
+def test_only_what_this_stack_made_can_be_deleted(stack: Stack):
+    """By its tags, which nobody can put on what exists: see claiming, below."""
+    ours = {
+        "StringEquals": {
+            "aws:ResourceTag/vpce-guard:managed": "true",
+            "aws:ResourceTag/vpce-guard:stack": PSEUDO["AWS::StackId"],
+        }
+    }
+    conditions = {
+        grant.action: grant.conditions
         for name in FILES
         for grant in grants(stack.properties(role_of(name)))
         if re.search(":(Delete|Revoke|Terminate|Detach)", grant.action)
     }
-    assert actions == {"sqs:DeleteMessage"}
+    assert conditions == {
+        "ec2:DeleteVpcEndpoints": ours,
+        "ec2:DeleteSecurityGroup": ours,
+        "sqs:DeleteMessage": {},
+    }
 
 
 @pytest.mark.parametrize(
@@ -138,6 +161,25 @@ def test_nothing_can_be_deleted(stack: Stack):
         (
             Need(
                 "ec2:AuthorizeSecurityGroupIngress",
+                "arn:aws:ec2:eu-west-1:111122223333:security-group/sg-0a",
+                {"aws:ResourceTag/team": "orders"},
+            ),
+            "a group that is not ours",
+        ),
+        (
+            Need(
+                "ec2:DeleteVpcEndpoints",
+                "arn:aws:ec2:eu-west-1:111122223333:vpc-endpoint/vpce-0a",
+                {
+                    "aws:ResourceTag/vpce-guard:managed": "true",
+                    "aws:ResourceTag/vpce-guard:stack": "another guard's stack",
+                },
+            ),
+            "an endpoint of another stack",
+        ),
+        (
+            Need(
+                "ec2:DeleteSecurityGroup",
                 "arn:aws:ec2:eu-west-1:111122223333:security-group/sg-0a",
                 {"aws:ResourceTag/team": "orders"},
             ),
@@ -191,6 +233,7 @@ def day(deployment: Cloud) -> Cloud:
     deployment.reset()
     deployment.inject(deployment.stack_event("UPDATE_COMPLETE"))
     vpcs_and_policies(deployment)
+    hub(deployment)
     rotations(deployment)
     requests(deployment)
     return deployment
@@ -202,9 +245,37 @@ def vpcs_and_policies(cloud: Cloud) -> None:
     cloud.settle()
     (endpoint,) = account.endpoints(vpc_id)
     account.subnet(vpc_id, "10.20.9.0/24", "us-east-1d")
+    modify, restorer = "ModifyVpcEndpoint", "RestorePolicyFunction"
+    cloud.fault("ec2", modify, "RequestLimitExceeded", times=2, function=restorer)
     account.ec2.modify_vpc_endpoint(
         VpcEndpointId=endpoint["VpcEndpointId"], PolicyDocument=json.dumps(ALLOW_ALL)
     )
+    cloud.settle()
+    tear_down(cloud, account)
+
+
+def tear_down(cloud: Cloud, account: Account) -> None:
+    """Somebody takes a VPC away, and the guard is killed once on the way."""
+    vpc_id, subnets = account.vpc_with_subnets()
+    cloud.settle()
+    cloud.fault(service="sns", action="PublishBatch", error="InternalError", times=2)
+    with pytest.raises(ClientError, match="DependencyViolation"):
+        account.ec2.delete_subnet(SubnetId=subnets[0])
+    cloud.settle()
+    assert account.endpoints(vpc_id) == []
+
+
+def hub(cloud: Cloud) -> None:
+    """A VPC without an endpoint of its own, where a hosted zone has the service's name."""
+    account = Account(cloud)
+    vpc_id = account.vpc()
+    account.client("route53").create_hosted_zone(
+        Name="secretsmanager.us-east-1.amazonaws.com",
+        CallerReference="hub",
+        VPC={"VPCRegion": "us-east-1", "VPCId": vpc_id},
+        HostedZoneConfig={"PrivateZone": True},
+    )
+    account.subnet(vpc_id, "10.20.0.0/24", "us-east-1a")
     cloud.settle()
 
 

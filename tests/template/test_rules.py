@@ -22,6 +22,7 @@ SAMPLES = sorted(path.stem for path in EVENTS.glob("*.json"))
 
 QUEUES_OF = {
     "VpcLifeRule": {"VpcQueue"},
+    "TearDownRule": {"VpcQueue"},
     "EndpointChangeRule": {"VpcQueue", "PolicyQueue"},
     "RotationRule": {"VpcQueue"},
     "SecretPolicyRule": {"DetectionQueue"},

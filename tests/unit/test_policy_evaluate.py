@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from guard.approved import Placeholders, load
 from guard.policy import Risk, differences, parse
-from guardctl.evaluate import Decision, Outcome, Request, evaluate, principals_of
+from guard.policy.evaluate import Decision, Outcome, Request, evaluate, principals_of
 from guardctl.policies import SHIPPED
 
 ACCOUNT = "123456789012"

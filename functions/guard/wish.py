@@ -1,0 +1,22 @@
+"""What the template wants of every VPC, read once at cold start: the same for look and sweep."""
+
+from collections.abc import Mapping
+
+from guard.chosen_policy import ChosenPolicy
+from guard.decide import Wanted
+from guard.settings import Settings, items, whole_number
+
+
+def wanted_from_env(env: Mapping[str, str], settings: Settings, chosen: ChosenPolicy) -> Wanted:
+    """Raises SettingsError for a variable that is missing or malformed."""
+    return Wanted(
+        account_id=settings.account_id,
+        stack_id=settings.stack_id,
+        service_name=settings.service_name,
+        opt_out_tag=settings.opt_out_tag,
+        policy=chosen.text,
+        policy_problem=chosen.problem,
+        maximum_zones=whole_number(env, "MAXIMUM_ZONES"),
+        approved_endpoints=items(env, "APPROVED_ENDPOINTS"),
+        approved_accounts=items(env, "APPROVED_ACCOUNTS"),
+    )
