@@ -22,7 +22,7 @@ from moto.awslambda import lambda_backends
 from moto.dynamodb import dynamodb_backends
 from moto.ec2 import ec2_backends
 from moto.events import events_backends
-from moto.route53 import route53_backends
+from moto.route53.models import route53_backends
 from moto.secretsmanager import secretsmanager_backends
 from moto.sns import sns_backends
 from moto.sqs import sqs_backends

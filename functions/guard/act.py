@@ -59,7 +59,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a plan: the steps done in order, the endpoint concerned, and any refusal."""
+    """What became of a plan: the steps done in order, the endpoint, the refusal if any."""
 
     done: tuple[Step, ...]
     endpoint_id: str
@@ -88,7 +88,7 @@ def client_token(step: CreateEndpoint, group_id: str, now: datetime) -> str:
 
 @dataclass(slots=True)
 class Actor:
-    """Applies plans with one EC2 client; stack id and reason become tags of what it makes."""
+    """Applies plans with one EC2 client. What it makes is tagged with `stack_id` and the reason."""
 
     ec2: "EC2Client"
     stack_id: str

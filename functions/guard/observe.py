@@ -86,9 +86,8 @@ class Observer:
 
     def vpc_tags(self, vpc_id: str) -> dict[str, str]:
         """The tags of one VPC; none if it is gone."""
-        return next(
-            map(_tags, self._all("describe_vpcs", "Vpcs", vpc_id=[vpc_id])), dict[str, str]()
-        )
+        found = self._all("describe_vpcs", "Vpcs", vpc_id=[vpc_id])
+        return _tags(found[0]) if found else {}
 
     def vpcs_of_endpoints(self, ids: Collection[str]) -> set[str]:
         """The VPCs of those endpoints that exist and are of the guarded service."""
