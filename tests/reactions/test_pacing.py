@@ -9,7 +9,7 @@ from tests.reactions.account import ALLOW_ALL, SERVICE, Account, kinds
 
 ENSURE = "EnsureEndpointFunction"
 RESTORE = "RestorePolicyFunction"
-VPCS = 40  # as many as can be played in a few seconds; with 120 it takes as long for each
+VPCS = 40  # as many as can be played in a few seconds
 RATE = 0.3
 
 
@@ -51,7 +51,7 @@ def test_hundreds_of_broken_vpcs_are_repaired_at_ec2_s_rate(cloud, account):
     assert kinds(cloud).count("endpoint-created") == VPCS
     assert "change-budget-spent" not in kinds(cloud)
     took = (made[-1].when - made[0].when).total_seconds()
-    assert VPCS / RATE * 0.8 <= took <= VPCS / RATE * 2
+    assert VPCS / RATE * 0.8 <= took <= VPCS / RATE * 1.5
     assert len(creations(cloud, refused=True)) <= VPCS
 
 
