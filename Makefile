@@ -67,7 +67,7 @@ drill: .venv/.stamp $(if $(filter lambda,$(RUNTIME)),.aws-sam/build/template.yam
 
 .PHONY: test
 test: .venv/.stamp .aws-sam/build/template.yaml  ## Run every test
-	.venv/bin/python -m pytest -n 2 --dist loadfile
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: lint
 lint: .venv/.stamp .venv-sam/.stamp .venv-checkov/.stamp check-lock  ## Check format, code, types, template, locked requirements

@@ -1,4 +1,4 @@
-"""The embedded cloud: moto made to behave like AWS, with CloudTrail, EventBridge and Lambda on top."""
+"""The embedded cloud: moto made to behave like AWS, with CloudTrail, EventBridge, Lambda on top."""
 
 from emulator.callers import Caller
 from emulator.cloud import Cloud

@@ -3,7 +3,7 @@
 import json
 from datetime import datetime
 
-from moto.sns import sns_backends
+from moto.sns.models import sns_backends
 
 from emulator.deploy import Deployment, permits
 from emulator.partition import partition_of
@@ -12,8 +12,9 @@ from emulator.partition import partition_of
 def publish_alarm(deployment: Deployment, logical_id: str, state: str, now: datetime) -> None:
     """Publish an alarm's new state to its actions for that state, as CloudWatch does.
 
-    The message is that of "Alarm event notifications" in the CloudWatch user guide. Raises KeyError for
-    an alarm that the stack does not hold, PermissionError when a policy does not let CloudWatch publish.
+    The message is that of "Alarm event notifications" in the CloudWatch user guide. Raises KeyError
+    for an alarm that the stack does not hold, PermissionError when a policy does not let CloudWatch
+    publish.
     """
     alarm = deployment.of_type("AWS::CloudWatch::Alarm")[logical_id]
     name = alarm.get("AlarmName", f"vpce-guard-{logical_id}")

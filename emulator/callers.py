@@ -13,16 +13,16 @@ Kind = Literal["user", "role", "root", "service", "console"]
 LAMBDA_ADDRESS = "198.51.100.201"
 """Where functions outside a VPC call from: a public address (of the documentation range)."""
 
-_BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Safari/537.36"
+_BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/142.0 Safari/537.36"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """How somebody calls.
 
-    `kind` gives the identity: an IAM user, an assumed role, the account's root, an AWS service in its
-    own name, or a person in the console. `invoked_by` names the AWS service through which the call is
-    made (forward access session), which then also is source address and user agent.
+    `kind` gives the identity: an IAM user, an assumed role, the account's root, an AWS service in
+    its own name, or a person in the console. `invoked_by` names the AWS service through which the
+    call is made (forward access session), which then also is source address and user agent.
     `vpc_endpoint_id` and `vpc_endpoint_account_id` are set for one who comes through an endpoint.
     `account` is the emulated account unless given.
     """
@@ -38,7 +38,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A caller with a name and keys. `function` is the logical id of a deployed function, if it is one."""
+    """A caller with a name and keys; for a deployed function, `function` is its logical id."""
 
     name: str
     caller: Caller
@@ -82,7 +82,7 @@ class Identity:
             case "service":
                 return {"type": "AWSService", "invokedBy": self.caller.invoked_by}
             case "root":
-                identity = {
+                identity: dict[str, Any] = {
                     "type": "Root",
                     "principalId": self.account,
                     "arn": f"arn:{self._partition}:iam::{self.account}:root",

@@ -1,8 +1,8 @@
 """Virtual time: one clock for moto's timers, the pump and functions that run in this process.
 
-`time-machine` moves the wall clock of the whole process. It ticks as usual; `skip` jumps forward, so
-that a batch window or a visibility timeout costs nothing. `time.monotonic` stays real, and so do the
-clocks of other processes.
+`time-machine` moves the wall clock of the whole process. It ticks as usual; `skip` jumps forward,
+so that a batch window or a visibility timeout costs nothing. `time.monotonic` stays real, and so do
+the clocks of other processes.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -4,8 +4,8 @@
         cloud.session("alice").client("ec2").create_vpc(CidrBlock="10.0.0.0/16")
         cloud.settle()
 
-moto's state and the clock belong to the process: a cloud that is started while another runs puts that
-one aside, unusable, until it stops itself.
+moto's state and the clock belong to the process: a cloud that is started while another runs puts
+that one aside, unusable, until it stops itself.
 """
 
 import json
@@ -18,16 +18,15 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 import boto3
-from moto.awslambda import lambda_backends
-from moto.dynamodb import dynamodb_backends
-from moto.ec2 import ec2_backends
-from moto.events import events_backends
+from moto.awslambda.models import lambda_backends
+from moto.dynamodb.models import dynamodb_backends
+from moto.ec2.models import ec2_backends
+from moto.events.models import events_backends
 from moto.route53.models import route53_backends
-from moto.secretsmanager import secretsmanager_backends
-from moto.sns import sns_backends
-from moto.sqs import sqs_backends
-from moto.sqs.models import Queue
-from moto.ssm import ssm_backends
+from moto.secretsmanager.models import secretsmanager_backends
+from moto.sns.models import sns_backends
+from moto.sqs.models import Queue, sqs_backends
+from moto.ssm.models import ssm_backends
 from samtranslator.yaml_helper import yaml_parse
 
 from emulator import cloudtrail, moto_patches, moto_state, strict
@@ -76,16 +75,15 @@ class Cloud:
         self._ledger = Ledger()
         self._findings: list[dict[str, Any]] = []
         self._saved_environment: dict[str, str | None] = {}
-        self._server = Server(
-            Gate(
-                self.callers,
-                self._faults,
-                self._ledger,
-                self.clock.now,
-                self._on_records,
-                self._on_answer,
-            )
+        self._gate = Gate(
+            self.callers,
+            self._faults,
+            self._ledger,
+            self.clock.now,
+            self._on_records,
+            self._on_answer,
         )
+        self._server = Server(self._gate)
         self._credentials: dict[str, dict[str, str]] = {}
         self._sessions: dict[str, boto3.Session] = {}
         self._stopped = False
@@ -93,7 +91,7 @@ class Cloud:
         self._runtime: Runtime
         self.deployment: Deployment
 
-    # --- life -----------------------------------------------------------------------------------------
+    # --- life -------------------------------------------------------------------------------------
 
     @classmethod
     def start(
@@ -107,10 +105,11 @@ class Cloud:
     ) -> Self:
         """Start the account and deploy the stack; the deployment's own event is left to be settled.
 
-        `parameters` are the template's. `SlackWebhookParameter` is set to a parameter that holds the
-        URL of the loopback Slack unless given. The code is run from `root`/functions ("inprocess") or
-        from its build ("lambda"); a Runtime of one's own can be given instead. The account has no
-        default VPC. Raises DeploymentFailed, and NotBuilt where there is no build to run.
+        `parameters` are the template's. `SlackWebhookParameter` is set to a parameter that holds
+        the URL of the loopback Slack unless given. The code is run from `root`/functions
+        ("inprocess") or from its build ("lambda"); a Runtime of one's own can be given instead. The
+        account has no default VPC. Raises DeploymentFailed, and NotBuilt where there is no build to
+        run.
         """
         cloud = cls(region)
         try:
@@ -153,20 +152,26 @@ class Cloud:
         self._pump.put([self.stack_event("CREATE_COMPLETE")])
 
     def stop(self) -> None:
-        """End the server, Slack, the functions' processes and virtual time; restore the environment.
+        """End the server, Slack, the functions' processes, virtual time; restore the environment.
 
-        The cloud that was put aside, if any, goes on. Raises RuntimeError for one that is put aside.
+        The cloud that was put aside, if any, goes on. Raises RuntimeError for one that is put
+        aside.
         """
         if self._stopped:
             return
-        if Cloud._running is not self:
-            raise RuntimeError("another embedded cloud was started since: stop that one first")
+        self._require_to_be_in_use()
         self._stopped = True
         if hasattr(self, "_runtime"):
             self._runtime.close()
         self._server.stop()
         self.slack.stop()
         self._give_the_process_back()
+
+    def _require_to_be_in_use(self) -> None:
+        if self._stopped:
+            raise RuntimeError("this embedded cloud was stopped")
+        if Cloud._running is not self:
+            raise RuntimeError("another embedded cloud was started since: stop that one first")
 
     def _take_the_process(self) -> None:
         """From here on, moto, the clock and the environment are this cloud's."""
@@ -208,6 +213,7 @@ class Cloud:
 
         Raises EmulatorBug if moto failed since the last look.
         """
+        self._require_to_be_in_use()
         self._ledger.raise_bugs()
         strict.install()  # a test of that layer may have taken it away
         strict.options.assume(strict.Options())
@@ -226,10 +232,11 @@ class Cloud:
         self._ledger.records.clear()
         self._findings.clear()
 
-    # --- what a test or the drill does ----------------------------------------------------------------
+    # --- what a test or the drill does ------------------------------------------------------------
 
     def session(self, name: str, caller: Caller | None = None) -> boto3.Session:
         """A boto3 session of a named caller; an IAM user unless `caller` says otherwise."""
+        self._require_to_be_in_use()
         identity = self.callers.register(name, caller or Caller(), self.clock.now())
         return self._boto3(identity)
 
@@ -238,11 +245,12 @@ class Cloud:
 
         Returns what happened. Raises NotQuiescent, EmulatorBug.
         """
+        self._require_to_be_in_use()
         end = self.clock.now() + until if isinstance(until, timedelta) else until
         return self._pump.settle(end)
 
     def lose_events(self) -> None:
-        """Lose the events of what was done since the last look: AWS delivers on a best-effort basis."""
+        """Lose the events of what was done since the last look: delivery is best effort."""
         self._pump.lose()
 
     def route(self) -> None:
@@ -255,6 +263,7 @@ class Cloud:
 
     def invoke(self, logical_id: str, event: Mapping[str, Any]) -> Invocation:
         """Run a deployed function once, right now."""
+        self._require_to_be_in_use()
         return self._pump.run(self.deployment.functions[logical_id], event)
 
     def fire_schedule(self, logical_id: str = "ScheduleRule") -> None:
@@ -264,8 +273,8 @@ class Cloud:
     def ring_alarm(self, logical_id: str, state: str = "ALARM") -> None:
         """Let CloudWatch tell the alarm's topic of a new state: moto's alarms never change theirs.
 
-        Raises KeyError for an alarm that the stack does not hold, PermissionError when the topic's or
-        the key's policy does not let CloudWatch publish.
+        Raises KeyError for an alarm that the stack does not hold, PermissionError when the topic's
+        or the key's policy does not let CloudWatch publish.
         """
         publish_alarm(self.deployment, logical_id, state, self.clock.now())
 
@@ -334,7 +343,7 @@ class Cloud:
             },
         }
 
-    # --- what can be looked at ------------------------------------------------------------------------
+    # --- what can be looked at --------------------------------------------------------------------
 
     @property
     def records(self) -> list[dict[str, Any]]:
@@ -365,7 +374,7 @@ class Cloud:
         return self.deployment.resource(logical_id)
 
     def matching_rules(self, envelope: Mapping[str, Any]) -> list[str]:
-        """Logical ids of the deployed rules, in their present state, that would see this envelope."""
+        """Logical ids of the deployed rules that, in their present state, would see this."""
         return self._pump.matching(envelope)
 
     def queue_depth(self, logical_id: str) -> int:
@@ -387,7 +396,7 @@ class Cloud:
             for message in (queue.dead_letter_queue or queue)._messages
         ]
 
-    # --- inside -----------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     def _queue(self, logical_id: str) -> Queue:
         name = self.resource(logical_id).rsplit("/", 1)[-1]
@@ -407,7 +416,9 @@ class Cloud:
 
     def _boto3(self, identity: Identity) -> boto3.Session:
         if identity.access_key not in self._sessions:
-            self._sessions[identity.access_key] = make_session(identity.access_key, self.region)
+            self._sessions[identity.access_key] = make_session(
+                self._gate.answer, identity.access_key, self.region
+            )
         return self._sessions[identity.access_key]
 
     def _assume_roles(self, session: boto3.Session) -> None:
@@ -433,7 +444,7 @@ class Cloud:
         if not isinstance(name, str):
             return name
         if name == "inprocess":
-            return InProcess(root, self.region, self.clock, self._credentials_of)
+            return InProcess(root, self.region, self.clock, self._credentials_of, self._gate.answer)
         if name == "lambda":
             return LambdaRuntime(root, self.region, self._credentials_of)
         raise ValueError(f"no such runtime: {name}")
@@ -462,7 +473,7 @@ class Cloud:
             self._put_events(request.params["Entries"], answer["Entries"])
 
     def _note_findings(self, params: Mapping[str, Any]) -> None:
-        """Keep what is published on the stack's topic, as its machine-readable subscribers get it."""
+        """Keep what is published on the stack's topic, as a queue that subscribes gets it."""
         if params.get("TopicArn") != self.deployment.physical.get("FindingsTopic"):
             return
         for entry in params.get("PublishBatchRequestEntries", [params]):
@@ -502,7 +513,7 @@ class Cloud:
             backend.groups.pop(vpc_id, None)
             del backend.vpcs[vpc_id]
 
-    # --- the state just after deployment ----------------------------------------------------------------
+    # --- the state just after deployment ----------------------------------------------------------
 
     def _remember_deployed_state(self) -> None:
         ssm = ssm_backends[self.account][self.region]

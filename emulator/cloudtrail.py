@@ -3,12 +3,13 @@
 Three shapes of `requestParameters` and `responseElements` occur, all made from the request and the
 answer through the service's own model:
 
-* *flat*: EC2's old calls (CreateVpc, DeleteSubnet ...): lowerCamel keys, lists as `{"items": [...]}`;
-* *wrapped*: EC2's later calls: `{"<Op>Request": {...}}` as the query form spells it, repeated members
-  `{"tag": n, "content": ...}`, one an object and several a list, values typed by their look (so that an
-  owner id becomes a number), empty sets an empty string;
-* JSON services (Secrets Manager, Lambda ...): the API's members with a small first letter, secrets left
-  out.
+* *flat*: EC2's old calls (CreateVpc, DeleteSubnet ...): lowerCamel keys, lists as `{"items":
+  [...]}`;
+* *wrapped*: EC2's later calls: `{"<Op>Request": {...}}` as the query form spells it, repeated
+  members `{"tag": n, "content": ...}`, one an object and several a list, values typed by their look
+  (so that an owner id becomes a number), empty sets an empty string;
+* JSON services (Secrets Manager, Lambda ...): the API's members with a small first letter,
+  secrets left out.
 
 The fields are those of the CloudTrail user guide, "CloudTrail record contents", eventVersion 1.11.
 """
@@ -19,7 +20,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from botocore.model import Shape
 from moto.core.utils import get_service_model
 
 from emulator.callers import Identity
@@ -32,7 +32,8 @@ API_CALL = "AWS API Call via CloudTrail"
 SERVICE_EVENT = "AWS Service Event via CloudTrail"
 NETWORK_ACTIVITY = "AWS Network Activity Event via CloudTrail"
 
-# Services whose changes are recorded. Secrets Manager's reads are, too: they are what the guard judges.
+# Services whose changes are recorded. Secrets Manager's reads are, too: they are what the guard
+# judges.
 RECORDED = {
     "cloudformation",
     "ec2",
@@ -156,7 +157,7 @@ def is_recorded(service: str, action: str) -> bool:
     return service in READS_RECORDED or not is_read_only(action)
 
 
-# --- records ------------------------------------------------------------------------------------
+# --- records --------------------------------------------------------------------------------------
 
 
 def records_of(
@@ -184,21 +185,21 @@ def records_of(
     )
     records = [first]
     if request.action == "BatchGetSecretValue" and "Error" not in answer:
-        for value in answer.get("SecretValues", []):
-            records.append(
-                _record(
-                    "secretsmanager",
-                    "GetSecretValue",
-                    identity,
-                    now,
-                    request_id,
-                    user_agent=request.user_agent,
-                    error=None,
-                    parameters={"secretId": value["ARN"]},
-                    elements=None,
-                    secret_arn=value["ARN"],
-                )
+        records += [
+            _record(
+                "secretsmanager",
+                "GetSecretValue",
+                identity,
+                now,
+                request_id,
+                user_agent=request.user_agent,
+                error=None,
+                parameters={"secretId": value["ARN"]},
+                elements=None,
+                secret_arn=value["ARN"],
             )
+            for value in answer.get("SecretValues", [])
+        ]
     return records
 
 
@@ -281,7 +282,7 @@ def _error_code(service: str, code: str) -> str:
     return "AccessDenied" if code == "AccessDeniedException" else code
 
 
-# --- what was asked, what was answered -------------------------------------------------------------
+# --- what was asked, what was answered ------------------------------------------------------------
 
 
 def _request_parameters(request: ApiRequest) -> Any:
@@ -330,8 +331,8 @@ def _shown(value: Any) -> Any:
     return value
 
 
-def _plain(shape: Shape | None, value: Any) -> Any:
-    """A value of a JSON or query service: small first letters; members marked secret are left out."""
+def _plain(shape: Any, value: Any) -> Any:
+    """A value of a JSON or query service: small first letters, and no secret members."""
     if shape is None:
         return None
     if shape.type_name == "structure" and isinstance(value, Mapping):
@@ -351,7 +352,8 @@ def _plain(shape: Shape | None, value: Any) -> Any:
 
 def _flat_request(request: ApiRequest) -> dict[str, Any]:
     flat: dict[str, Any] = {}
-    for name, member in request.operation.input_shape.members.items():
+    shape: Any = request.operation.input_shape
+    for name, member in shape.members.items():
         if name not in request.params or name == "DryRun":
             continue
         key = _small(member.serialization.get("name", name))
@@ -364,7 +366,7 @@ def _flat_request(request: ApiRequest) -> dict[str, Any]:
     return flat
 
 
-def _flat_list(name: str, shape: Shape, values: list[Any]) -> dict[str, Any]:
+def _flat_list(name: str, shape: Any, values: list[Any]) -> dict[str, Any]:
     if name == "TagSpecifications":
         return {
             "items": [
@@ -382,7 +384,7 @@ def _flat_list(name: str, shape: Shape, values: list[Any]) -> dict[str, Any]:
     return {"items": [{key: value} for value in values]}
 
 
-def _flat(shape: Shape, value: Any) -> Any:
+def _flat(shape: Any, value: Any) -> Any:
     if shape.type_name == "structure":
         flat: dict[str, Any] = {}
         for name, member in shape.members.items():
@@ -438,7 +440,7 @@ def _typed(text: Any) -> Any:
     return int(text) if re.fullmatch(r"-?\d+", text) else text
 
 
-def _wrapped(shape: Shape, value: Any) -> Any:
+def _wrapped(shape: Any, value: Any) -> Any:
     if shape.type_name == "structure":
         always = _ALWAYS_SHOWN.get(shape.name, ())
         return {
@@ -454,11 +456,11 @@ def _wrapped(shape: Shape, value: Any) -> Any:
     return _typed(value)
 
 
-# --- events without a call ----------------------------------------------------------------------------
+# --- events without a call ------------------------------------------------------------------------
 
 
 def envelope(record: Mapping[str, Any], detail_type: str | None = None) -> dict[str, Any]:
-    """A record as EventBridge delivers it; the detail-type follows from `eventType` unless given."""
+    """A record as EventBridge delivers it; `eventType` gives the detail-type unless given."""
     by_type = {
         "AwsApiCall": API_CALL,
         "AwsServiceEvent": SERVICE_EVENT,
@@ -480,7 +482,7 @@ def envelope(record: Mapping[str, Any], detail_type: str | None = None) -> dict[
 def service_event(
     name: str, secret_arn: str, region: str, account: str, now: datetime
 ) -> dict[str, Any]:
-    """The record of a Secrets Manager service event: RotationSucceeded, StartSecretVersionDelete ...
+    """The record of a Secrets Manager service event: RotationSucceeded and its like.
 
     The rotation events name the secret in `additionalEventData.SecretId`, the others in `.ARN`.
     """
@@ -518,10 +520,10 @@ def network_activity(
     *,
     owner: str | None = None,
 ) -> dict[str, Any]:
-    """The record that an endpoint's owner gets when its policy refuses a request to Secrets Manager.
+    """The record that an endpoint's owner gets when its policy refuses a request.
 
-    `owner` is the endpoint's account (the caller's unless given). Of a caller of another account only
-    type, principal and account are shown ("Network activity events", CloudTrail user guide).
+    `owner` is the endpoint's account (the caller's unless given). Of a caller of another account
+    only type, principal and account are shown ("Network activity events", CloudTrail user guide).
     """
     owner = owner or identity.account
     who = identity.user_identity()

@@ -1,7 +1,7 @@
 """From an event to the functions: rules to targets, queues to functions, retries and dead letters.
 
-One thread, one thing at a time, in a fixed order, on virtual time: what waits (a batch window, a delay,
-a visibility timeout, a retry) is reached by skipping the clock.
+One thread, one thing at a time, in a fixed order, on virtual time: what waits (a batch window, a
+delay, a visibility timeout, a retry) is reached by skipping the clock.
 """
 
 import json
@@ -13,10 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from moto.events import events_backends
-from moto.events.models import Rule
-from moto.sqs import sqs_backends
-from moto.sqs.models import Message, Queue
+from moto.events.models import Rule, events_backends
+from moto.sqs.models import Message, Queue, sqs_backends
 
 from emulator.clock import Clock
 from emulator.deploy import Deployment, FunctionSpec, QueueMapping
@@ -26,7 +24,8 @@ from emulator.runtime import Invocation, Runtime
 MAX_ROUNDS = 2000
 MAX_INVOCATIONS = 250
 
-# "Lambda waits one minute before the first retry, and two minutes before the second" (invocation-async).
+# "Lambda waits one minute before the first retry, and two minutes before the second"
+# (invocation-async).
 ASYNC_BACKOFF = (60, 120)
 
 
@@ -100,7 +99,7 @@ class Pump:
             self._deliver(self._bus.popleft())
 
     def settle(self, until: datetime | None = None) -> list[Happening]:
-        """Do all that is due, skipping over waits, until nothing is; then go on to `until`, if given.
+        """Do all that is due, skipping over waits, until nothing is; then go on to `until`.
 
         Schedules fire when their time comes by `until`, or has come already. Raises NotQuiescent.
         """
@@ -125,7 +124,7 @@ class Pump:
         """Fire a scheduled rule now, whatever its expression says."""
         self._fire(self._rule(self.deployment.resource(logical_id)))
 
-    # --- one step -----------------------------------------------------------------------------------
+    # --- one step ---------------------------------------------------------------------------------
 
     def _step(self) -> bool:
         """Do the first thing that is due; False when nothing is."""
@@ -159,7 +158,7 @@ class Pump:
     def _tell(self, what: str, subject: str = "", seconds: float = 0.0) -> None:
         self.happenings.append(Happening(what, self.clock.now(), seconds, subject))
 
-    # --- rules ----------------------------------------------------------------------------------------
+    # --- rules ------------------------------------------------------------------------------------
 
     def _rules(self) -> dict[str, Rule]:
         backend = events_backends[self.deployment.account][self.deployment.region]
@@ -192,7 +191,7 @@ class Pump:
                 self._send(rule, target, envelope)
 
     def _send(self, rule: Rule, target: Mapping[str, Any], event: dict[str, Any]) -> None:
-        """One event to one target; what can never be delivered goes to the target's dead-letter queue."""
+        """One event to one target, or to the target's dead-letter queue if that cannot be."""
         payload = json.loads(target["Input"]) if "Input" in target else event
         arn, service = target["Arn"], target["Arn"].split(":")[2]
         if service == "sqs":
@@ -241,7 +240,7 @@ class Pump:
         else:
             self._tell(f"event lost: the rule may not send to {dead_letters}", rule.name)
 
-    # --- schedules ------------------------------------------------------------------------------------
+    # --- schedules --------------------------------------------------------------------------------
 
     def _schedule_times(self) -> dict[str, datetime]:
         """When each enabled rate schedule is due next. Cron schedules are only fired by hand."""
@@ -270,7 +269,7 @@ class Pump:
         for target in rule.targets:
             self._send(rule, target, event)
 
-    # --- functions --------------------------------------------------------------------------------------
+    # --- functions --------------------------------------------------------------------------------
 
     def run(self, function: FunctionSpec, event: Mapping[str, Any]) -> Invocation:
         """Run a function once, and write it down."""
@@ -333,7 +332,7 @@ class Pump:
             },
         }
 
-    # --- queues -----------------------------------------------------------------------------------------
+    # --- queues -----------------------------------------------------------------------------------
 
     def _queue(self, arn_or_name: str) -> Queue | None:
         queues = sqs_backends[self.deployment.account][self.deployment.region].queues
@@ -350,7 +349,7 @@ class Pump:
         )
 
     def _mapping_due(self, mapping: QueueMapping) -> datetime | None:
-        """When the next batch is handed over: the window after its first message, or a full batch."""
+        """When the next batch is handed over: once full, or a window after its first message."""
         queue = self._queue(mapping.queue)
         if queue is None or not mapping.enabled:
             return None
@@ -362,7 +361,7 @@ class Pump:
         return times[0] + timedelta(seconds=mapping.window)
 
     def _poll(self, mapping: QueueMapping) -> None:
-        """Receive a batch, run the function, delete what succeeded; the rest stays for its visibility."""
+        """Receive a batch, run the function, delete what succeeded; the rest comes back."""
         backend = sqs_backends[self.deployment.account][self.deployment.region]
         queue = backend.get_queue(mapping.queue)
         before = len(queue._messages)
@@ -394,8 +393,8 @@ class Pump:
 def failed_ids(invocation: Invocation, ids: Sequence[str], *, partial: bool) -> set[str]:
     """Which messages of a batch go back (services-sqs-errorhandling).
 
-    A run that failed, a response that is malformed or that names an unknown message: all of them. No
-    response, an empty one, or no partial responses asked for: none.
+    A run that failed, a response that is malformed or that names an unknown message: all of them.
+    No response, an empty one, or no partial responses asked for: none.
     """
     if invocation.error is not None:
         return set(ids)

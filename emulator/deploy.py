@@ -1,9 +1,9 @@
 """The repository's own template, deployed into moto through CloudFormation.
 
 aws-sam-translator turns the SAM template into CloudFormation, offline, as the service does; moto
-creates the stack. moto skips resource types that it does not know, silently: what the project needs of
-them (subscriptions, policies) is read from the transformed template, with every `Ref` and `GetAtt`
-resolved against the deployed stack, and put there or honoured by the pump.
+creates the stack. moto skips resource types that it does not know, silently: what the project needs
+of them (subscriptions, policies) is read from the transformed template, with every `Ref` and
+`GetAtt` resolved against the deployed stack, and put there or honoured by the pump.
 """
 
 import base64
@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from moto.cloudformation import cloudformation_backends
+from moto.cloudformation.models import cloudformation_backends
 from moto.cloudformation.parsing import ResourceMap, clean_json, get_model_map
-from moto.dynamodb import dynamodb_backends
-from moto.sns import sns_backends
-from moto.sqs import sqs_backends
+from moto.dynamodb.models import dynamodb_backends
+from moto.sns.models import sns_backends
+from moto.sqs.models import sqs_backends
+from samtranslator.translator.managed_policy_translator import ManagedPolicyLoader
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
@@ -177,11 +178,14 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-# --- transform -------------------------------------------------------------------------------------
+# --- transform ------------------------------------------------------------------------------------
 
 
-class _ManagedPolicies:
+class _ManagedPolicies(ManagedPolicyLoader):
     """Names of AWS's managed policies, which the translator would ask IAM for."""
+
+    def __init__(self) -> None:
+        """The parent's wants a client."""
 
     def load(self) -> dict[str, str]:
         names = ("service-role/AWSLambdaBasicExecutionRole", "AWSXRayDaemonWriteAccess")
@@ -206,7 +210,7 @@ def transformed(template: Path, parameters: Mapping[str, str], region: str) -> J
 
 
 def _point_at_artifacts(document: Json) -> None:
-    """Local paths as `sam package` would leave them: the functions are run from here, not from S3."""
+    """Local paths as `sam package` would leave them. Functions are run from the folder, not S3."""
     function = document.get("Globals", {}).get("Function", {})
     if "CodeUri" in function:
         function["CodeUri"] = ARTIFACTS
@@ -217,7 +221,7 @@ def _point_at_artifacts(document: Json) -> None:
                 properties[name] = ARTIFACTS
 
 
-# --- create ----------------------------------------------------------------------------------------
+# --- create ---------------------------------------------------------------------------------------
 
 
 def deploy(
@@ -348,33 +352,34 @@ def _environment_text(value: Any) -> str:
 def _complete(deployment: Deployment) -> None:
     """Put what moto's CloudFormation leaves out: subscriptions, topic and queue policies, TTL."""
     region, account = deployment.region, deployment.account
-    sns = sns_backends[account][region]
     for logical_id, properties in deployment.of_type("AWS::SNS::Subscription").items():
-        subscription = sns.subscribe(
-            properties["TopicArn"], properties["Endpoint"], properties["Protocol"]
-        )
-        deployment.physical[logical_id] = subscription.arn
-        for name in ("FilterPolicy", "FilterPolicyScope", "RedrivePolicy"):
-            if name in properties:
-                value = properties[name]
-                text = value if isinstance(value, str) else json.dumps(value)
-                sns.set_subscription_attributes(subscription.arn, name, text)
-        if str(properties.get("RawMessageDelivery", False)).lower() == "true":
-            sns.set_subscription_attributes(subscription.arn, "RawMessageDelivery", "true")
-        endpoint = properties["Endpoint"]
-        if properties["Protocol"] == "sqs" and not deployment.may_send(
-            "sns.amazonaws.com", properties["TopicArn"], endpoint
-        ):
-            raise DeploymentFailed(f"{logical_id}: the queue's policy does not let the topic send")
+        _subscribe(deployment, logical_id, properties)
     for properties in deployment.of_type("AWS::SQS::QueuePolicy").values():
         for url in properties["Queues"]:
             queue = sqs_backends[account][region].get_queue(url.rsplit("/", 1)[-1])
             queue.policy = json.dumps(properties["PolicyDocument"])
     for properties in deployment.of_type("AWS::SNS::TopicPolicy").values():
         for topic in properties["Topics"]:
-            sns.topics[topic].policy = json.dumps(properties["PolicyDocument"])
+            policy = json.dumps(properties["PolicyDocument"])
+            sns_backends[account][region].topics[topic].policy = policy
     for logical_id, properties in deployment.of_type("AWS::DynamoDB::Table").items():
-        if "TimeToLiveSpecification" in properties:
+        if ttl := properties.get("TimeToLiveSpecification"):
             name = deployment.physical[logical_id]
-            ttl = properties["TimeToLiveSpecification"]
             dynamodb_backends[account][region].update_time_to_live(name, ttl)
+
+
+def _subscribe(deployment: Deployment, logical_id: str, properties: Json) -> None:
+    """Raises DeploymentFailed where messages would never arrive: AWS would only lose them."""
+    topic, endpoint, protocol = (properties[key] for key in ("TopicArn", "Endpoint", "Protocol"))
+    if protocol == "sqs" and not deployment.may_send("sns.amazonaws.com", topic, endpoint):
+        raise DeploymentFailed(f"{logical_id}: the queue's policy does not let the topic send")
+    sns = sns_backends[deployment.account][deployment.region]
+    subscription = sns.subscribe(topic, endpoint, protocol)
+    deployment.physical[logical_id] = subscription.arn
+    for name in ("FilterPolicy", "FilterPolicyScope", "RedrivePolicy"):
+        if name in properties:
+            value = properties[name]
+            text = value if isinstance(value, str) else json.dumps(value)
+            sns.set_subscription_attributes(subscription.arn, name, text)
+    if str(properties.get("RawMessageDelivery", False)).lower() == "true":
+        sns.set_subscription_attributes(subscription.arn, "RawMessageDelivery", "true")

@@ -3,8 +3,8 @@
 The operators and their words are those of "Comparison operators for use in event patterns" in the
 EventBridge user guide (eb-create-pattern-operators); arrays behave as in "Array matching"
 (eb-event-patterns-arrays): a pattern matches an array when any element matches, and the parts of a
-nested pattern must be met by *one* element of an array of objects. Operators look at leaves only, so
-`exists: false` also matches a field that holds an object (github.com/aws/event-ruler).
+nested pattern must be met by *one* element of an array of objects. Operators look at leaves only,
+so `exists: false` also matches a field that holds an object (github.com/aws/event-ruler).
 """
 
 import json
@@ -38,7 +38,7 @@ class InvalidPattern(ValueError):
     """The pattern would be refused by PutRule with InvalidEventPatternException."""
 
 
-# --- one value against one filter -------------------------------------------------------------
+# --- one value against one filter -----------------------------------------------------------------
 
 
 def _same(expected: Any) -> Predicate:
@@ -188,7 +188,7 @@ def _filter(option: Any) -> Predicate:
     return _OPERATORS[operator](operand)
 
 
-# --- a pattern against an event ---------------------------------------------------------------
+# --- a pattern against an event -------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,15 +287,15 @@ def matches(pattern: Mapping[str, Any] | str, event: Mapping[str, Any]) -> bool:
     return _compiled(pattern if isinstance(pattern, str) else json.dumps(pattern)).matches(event)
 
 
-# --- rules --------------------------------------------------------------------------------------
+# --- rules ----------------------------------------------------------------------------------------
 
 
 def state_admits(state: str, event: Mapping[str, Any]) -> bool:
     """Whether a rule in this state is shown the event at all.
 
-    Of the events that come through CloudTrail, a plain `ENABLED` rule never sees read-only management
-    events (eb-service-event-cloudtrail): those marked `readOnly`, and those named Get, List or
-    Describe. Raises ValueError for a state that does not exist.
+    Of the events that come through CloudTrail, a plain `ENABLED` rule never sees read-only
+    management events (eb-service-event-cloudtrail): those marked `readOnly`, and those named Get,
+    List or Describe. Raises ValueError for a state that does not exist.
     """
     if state not in STATES:
         raise ValueError(f"no such rule state: {state}")

@@ -1,13 +1,14 @@
-"""What a function's process runs instead of `python -m awslambdaric`: the same, on the cloud's clock.
+"""What a function's process runs: `python -m awslambdaric`, on the embedded cloud's clock.
 
-Before each invocation the difference between the embedded cloud's time and the host's is read from the
-file that EMULATOR_CLOCK names. Imports nothing of the project: the process has none of it.
+Before each invocation the difference between the embedded cloud's time and the host's is read from
+the file that EMULATOR_CLOCK names. Imports nothing of the project: the process has none of it.
 """
 
 import os
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import time_machine
 from awslambdaric import __main__ as runtime
@@ -25,10 +26,8 @@ def _set_clock() -> None:
 def _follow_the_clock() -> None:
     wait = LambdaRuntimeClient.wait_next_invocation
 
-    def wait_next_invocation(
-        self: LambdaRuntimeClient, *args: object, **settings: object
-    ) -> object:
-        request = wait(self, *args, **settings)
+    def wait_next_invocation(self: Any, *args: Any, **settings: Any) -> Any:
+        request: Any = wait(self, *args, **settings)
         _set_clock()
         # The emulator gives the deadline in the host's time.
         request.deadline_time_in_ms = int(request.deadline_time_in_ms) + int(
@@ -36,11 +35,12 @@ def _follow_the_clock() -> None:
         )
         return request
 
-    LambdaRuntimeClient.wait_next_invocation = wait_next_invocation
+    client: Any = LambdaRuntimeClient
+    client.wait_next_invocation = wait_next_invocation
 
 
 if __name__ == "__main__":
-    # The folder of this file is first on the path; the function's own code comes before the runtime.
+    # The folder of this file is first on the path; the function's code comes before the runtime.
     sys.path.append(sys.path.pop(0))
     _set_clock()
     _follow_the_clock()

@@ -1,7 +1,8 @@
 """What moto does on its own that the embedded cloud does itself: switched off, once per process.
 
-moto delivers events and polls queues at the moment of the call and without regard to states, windows
-and failures; it runs functions in Docker. The pump does all of that on virtual time instead.
+moto delivers events and polls queues at the moment of the call and without regard to states,
+windows and failures; it runs functions in Docker. The pump does all of that on virtual time
+instead.
 """
 
 import json
@@ -16,6 +17,7 @@ from moto.cloudformation import parsing
 from moto.core.exceptions import JsonRESTError
 from moto.ec2.models import EC2Backend
 from moto.events.models import EventsBackend, Rule
+from moto.sqs.models import sqs_backends
 
 from emulator import eventbridge
 
@@ -37,7 +39,7 @@ def install() -> None:
     Rule.send_to_targets = lambda self, original_event, transform_input=True: None
     # Two warnings for each resource that moto skips; the deployment lists them itself.
     logging.getLogger("moto").setLevel(logging.ERROR)
-    parsing.warnings = SimpleNamespace(warn=lambda *args, **kwargs: None)
+    setattr(parsing, "warnings", SimpleNamespace(warn=lambda *args, **kwargs: None))  # noqa: B010
     _validate_rules()
     _refuse_aws_sources()
     _leave_queues_alone()
@@ -48,7 +50,7 @@ def install() -> None:
 def _validate_rules() -> None:
     original = EventsBackend.put_rule
 
-    def put_rule(self: EventsBackend, name: str, **settings: Any) -> Rule:
+    def put_rule(self: Any, name: str, **settings: Any) -> Rule:
         pattern, state = settings.get("event_pattern"), settings.get("state")
         if pattern:
             try:
@@ -61,7 +63,8 @@ def _validate_rules() -> None:
             raise JsonRESTError("ValidationException", f"Invalid rule state: {state}")
         return original(self, name, **settings)
 
-    EventsBackend.put_rule = put_rule
+    backend: Any = EventsBackend
+    backend.put_rule = put_rule
 
 
 def _refuse_aws_sources() -> None:
@@ -86,8 +89,6 @@ def _leave_queues_alone() -> None:
 
     def create_event_source_mapping(self: LambdaBackend, spec: dict[str, Any]) -> Any:
         mapping = original(self, spec)
-        from moto.sqs import sqs_backends
-
         for queue in sqs_backends[self.account_id][self.region_name].queues.values():
             queue.lambda_event_source_mappings.clear()
         return mapping
@@ -107,7 +108,9 @@ def _run_functions_here() -> None:
 
 
 def _own_subnets_are_no_default_ones() -> None:
-    """Moto takes the first subnet of a zone for the default one; without a default VPC, that is ours."""
+    """Moto takes the first subnet of a zone for the default one; without a default VPC, that is
+    ours.
+    """
     original = EC2Backend.create_subnet
 
     def create_subnet(self: EC2Backend, vpc_id: str, *args: Any, **settings: Any) -> Any:

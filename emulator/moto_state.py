@@ -4,15 +4,17 @@ from typing import Any
 
 from moto.core.base_backend import BackendDict
 
+_all: Any = BackendDict
+
 type Kept = list[tuple[Any, dict[str, Any]]]
 
 
 def put_aside() -> Kept:
     """Leave moto as if nothing had ever been created; returns what was there."""
-    kept = [(backends, dict(backends.items())) for backends in BackendDict._instances]
+    kept = [(backends, dict(backends.items())) for backends in _all._instances]
     for backends, _ in kept:
         backends.clear()
-    BackendDict._instances.clear()
+    _all._instances.clear()
     return kept
 
 
@@ -21,4 +23,4 @@ def put_back(kept: Kept) -> None:
     put_aside()
     for backends, content in kept:
         backends.update(content)
-        BackendDict._instances.append(backends)
+        _all._instances.append(backends)

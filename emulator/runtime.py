@@ -76,7 +76,9 @@ class Runtime(Protocol):
 def lambda_environment(
     function: FunctionSpec, region: str, credentials: Mapping[str, str]
 ) -> dict[str, str]:
-    """The variables that Lambda defines, and the function's own ("Defined runtime environment variables")."""
+    """The variables that Lambda defines, and the function's own ("Defined runtime environment
+    variables").
+    """
     return {
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,

@@ -1,8 +1,9 @@
 """Functions run in this process: fast, debuggable, on virtual time.
 
-Each function gets a world of its own, as in its own Lambda sandbox: its modules are imported anew, its
-environment variables hold while it runs, and boto3's default session has the credentials of its role.
-`time.sleep` skips virtual time, and a run that goes past its timeout in virtual time is cut short.
+Each function gets a world of its own, as in its own Lambda sandbox: its modules are imported anew,
+its environment variables hold while it runs, and boto3's default session has the credentials of its
+role. `time.sleep` skips virtual time, and a run that goes past its timeout in virtual time is cut
+short.
 """
 
 import importlib
@@ -27,7 +28,7 @@ import boto3
 from emulator.clock import Clock
 from emulator.deploy import FunctionSpec
 from emulator.runtime import Outcome, lambda_environment
-from emulator.sessions import make_session
+from emulator.sessions import Gate, make_session
 
 # Third-party modules that keep state at module level which sandboxes do not share.
 _STATEFUL = ("aws_lambda_powertools.utilities.parameters",)
@@ -106,11 +107,13 @@ class InProcess:
         region: str,
         clock: Clock,
         credentials: Callable[[FunctionSpec], Mapping[str, str]],
+        gate: Gate,
     ) -> None:
         self._root = root
         self._region = region
         self._clock = clock
         self._credentials = credentials
+        self._gate = gate
         self._warm: dict[str, _Sandbox] = {}
         self._sessions: dict[str, boto3.Session] = {}
         self._code = root / "functions"
@@ -134,7 +137,7 @@ class InProcess:
             self._warm.pop(function.logical_id, None)
             message = f"Task timed out after {function.timeout:.2f} seconds"
             return Outcome(error=message, error_type="Sandbox.Timedout", output=_OUTPUT.take())
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - Lambda tells of any of them
             trace = "".join(traceback.format_exception(error))
             kind = type(error).__name__
             return Outcome(error=str(error), error_type=kind, trace=trace, output=_OUTPUT.take())
@@ -178,7 +181,7 @@ class InProcess:
         return sandbox
 
     def _session(self, function: FunctionSpec) -> boto3.Session:
-        """The function's default session. It outlives the sandbox: clients keep nothing of a run."""
+        """The default session. It outlives the sandbox: clients keep nothing of a run."""
         if function.logical_id not in self._sessions:
             self._sessions[function.logical_id] = self._make_session(function)
         return self._sessions[function.logical_id]
@@ -186,7 +189,11 @@ class InProcess:
     def _make_session(self, function: FunctionSpec) -> boto3.Session:
         keys = self._credentials(function)
         return make_session(
-            keys["AccessKeyId"], self._region, keys["SecretAccessKey"], keys["SessionToken"]
+            self._gate,
+            keys["AccessKeyId"],
+            self._region,
+            keys["SecretAccessKey"],
+            keys["SessionToken"],
         )
 
     def _is_own(self, module: str) -> bool:

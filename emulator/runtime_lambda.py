@@ -1,8 +1,8 @@
 """Functions run as built: `sam build`'s artefacts under AWS's Lambda Runtime Interface Emulator.
 
-One process per function, started when it is first called, one call at a time (the emulator panics on a
-second one). The function sees what Lambda gives it and nothing of this environment: its code, its
-layers, its variables, Python's standard library and AWS's runtime client. Its clock follows the
+One process per function, started when it is first called, one call at a time (the emulator panics
+on a second one). The function sees what Lambda gives it and nothing of this environment: its code,
+its layers, its variables, Python's standard library and AWS's runtime client. Its clock follows the
 embedded cloud's. The emulator comes with SAM CLI ("Testing Lambda container images locally").
 """
 
@@ -20,6 +20,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ _RUNTIME_MODULES = (
 
 
 class NotBuilt(RuntimeError):
-    """There is no build, or no Runtime Interface Emulator; the message says which command makes it."""
+    """There is nothing to run, or nothing to run it with; the message says what makes it."""
 
 
 @dataclass(slots=True)
@@ -66,10 +67,8 @@ class _Process:
 
     def kill(self) -> None:
         # The group: on a panic the emulator leaves its Python child behind.
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
 
 
@@ -144,7 +143,7 @@ class LambdaRuntime:
             if there != wanted:
                 raise NotBuilt(f"the build of {logical_id} is not of this code: run make build")
 
-    # --- sandboxes ------------------------------------------------------------------------------------
+    # --- sandboxes --------------------------------------------------------------------------------
 
     def _start(self, function: FunctionSpec) -> _Process:
         port, api_port = _free_port(), _free_port()

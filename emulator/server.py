@@ -1,8 +1,8 @@
 """moto's server on a loopback port, behind a gate that knows every call.
 
 The gate names the caller and the call, makes planned faults happen, counts calls, and writes
-CloudTrail records. What moto cannot serve is a bug of the emulator: the caller sees `EmulatorBug`, and
-so does whoever looks at the cloud next.
+CloudTrail records. What moto cannot serve is a bug of the emulator: the caller sees `EmulatorBug`,
+and so does whoever looks at the cloud next.
 """
 
 import socket
@@ -38,7 +38,7 @@ class EmulatorBug(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One API call that was served. `function` is a function's logical id, None for other callers."""
+    """One API call. `function` is the logical id of the function that made it, if one did."""
 
     principal: str
     function: str | None
@@ -51,7 +51,7 @@ class Call:
 
     @property
     def iam_action(self) -> str:
-        """The IAM action that allows the call: batches, for one, are allowed by the single call's."""
+        """The IAM action that allows the call: for a batch, that of the single call."""
         name = f"{self.service}:{self.action}"
         return _IAM_ACTIONS.get(name, name)
 
@@ -94,12 +94,22 @@ class Gate:
     on_records: Callable[[list[dict[str, Any]]], None]
     on_answer: Callable[[ApiRequest, dict[str, Any]], None]
     _moto: DomainDispatcherApplication = field(
-        default_factory=lambda: DomainDispatcherApplication(create_backend_app)
+        default_factory=lambda: _Dispatcher(create_backend_app)
     )
     _book: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        try:
+            response = self.answer(environ, body)
+        except AnswerLost:
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            raise ConnectionAbortedError("the answer is lost, as planned") from None
+        start_response(f"{response.status} Answered", response.headers)
+        return [response.body]
+
+    def answer(self, environ: Environ, body: bytes) -> ApiResponse:
+        """Serve one request. Raises AnswerLost where a fault was planned to lose the answer."""
         request, identity, request_id = None, None, str(uuid.uuid4())
         try:
             request = identify(environ, body)
@@ -108,15 +118,11 @@ class Gate:
             else:
                 identity = self.callers.of(request.access_key, self.now())
                 response = self._answer(request, identity, environ, body, request_id)
-        except _Lost:
-            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-            raise ConnectionAbortedError("the answer is lost, as planned") from None
+        except AnswerLost:
+            raise
         except Exception as error:  # noqa: BLE001 - the boundary: whatever moto raises is told as a bug
             response = self._bug(environ, request, identity, error, request_id)
-        start_response(
-            f"{response.status} {'OK' if response.status < 300 else 'Error'}", response.headers
-        )
-        return [response.body]
+        return response
 
     def _answer(
         self,
@@ -143,7 +149,7 @@ class Gate:
                 )
         self._enter(request, identity, response, request_id, fault)
         if fault and fault.when == "lost":
-            raise _Lost
+            raise AnswerLost
         return _refusal(request, fault, request_id) if fault and fault.when == "after" else response
 
     def _serve(self, environ: Environ, body: bytes) -> ApiResponse:
@@ -216,8 +222,21 @@ LISTENED = {("sns", "Publish"), ("sns", "PublishBatch"), ("events", "PutEvents")
 """Calls whose answers the cloud wants to see although they are not recorded."""
 
 
-class _Lost(Exception):
-    """The connection is to be cut."""
+class _Dispatcher(DomainDispatcherApplication):
+    """moto's, which tries some 150 patterns for each request, with a memory."""
+
+    def __init__(self, create_app: Callable[[Any], Any]) -> None:
+        super().__init__(create_app)
+        self._known: dict[str | None, Any] = {}
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        if host not in self._known:
+            self._known[host] = super().get_backend_for_host(host)
+        return self._known[host]
+
+
+class AnswerLost(Exception):
+    """The request was served, and the connection is to be cut."""
 
 
 def _refusal(request: ApiRequest, fault: Fault, request_id: str) -> ApiResponse:

@@ -1,7 +1,7 @@
 """A Slack incoming webhook on a loopback port, with Slack's answers and Slack's limits.
 
-Limits: "Block Kit" reference (50 blocks, 3,000 characters in a section, 10 fields of 2,000, 150 in a
-header, 10 elements in a context) and "Rate limits" (429 with Retry-After).
+Limits: "Block Kit" reference (50 blocks, 3,000 characters in a section, 10 fields of 2,000, 150 in
+a header, 10 elements in a context) and "Rate limits" (429 with Retry-After).
 """
 
 import json
@@ -80,7 +80,7 @@ class Slack:
         delay: float = 0.0,
         cut: bool = False,
     ) -> None:
-        """Answer the next posts like this: `delay` in real seconds first, `cut` without an answer."""
+        """Answer the next posts like this: after `delay` real seconds, or not at all (`cut`)."""
         self._answers.extend([Answer(status, headers or {}, body, delay, cut)] * times)
 
     def reset(self) -> None:

@@ -1,4 +1,6 @@
-"""What an HTTP request to AWS asks, and answers in AWS's words, for every protocol that moto serves."""
+"""What an HTTP request to AWS asks, and answers in AWS's words, for every protocol that moto
+serves.
+"""
 
 import json
 import re
@@ -56,7 +58,8 @@ class ApiResponse:
             "headers": HeadersDict(self.headers),
             "body": self.body,
         }
-        return parser.parse(answer, request.operation.output_shape)
+        shape: Any = request.operation.output_shape  # None where there is nothing to read
+        return parser.parse(answer, shape)
 
 
 def identify(environ: Mapping[str, Any], body: bytes) -> ApiRequest | None:

@@ -90,7 +90,12 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     Raises GetParameterError or BadWebhook before anything is posted: then all of it goes back.
     """
     records: Sequence[Mapping[str, Any]] = event["Records"]
-    failed = deliver(records, webhook_url(), context)
+    try:
+        url = webhook_url()
+    except (GetParameterError, BadWebhook):
+        metrics.add_metric("MessagesRetried", MetricUnit.Count, len(records))
+        raise
+    failed = deliver(records, url, context)
     metrics.add_metric("MessagesPosted", MetricUnit.Count, len(records) - len(failed))
     metrics.add_metric("MessagesRetried", MetricUnit.Count, len(failed))
     return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in failed]}

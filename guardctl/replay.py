@@ -25,10 +25,17 @@ from rich.progress import track
 from rich.table import Table
 
 from guard.alert import fingerprint, principal, unreadable
-from guard.exceptions import ExceptionsError, Exemption, load
+from guard.exceptions import ExceptionsError, Exemption, load, name_of_secret
 from guard.finding import Severity
 from guard.judge import SECRETS_MANAGER, Inventory, Judgement, Verdict, judge
-from guard.record import Record, UnreadableRecord, from_envelope, parse, secret_id
+from guard.record import (
+    NotFromCloudTrail,
+    Record,
+    UnreadableRecord,
+    from_envelope,
+    parse,
+    secret_id,
+)
 from guardctl import trail
 
 FOUND, BAD_INPUT = 1, 2
@@ -131,6 +138,8 @@ def _judge_element(value: dict[str, Any], where: str, task: Task) -> News:
         return PassedOver(others=1)
     try:
         record = from_envelope(value) if enveloped else parse(value)
+    except NotFromCloudTrail:
+        return PassedOver(others=1)  # an archive of the bus holds other events too
     except UnreadableRecord as error:
         if source == SECRETS_MANAGER:
             return _unreadable(detail, str(error))
@@ -575,17 +584,16 @@ def _print_table(judged: Iterable[Judged], summary: Summary) -> None:
     deque(judged, maxlen=0)
     if not summary.occurrences:
         return
-    table = Table("Severity", "Verdict", "Count", "Who", "What", "Last seen", "Why", box=None)
+    table = Table("Severity", "Count", "Who, and why", "What", "Last seen", box=None)
     for one in summary.worst_first():
+        names = [name_of_secret(secret) for secret in _most(one.secrets, 3)]
         colour = _COLOURS.get(one.severity, "")
         table.add_row(
             f"[{colour}]{one.severity}[/]",
-            one.verdict,
             f"{one.count:,}",
-            escape(_printable(one.principal)),
-            escape(_printable(", ".join([*one.actions, *_most(one.secrets, 3)]))),
-            one.last_seen,
-            escape(_printable(one.cause)),
+            escape(_printable(f"{one.principal.split(':', 5)[-1]}: {one.verdict}. {one.cause}")),
+            escape(_printable(", ".join([*one.actions, *names]))),
+            one.last_seen.replace("T", " "),
         )
     _console().print(table, soft_wrap=False)
 

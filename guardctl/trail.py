@@ -15,7 +15,7 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
@@ -67,9 +67,11 @@ def read(stream: BinaryIO) -> Iterator[Element | Skipped | Broken]:
         window.fill(64)
         if records := _RECORDS.match(window.text, window.at):
             window.at = records.end()
-            yield from _array(window)
+            closed = yield from _array(window)
             if window.skip(_SPACE) and window.text[window.at] == "}":
                 window.at += 1
+            elif closed and not window.failure:
+                yield Broken(window.position(), "Expecting '}' after the records")
         elif window.text[window.at] == "[":
             window.at += 1
             yield from _array(window)
@@ -81,13 +83,13 @@ def read(stream: BinaryIO) -> Iterator[Element | Skipped | Broken]:
         yield Broken(window.position(), window.failure)
 
 
-def _array(window: "_Window") -> Iterator[Element | Skipped | Broken]:
-    """The elements up to the array's closing bracket; the window is behind it afterwards."""
+def _array(window: "_Window") -> Generator[Element | Skipped | Broken, None, bool]:
+    """The elements up to the array's closing bracket, and whether there was one."""
     separator = ""
     while window.skip(_SPACE_AND_COMMA):
         if window.text[window.at] == "]":
             window.at += 1
-            return
+            return True
         if separator and (skipped := window.skim(separator)):
             yield Skipped(skipped)
             continue
@@ -97,6 +99,7 @@ def _array(window: "_Window") -> Iterator[Element | Skipped | Broken]:
             yield element
     if not window.failure:
         yield Broken(window.position(), "the file ends inside a list")
+    return False
 
 
 def _element(window: "_Window") -> Iterator[Element | Skipped | Broken]:
@@ -133,6 +136,7 @@ class _Window:
         self.at = 0
         self.ended = False
         self.failure = ""
+        self._other_encoding = False  # somewhere in the file, bytes were not UTF-8
         self._parse_up_to = 0  # a run that ends here was found unfit to be skipped
         self._line = 1
         self._line_begins = 0  # where the line of `_counted` begins, before 0 if it was forgotten
@@ -144,7 +148,9 @@ class _Window:
             return False
         self._forget()
         try:
-            self.text += next(self.texts)
+            piece = next(self.texts)
+            self.text += piece
+            self._other_encoding |= not piece.isascii() and bool(_NOT_UTF8.search(piece))
         except StopIteration:
             self.ended = True
         except (OSError, EOFError, zlib.error) as error:
@@ -168,7 +174,7 @@ class _Window:
 
     def skim(self, separator: str) -> int:
         """Pass over whole records that are not about Secrets Manager; how many."""
-        if self.at < self._parse_up_to:
+        if self.at < self._parse_up_to or self._other_encoding:
             return 0
         self.fill(_BLOCK)
         end = min(self.at + _BLOCK, len(self.text))
@@ -198,7 +204,7 @@ class _Window:
                 raise _NotJson(reason, min(error.pos, len(self.text))) from error
             except RecursionError as error:
                 raise _NotJson("nested too deeply", self.at) from error
-            if _NOT_UTF8.search(self.text, self.at, end):
+            if self._other_encoding and _NOT_UTF8.search(self.text, self.at, end):
                 raise _NotJson("not UTF-8", end)
             self.at = end
             return value
@@ -239,7 +245,6 @@ def _are_records(run: str, count: int, *, one_a_line: bool) -> bool:
         run.count("{") == run.count("}")
         and run.count('"eventSource"') == count
         and (not one_a_line or run.count("\n") == count - 1)
-        and not _NOT_UTF8.search(run)
     )
 
 
@@ -249,6 +254,9 @@ def _texts(stream: BinaryIO) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
     packed = buffered.peek(2)[:2] == b"\x1f\x8b"
     source = gzip.GzipFile(fileobj=buffered) if packed else buffered
-    while piece := source.read1(_CHUNK):
-        yield decoder.decode(piece)
-    yield decoder.decode(b"", final=True)
+    try:
+        while piece := source.read1(_CHUNK):
+            yield decoder.decode(piece)
+        yield decoder.decode(b"", final=True)
+    finally:
+        buffered.detach()  # the file is its opener's to close

@@ -4,11 +4,15 @@ DryRun: moto heeds it in a few actions and carries the others out. AWS carries o
 DryRunOperation (here without looking at the other parameters: whether the caller may is all that
 AWS promises to check).
 
+Order: moto's server runs requests beside each other, so two could pass the same check. Here EC2
+handles one after another.
+
 Throttling: moto has none. AWS gives CreateVpcEndpoint, ModifyVpcEndpoint and DeleteVpcEndpoints a
 bucket of 4 requests that refills by 0.3 a second, per account and Region (ec2-api-throttling).
 Off unless `options.throttle` is set.
 """
 
+import threading
 import time
 from typing import Any
 
@@ -22,11 +26,17 @@ from .patching import Patches
 
 patches = Patches()
 
+_one_at_a_time = threading.RLock()
 _THROTTLED = {"CreateVpcEndpoint", "ModifyVpcEndpoint", "DeleteVpcEndpoints"}
 
 
 @patches.method(EC2BaseResponse)
 def call_action(moto: Any, request: Any) -> Any:
+    with _one_at_a_time:
+        return _handle(moto, request)
+
+
+def _handle(moto: Any, request: Any) -> Any:
     action = request._get_action()
     endpoint_states.advance(request.ec2_backend)
     if options.throttle and action in _THROTTLED and not _draw(request.ec2_backend, action):

@@ -1,20 +1,23 @@
 """Rotation and resource policies of secrets.
 
-moto changes a secret's rotation before it finds that the function is missing, blanks the stored
-function when a request names none, and makes a version without a value the current one when it
-rotates at once. AWS refuses first, falls back on the stored function, and moves AWSCURRENT only
-when the function does. moto stores any text as a resource policy, public ones too although
-BlockPublicPolicy was asked for, and has no ValidateResourcePolicy.
+moto changes a secret's rotation before it finds that the function is missing, fails the request
+when the function fails, blanks the stored function when a request names none, and makes a version
+without a value the current one when it rotates at once. AWS refuses first, answers before it calls
+the function, falls back on the stored one, and moves AWSCURRENT only when it does. moto stores any
+text as a resource policy, public ones too although BlockPublicPolicy was asked for, and has no
+ValidateResourcePolicy.
 
 Words: "No Lambda rotation function ARN is associated with this secret." getmoto/moto#3912;
 "This policy has invalid syntax." awsdocs/aws-cloudformation-user-guide#623; "Lambda does not exist
-or could not be accessed" localstack/localstack#12391, whose tests were validated against AWS.
+or could not be accessed" localstack/localstack#12391, an emulator's words for AWS's.
 """
 
 import json
+import logging
 from typing import Any
 
 from moto.awslambda.utils import get_backend as lambda_backend
+from moto.core.exceptions import JsonRESTError
 from moto.secretsmanager.exceptions import (
     InvalidRequestException,
     ResourceNotFoundException,
@@ -27,6 +30,8 @@ from . import policies
 from .patching import Patches
 
 patches = Patches()
+
+logger = logging.getLogger(__name__)
 
 
 @patches.method(SecretsManagerBackend)
@@ -43,9 +48,17 @@ def rotate_secret(moto: Any, backend: Any, secret_id: str, **request: Any) -> st
         raise InvalidRequestException(
             "No Lambda rotation function ARN is associated with this secret."
         )
-    answer = moto(backend, secret_id, **request | {"rotation_lambda_arn": function_arn})
-    _point_at_current(secret)
-    return answer
+    try:
+        return moto(backend, secret_id, **request | {"rotation_lambda_arn": function_arn})
+    except JsonRESTError:
+        raise
+    except Exception:
+        # moto runs the function within the call. AWS runs it afterwards: the caller has had its
+        # answer by then, and a failure is told in the record RotationFailed.
+        logger.warning("the rotation of %s failed", secret.name, exc_info=True)
+        return secret.to_short_dict()
+    finally:
+        _point_at_current(secret)
 
 
 def _check_function(backend: Any, function_arn: str) -> None:

@@ -51,8 +51,8 @@ class UnreadableMessage(ValueError):
 def _read(record: Mapping[str, Any]) -> Message:
     try:
         envelope: object = json.loads(record["body"])
-    except json.JSONDecodeError as error:
-        raise UnreadableMessage(f"the body is not JSON: {error}") from error
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise UnreadableMessage(f"the body is not JSON that can be read: {error}") from error
     if not isinstance(envelope, dict):
         raise UnreadableMessage("the body is not a JSON object")
     envelope = cast(dict[str, Any], envelope)

@@ -3,7 +3,7 @@
 import json
 import time
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console, Group
@@ -11,10 +11,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from emulator import Cloud
-from guardctl.drill.play import Played, play
-from guardctl.drill.stage import Stage
-from guardctl.drill.story import STORY
+if TYPE_CHECKING:
+    from emulator import Cloud
+    from guardctl.drill.play import Played
 
 SEVERITY = {"high": "bold red", "medium": "yellow", "low": "cyan", "info": "green"}
 
@@ -46,11 +45,22 @@ def drill(
     Deploys this repository's own template; needs no AWS account, no Docker and no network.
     Exits with 1 if any check fails.
     """
+    # The emulator takes seconds to import, which the other commands must not pay for.
+    from emulator import Cloud
+    from emulator.runtime_lambda import NotBuilt
+    from guardctl.drill.play import play
+    from guardctl.drill.stage import Stage
+    from guardctl.drill.story import STORY
+
     console = Console(stderr=format is not Format.TABLE)
     began = time.perf_counter()
     played: list[Played] = []
     with console.status("deploying the stack into the embedded cloud"):
-        cloud = Cloud.start(parameters={"Mode": "remediate"}, runtime=runtime.value)
+        try:
+            cloud = Cloud.start(parameters={"Mode": "remediate"}, runtime=runtime.value)
+        except NotBuilt as error:
+            typer.echo(f"guardctl drill: {error}", err=True)
+            raise typer.Exit(2) from error
     with cloud:
         if format is Format.TABLE:
             _introduce(console, cloud, runtime, time.perf_counter() - began)
@@ -74,7 +84,7 @@ def drill(
         raise typer.Exit(1)
 
 
-def _introduce(console: Console, cloud: Cloud, runtime: Runtime, seconds: float) -> None:
+def _introduce(console: Console, cloud: "Cloud", runtime: Runtime, seconds: float) -> None:
     where = "in this process" if runtime is Runtime.INPROCESS else "built, under Lambda's emulator"
     console.print(
         Panel(
@@ -87,7 +97,7 @@ def _introduce(console: Console, cloud: Cloud, runtime: Runtime, seconds: float)
     )
 
 
-def _panel(played: Played) -> Panel:
+def _panel(played: "Played") -> Panel:
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim", justify="right", no_wrap=True)
     rows.add_column()
@@ -126,7 +136,7 @@ def _clock(seconds: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
-def _summary(played: list[Played], seconds: float) -> Panel:
+def _summary(played: "list[Played]", seconds: float) -> Panel:
     checks = [check for one in played for check in one.checks]
     failed = [check for check in checks if not check.holds]
     alerts = sum(len(one.alerts) for one in played)

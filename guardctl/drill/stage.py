@@ -30,7 +30,8 @@ class Stage:
 
     def client(self, service: str, who: str, caller: Caller | None = None) -> Any:
         """A plain boto3 client of somebody in the account."""
-        return self.cloud.session(who, caller).client(service)
+        session: Any = self.cloud.session(who, caller)  # boto3's types want a literal service name
+        return session.client(service)
 
     def see(self) -> Any:
         """EC2 as the audience sees it."""

@@ -43,7 +43,8 @@ class Script:
 
 
 @pytest.fixture(scope="module")
-def small_deployment() -> Iterator[tuple[Cloud, Script]]:
+def small_deployment(deployment: Cloud) -> Iterator[tuple[Cloud, Script]]:
+    # The cloud of the whole session first: the one that was started last has to stop first.
     script = Script()
     with Cloud.start(runtime=script, template=TEMPLATE) as cloud:
         yield cloud, script

@@ -1,6 +1,7 @@
 """This repository's template and a small one, as deployed."""
 
 import json
+import time
 
 import pytest
 from samtranslator.model.exceptions import InvalidDocumentException
@@ -79,6 +80,22 @@ def test_alarms_reach_the_topics_queue(cloud):
     cloud.reset()
 
 
+def test_the_mode_parameter_is_put_back(cloud):
+    ssm = cloud.session("operator").client("ssm")
+    name = cloud.resource("ModeParameter")
+    ssm.put_parameter(Name=name, Value="observe", Overwrite=True)
+    cloud.reset()
+    assert ssm.get_parameter(Name=name)["Parameter"]["Value"] == "remediate"
+    ssm.put_parameter(Name=name, Value="observe", Overwrite=True)
+    assert ssm.get_parameter(Name=name)["Parameter"]["Value"] == "observe"
+
+
+def test_a_reset_of_the_whole_stack_is_fast(cloud):
+    began = time.perf_counter()
+    cloud.reset()
+    assert time.perf_counter() - began < 0.3
+
+
 def bad(tmp_path, resources):
     template = tmp_path / "template.yaml"
     document = {"Transform": "AWS::Serverless-2016-10-31", "Resources": resources}
@@ -91,7 +108,7 @@ def test_a_rule_with_a_bad_pattern_does_not_deploy(tmp_path):
         "Type": "AWS::Events::Rule",
         "Properties": {"EventPattern": {"source": [{"like": "aws"}]}, "Targets": []},
     }
-    with pytest.raises(Exception, match="InvalidEventPattern|Unrecognized match type like"):
+    with pytest.raises(Exception, match=r"Unrecognized match type like"):
         Cloud.start(template=bad(tmp_path, {"Rule": rule}))
 
 

@@ -9,7 +9,7 @@ from emulator.eventbridge import InvalidPattern, matches, state_admits, validate
 IP = "192.0.2.17"
 
 CASES = [
-    # equals, null and empty (eb-create-pattern-operators)
+    # The literals: eb-create-pattern-operators
     ({"a": ["x"]}, {"a": "x"}, True),
     ({"a": ["x"]}, {"a": "X"}, False),
     ({"a": [""]}, {"a": ""}, True),

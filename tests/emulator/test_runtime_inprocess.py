@@ -12,7 +12,7 @@ from emulator import Cloud
 
 TEMPLATE = Path(__file__).with_name("small_stack.yaml")
 
-WORK = '''
+WORK = """
 import json, os, time
 import boto3
 import shelf
@@ -53,7 +53,7 @@ def handler(event, context):
             "_aws": {"CloudWatchMetrics": [{"Metrics": [{"Name": "Done"}]}]}, "Done": [1.0, 2.0],
         }))
     return context.invoked_function_arn
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +93,7 @@ def test_environment_is_as_deployed(cloud):
 
 
 def test_credentials_are_those_of_the_role(cloud):
+    before = boto3.DEFAULT_SESSION
     assert "assumed-role" in run(cloud, "who").result
     run(cloud, "list")
     call = cloud.calls[-1]
@@ -100,7 +101,7 @@ def test_credentials_are_those_of_the_role(cloud):
     who = cloud.records[-1]["userIdentity"]
     assert who["sessionContext"]["sessionIssuer"]["userName"] == cloud.resource("Role")
     assert who["inScopeOf"]["issuerType"] == "AWS::Lambda::Function"
-    assert boto3.DEFAULT_SESSION is None
+    assert boto3.DEFAULT_SESSION is before
 
 
 def test_functions_share_no_modules(cloud):

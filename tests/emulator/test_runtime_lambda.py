@@ -1,4 +1,6 @@
-"""Built functions under AWS's Runtime Interface Emulator: what it hides is told, what it leaves is ended."""
+"""Built functions under AWS's Runtime Interface Emulator: what it hides is told, what it leaves is
+ended.
+"""
 
 import os
 import time

@@ -1,5 +1,6 @@
 """The gate in front of moto: calls, callers, faults, and bugs that cannot be overlooked."""
 
+import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
@@ -10,9 +11,23 @@ from emulator import Caller, EmulatorBug
 ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1})
 
 
-@pytest.fixture
-def ec2(small):
-    return small.session("alice").client("ec2", config=ONCE)
+@pytest.fixture(params=["directly", "over HTTP"])
+def ec2(request, small):
+    session = small.session("alice")
+    if request.param == "directly":
+        return session.client("ec2", config=ONCE)
+    keys = session.get_credentials()
+    return boto3.client(
+        "ec2",
+        config=ONCE,
+        aws_access_key_id=keys.access_key,
+        aws_secret_access_key=keys.secret_key,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _no_default_session(monkeypatch):
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
 
 def vpcs(ec2):
@@ -129,9 +144,9 @@ def test_a_crash_of_moto_is_told_to_the_caller_and_to_the_next_look(small, ec2, 
         raise ZeroDivisionError("in moto")
 
     monkeypatch.setattr(EC2Backend, "describe_vpcs", crash)
-    with pytest.raises(ClientError, match="EmulatorBug.*in moto"):
+    with pytest.raises(ClientError, match=r"EmulatorBug.*in moto"):
         ec2.describe_vpcs()
-    with pytest.raises(EmulatorBug, match="ec2 DescribeVpcs.*alice"):
+    with pytest.raises(EmulatorBug, match=r"ec2 DescribeVpcs.*alice"):
         small.settle()
     small.settle()
 
@@ -144,7 +159,7 @@ def test_an_action_that_moto_lacks_is_a_bug_of_the_emulator(small):
         small.reset()
 
 
-# --- accounts ---------------------------------------------------------------------------------------
+# --- accounts -------------------------------------------------------------------------------------
 
 
 def test_a_caller_of_another_account_works_there(small, ec2):

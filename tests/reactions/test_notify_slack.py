@@ -3,6 +3,7 @@
 import json
 import logging
 import random
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -54,6 +55,12 @@ def waits(cloud) -> list[int]:
     ]
 
 
+def counted(cloud, metric: str) -> int:
+    """The sum of a metric over all runs, from the EMF lines that CloudWatch would read."""
+    lines = [json.loads(line) for run in runs(cloud) for line in run.output if '"_aws"' in line]
+    return sum(sum(line.get(metric, [])) for line in lines)
+
+
 def test_a_finding_arrives(cloud, slack):
     publish(cloud, [bypass()])
     cloud.settle()
@@ -88,6 +95,7 @@ def test_slack_saying_wait_is_obeyed_and_nothing_is_lost_or_doubled(cloud, slack
     assert slack.posts == 6  # one refusal only: what followed it was not even tried
     assert waits(cloud) == [30, 31, 32, 33]
     assert cloud.dead_letters("NotifyQueue") == []
+    assert (counted(cloud, "MessagesPosted"), counted(cloud, "MessagesRetried")) == (5, 4)
 
 
 def test_while_slack_has_us_wait_a_later_batch_does_not_ask(cloud, slack):
@@ -185,8 +193,8 @@ def test_an_unreadable_parameter_loses_nothing(cloud, slack):
 
 def test_any_sequence_of_troubles_delivers_or_buries_every_finding_once(cloud, slack):
     chance = random.Random(7)  # noqa: S311
-    publish(cloud, numbered(60))
-    for _ in range(40):
+    publish(cloud, numbered(40))
+    for _ in range(30):
         match chance.randrange(5):
             case 0:
                 slack.answer_next(429, headers={"Retry-After": str(chance.randrange(1, 20))})
@@ -201,7 +209,7 @@ def test_any_sequence_of_troubles_delivers_or_buries_every_finding_once(cloud, s
     cloud.settle()
     buried = [json.loads(one["body"])["resource"] for one in cloud.dead_letters("NotifyQueue")]
     seen = Counter(titles(slack) + buried)
-    assert seen == Counter(map(str, range(60)))
+    assert seen == Counter(map(str, range(40)))
 
 
 def test_what_is_refused_for_ever_is_buried_and_nothing_else(cloud, slack):
@@ -232,8 +240,9 @@ def test_a_post(server):
 
 def test_a_slow_slack_is_not_waited_for(server, monkeypatch):
     monkeypatch.setattr(webhook, "TIMEOUT_SECONDS", 0.2)
-    server.answer_next(200, delay=1)
+    server.answer_next(200, delay=0.5)
     assert webhook.post(server.url, {"text": "hello"}) == Answer(0, "TimeoutError")
+    time.sleep(0.6)  # let the server find out that nobody listens, while its words are captured
 
 
 def test_a_cut_connection_is_posted_once_and_no_more(server):

@@ -329,6 +329,25 @@ def test_rules_left_of_a_statement_are_told_exactly():
     ]
 
 
+@pytest.mark.parametrize(
+    ("effect", "excepted", "risk", "text"),
+    [
+        ("Allow", ["sts:*"], WIDER, "now also allows: secretsmanager:Put*"),
+        ("Allow", ["sts:*", "secretsmanager:Put*", "kms:*"], NARROWER, "no longer allows: kms:*"),
+        ("Deny", ["sts:*"], NARROWER, "now also denies: secretsmanager:Put*"),
+        ("Deny", ["sts:*", "secretsmanager:Put*", "kms:*"], WIDER, "no longer denies: kms:*"),
+    ],
+)
+def test_exceptions_widen_where_they_are_taken_away(
+    effect: str, excepted: list[str], risk: Risk, text: str
+):
+    statement = {key: value for key, value in s(Effect=effect).items() if key != "Action"}
+    approved = d(statement | {"NotAction": ["sts:*", "secretsmanager:Put*"]})
+    (found,) = differences(parse(d(statement | {"NotAction": excepted})), parse(approved))
+    assert found.risk is risk
+    assert found.text.startswith(text)
+
+
 def test_equal_policies_have_no_differences():
     assert differences(parse(d(*APPROVED)), parse(d(*reversed(APPROVED)))) == ()
     assert compare(d(*APPROVED), parse(d(*APPROVED))) == ()

@@ -67,6 +67,7 @@ BROKEN = [
     ('{"Statement": null}', "Statement", "found null"),
     ('{"Statement": [1]}', AT, "found a number"),
     (f'{{"Statement": [{json.dumps(ALLOW_ALL)}, true]}}', "Statement[1]", "found a boolean"),
+    ('{"": []}', '""', "no such element"),
     ('{"statement": []}', "statement", "did you mean Statement?"),
     ('{"Statement": [], "Principals": "*"}', "Principals", "no such element"),
     ('{"Version": "2012-10-18", "Statement": []}', "Version", "2008-10-17 and 2012-10-17"),
@@ -132,7 +133,7 @@ BROKEN = [
         "no condition operator",
     ),
     (condition("NullIfExists", "true"), f"{AT}.Condition.NullIfExists", "cannot end in IfExists"),
-    (condition("StringEquals", "x", key=""), f"{AT}.Condition.StringEquals.", "key is empty"),
+    (condition("StringEquals", "x", key=""), f'{AT}.Condition.StringEquals.""', "key is empty"),
     (condition("StringEquals", None), f"{AT}.Condition.StringEquals.a:b", "null"),
     (condition("StringEquals", ["x", None]), f"{AT}.Condition.StringEquals.a:b[1]", "null"),
     (condition("StringEquals", {"x": 1}), f"{AT}.Condition.StringEquals.a:b", "an object"),
@@ -183,7 +184,11 @@ def test_the_statements_keep_their_order_and_labels():
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=20,
 )

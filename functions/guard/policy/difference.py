@@ -191,10 +191,7 @@ def _said_by(policy: Policy, statement: Statement) -> bool:
         return True
     if not policy.by_rules:
         return False
-    return all(
-        rule in policy.meaning or covered_by_any(rule, policy.statements)
-        for rule in statement.rules()
-    )
+    return all(covered_by_any(rule, policy.statements) for rule in statement.rules())
 
 
 def _only_in(policy: Policy, other: Policy) -> list[Statement]:

@@ -99,6 +99,7 @@ def _refuse_what_json_lets_pass(tree: object) -> None:
 
 def below(place: str, key: str) -> str:
     """The place of `key` in the object at `place`."""
+    key = key or '""'
     return f"{place}.{key}" if place else key
 
 

@@ -17,6 +17,12 @@ def _no_images(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _no_other_cloud(monkeypatch: pytest.MonkeyPatch) -> None:
+    # One that another suite keeps running in this process sends every client to its own server.
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def _strict_moto() -> Iterator[None]:
     # Neither reset nor removed: a cloud of another suite may be running on the same moto.
     mock = mock_aws(config={"lambda": {"use_docker": False}})

@@ -1,6 +1,9 @@
 """DryRun and throttling, which come before the request is looked at."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from botocore.exceptions import ClientError
 
 from .account import SERVICE, refused
 
@@ -71,6 +74,20 @@ def test_a_dry_run_makes_and_deletes_no_network(account):
     of_vpc = [{"Name": "vpc-id", "Values": [vpc_id]}]
     subnets = account.ec2.describe_subnets(Filters=of_vpc)["Subnets"]
     assert [subnet["SubnetId"] for subnet in subnets] == [subnet_id]
+
+
+def test_of_many_at_once_only_one_takes_the_private_name(account):
+    vpc_id = account.vpc()
+
+    def attempt(_):
+        try:
+            return account.create(vpc_id)["VpcEndpointId"]
+        except ClientError as error:
+            return error.response["Error"]["Code"]
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(attempt, range(8)))
+    assert sorted(outcomes) == sorted(["InvalidParameter"] * 7 + account.endpoints())
 
 
 def test_nothing_is_throttled_by_default(account):

@@ -5,6 +5,7 @@ import json
 import zipfile
 
 import pytest
+from moto.awslambda_simple.models import LambdaSimpleBackend
 
 from .account import FULL_ACCESS, REGION, refused
 
@@ -96,6 +97,33 @@ def test_the_current_value_stays_until_the_function_moves_it(
         assert value["VersionId"] == current["VersionId"]
     stages = described(secrets, secret)["VersionIdsToStages"]
     assert stages[current["VersionId"]] == ["AWSCURRENT"]
+
+
+def test_a_function_that_fails_does_not_fail_the_request(
+    secrets, secret, function, monkeypatch, caplog
+):
+    def fail(*_, **__):
+        raise RuntimeError("no database")
+
+    monkeypatch.setattr(LambdaSimpleBackend, "invoke", fail)
+    answer = secrets.rotate_secret(
+        SecretId=secret, RotationLambdaARN=function, RotationRules={"AutomaticallyAfterDays": 30}
+    )
+    assert answer["ARN"] == secret
+    assert described(secrets, secret)["RotationEnabled"] is True
+    assert secrets.get_secret_value(SecretId=secret)["SecretString"] == "first"
+    assert "the rotation of database failed" in caplog.text
+    assert "no database" in caplog.text
+
+
+def test_rules_that_are_out_of_bounds(secrets, secret, function):
+    with refused("InvalidParameterException", "1-1000"):
+        secrets.rotate_secret(
+            SecretId=secret,
+            RotationLambdaARN=function,
+            RotationRules={"AutomaticallyAfterDays": 5000},
+        )
+    assert "RotationEnabled" not in described(secrets, secret)
 
 
 def test_rotation_can_be_cancelled(secrets, secret, function):

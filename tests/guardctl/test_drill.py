@@ -1,0 +1,48 @@
+"""The drill holds, and it notices when any one of the reactions does nothing."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from emulator import Cloud
+from emulator.runtime import Outcome
+from guardctl.__main__ import app
+from guardctl.drill.play import play
+from guardctl.drill.stage import Stage
+from guardctl.drill.story import STORY
+
+
+def test_the_story_holds_and_is_told_to_machines(deployment):
+    result = CliRunner().invoke(app, ["drill", "--format", "jsonl"])
+
+    assert result.exit_code == 0, result.output
+    chapters = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len(chapters) == len(STORY)
+    assert all(chapter["holds"] for chapter in chapters)
+
+
+@pytest.mark.parametrize(
+    "reaction",
+    [
+        "EnsureEndpointFunction",
+        "RestorePolicyFunction",
+        "DetectBypassFunction",
+        "SweepFunction",
+        "NotifySlackFunction",
+    ],
+)
+def test_a_reaction_that_does_nothing_is_noticed(deployment, monkeypatch, reaction):
+    with Cloud.start(parameters={"Mode": "remediate"}) as cloud:
+        runtime = cloud._runtime
+        working = runtime.invoke
+
+        def invoke(function, event):
+            idle = Outcome(result={"batchItemFailures": []})
+            return idle if function.logical_id == reaction else working(function, event)
+
+        monkeypatch.setattr(runtime, "invoke", invoke)
+
+        failed = next((one for one in play(Stage(cloud), STORY) if not one.holds), None)
+
+    assert failed is not None

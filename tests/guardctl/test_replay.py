@@ -1,0 +1,349 @@
+"""`guardctl replay` keeps its contract: lines, order, formats, exit codes, broken input."""
+
+import gzip
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from guard.alert import fingerprint
+from guard.exceptions import ExceptionsError
+from guard.exceptions import parse as parse_exceptions
+from guard.judge import Inventory, judge
+from guard.record import from_envelope, parse
+from guardctl.__main__ import app
+from tests.records import (
+    ACCOUNT,
+    ENDPOINT_DENIED,
+    FOREIGN_ENDPOINT,
+    OTHER_ACCOUNT,
+    OWN_ENDPOINT,
+    READ,
+    ROOT,
+    ROTATION_SUCCEEDED,
+    SECRET,
+    changed,
+    envelope,
+    read,
+    role,
+)
+
+KEYS = [
+    "event_id",
+    "event_name",
+    "event_time",
+    "verdict",
+    "alert",
+    "severity",
+    "cause",
+    "principal",
+    "secret_id",
+    "source_ip",
+    "vpc_endpoint_id",
+    "fingerprint",
+]
+OTHER = read(eventSource="ec2.amazonaws.com", eventName="RunInstances")
+APPROVED = read(vpcEndpointId=OWN_ENDPOINT, eventID="approved")
+LATER = read(eventTime="2026-06-02T00:00:00Z", eventID="later")
+
+
+def replay(*arguments: object, stdin: bytes | None = None) -> Result:
+    return CliRunner().invoke(app, ["replay", *map(str, arguments)], input=stdin)
+
+
+def lines(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.fixture
+def log(tmp_path: Path):
+    def write(*records: Any, name: str = "log.json") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = json.dumps({"Records": records}).encode()
+        path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+        return path
+
+    return write
+
+
+def test_one_line_for_each_record_of_secrets_manager_in_order(log):
+    path = log(OTHER, READ, ROTATION_SUCCEEDED, OTHER, LATER, ENDPOINT_DENIED)
+    result = replay(path, "--format", "jsonl")
+    found = lines(result)
+    assert [list(one) for one in found] == [KEYS] * 4
+    assert [one["event_id"] for one in found] == [
+        one["eventID"] for one in (READ, ROTATION_SUCCEEDED, LATER, ENDPOINT_DENIED)
+    ]
+    assert found[0] == {
+        "event_id": READ["eventID"],
+        "event_name": "GetSecretValue",
+        "event_time": "2026-06-01T09:30:00Z",
+        "verdict": "bypass",
+        "alert": True,
+        "severity": "high",
+        "cause": "It came from the public address 198.51.100.7, not through a VPC endpoint.",
+        "principal": f"arn:aws:iam::{ACCOUNT}:user/alice",
+        "secret_id": SECRET,
+        "source_ip": "198.51.100.7",
+        "vpc_endpoint_id": None,
+        "fingerprint": found[2]["fingerprint"],
+    }
+    assert "6 records: 4 of Secrets Manager, 2 of other services" in result.stderr
+    assert result.exit_code == 1
+
+
+def test_nothing_found(log):
+    result = replay(log(OTHER, ROTATION_SUCCEEDED), "--format", "jsonl")
+    assert result.exit_code == 0
+    assert [one["verdict"] for one in lines(result)] == ["service"]
+
+
+def test_approved_endpoints(log):
+    path = log(APPROVED)
+    assert lines(replay(path, "--format", "jsonl"))[0]["verdict"] == "foreign_endpoint"
+    options = ("--approved-endpoint", "vpce-0", "--approved-endpoint", OWN_ENDPOINT)
+    result = replay(path, "--format", "jsonl", *options)
+    assert (lines(result)[0]["verdict"], result.exit_code) == ("approved", 0)
+
+
+def test_accounts(log):
+    path = log(read(vpcEndpointId=FOREIGN_ENDPOINT, vpcEndpointAccountId=OTHER_ACCOUNT))
+    assert replay(path).exit_code == 1
+    assert replay(path, "--account", ACCOUNT, "--account", OTHER_ACCOUNT).exit_code == 0
+
+
+def test_exceptions(log, tmp_path):
+    entry = {
+        "name": "n",
+        "owner": "o",
+        "reason": "r",
+        "expires": "2026-06-01",
+        "cidr": "198.51.100.7/32",
+    }
+    file = tmp_path / "exceptions.json"
+    file.write_text(json.dumps({"exceptions": [entry]}))
+    found = lines(replay(log(READ, LATER), "--exceptions", file, "--format", "jsonl"))
+    assert [one["verdict"] for one in found] == ["exempt", "bypass"]  # it expired in between
+
+
+@pytest.mark.parametrize("content", ["{", '{"exceptions": [{}]}', None])
+def test_exceptions_that_cannot_be_used(log, tmp_path, content):
+    file = tmp_path / "exceptions.json"
+    if content is not None:
+        file.write_text(content)
+    result = replay(log(READ), "--exceptions", file)
+    assert (result.exit_code, result.stdout) == (2, "")
+
+
+def test_since_and_until(log):
+    path = log(READ, LATER)
+    for options, ids in (
+        (("--since", "2026-06-02"), ["later"]),
+        (("--until", "2026-06-02T00:00:00Z"), [READ["eventID"]]),
+        (("--since", "2026-06-01", "--until", "2026-06-02T00:00:01Z"), [READ["eventID"], "later"]),
+    ):
+        found = lines(replay(path, "--format", "jsonl", *options))
+        assert [one["event_id"] for one in found] == ids
+    assert replay(path, "--since", "soon").exit_code == 2
+
+
+def test_json(log):
+    result = replay(log(OTHER, READ, changed(READ, eventID="again"), LATER), "--format", "json")
+    body = json.loads(result.stdout)
+    assert len(body["records"]) == 3
+    (occurrence,) = body["occurrences"]
+    assert (occurrence["count"], occurrence["secrets"]) == (3, {SECRET: 3})
+    assert body["summary"]["records"] == 4
+    assert body["summary"]["other_services"] == 1
+    assert body["summary"]["first_seen"] == "2026-06-01T09:30:00Z"
+    assert body["summary"]["last_seen"] == "2026-06-02T00:00:00Z"
+    assert json.loads(replay(log(OTHER), "--format", "json").stdout)["records"] == []
+
+
+def test_table(log):
+    result = replay(log(READ, LATER, ROTATION_SUCCEEDED))
+    assert result.exit_code == 1
+    assert "bypass" in result.stdout
+    assert "Alerts: 2, in 1 occurrences" in result.stderr
+    assert f"Top secrets: {SECRET} (2)" in result.stderr
+
+
+def test_what_is_in_records_does_not_steer_the_terminal(log):
+    result = replay(log(read(requestParameters={"secretId": "\x1b[2J[bold]x"})))
+    assert "\x1b[2J" not in result.output
+    assert "[bold]x" in result.stderr
+
+
+def test_explain(log):
+    result = replay(log(READ, LATER), "--explain", "later")
+    assert result.exit_code == 0
+    assert "yes came_from_address" in result.stdout
+    assert "no  came_through_known_endpoint" in result.stdout
+    assert READ["eventID"] not in result.stdout
+    assert replay(log(READ), "--explain", "nobody").exit_code == 2
+
+
+def test_suggested_exceptions_would_work_once_somebody_owns_them(log):
+    records = [
+        READ,
+        LATER,
+        read(userIdentity=role("app"), sourceIPAddress="198.51.100.8"),
+        read(userIdentity=ROOT),
+        read(vpcEndpointId=FOREIGN_ENDPOINT),
+        read(sessionCredentialFromConsole="true"),
+    ]
+    body = json.loads(replay(log(*records), "--suggest-exceptions").stdout)
+    assert {entry["principal"] for entry in body["exceptions"]} == {
+        f"arn:aws:iam::{ACCOUNT}:user/alice",
+        f"arn:aws:iam::{ACCOUNT}:role/app",
+    }
+    with pytest.raises(ExceptionsError, match="owner"):
+        parse_exceptions(body)
+    for entry in body["exceptions"]:
+        entry |= {"owner": "o", "reason": "r"}
+    exceptions = parse_exceptions(body)
+    verdicts = [judge(parse(one), Inventory(), exceptions).verdict for one in records[:3]]
+    assert verdicts == ["exempt"] * 3
+
+
+# Input
+
+
+def test_standard_input():
+    content = "\n".join(map(json.dumps, [OTHER, READ])).encode()
+    for data in (content, gzip.compress(content)):
+        assert len(lines(replay("-", "--format", "jsonl", stdin=data))) == 1
+
+
+def test_folders_and_patterns(log, tmp_path):
+    log(changed(READ, eventID="b"), name="logs/AWSLogs/2026/b.json.gz")
+    log(changed(READ, eventID="a"), name="logs/AWSLogs/2026/a.json.gz")
+    log(changed(READ, eventID="c"), name="logs/AWSLogs/2026/c.jsonl")
+    log(READ, name="logs/AWSLogs/CloudTrail-Digest/digest.json.gz")
+    log(READ, name="logs/AWSLogs/2026/README.txt")
+
+    def ids(*arguments: object) -> list[str]:
+        return [one["event_id"] for one in lines(replay(*arguments, "--format", "jsonl"))]
+
+    assert ids(tmp_path / "logs") == ["a", "b", "c"]
+    assert ids(tmp_path / "logs" / "**" / "[ab].json.gz") == ["a", "b"]
+    assert ids(tmp_path / "logs/AWSLogs/2026/c.jsonl", tmp_path / "**/a.json.gz") == ["c", "a"]
+
+
+def test_envelopes(log):
+    result = replay(
+        log(envelope(READ), envelope(OTHER), envelope(ROTATION_SUCCEEDED)), "--format", "jsonl"
+    )
+    assert [one["verdict"] for one in lines(result)] == ["bypass", "service"]
+
+
+def test_several_processes_say_the_same(log, tmp_path, monkeypatch):
+    monkeypatch.setattr("guardctl.replay._WORTH_PROCESSES", 0)
+    for number in range(12):
+        log(OTHER, changed(READ, eventID=f"{number:02}"), name=f"logs/{number:02}.json.gz")
+    (tmp_path / "logs" / "05.json.gz").write_bytes(b"not a log")
+    one = replay(tmp_path / "logs", "--format", "jsonl", "--processes", 1)
+    two = replay(tmp_path / "logs", "--format", "jsonl", "--processes", 2)
+    assert len(lines(one)) == 11
+    assert (two.stdout, two.stderr, two.exit_code) == (one.stdout, one.stderr, one.exit_code)
+
+
+# Broken input
+
+
+def test_what_can_be_read_is_judged_beside_what_cannot(log, tmp_path):
+    good, cut, empty = log(READ), tmp_path / "cut.json.gz", tmp_path / "empty.json"
+    packed = gzip.compress(json.dumps({"Records": [READ] * 9}).encode())
+    cut.write_bytes(packed[:-12])
+    empty.write_bytes(b"")
+    missing = tmp_path / "missing.json"
+    result = replay(missing, empty, cut, good, "--format", "jsonl")
+    assert len(lines(result)) >= 1
+    assert lines(result)[-1]["event_id"] == READ["eventID"]
+    assert result.exit_code == 2
+    for words in (
+        f"{missing}: no such file, folder or match",
+        f"{empty}:1:1: the file is empty",
+        f"{cut}:1:",
+        "end-of-stream marker",
+        "Places that could not be read: 3",
+    ):
+        assert words in result.stderr
+
+
+def test_a_folder_without_logs(tmp_path):
+    assert replay(tmp_path).exit_code == 2
+
+
+def test_a_file_that_may_not_be_read(log):
+    path = log(READ)
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("root reads everything")
+    assert f"{path}: Permission denied" in replay(path).stderr
+
+
+def test_an_object_that_is_no_record(log):
+    result = replay(log({"a": 1}, READ), "--format", "jsonl")
+    assert len(lines(result)) == 1
+    assert "a record needs a readable eventName, eventSource, eventTime" in result.stderr
+    assert result.exit_code == 2
+
+
+def test_a_record_of_the_service_that_cannot_be_read_is_a_line(log):
+    result = replay(log(read(eventTime=...)), "--format", "jsonl")
+    (found,) = lines(result)
+    assert list(found) == KEYS
+    assert (found["verdict"], found["alert"], found["event_time"]) == ("unreadable", True, None)
+    assert "eventTime" in found["cause"]
+    assert result.exit_code == 1
+
+
+def test_a_detail_that_is_no_record(log):
+    event = envelope(READ)
+    result = replay(log({**event, "detail": "text"}, {**event, "detail-type": "Scheduled Event"}))
+    assert result.exit_code == 2
+    assert "a record must be an object" in result.stderr
+    assert "1 records: 0 of Secrets Manager, 1 of other services" in result.stderr
+
+
+def test_many_broken_lines_do_not_flood_the_terminal(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_text("rubbish\n{}\n" * 50)
+    result = replay(path)
+    assert "and 90 more such places" in result.stderr
+    assert result.stderr.count("\n") < 20
+
+
+# The same live and in replay
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        READ,
+        APPROVED,
+        ROTATION_SUCCEEDED,
+        ENDPOINT_DENIED,
+        read(vpcEndpointId=FOREIGN_ENDPOINT, vpcEndpointAccountId=OTHER_ACCOUNT),
+        read(sessionCredentialFromConsole="true"),
+        read(userIdentity=None, sourceIPAddress=None),
+        read(errorCode="AccessDenied", requestParameters=None),
+    ],
+)
+def test_the_same_record_is_judged_the_same_live_and_in_replay(record, log):
+    inventory = Inventory(
+        accounts=frozenset({ACCOUNT}), approved_endpoints=frozenset({OWN_ENDPOINT})
+    )
+    live = from_envelope(json.loads(json.dumps(envelope(record))))
+    judgement = judge(live, inventory)
+    options = ("--account", ACCOUNT, "--approved-endpoint", OWN_ENDPOINT, "--format", "jsonl")
+    (found,) = lines(replay(log(record), *options))
+    assert found["verdict"] == judgement.verdict
+    assert found["severity"] == judgement.severity
+    assert found["cause"] == judgement.cause
+    assert found["fingerprint"] == fingerprint(live, judgement)
