@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from botocore.exceptions import ClientError
+
 from emulator import Caller
-from guardctl.drill.stage import Stage
+from guardctl.drill.stage import SERVICE, Stage
 
 type Checks = Iterator[tuple[str, bool]]
 
@@ -240,7 +242,73 @@ def nobody_is_bothered(stage: Stage) -> Checks:
     yield "no alert", new_kinds(stage) == []
 
 
-# 11. the sweep, and the end ----------------------------------------------------------------------
+# 11. somebody brings an endpoint of their own ----------------------------------------------------
+
+
+def bring_endpoint(stage: Stage) -> None:
+    vpc_id = stage.props["bank"]
+    (ours,) = stage.endpoints(vpc_id)
+    stage.client("ec2", "terraform").create_vpc_endpoint(
+        VpcId=vpc_id,
+        ServiceName=SERVICE,
+        VpcEndpointType="Interface",
+        SubnetIds=ours["SubnetIds"][:1],
+        PrivateDnsEnabled=False,
+    )
+
+
+def theirs_is_kept(stage: Stage) -> Checks:
+    endpoints = stage.endpoints(stage.props["bank"])
+    tags = [tag for one in endpoints for tag in one.get("Tags", [])]
+    yield "theirs is kept, ours is gone", len(endpoints) == 1 and not tags
+    yield "theirs has private DNS now", endpoints[0]["PrivateDnsEnabled"]
+    yield "and reaches into every AZ of the VPC", len(endpoints[0]["SubnetIds"]) == 2
+    yield (
+        "ours went before theirs was repaired: only one can have private DNS",
+        (new_writes(stage)[-2:] == ["DeleteVpcEndpoints", "ModifyVpcEndpoint"]),
+    )
+    yield (
+        "ops were told, and of its policy, which was the default one",
+        (new_kinds(stage) == ["policy-restored", "endpoint-yielded", "endpoint-repaired"]),
+    )
+
+
+# 12. a VPC is torn down --------------------------------------------------------------------------
+
+
+def tear_down(stage: Stage) -> None:
+    ec2, vpc_id = stage.client("ec2", "terraform"), stage.props["shop"]
+    found = stage.see().describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])
+    stage.props["tries"] = [
+        _until_done(stage, ec2.delete_subnet, SubnetId=one["SubnetId"]) for one in found["Subnets"]
+    ]
+    _until_done(stage, ec2.delete_vpc, VpcId=vpc_id)
+
+
+def _until_done(stage: Stage, delete: Callable[..., object], **what: str) -> int:
+    """What Terraform does while something is in use: wait, and try again."""
+    for tries in range(1, 10):
+        try:
+            delete(**what)
+        except ClientError:
+            stage.cloud.settle()
+        else:
+            return tries
+    return 0
+
+
+def vpc_is_let_go(stage: Stage) -> Checks:
+    filters = [{"Name": "vpc-id", "Values": [stage.props["shop"]]}]
+    yield "the VPC is gone", not stage.see().describe_vpcs(Filters=filters)["Vpcs"]
+    yield "after a retry, as our endpoint stood in a subnet", max(stage.props["tries"]) > 1
+    yield (
+        "the guard took away its endpoint, and its group once that was free",
+        (new_writes(stage) == ["DeleteVpcEndpoints", "DeleteSecurityGroup"]),
+    )
+    yield "ops were told of both", new_kinds(stage) == ["stood-down", "stood-down"]
+
+
+# 13. the sweep, and the end ----------------------------------------------------------------------
 
 
 def sweep(stage: Stage) -> None:
@@ -304,5 +372,7 @@ STORY = (
         nobody_is_bothered,
         quiet=True,
     ),
+    Chapter("Terraform brings an endpoint of its own", bring_endpoint, theirs_is_kept),
+    Chapter("Terraform destroys the first VPC", tear_down, vpc_is_let_go),
     Chapter("Six hours later the sweep looks at everything", sweep, all_is_well, quiet=True),
 )

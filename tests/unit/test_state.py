@@ -222,3 +222,42 @@ def test_an_ordinary_sighting_costs_one_write(state: State) -> None:
     state.count("f", 1, NOON, HOUR)
     state.count("f", 1, NOON, HOUR)
     assert len(writes) == 2
+
+
+def test_a_budget_is_spent_by_amounts_and_never_beyond_its_limit(state: State) -> None:
+    spends = [state.spend("month", 100, HOUR, NOON, 40) for _ in range(3)]
+    assert [bool(spent) for spent in spends] == [True, True, False]
+    assert state.spend("month", 100, HOUR, NOON, 20)
+    assert not state.spend("small", 10, HOUR, NOON, 11)
+
+
+def test_what_is_given_back_can_be_spent_again_in_its_window_only(state: State) -> None:
+    state.spend("vpc-1", 1, HOUR, NOON)
+    state.give_back("vpc-1", NOON)
+    assert state.spend("vpc-1", 1, HOUR, NOON)
+    state.give_back("vpc-1", later(HOUR + 1))
+    assert item(state, "budget#vpc-1")["tally"] == 1
+
+
+def test_nothing_is_given_back_that_was_not_spent(state: State) -> None:
+    state.give_back("vpc-1", NOON)
+    assert state.client.scan(TableName="state")["Count"] == 0
+
+
+def test_turns_in_a_line_are_a_gap_apart_and_never_shared(state: State) -> None:
+    present = int(NOON.timestamp() * 1000)
+    turns = [state.next_slot("line", 3_400, NOON) - present for _ in range(4)]
+    assert turns == [3_400, 6_800, 10_200, 13_600]
+
+
+def test_a_line_that_has_emptied_begins_with_the_present(state: State) -> None:
+    state.next_slot("line", 3_400, NOON)
+    assert state.next_slot("line", 3_400, later(60)) == int(later(60).timestamp() * 1000) + 3_400
+
+
+def test_a_place_taken_by_another_process_just_before_is_not_taken_twice(state: State) -> None:
+    other = State(boto3.client("dynamodb", region_name="eu-west-1"), "state")
+    taken: list[int] = []
+    before_each_update(state, lambda: taken.append(other.next_slot("line", 3_400, NOON)), times=2)
+    mine = state.next_slot("line", 3_400, NOON)
+    assert mine not in taken
