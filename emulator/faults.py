@@ -36,10 +36,11 @@ _REQUEST_ID = re.compile(rb"<requestId>.*?</requestId>|<RequestId>.*?</RequestId
 class Fault:
     """One planned failure.
 
-    `when`: "before" refuses the request, nothing is done; "after" does it and answers with the error;
-    "lost" does it and cuts the connection; "stale" answers as the same question was answered the last
-    time, where the answer is another now (`error` is not used). `times` counts HTTP requests, so
-    boto3's own retries use it up too. `function` limits it to calls of one function (logical id).
+    `when`: "before" refuses the request, nothing is done; "after" does it and answers with the
+    error; "lost" does it and cuts the connection; "stale" answers as the same question was answered
+    the last time, where the answer is another now (`error` is not used). `times` counts HTTP
+    requests, so boto3's own retries use it up too. `function` limits it to calls of one function
+    (logical id).
     """
 
     service: str
@@ -82,7 +83,7 @@ class Faults:
         answer: bytes,
         response: Any,
     ) -> Any:
-        """The response to give to a function's read: an earlier one, if that is planned and differs."""
+        """The answer to a function's read: an earlier one, if that is planned and differs."""
         if function is None or not action.startswith(_READS):
             return response
         key = json.dumps([function, service, action, params], sort_keys=True, default=str)

@@ -206,6 +206,8 @@ def reconcile_all(worklist: Worklist, inbox: Inbox) -> None:
         about = work.about(settings, now)
         try:
             worklist.findings += hindered_rotations(vpc, worklist)
+            # Asked anew for each: whoever stops all writes must not wait for the batch to end.
+            mode = read_mode(parameters, settings.mode_parameter)
             reconcile(vpc, work, about, mode.mode, line)
         except (NotNow, ClientError, BotoCoreError, StateError) as error:
             looks.in_turn(work, about, line, inbox, error)

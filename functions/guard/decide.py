@@ -8,13 +8,12 @@ means that there is nothing to do, so a second run after a successful one change
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import ClassVar
 
 from guard.placement import left_out, place_more, place_new, why_nowhere
 from guard.vpc import LIVE, Endpoint, HostedZone, Network, SecurityGroup, Vpc, managed_by
-
-GROUP_NAME_PREFIX = "vpce-guard-secretsmanager-"
 
 
 class Verdict(StrEnum):
@@ -51,7 +50,8 @@ class CreateGroup:
     name: str
 
     def __str__(self) -> str:
-        return f"create the security group {self.name}"
+        # Without the name: it depends on the stack, which an audit from outside may not know.
+        return f"create a security group for the endpoint in {self.vpc_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +161,9 @@ def decide(vpc: Vpc, wanted: Wanted) -> Plan:
     if wanted.opt_out_tag in vpc.tags:
         return Plan(vpc.id, Verdict.EXEMPT, (f"the VPC carries the tag {wanted.opt_out_tag}",))
     endpoint = serving_endpoint(vpc.endpoints)
+    if endpoint and wanted.opt_out_tag in endpoint.tags:
+        reason = f"{endpoint.id} carries the tag {wanted.opt_out_tag}"
+        return Plan(vpc.id, Verdict.EXEMPT, (reason,), endpoint_id=endpoint.id)
     plan = _judge(vpc, endpoint, wanted)
     return replace(plan, notes=_notes(vpc, endpoint))
 
@@ -280,6 +283,14 @@ def _dns_steps(vpc: Vpc) -> list[EnableDnsAttribute]:
     return steps
 
 
+def group_name(vpc_id: str, stack_id: str) -> str:
+    """The name of a stack's own group in a VPC.
+
+    Names are unique in a VPC, and the group of an earlier or second stack is not this one's to use.
+    """
+    return f"vpce-guard-{vpc_id}-{sha256(stack_id.encode()).hexdigest()[:8]}"
+
+
 def _own_group(vpc: Vpc, wanted: Wanted) -> SecurityGroup | None:
     ours = [g for g in vpc.groups.values() if managed_by(g.tags, wanted.stack_id)]
     return min(ours, key=lambda group: group.id, default=None)
@@ -288,7 +299,7 @@ def _own_group(vpc: Vpc, wanted: Wanted) -> SecurityGroup | None:
 def _group_steps(vpc: Vpc, wanted: Wanted) -> tuple[list[Step], str | None]:
     """The steps that leave our own group admitting the whole VPC, and its id (None: to be made)."""
     group = _own_group(vpc, wanted)
-    steps: list[Step] = [] if group else [CreateGroup(vpc.id, GROUP_NAME_PREFIX + vpc.id)]
+    steps: list[Step] = [] if group else [CreateGroup(vpc.id, group_name(vpc.id, wanted.stack_id))]
     missing = uncovered(vpc.networks, group.admits_https_from if group else ())
     group_id = group.id if group else None
     if missing:

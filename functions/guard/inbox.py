@@ -51,7 +51,7 @@ class UnreadableMessage(ValueError):
 def _read(record: Mapping[str, Any]) -> Message:
     try:
         envelope: object = json.loads(record["body"])
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # nested too deep, or a number too long
         raise UnreadableMessage(f"the body is not JSON that can be read: {error}") from error
     if not isinstance(envelope, dict):
         raise UnreadableMessage("the body is not a JSON object")

@@ -11,6 +11,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from botocore.exceptions import ClientError
+
+from guard.aws_errors import code_of
 from guard.hosted_zones import Denied, HostedZones
 from guard.vpc import (
     HTTPS,
@@ -137,14 +140,16 @@ class Observer:
             id_ = raw["VpcId"]
             plain, fips = self._by_name(endpoints[id_])
             named = any(one.private_dns and one.state == "available" for one in plain)
-            assumed = named and id_ in dns_assumed
+            dns = (True, True) if named and id_ in dns_assumed else self._dns(id_)
+            if dns is None:
+                continue
             states[id_] = Vpc(
                 id=id_,
                 owner_id=raw.get("OwnerId", ""),
                 tags=_tags(raw),
                 networks=frozenset(_networks(raw)),
-                dns_support=assumed or self._attribute(id_, "enableDnsSupport"),
-                dns_hostnames=assumed or self._attribute(id_, "enableDnsHostnames"),
+                dns_support=dns[0],
+                dns_hostnames=dns[1],
                 subnets=tuple(_subnet(one) for one in subnets[id_]),
                 endpoints=plain,
                 groups={one["GroupId"]: _group(one) for one in groups[id_]},
@@ -213,6 +218,16 @@ class Observer:
         }
         raw = self._all("describe_security_groups", "SecurityGroups", vpc_id=vpc_ids)
         return _by_vpc(g for g in raw if g["GroupId"] in attached or MANAGED_TAG in _tags(g))
+
+    def _dns(self, vpc_id: str) -> tuple[bool, bool] | None:
+        """The two DNS attributes; None for a VPC that was deleted since it was listed."""
+        try:
+            support = self._attribute(vpc_id, "enableDnsSupport")
+            return support, self._attribute(vpc_id, "enableDnsHostnames")
+        except ClientError as error:
+            if code_of(error) != "InvalidVpcID.NotFound":
+                raise
+            return None
 
     def _attribute(self, vpc_id: str, name: Any) -> bool:
         answer: Any = self.ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute=name)

@@ -331,3 +331,30 @@ def test_a_cancelled_rotation_is_reported_only(cloud, account):
     assert "rotation-cancelled" in kinds(cloud)
     assert writes(cloud, ENSURE) == []
     assert account.endpoints(vpc_id) == []
+
+
+def test_an_endpoint_with_the_opt_out_tag_stays_as_it_is(cloud, account):
+    vpc_id, _ = account.vpc_with_subnets()
+    cloud.settle()
+    (endpoint,) = account.endpoints(vpc_id)
+    tag = {"Key": "vpce-guard:ignore", "Value": ""}
+    account.ec2.create_tags(Resources=[endpoint["VpcEndpointId"]], Tags=[tag])
+    done = writes(cloud, ENSURE)
+
+    account.subnet(vpc_id, "10.20.9.0/24", "us-east-1d")
+    cloud.settle()
+
+    assert writes(cloud, ENSURE) == done
+
+
+def test_a_vpc_deleted_while_it_is_looked_at_does_not_hold_up_the_others(cloud, account):
+    gone = account.vpc("10.66.0.0/16")
+    vpc_id, _ = account.vpc_with_subnets()
+    # The first of the batch to be asked for its attributes answers as if it were deleted by now.
+    cloud.fault(service="ec2", action="DescribeVpcAttribute", error="InvalidVpcID.NotFound")
+
+    cloud.settle()
+
+    assert account.endpoints(gone) == []
+    assert len(account.endpoints(vpc_id)) == 1
+    assert cloud.dead_letters("VpcQueue") == []

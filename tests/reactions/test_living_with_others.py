@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from emulator import Cloud
 from emulator.cloudtrail import envelope
+from guard.decide import group_name
 from tests.reactions.account import SERVICE, Account, kinds, writes
 
 ENSURE = "EnsureEndpointFunction"
@@ -327,6 +328,8 @@ def test_an_event_from_before_the_tear_down_does_not_end_the_stand_down(cloud, a
 
 def test_somebody_else_s_dependency_is_not_our_business(cloud, account):
     vpc_id, _ = account.vpc_with_subnets()
+    cloud.settle()
+    # After the endpoint, which might otherwise stand in this subnet: its AZ has two then.
     third = account.subnet(vpc_id, "10.20.7.0/24", "us-east-1a")
     cloud.settle()
     account.ec2.create_network_interface(SubnetId=third)
@@ -359,7 +362,7 @@ def test_what_is_not_ours_is_never_deleted(cloud, account):
     vpc_id, subnets = account.vpc_with_subnets(tags={"vpce-guard:ignore": ""})
     theirs = endpoint_of_theirs(account, vpc_id, subnets, private_dns=True)
     group = account.ec2.create_security_group(
-        GroupName=f"vpce-guard-secretsmanager-{vpc_id}", Description="theirs", VpcId=vpc_id
+        GroupName=group_name(vpc_id, cloud.deployment.stack_id), Description="theirs", VpcId=vpc_id
     )["GroupId"]
     account.ec2.create_tags(
         Resources=[theirs, group],

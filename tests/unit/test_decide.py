@@ -15,12 +15,13 @@ from guard.decide import (
     Plan,
     Verdict,
     decide,
+    group_name,
     serving_endpoint,
     uncovered,
 )
 from guard.placement import choose_subnets
 from guard.vpc import LIVE, PREFERRED_SUBNET_TAG, Endpoint, SecurityGroup, Vpc, network
-from tests.builders import OURS, WANTED, ZONES, endpoint, group, subnet, vpc, zone
+from tests.builders import OURS, STACK, WANTED, ZONES, endpoint, group, subnet, vpc, zone
 
 
 def test_a_working_endpoint_needs_nothing():
@@ -42,7 +43,7 @@ def test_a_vpc_without_an_endpoint_gets_one_with_everything_it_needs():
     assert decide(bare, WANTED).steps == (
         EnableDnsAttribute("vpc-1", "enableDnsSupport"),
         EnableDnsAttribute("vpc-1", "enableDnsHostnames"),
-        CreateGroup("vpc-1", "vpce-guard-secretsmanager-vpc-1"),
+        CreateGroup("vpc-1", group_name("vpc-1", STACK)),
         AuthoriseHttps(None, ("10.0.0.0/16", "100.64.0.0/20")),
         CreateEndpoint(
             "vpc-1",
@@ -202,7 +203,7 @@ def test_an_endpoint_that_nobody_accepted_yet_is_told_and_not_touched():
                 "groups": [group("sg-theirs", [], tags={})],
             },
             [
-                CreateGroup("vpc-1", "vpce-guard-secretsmanager-vpc-1"),
+                CreateGroup("vpc-1", group_name("vpc-1", STACK)),
                 AuthoriseHttps(None, ("10.0.0.0/16",)),
                 ModifyEndpoint("vpce-1", add_group=True),
             ],
@@ -254,7 +255,7 @@ def test_a_group_of_another_stack_is_not_ours():
     plan = decide(vpc(groups=[theirs]), WANTED)
 
     assert AuthoriseHttps("sg-ours", ("10.0.0.0/16",)) not in plan.steps
-    assert CreateGroup("vpc-1", "vpce-guard-secretsmanager-vpc-1") in plan.steps
+    assert CreateGroup("vpc-1", group_name("vpc-1", STACK)) in plan.steps
 
 
 def test_a_group_that_admits_more_than_the_vpc_is_enough_and_stays_as_it_is():
@@ -615,3 +616,15 @@ def test_ipv6_networks_of_the_vpc_must_be_admitted_too():
     plan = decide(vpc(networks=["10.0.0.0/16", "2001:db8::/56"]), WANTED)
 
     assert plan.steps == (AuthoriseHttps("sg-ours", ("2001:db8::/56",)),)
+
+
+def test_an_endpoint_that_opted_out_is_left_alone_however_broken():
+    opted_out = replace(endpoint(private_dns=False), tags={"vpce-guard:ignore": ""})
+
+    plan = decide(vpc(endpoints=[opted_out]), WANTED)
+
+    assert (plan.verdict, plan.steps) == (Verdict.EXEMPT, ())
+
+
+def test_the_group_of_another_stack_does_not_take_the_name_of_ours():
+    assert group_name("vpc-1", STACK) != group_name("vpc-1", STACK.replace("1f2e3d4c", "5a6b7c8d"))
