@@ -207,7 +207,14 @@ def tell(news: Sequence[News], inbox: Inbox, now: datetime) -> None:
     """Publish the findings of a batch, equal ones as one; what cannot be published goes back."""
     told = collapse([finding for one in news for finding in one.told])
     try:
-        reported = report(told, sns=sns, state=state, topic_arn=settings.topic_arn, now=now)
+        reported = report(
+            told,
+            sns=sns,
+            state=state,
+            topic_arn=settings.topic_arn,
+            now=now,
+            way=settings.way,
+        )
     except (ClientError, BotoCoreError, PublishError, StateError) as error:
         inbox.fail([one.message for one in news if one.told], repr(error))
         return

@@ -113,7 +113,14 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     worklist = collect(inbox, now)
     reconcile_all(worklist, inbox)
     findings = [*worklist.findings, *(f for one in worklist.works.values() for f in one.findings)]
-    told = report(findings, sns=sns, state=state, topic_arn=settings.topic_arn, now=now)
+    told = report(
+        findings,
+        sns=sns,
+        state=state,
+        topic_arn=settings.topic_arn,
+        now=now,
+        way=settings.way,
+    )
     metrics.add_metric("FindingsPublished", MetricUnit.Count, told.published)
     memory.settle_all((key for one in worklist.works.values() for key in one.told), now, logger)
     inbox.log_failures(logger)

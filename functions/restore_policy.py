@@ -94,7 +94,14 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     works = collect(inbox)
     restore_all(works, inbox, now)
     findings = [finding for work in works.values() for finding in work.findings]
-    told = report(findings, sns=sns, state=state, topic_arn=settings.topic_arn, now=now)
+    told = report(
+        findings,
+        sns=sns,
+        state=state,
+        topic_arn=settings.topic_arn,
+        now=now,
+        way=settings.way,
+    )
     metrics.add_metric("FindingsPublished", MetricUnit.Count, told.published)
     memory.settle_all((key for work in works.values() for key in work.told), now, logger)
     inbox.log_failures(logger)

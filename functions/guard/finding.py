@@ -73,6 +73,8 @@ class Finding:
     `identity` holds the parts that make two findings the same occurrence: kind, account, Region,
     resource and these give the fingerprint. `window` is the number of seconds in which equal
     findings are one alert; 0 means that each is told (a change made to AWS is never swallowed).
+    `id` names one telling of it; where nobody gave one, it follows from the fingerprint and from
+    when it was first seen, so that a repeat bears the id of what it repeats.
     """
 
     kind: Kind
@@ -80,6 +82,7 @@ class Finding:
     account: str
     region: str
     resource: str
+    id: str = ""
     title: str
     cause: str
     done: Sequence[str] = ()
@@ -96,7 +99,11 @@ class Finding:
     def fingerprint(self) -> str:
         """Equal for two findings that are one occurrence: 24 hexadecimal digits."""
         parts = [self.kind, self.account, self.region, self.resource, *self.identity]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+        return _digits(parts)
+
+    def identified(self, *occasion: str | int) -> Self:
+        """This finding with the id of its telling at this `occasion`: 24 hexadecimal digits."""
+        return replace(self, id=_digits([self.fingerprint, *map(str, occasion)]))
 
     def merged(self, other: Self) -> Self:
         """This finding and an equal one as one: counts added, times spanned, this evidence kept."""
@@ -109,9 +116,9 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         """The published form: JSON values, times in ISO 8601 UTC, schema and fingerprint added."""
-        body = asdict(self)
+        body = asdict(self if self.id else self.identified(_iso(self.first_seen)))
         for when in ("first_seen", "last_seen"):
-            body[when] = body[when].astimezone(UTC).isoformat().replace("+00:00", "Z")
+            body[when] = _iso(body[when])
         return {"schema": SCHEMA, "fingerprint": self.fingerprint, **body}
 
     @classmethod
@@ -129,6 +136,14 @@ class Finding:
         for when in ("first_seen", "last_seen"):
             fields[when] = datetime.fromisoformat(fields[when])
         return cls(**fields)
+
+
+def _digits(parts: Sequence[str]) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+
+
+def _iso(when: datetime) -> str:
+    return when.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def merge_equal(findings: Sequence[Finding]) -> list[Finding]:

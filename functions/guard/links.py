@@ -5,6 +5,8 @@ from a record only ever lands in them percent-encoded, and never in the host.
 """
 
 import re
+from collections.abc import Mapping
+from typing import Any, cast
 from urllib.parse import quote
 
 _HOSTS = {
@@ -62,6 +64,36 @@ def console_links(
         for label, (page, id_) in pages.items()
         if id_
     }
+
+
+def evident_links(region: str, resource: str, evidence: Mapping[str, Any]) -> dict[str, str]:
+    """Links to what a finding of this very account is about, from the ids that it names anyway."""
+    about = [resource, *(evidence.get(key) for key in ("vpc_id", "endpoint_id", "secret_id"))]
+    events = evidence.get("event_ids")
+    function = evidence.get("rotation_function")
+    return console_links(
+        _partition_of(region),
+        region,
+        vpc=_first_beginning("vpc-", about),
+        endpoint=_first_beginning("vpce-", about),
+        secret=next(
+            (one for one in about if isinstance(one, str) and _SECRET_ARN.match(one)), None
+        ),
+        event=str(cast(list[object], events)[0]) if isinstance(events, list) and events else None,
+        function=function.rsplit(":", 1)[-1] if isinstance(function, str) else None,
+    )
+
+
+def _first_beginning(prefix: str, values: list[Any]) -> str | None:
+    return next((one for one in values if isinstance(one, str) and one.startswith(prefix)), None)
+
+
+def _partition_of(region: str) -> str:
+    """The partition, by how its Regions are named; of those whose console is not known, none."""
+    if "-iso" in region:
+        return ""
+    prefixes = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+    return next((name for prefix, name in prefixes.items() if region.startswith(prefix)), "aws")
 
 
 def runbook_link(kind: str, base: str = RUNBOOKS) -> str:

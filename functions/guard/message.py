@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from guard.finding import Finding
-from guard.links import RUNBOOKS, runbook_link
+from guard.links import RUNBOOKS, evident_links, runbook_link
+from guard.settings import Way
 from guard.text import one_line
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ LIST_BYTES = {"done": 4096, "todo": 4096, "identity": 4096}
 LINKS_BYTES = 8192
 
 
-def entry(id_: str, finding: Finding, runbooks: str) -> Entry:
+def entry(id_: str, finding: Finding, way: Way) -> Entry:
     """The finding as one entry of PublishBatch, and within SNS's limits."""
-    body = published_form(finding, runbooks)
+    body = published_form(finding, way.runbooks)
     return {
         "Id": id_,
         "Subject": subject(finding),
@@ -79,12 +80,15 @@ def subject(finding: Finding) -> str:
 
 
 def published_form(finding: Finding, runbooks: str = RUNBOOKS) -> dict[str, Any]:
-    """The finding's JSON as subscribers get it: runbook linked, and small enough for any of them.
+    """The finding's JSON as subscribers get it: linked, and small enough for any of them.
+
+    A finding that was made without links is linked by the ids in it.
 
     Where evidence or text had to be cut, `evidence.cut` says what and how much.
     """
     body = finding.to_json()
-    body["links"] = {**body["links"], "Runbook": runbook_link(finding.kind, runbooks)}
+    links = body["links"] or evident_links(finding.region, finding.resource, body["evidence"])
+    body["links"] = {**links, "Runbook": runbook_link(finding.kind, runbooks)}
     return _within_limits(body)
 
 

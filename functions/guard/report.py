@@ -17,9 +17,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from guard.finding import Finding, merge_equal
-from guard.links import RUNBOOKS
 from guard.message import MESSAGE_BYTES, entry, weight
-from guard.state import Counted, State
+from guard.settings import Way
+from guard.state import Counted, State, milestone
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -55,19 +55,18 @@ def report(
     state: State,
     topic_arn: str,
     now: datetime,
-    runbooks: str = RUNBOOKS,
+    way: Way = Way(),
 ) -> Reported:
     """Publish each finding that is new, or that has reached 10, 100, 1,000 ... in its window.
 
-    A finding without a window is always published. `runbooks` is the address under which
-    `docs/runbooks/` can be read. Needs sns:Publish and dynamodb:UpdateItem. Raises PublishError,
+    A finding without a window is always published. Needs sns:Publish and dynamodb:UpdateItem. Raises PublishError,
     StateError or boto3's ClientError, after which the caller's messages must be retried; what was
     counted and published before the error is not published again.
     """
     merged = merge_equal(findings)
     due = [one for one in (_due(finding, state, now) for finding in merged) if one]
     refusals: list[str] = []
-    for batch in _batches(entry(str(n), one.finding, runbooks) for n, one in enumerate(due)):
+    for batch in _batches(entry(str(n), one.finding, way) for n, one in enumerate(due)):
         refused = _publish(batch, sns, topic_arn)
         for one in (due[int(part["Id"])] for part in batch if part["Id"] not in refused):
             if one.counted:
@@ -98,7 +97,8 @@ def _due(finding: Finding, state: State, now: datetime) -> _Due | None:
     if not counted.due or not state.claim(key, counted, now):
         return None
     first = min(finding.first_seen, counted.first_seen)
-    return _Due(replace(finding, count=counted.total, first_seen=first), counted)
+    told = finding.identified(counted.window_ends, milestone(counted.total))
+    return _Due(replace(told, count=counted.total, first_seen=first), counted)
 
 
 def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Self
 
+from guard.links import RUNBOOKS
+
 
 class SettingsError(ValueError):
     """An environment variable is missing, or its value is not of the form the code needs."""
@@ -63,6 +65,13 @@ def endpoint_service(partition: str, region: str) -> str:
     return f"{prefix}.{region}.secretsmanager"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How ops are told. `runbooks` is the address under which `docs/runbooks/` can be read."""
+
+    runbooks: str = RUNBOOKS
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What every reaction needs to know of the place it was deployed to."""
@@ -76,6 +85,7 @@ class Settings:
     table_name: str
     mode_parameter: str
     opt_out_tag: str
+    way: Way = Way()
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -90,6 +100,7 @@ class Settings:
             table_name=required(env, "TABLE_NAME"),
             mode_parameter=required(env, "MODE_PARAMETER"),
             opt_out_tag=required(env, "OPT_OUT_TAG"),
+            way=Way(runbooks=env.get("RUNBOOKS") or RUNBOOKS),
         )
 
     @property

@@ -13,6 +13,7 @@ from emulator.slack import Slack
 from guard import webhook
 from guard.finding import Finding
 from guard.message import entry
+from guard.settings import Way
 from guard.webhook import Answer
 from tests.findings import bypass
 
@@ -29,7 +30,7 @@ def publish(cloud, findings: Sequence[Finding]) -> None:
     for finding in findings:
         sns.publish_batch(
             TopicArn=cloud.resource("FindingsTopic"),
-            PublishBatchRequestEntries=[entry("0", finding, "docs/runbooks/")],
+            PublishBatchRequestEntries=[entry("0", finding, Way())],
         )
 
 

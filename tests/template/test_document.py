@@ -45,6 +45,7 @@ def test_a_parameter_explains_itself_and_has_a_default_within_its_bounds(name: s
         ("AlertEmail", "ops"),
         ("SlackWebhookParameter", "slack-webhook"),
         ("SlackWebhookParameter", "https://hooks.slack.example/services/T0/B0/x"),
+        ("RunbookAddress", "http://wiki.example/runbooks"),
         ("SweepSchedule", "every 6 hours"),
         ("SweepSchedule", "rate(1 hours)"),
         ("Mode", "Remediate"),

@@ -68,6 +68,7 @@ def test_a_finding_without_one_of_its_parts_is_none(name: str) -> None:
         {"window": -1},
         {"first_seen": "2026-05-04 12:00"},
         {"fingerprint": "xyz"},
+        {"id": ""},
         {"more": 1},
         {"links": {}},
         {"todo": "one"},

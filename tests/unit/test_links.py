@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.finding import Kind
-from guard.links import console_links, runbook_link
+from guard.links import console_links, evident_links, runbook_link
 
 HOSTS = {
     "aws": ("eu-west-1", "eu-west-1.console.aws.amazon.com"),
@@ -76,3 +76,31 @@ def test_runbooks_are_named_by_kind_under_any_base() -> None:
     assert runbook_link(Kind.BYPASS, "https://wiki/x/") == runbook_link(
         Kind.BYPASS, "https://wiki/x"
     )
+
+
+def test_a_finding_is_linked_by_the_ids_in_it() -> None:
+    evidence = {"endpoint_id": "vpce-2", "event_ids": ["e-3", "e-4"]}
+    assert evident_links("eu-west-1", "vpc-1", evidence) == console_links(
+        "aws", "eu-west-1", vpc="vpc-1", endpoint="vpce-2", event="e-3"
+    )
+    rotation = {
+        "vpc_id": "vpc-1",
+        "rotation_function": "arn:aws-cn:lambda:cn-north-1:111122223333:function:rotate",
+    }
+    secret = "arn:aws-cn:secretsmanager:cn-north-1:111122223333:secret:db-AbC123"
+    assert evident_links("cn-north-1", secret, rotation) == console_links(
+        "aws-cn", "cn-north-1", vpc="vpc-1", secret="db", function="rotate"
+    )
+
+
+@pytest.mark.parametrize(
+    ("region", "resource", "evidence"),
+    [
+        ("us-iso-east-1", "vpc-1", {}),
+        ("eu-west-1", "/vpce-guard/mode", {}),
+        ("eu-west-1", "unnamed secret", {"event_ids": [], "vpc_id": None}),
+        ("", "vpc-1", {"event_ids": "e-3"}),
+    ],
+)
+def test_what_names_nothing_is_linked_to_nothing(region, resource, evidence) -> None:
+    assert evident_links(region, resource, evidence) == {}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -128,6 +128,39 @@ def test_a_change_made_to_aws_is_told_each_time() -> None:
         assert tell(topic, memory, [created]) == Reported(1, 0)
     assert len(topic.told) == 3
     assert memory.totals == {}
+
+
+def ids(topic: Topic) -> list[str]:
+    return [finding["id"] for finding in topic.told]
+
+
+def test_each_follow_up_has_an_id_of_its_own() -> None:
+    topic, memory = Topic(), Memory()
+    for _ in range(100):
+        tell(topic, memory, [bypass()])
+    tell(topic, memory, [bypass(resource="other")])
+    assert len(set(ids(topic))) == len(ids(topic)) == 4
+
+
+def test_what_is_published_again_has_the_id_it_had() -> None:
+    topic, memory = Topic(), Memory()
+    tell(topic, memory, [bypass()])
+    memory.told.clear()  # the process died before it noted that ops were told
+    tell(topic, memory, [bypass(count=2)])
+    first, again = ids(topic)
+    assert first == again
+
+
+def test_the_id_of_a_change_is_that_of_the_change() -> None:
+    topic = Topic()
+    created = bypass(kind=Kind.ENDPOINT_CREATED, window=0)
+    later = created.first_seen + timedelta(hours=1)
+    late = replace(created, title="reported late", last_seen=later)
+    another = replace(created, first_seen=later, last_seen=later)
+    for one in (created, late, another):
+        tell(topic, Memory(), [one])
+    first, again, other = ids(topic)
+    assert first == again != other
 
 
 def test_what_another_process_is_telling_is_left_to_it() -> None:
