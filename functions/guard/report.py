@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from guard.finding import Finding, merge_equal
 from guard.message import MESSAGE_BYTES, entry, weight
-from guard.settings import Way
+from guard.settings import BY_DEFAULT, Way
 from guard.state import Counted, State, milestone
 
 if TYPE_CHECKING:
@@ -55,13 +55,13 @@ def report(
     state: State,
     topic_arn: str,
     now: datetime,
-    way: Way = Way(),
+    way: Way = BY_DEFAULT,
 ) -> Reported:
     """Publish each finding that is new, or that has reached 10, 100, 1,000 ... in its window.
 
-    A finding without a window is always published. Needs sns:Publish and dynamodb:UpdateItem. Raises PublishError,
-    StateError or boto3's ClientError, after which the caller's messages must be retried; what was
-    counted and published before the error is not published again.
+    A finding without a window is always published. Needs sns:Publish and dynamodb:UpdateItem.
+    Raises PublishError, StateError or boto3's ClientError, after which the caller's messages must
+    be retried; what was counted and published before the error is not published again.
     """
     merged = merge_equal(findings)
     due = [one for one in (_due(finding, state, now) for finding in merged) if one]

@@ -72,6 +72,9 @@ class Way:
     runbooks: str = RUNBOOKS
 
 
+BY_DEFAULT = Way()
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What every reaction needs to know of the place it was deployed to."""
@@ -85,7 +88,7 @@ class Settings:
     table_name: str
     mode_parameter: str
     opt_out_tag: str
-    way: Way = Way()
+    way: Way = BY_DEFAULT
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
