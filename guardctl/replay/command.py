@@ -19,11 +19,12 @@ from guard.exceptions import ExceptionsError, Exemption, load
 from guard.judge import Inventory
 from guardctl.replay.judging import Complaint, Judged, News, PassedOver, Task
 from guardctl.replay.pool import judge_all
+from guardctl.replay.progress import progress
 from guardctl.replay.screen import printable
 from guardctl.replay.show import PRINT, Format, explain_one, print_summary
 from guardctl.replay.suggest import suggestions
 from guardctl.replay.summary import Summary
-from guardctl.trail.files import sources
+from guardctl.trail.files import size_of, sources
 
 
 def _time(text: str | None) -> datetime | None:
@@ -102,16 +103,18 @@ def replay(
         until=_time(until),
         explain=explain or "",
     )
-    news = judge_all(list(sources(paths)), task, processes or os.cpu_count() or 1)
+    found = list(sources(paths, since=task.since, until=task.until))
     summary = Summary()
-    judged = _summed(news, summary)
-    if explain:
-        raise typer.Exit(explain_one(judged, summary, explain))
-    if suggest_exceptions:
-        deque(judged, maxlen=0)
-        print(json.dumps(suggestions(summary), indent=2))
-    else:
-        PRINT[form](judged, summary)
+    with progress(sum(map(size_of, found)), streams=form is not Format.TABLE) as tick:
+        news = judge_all(found, task, processes or os.cpu_count() or 1, tick)
+        judged = _summed(news, summary)
+        if explain:
+            raise typer.Exit(explain_one(judged, summary, explain))
+        if suggest_exceptions:
+            deque(judged, maxlen=0)
+            print(json.dumps(suggestions(summary), indent=2))
+        else:
+            PRINT[form](judged, summary)
     print_summary(summary)
     raise typer.Exit(summary.exit_code)
 

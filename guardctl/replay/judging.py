@@ -17,7 +17,7 @@ from guard.record import (
     secret_id,
 )
 from guardctl import trail
-from guardctl.trail.files import Source
+from guardctl.trail.files import Openable
 
 _COMPLAINTS = 10  # told of one file; what is more is counted
 
@@ -85,7 +85,7 @@ def judge_stream(stream: BinaryIO, name: str, task: Task) -> Iterator[News]:
         yield Complaint(f"{name}: and {complaints - _COMPLAINTS:,} more such places")
 
 
-def judge_source(source: Source, task: Task) -> Iterator[News]:
+def judge_source(source: Openable, task: Task) -> Iterator[News]:
     """As `judge_stream`; a file that cannot be opened is a complaint."""
     try:
         with source.open() as stream:

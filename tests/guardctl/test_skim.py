@@ -70,11 +70,14 @@ VALUES = st.recursive(
 RECORD = st.builds(
     lambda first, source, rest, last: first | source | rest | last,
     st.sampled_from([{"eventVersion": "1.11"}] * 5 + [{}]),
-    st.sampled_from(["ec2.amazonaws.com"] * 20 + [SERVICE, "", None, 5, {"eventSource": "s3"}]).map(
-        lambda source: {"eventSource": source}
-    )
-    | st.just({}),
-    st.dictionaries(KEYS.filter(lambda key: key not in ("Records", "eventSource")), VALUES),
+    st.sampled_from(
+        [{"eventSource": "ec2.amazonaws.com"}] * 20
+        + [{"eventSource": odd} for odd in (SERVICE, "", None, 5, {"eventSource": "s3"})]
+        + [{}]
+    ),
+    st.dictionaries(
+        KEYS.filter(lambda key: key not in ("Records", "eventSource")), VALUES, max_size=3
+    ),
     st.sampled_from([{}, {"eventSource": "s3.amazonaws.com"}]),
 )
 ESCAPED = st.sampled_from([*[""] * 6, "s", "S", ".", "e", "{", '"'])
