@@ -28,14 +28,13 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from guard.aws_errors import code_of, message_of
 from guard.cost import monthly_price, zones_added
 from guard.decide import Plan, Verdict, Wanted, decide
-from guard.denials import action_of, is_denial, missing_permission
 from guard.hosted_zones import HostedZones
 from guard.observe import Observer
 from guard.settings import endpoint_service
 from guard.vpc import MANAGED_TAG, STACK_TAG, Vpc
+from guardctl.words import in_words
 
 NOT_WELL, BAD_INPUT = 1, 2
 # Nothing to do and nobody worse off: served, or none of the guard's business, or nothing to serve.
@@ -148,7 +147,7 @@ def audit(
             if format is Format.JSONL:
                 print(json.dumps(asdict(row)), flush=True)
     except (AuditFailed, BotoCoreError, ClientError) as error:
-        _fail(_in_words(error))
+        _fail(in_words(error))
     _report(rows, format)
     if not all(row.well for row in rows):
         raise typer.Exit(NOT_WELL)
@@ -286,16 +285,6 @@ def _amount(text: str) -> Decimal:
     if not amount.is_finite() or amount < 0:
         raise typer.BadParameter(f"{text!r} is not an amount of money", param_hint="--price")
     return amount
-
-
-def _in_words(error: Exception) -> str:
-    if not isinstance(error, ClientError):
-        return str(error)
-    words = f"AWS refused {action_of(error)}: {code_of(error)}: {message_of(error)}"
-    if not is_denial(code_of(error)):
-        return words
-    permission = missing_permission(message_of(error), action_of(error))
-    return f"{words}\nmissing permission: {permission}"
 
 
 def _fail(message: str) -> NoReturn:
