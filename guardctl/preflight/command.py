@@ -10,11 +10,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -34,7 +32,8 @@ from guardctl import trail
 from guardctl.preflight.request import NO_SECRET, made_by_service, request_of, through_endpoint
 from guardctl.preflight.source import PolicySource, PolicySourceError
 from guardctl.preflight.tally import REFUSED_CODES, Tally
-from guardctl.replay import Complaint, files_of
+from guardctl.replay.screen import console, printable
+from guardctl.trail.files import Missing, Source, sources
 
 REFUSED, BAD_INPUT = 1, 2
 _COMPLAINTS = 10  # told of one file; what is more is counted
@@ -87,35 +86,33 @@ def _secret(record: Record) -> str:
     return "" if record.event_name in NO_SECRET else secret_id(record) or ""
 
 
-def ask_all(files: Iterable[Path | Complaint], question: Question) -> Tally:
+def ask_all(files: Iterable[Source | Missing], question: Question) -> Tally:
     """Ask of every record in the files; what cannot be read is said on standard error."""
     tally = Tally()
     for file in files:
-        if isinstance(file, Complaint):
+        if isinstance(file, Missing):
             tally.complaints += 1
-            print(_printable(file.text), file=sys.stderr)
+            print(printable(file.text), file=sys.stderr)
             continue
         told = 0
         for complaint in _ask_file(file, question, tally):
             told += 1
             if told <= _COMPLAINTS:
-                print(_printable(complaint), file=sys.stderr)
+                print(printable(complaint), file=sys.stderr)
         tally.complaints += told
         if told > _COMPLAINTS:
-            print(f"{file}: and {told - _COMPLAINTS:,} more such places", file=sys.stderr)
+            more = f"{file.name}: and {told - _COMPLAINTS:,} more such places"
+            print(printable(more), file=sys.stderr)
     return tally
 
 
-def _ask_file(file: Path, question: Question, tally: Tally) -> Iterator[str]:
+def _ask_file(file: Source, question: Question, tally: Tally) -> Iterator[str]:
     """Ask of each record of a file; yields what could not be read."""
-    if str(file) == "-":
-        yield from _ask_elements(trail.read(sys.stdin.buffer), "standard input", question, tally)
-        return
     try:
-        with file.open("rb", buffering=0) as stream:
-            yield from _ask_elements(trail.read(stream), str(file), question, tally)
+        with file.open() as stream:
+            yield from _ask_elements(trail.read(stream), file.name, question, tally)
     except OSError as error:
-        yield f"{file}: {error.strerror or error}"
+        yield f"{file.name}: {error.strerror or error}"
 
 
 def _ask_elements(
@@ -204,9 +201,9 @@ def preflight(
             org_of=dict.fromkeys(account or (), org_id),
         )
     except PolicySourceError as error:
-        print(_printable(str(error)), file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         raise typer.Exit(BAD_INPUT) from error
-    tally = ask_all(files_of(logs), question)
+    tally = ask_all(sources(logs), question)
     _PRINT[form](tally)
     _print_summary(tally)
     if tally.complaints:
@@ -240,10 +237,10 @@ def _print_table(tally: Tally) -> None:
         table.add_row(
             f"[{colour}]{row['verdict']}[/]",
             f"{row['count']:,}",
-            escape(_printable(row["principal"].split(":", 5)[-1]) + "\n" + _printable(asked)),
-            escape(_printable(_why(row)) + "\n" + _printable(example)),
+            escape(printable(row["principal"].split(":", 5)[-1]) + "\n" + printable(asked)),
+            escape(printable(_why(row)) + "\n" + printable(example)),
         )
-    _console().print(table, soft_wrap=False)
+    console().print(table, soft_wrap=False)
 
 
 def _why(row: dict[str, Any]) -> str:
@@ -258,9 +255,9 @@ _PRINT = {Format.TABLE: _print_table, Format.JSON: _print_json, Format.JSONL: _p
 
 
 def _print_summary(tally: Tally) -> None:
-    console = _console(stderr=True)
+    errors = console(stderr=True)
     counts = tally.summary()
-    console.print(
+    errors.print(
         f"{counts['requests']:,} requests: {tally.allowed:,} would have been let pass, "
         f"{tally.refused:,} refused, {tally.unknown:,} unknown"
     )
@@ -272,16 +269,6 @@ def _print_summary(tally: Tally) -> None:
         "of other services": tally.other_services,
     }
     if told := ", ".join(f"{count:,} {name}" for name, count in left_out.items() if count):
-        console.print(f"Left out: {told}")
+        errors.print(f"Left out: {told}")
     if tally.complaints:
-        console.print(f"Places that could not be read: {tally.complaints:,}")
-
-
-def _console(*, stderr: bool = False) -> Console:
-    """Prints texts as they are: the ARN of a secret is no place for an emoji."""
-    return Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=True)
-
-
-def _printable(text: str) -> str:
-    """Without what would steer a terminal: these texts are not ours."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+        errors.print(f"Places that could not be read: {tally.complaints:,}")
