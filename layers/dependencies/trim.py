@@ -81,7 +81,7 @@ def remove(site: Path, patterns: Iterable[str]) -> None:
                 path.unlink()
 
 
-# --- botocore's data --------------------------------------------------------------------------------
+# --- botocore's data ------------------------------------------------------------------------------
 
 
 def trim_data(data: Path, operations: dict[str, list[str]]) -> None:
@@ -188,7 +188,7 @@ def trimmed_endpoints(endpoints: Json, prefixes: set[str]) -> Json:
     return endpoints
 
 
-# --- files ------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------
 
 
 def read(path: Path) -> Json:
