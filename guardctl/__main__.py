@@ -1,10 +1,11 @@
-"""`guardctl`: drill on an embedded cloud, audit of VPCs, replay of logs, lint of policies."""
+"""`guardctl`: drill on an embedded cloud, audit of VPCs, replay of logs, policies and preflight."""
 
 import typer
 
 from guardctl.audit import audit
 from guardctl.drill import drill
 from guardctl.policies import app as policies
+from guardctl.preflight import preflight
 from guardctl.replay import replay
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app = typer.Typer(
 app.command()(drill)
 app.command()(audit)
 app.command()(replay)
+app.command()(preflight)
 app.add_typer(policies, name="policies")
 
 
