@@ -1,9 +1,10 @@
-"""`guardctl`: drill on an embedded cloud, audit of VPCs, replay of logs, lint of policies."""
+"""`guardctl`: drill, audit of VPCs, replay of logs, lint and history of endpoint policies."""
 
 import typer
 
 from guardctl.audit import audit
 from guardctl.drill import drill
+from guardctl.history import history, resume, rollback
 from guardctl.policies import app as policies
 from guardctl.replay import replay
 
@@ -18,6 +19,9 @@ app = typer.Typer(
 app.command()(drill)
 app.command()(audit)
 app.command()(replay)
+app.command()(history)
+app.command()(rollback)
+app.command()(resume)
 app.add_typer(policies, name="policies")
 
 
