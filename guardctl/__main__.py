@@ -1,4 +1,4 @@
-"""`guardctl`: drill, audit of VPCs, replay of logs, lint and history of endpoint policies."""
+"""`guardctl`: drill, audit of VPCs, replay of logs, endpoint policies: lint, preflight, history."""
 
 import typer
 
@@ -6,6 +6,7 @@ from guardctl.audit import audit
 from guardctl.drill import drill
 from guardctl.history import history, resume, rollback
 from guardctl.policies import app as policies
+from guardctl.preflight import preflight
 from guardctl.replay import replay
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app = typer.Typer(
 app.command()(drill)
 app.command()(audit)
 app.command()(replay)
+app.command()(preflight)
 app.command()(history)
 app.command()(rollback)
 app.command()(resume)

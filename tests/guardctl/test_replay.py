@@ -242,7 +242,7 @@ def test_envelopes(log):
 
 
 def test_several_processes_say_the_same(log, tmp_path, monkeypatch):
-    monkeypatch.setattr("guardctl.replay._WORTH_PROCESSES", 0)
+    monkeypatch.setattr("guardctl.replay.pool._WORTH_PROCESSES", 0)
     for number in range(12):
         log(OTHER, changed(READ, eventID=f"{number:02}"), name=f"logs/{number:02}.json.gz")
     (tmp_path / "logs" / "05.json.gz").write_bytes(b"not a log")

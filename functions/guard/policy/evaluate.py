@@ -17,7 +17,7 @@ from ipaddress import ip_address, ip_network
 
 from guard.policy.conditions import Condition
 from guard.policy.document import EVERYONE, Choice, Policy, Statement
-from guard.policy.patterns import ARN_PARTS, arn_parts, symbols
+from guard.policy.patterns import ARN_PARTS, arn_parts, covers, has_variables, meets, symbols
 
 
 class Outcome(StrEnum):
@@ -45,7 +45,8 @@ class Request:
 
     `principals` are all names of who asks, in the form of `Statement.principals`: an assumed role
     is its session, its role and its account (see `principals_of`); empty for anonymous, None where
-    it is not known. `resource` is an ARN or `*`, None where it is not known.
+    it is not known. `resource` is an ARN or `*`, None where it is not known; a `?` in it is a
+    character that is not known, as of a secret that the caller named without AWS's suffix.
     `context` has the condition keys in any case: their values, or None for a key that is known to
     be absent. A key not in it is unknown, unless `complete` says that all others are absent.
     """
@@ -156,7 +157,8 @@ def _resource_matches(choice: Choice, request: Request) -> bool:
     resource = request.resource
     if resource is None:
         raise _Unknown("resource")
-    return _any_of(choice.values, resource, _arn_like, request) != choice.negated
+    compare = _arn_perhaps_like if "?" in resource else _arn_like
+    return _any_of(choice.values, resource, compare, request) != choice.negated
 
 
 def _principal_matches(choice: Choice, principals: frozenset[str] | None) -> bool:
@@ -281,6 +283,20 @@ def _arn_like(wanted: str, value: str, request: Request) -> bool:
     return len(its) == len(parts) and all(
         _like(part, one, request) for part, one in zip(parts, its, strict=True)
     )
+
+
+def _arn_perhaps_like(wanted: str, value: str, _: Request) -> bool:
+    """As `_arn_like`, for a value that has characters which are not known."""
+    parts = arn_parts(wanted)
+    if len(parts) < ARN_PARTS and not parts[-1].endswith("*"):
+        return False
+    its = value.split(":", len(parts) - 1)
+    pairs = list(zip(parts, its, strict=False))
+    if len(its) != len(parts) or not all(meets(part, one) for part, one in pairs):
+        return False
+    if has_variables(wanted) or not all(covers(part, one) for part, one in pairs):
+        raise _Unknown("resource")
+    return True
 
 
 def _equal(wanted: str, value: str, request: Request) -> bool:

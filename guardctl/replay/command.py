@@ -1,0 +1,131 @@
+"""Judge CloudTrail logs offline, by the same rules as the deployed function.
+
+It answers "what would happen if we deployed this today, and what should we except first". Nothing
+is asked of AWS: what is known of the account comes from the options.
+"""
+
+import json
+import os
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from guard.exceptions import ExceptionsError, Exemption, load
+from guard.judge import Inventory
+from guardctl.replay.judging import Complaint, Judged, News, PassedOver, Task
+from guardctl.replay.pool import judge_all
+from guardctl.replay.screen import printable
+from guardctl.replay.show import PRINT, Format, explain_one, print_summary
+from guardctl.replay.suggest import suggestions
+from guardctl.replay.summary import Summary
+from guardctl.trail.files import sources
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        when = datetime.fromisoformat(text)
+        return when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise typer.BadParameter(f"not a date or time in ISO 8601: {text!r}") from error
+
+
+def _exceptions(path: Path | None) -> tuple[Exemption, ...]:
+    try:
+        return load(path) if path else ()
+    except (ExceptionsError, OSError) as error:
+        raise typer.BadParameter(f"{path}: {error}", param_hint="--exceptions") from error
+
+
+def replay(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...", help="Log files, folders or patterns; - is standard input."
+        ),
+    ],
+    approved_endpoint: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="An endpoint that is ours or approved. Repeatable."),
+    ] = None,
+    account: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID",
+            help="An account of ours: its endpoints are approved. Repeatable. Default: the account "
+            "each record was delivered to.",
+        ),
+    ] = None,
+    exceptions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Reviewed exceptions, a JSON file.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Judge records from this time on (UTC).")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Judge records before this time (UTC).")
+    ] = None,
+    form: Annotated[
+        Format, typer.Option("--format", help="jsonl: one line per Secrets Manager record.")
+    ] = Format.TABLE,
+    explain: Annotated[
+        str | None,
+        typer.Option(metavar="EVENT_ID", help="Say how each rule answered for one record."),
+    ] = None,
+    suggest_exceptions: Annotated[
+        bool, typer.Option("--suggest-exceptions", help="Print a file of exceptions to start from.")
+    ] = False,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes to use. Default: one for each core.")
+    ] = None,
+) -> None:
+    """Judge CloudTrail logs offline: what would have been an alert, and why.
+
+    Files may be gzipped, and hold {"Records": [...]}, a JSON array, JSON lines, bare records or
+    EventBridge events. The result is printed to standard output, a summary and what could not be
+    read to standard error.
+
+    Exit codes: 0 no alert, 1 alerts, 2 bad usage, or input that could not be read.
+    """
+    task = Task(
+        inventory=Inventory(
+            accounts=frozenset(account or ()), approved_endpoints=frozenset(approved_endpoint or ())
+        ),
+        exceptions=_exceptions(exceptions),
+        since=_time(since),
+        until=_time(until),
+        explain=explain or "",
+    )
+    news = judge_all(list(sources(paths)), task, processes or os.cpu_count() or 1)
+    summary = Summary()
+    judged = _summed(news, summary)
+    if explain:
+        raise typer.Exit(explain_one(judged, summary, explain))
+    if suggest_exceptions:
+        deque(judged, maxlen=0)
+        print(json.dumps(suggestions(summary), indent=2))
+    else:
+        PRINT[form](judged, summary)
+    print_summary(summary)
+    raise typer.Exit(summary.exit_code)
+
+
+def _summed(news: Iterable[News], summary: Summary) -> Iterator[Judged]:
+    """The judged records, after all that was said has been added to the summary."""
+    for one in news:
+        match one:
+            case Judged():
+                summary.add(one)
+                yield one
+            case PassedOver(others, outside):
+                summary.others += others
+                summary.outside += outside
+            case Complaint(text):
+                summary.complaints += 1
+                print(printable(text), file=sys.stderr)

@@ -1,0 +1,160 @@
+"""Judge what is read: one file's elements in, rows of the contract and complaints out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
+
+from guard.alert import fingerprint, principal, unreadable
+from guard.exceptions import Exemption
+from guard.judge import SECRETS_MANAGER, Inventory, Judgement, Verdict, judge
+from guard.record import (
+    NotFromCloudTrail,
+    Record,
+    UnreadableRecord,
+    from_envelope,
+    parse,
+    secret_id,
+)
+from guardctl import trail
+from guardctl.trail.files import Source
+
+_COMPLAINTS = 10  # told of one file; what is more is counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What to judge by, and what to leave out: the same for every file."""
+
+    inventory: Inventory
+    exceptions: tuple[Exemption, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    explain: str = ""
+
+    def wants(self, when: datetime) -> bool:
+        after = self.since is None or when >= self.since
+        return after and (self.until is None or when < self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One Secrets Manager record and its judgement: `row` is the line of the contract."""
+
+    row: dict[str, Any]
+    caller: str
+    predicates: tuple[tuple[str, bool], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Input that could not be read: a whole line for standard error."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """Records not judged: of other services, or outside the time that was asked for."""
+
+    others: int = 0
+    outside: int = 0
+
+
+News = Judged | Complaint | PassedOver
+
+
+def judge_stream(stream: BinaryIO, name: str, task: Task) -> Iterator[News]:
+    """Everything there is to say of one file, in its order."""
+    complaints = 0
+    for item in trail.read(stream):
+        match item:
+            case trail.Skipped(count):
+                yield PassedOver(others=count)
+                continue
+            case trail.Element(value, position):
+                news = _judge_element(value, f"{name}:{position}", task)
+            case trail.Broken(position, reason):
+                news = Complaint(f"{name}:{position}: {reason}")
+        if isinstance(news, Complaint):
+            complaints += 1
+            if complaints > _COMPLAINTS:
+                continue
+        yield news
+    if complaints > _COMPLAINTS:
+        yield Complaint(f"{name}: and {complaints - _COMPLAINTS:,} more such places")
+
+
+def judge_source(source: Source, task: Task) -> Iterator[News]:
+    """As `judge_stream`; a file that cannot be opened is a complaint."""
+    try:
+        with source.open() as stream:
+            yield from judge_stream(stream, source.name, task)
+    except OSError as error:
+        yield Complaint(f"{source.name}: {error.strerror or error}")
+
+
+def _judge_element(value: dict[str, Any], where: str, task: Task) -> News:
+    enveloped = "detail-type" in value and "detail" in value
+    detail = value["detail"] if enveloped else value
+    source = detail.get("eventSource") if isinstance(detail, dict) else None
+    if isinstance(source, str) and source != SECRETS_MANAGER:
+        return PassedOver(others=1)
+    try:
+        record = from_envelope(value) if enveloped else parse(value)
+    except NotFromCloudTrail:
+        return PassedOver(others=1)  # an archive of the bus holds other events too
+    except UnreadableRecord as error:
+        if source == SECRETS_MANAGER:
+            return _unreadable(detail, str(error))
+        return Complaint(f"{where}: {error}")
+    if not task.wants(record.event_time):
+        return PassedOver(outside=1)
+    judgement = judge(record, task.inventory, task.exceptions)
+    predicates = judgement.predicates if task.explain == record.event_id else ()
+    return Judged(row_of(record, judgement), principal(record), predicates)
+
+
+def row_of(record: Record, judgement: Judgement) -> dict[str, Any]:
+    """The contract's line for a record."""
+    return {
+        "event_id": record.event_id or None,
+        "event_name": record.event_name,
+        "event_time": _iso(record.event_time),
+        "verdict": judgement.verdict,
+        "alert": judgement.alert,
+        "severity": judgement.severity,
+        "cause": judgement.cause,
+        "principal": record.identity.name,
+        "secret_id": secret_id(record),
+        "source_ip": record.source_ip or None,
+        "vpc_endpoint_id": record.vpc_endpoint_id or None,
+        "fingerprint": fingerprint(record, judgement),
+    }
+
+
+def _unreadable(detail: dict[str, Any], why: str) -> Judged:
+    """The line for a record of the service that lacks what every record has."""
+    never = datetime.fromtimestamp(0, UTC)
+    finding = unreadable(detail, why, account="", region="", seen=never, window=0)
+    known = {key: detail.get(key) for key in ("eventID", "eventName", "eventTime")}
+    texts = {key: value if isinstance(value, str) else None for key, value in known.items()}
+    row = {
+        "event_id": texts["eventID"],
+        "event_name": texts["eventName"],
+        "event_time": texts["eventTime"],
+        "verdict": Verdict.UNREADABLE,
+        "alert": True,
+        "severity": finding.severity,
+        "cause": finding.cause,
+        "principal": None,
+        "secret_id": None,
+        "source_ip": None,
+        "vpc_endpoint_id": None,
+        "fingerprint": finding.fingerprint,
+    }
+    return Judged(row, "unknown")
+
+
+def _iso(when: datetime) -> str:
+    return when.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,101 @@
+"""Print what was judged, as lines, JSON or a table, and the summary to standard error."""
+
+import json
+import sys
+from collections import deque
+from collections.abc import Iterable
+from enum import StrEnum
+
+from rich.markup import escape
+from rich.table import Table
+
+from guard.exceptions import name_of_secret
+from guard.finding import Severity
+from guardctl.replay.judging import Judged
+from guardctl.replay.screen import console, printable
+from guardctl.replay.summary import BAD_INPUT, Summary, most
+
+
+class Format(StrEnum):
+    """How the result is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+def _print_jsonl(judged: Iterable[Judged], summary: Summary) -> None:  # noqa: ARG001 - see PRINT
+    for one in judged:
+        print(json.dumps(one.row))
+
+
+def _print_json(judged: Iterable[Judged], summary: Summary) -> None:
+    """One document, written as it grows: the records, what they come to, the summary."""
+    print('{"records": [', end="")
+    for number, one in enumerate(judged):
+        print("," if number else "", json.dumps(one.row), sep="\n", end="")
+    occurrences = [one.to_json() for one in summary.worst_first()]
+    print(f'\n], "occurrences": {json.dumps(occurrences, indent=1)},')
+    print(f'"summary": {json.dumps(summary.to_json(), indent=1)}}}')
+
+
+_COLOURS = {Severity.HIGH: "bold red", Severity.MEDIUM: "yellow", Severity.LOW: "cyan"}
+
+
+def _print_table(judged: Iterable[Judged], summary: Summary) -> None:
+    """What would be told, worst first; nothing where there is nothing to tell."""
+    deque(judged, maxlen=0)
+    if not summary.occurrences:
+        return
+    table = Table("Severity", "Count", "Who, and why", "What", "Last seen", box=None)
+    for one in summary.worst_first():
+        names = [name_of_secret(secret) for secret in most(one.secrets, 3)]
+        colour = _COLOURS.get(one.severity, "")
+        table.add_row(
+            f"[{colour}]{one.severity}[/]",
+            f"{one.count:,}",
+            escape(printable(f"{one.principal.split(':', 5)[-1]}: {one.verdict}. {one.cause}")),
+            escape(printable(", ".join([*one.actions, *names]))),
+            one.last_seen.replace("T", " "),
+        )
+    console().print(table, soft_wrap=False)
+
+
+PRINT = {Format.TABLE: _print_table, Format.JSON: _print_json, Format.JSONL: _print_jsonl}
+
+
+def print_summary(summary: Summary) -> None:
+    out = console(stderr=True)
+    body = summary.to_json()
+    out.print(
+        f"{body['records']:,} records: {body['secrets_manager']:,} of Secrets Manager, "
+        f"{body['other_services']:,} of other services"
+        + (f", {summary.outside:,} outside the time asked for" if summary.outside else "")
+    )
+    if summary.judged:
+        verdicts = ", ".join(f"{verdict} {n:,}" for verdict, n in body["verdicts"].items())
+        out.print(f"Verdicts: {verdicts}")
+        out.print(f"From {body['first_seen']} to {body['last_seen']}")
+    out.print(f"Alerts: {summary.alerts:,}, in {len(summary.occurrences):,} occurrences")
+    for label in ("principals", "secrets", "addresses"):
+        if top := body[f"top_{label}"]:
+            shown = ", ".join(f"{printable(name)} ({n:,})" for name, n in top.items())
+            out.print(f"Top {label}: {shown}", markup=False)
+    if summary.complaints:
+        out.print(f"Places that could not be read: {summary.complaints:,}")
+
+
+def explain_one(judged: Iterable[Judged], summary: Summary, event_id: str) -> int:
+    """Print how each rule answered for one record. The exit code: 0, or 2 if there is none."""
+    out = console()
+    found = False
+    for one in judged:
+        if one.row["event_id"] == event_id:
+            found = True
+            for key, value in one.row.items():
+                out.print(f"{key}: {printable(str(value))}", markup=False)
+            for name, answer in one.predicates:
+                out.print(f"  {'yes' if answer else 'no ':<3} {name}", markup=False)
+    if not found:
+        print(f"no Secrets Manager record has the event id {event_id!r}", file=sys.stderr)
+    return 0 if found and not summary.complaints else BAD_INPUT

@@ -1,0 +1,55 @@
+"""Suggest a file of exceptions to start from."""
+
+import ipaddress
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from guard.judge import Verdict
+from guardctl.replay.summary import Summary
+
+
+def suggestions(summary: Summary) -> dict[str, Any]:
+    """A file of exceptions to start from: whoever went round the endpoint, from where.
+
+    Owner and reason are left empty, and an exception without them is refused: somebody has to stand
+    up for each. Root, people in the console and foreign endpoints are not suggested.
+    """
+    addresses: dict[str, set[str]] = {}
+    last: dict[str, str] = {}
+    for one in summary.worst_first():
+        a_person_or_role = one.principal.startswith("arn:") and not one.principal.endswith(":root")
+        if one.verdict == Verdict.BYPASS and a_person_or_role:
+            addresses.setdefault(one.principal, set()).update(one.addresses)
+            last[one.principal] = max(last.get(one.principal, ""), one.last_seen)
+    return {
+        "exceptions": [
+            {
+                "name": caller.split(":", 5)[5],
+                "owner": "",
+                "reason": "",
+                "expires": _in_a_quarter(last[caller]),
+                "principal": caller,
+                **({"cidr": networks} if (networks := _networks(addresses[caller])) else {}),
+            }
+            for caller in addresses
+        ]
+    }
+
+
+def _in_a_quarter(when: str) -> str:
+    try:
+        return (datetime.fromisoformat(when) + timedelta(days=90)).date().isoformat()
+    except (ValueError, OverflowError):
+        return ""
+
+
+def _networks(addresses: Iterable[str]) -> list[str]:
+    """Each address as a network of its own; what is no address cannot narrow an exception."""
+    networks: list[str] = []
+    for text in sorted(addresses):
+        try:
+            networks.append(str(ipaddress.ip_network(text)))
+        except ValueError:
+            continue
+    return networks
