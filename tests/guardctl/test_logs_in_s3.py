@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
-from moto import mock_aws
 from typer.testing import CliRunner, Result
 
+from emulator import Cloud
 from guardctl.__main__ import app
 from guardctl.trail import s3
 from tests.records import ACCOUNT, OTHER_ACCOUNT, READ, changed
@@ -26,15 +25,15 @@ ORGANISATION = "AWSLogs/o-a1b2c3d4e5"
 
 
 @pytest.fixture
-def bucket(monkeypatch) -> Iterator[Any]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with mock_aws():
-        s3.client.cache_clear()
-        client = boto3.client("s3")
-        client.create_bucket(Bucket=BUCKET)
-        yield client
+def bucket(cloud: Cloud) -> Iterator[Any]:
+    """A trail's bucket in the embedded cloud."""
+    s3.client.cache_clear()
+    client = cloud.session("trail").client("s3")
+    client.create_bucket(Bucket=BUCKET)
+    yield client
+    for one in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+        client.delete_object(Bucket=BUCKET, Key=one["Key"])
+    client.delete_bucket(Bucket=BUCKET)
     s3.client.cache_clear()
 
 
