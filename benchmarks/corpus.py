@@ -81,8 +81,8 @@ def _records(
 
 
 def _common(rng: random.Random, when: datetime, account: str, region: str) -> dict[str, Any]:
-    role = f"app-{rng.randrange(200)}"
-    session = f"i-{rng.getrandbits(64):016x}"
+    number = rng.randrange(200)
+    role, session = f"app-{number}", f"i-{number:08x}{rng.randrange(3):08x}"
     return {
         "eventVersion": "1.11",
         "userIdentity": {
@@ -110,7 +110,7 @@ def _common(rng: random.Random, when: datetime, account: str, region: str) -> di
         "eventSource": "",
         "eventName": "",
         "awsRegion": region,
-        "sourceIPAddress": f"203.0.113.{rng.randrange(256)}",
+        "sourceIPAddress": f"203.0.113.{number % 8}",
         "userAgent": "aws-sdk-go-v2/1.36.3 os/linux lang/go#1.24.2 md/GOOS#linux md/GOARCH#arm64",
         "requestParameters": None,
         "responseElements": None,

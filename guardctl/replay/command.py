@@ -18,6 +18,7 @@ import typer
 from guard.exceptions import ExceptionsError, Exemption, load
 from guard.judge import Inventory
 from guardctl.replay.judging import Complaint, Judged, News, PassedOver, Task
+from guardctl.replay.page import page
 from guardctl.replay.pool import judge_all
 from guardctl.replay.progress import progress
 from guardctl.replay.screen import printable
@@ -42,6 +43,13 @@ def _exceptions(path: Path | None) -> tuple[Exemption, ...]:
         return load(path) if path else ()
     except (ExceptionsError, OSError) as error:
         raise typer.BadParameter(f"{path}: {error}", param_hint="--exceptions") from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}", param_hint="--html") from error
 
 
 def replay(
@@ -82,6 +90,10 @@ def replay(
     suggest_exceptions: Annotated[
         bool, typer.Option("--suggest-exceptions", help="Print a file of exceptions to start from.")
     ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write one page to look at, with all in it."),
+    ] = None,
     processes: Annotated[
         int | None, typer.Option(min=1, help="Processes to use. Default: one for each core.")
     ] = None,
@@ -102,6 +114,7 @@ def replay(
         since=_time(since),
         until=_time(until),
         explain=explain or "",
+        findings=html is not None,
     )
     found = list(sources(paths, since=task.since, until=task.until))
     summary = Summary()
@@ -116,6 +129,8 @@ def replay(
         else:
             PRINT[form](judged, summary)
     print_summary(summary)
+    if html:
+        _write(html, page(summary, ["guardctl replay", *paths]))
     raise typer.Exit(summary.exit_code)
 
 

@@ -85,7 +85,7 @@ def _array(window: Window) -> Generator[Element | Skipped | Broken, None, bool]:
 
 
 def _element(window: Window) -> Iterator[Element | Skipped | Broken]:
-    """The next JSON value: an object, or several in a `Records` of its own."""
+    """The next JSON value: a record, or an object with several in a `Records` of its own."""
     position = window.position()
     try:
         value = window.decode()
@@ -94,9 +94,16 @@ def _element(window: Window) -> Iterator[Element | Skipped | Broken]:
             yield Broken(window.position(error.at), error.reason)
         window.to_next_element(error.at)
         return
-    inner = cast(dict[str, Any], value).get("Records") if isinstance(value, dict) else None
-    for one in cast(list[object], inner) if isinstance(inner, list) else [value]:
+    for one in _inner(value):
         if isinstance(one, dict):
             yield Element(cast(dict[str, Any], one), position)
         else:
             yield Broken(position, "a record must be a JSON object")
+
+
+def _inner(value: object) -> list[object]:
+    if isinstance(value, dict) and "eventSource" not in value:
+        inner = cast(dict[str, Any], value).get("Records")
+        if isinstance(inner, list):
+            return cast(list[object], inner)
+    return [value]

@@ -3,7 +3,7 @@
 A run of text that begins where a record begins is boiled down to its skeleton: strings, numbers and
 names go, what stays is how objects and lists are nested, where an object has an `eventSource` that
 is a text, and where the text stands that parts two records. All of it is done by a few searches and
-replacements over the whole run, several times as fast as parsing it.
+replacements over the whole run, which is about twice as fast as parsing it.
 
 Why the skeleton is right, as far as the run is JSON: a quotation mark that no backslash escapes
 begins or ends a string, and one that a letter follows begins one, for after a string's end comes
@@ -24,10 +24,9 @@ BOUNDARY = re.compile(r'\}[ \t\r\n,]{0,80}\{[ \t\r\n]{0,80}"[A-Za-z][A-Za-z-]{0,
 
 _DEEPEST = 20  # levels of nesting within a record; what is deeper is parsed
 _KEY = b'"eventSource"'
-_OTHER_LAYOUTS = ('"Records"', '"detail-type"')  # what holds these may hold records further in
-_KEY_AND_TEXT = re.compile(rb'"eventSource"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}"')
-# A letter or a dot as an escape: perhaps the service's name, or the key, in disguise.
-_ESCAPED_LETTER = re.compile(rb"\\u00(?:2[eE]|[4-7])")
+_TEXT = re.compile(rb'[ \t\r\n]*:[ \t\r\n]*"')
+# Not a letter or a dot as an escape: perhaps the service's name, or the key, in disguise.
+_ESCAPE = re.compile(rb"(?s)\\(?!u00(?:2[eE]|[4-7])).")
 _SOURCE, _NEXT = b"\x01", b"\x02"
 _KEPT = b'{}[]"' + _SOURCE + _NEXT
 _BRACES = bytes.maketrans(b"[]", b"{}")
@@ -51,27 +50,21 @@ def count_of_others(run: str, separator: str) -> int:
     """How many records of other services a run of text is, or 0 where that is not sure.
 
     Args:
-        run: text from where a record begins to where `separator` stands, its brace included.
+        run: text from where a record begins to where `separator` stands, its brace included. It
+            does not hold `SERVICE`.
         separator: a text that `BOUNDARY` matches, and that parts the records.
     """
-    if SERVICE in run or any(key in run for key in _OTHER_LAYOUTS):
-        return 0
     text = run.encode()
     if _SOURCE in text or _NEXT in text:
         return 0
+    text = _ESCAPE.sub(b"_", text)
     if b"\\" in text:
-        text = text.replace(rb"\\", b"")
-        if _ESCAPED_LETTER.search(text):
-            return 0
-        text = text.replace(rb"\"", b"__")
-    source = _KEY_AND_TEXT.search(text)
-    if source is None:
-        return 0
-    keys = text.count(_KEY)
-    text = text.replace(source[0], _SOURCE + b'"')
-    if text.count(_SOURCE) != keys:
-        return 0  # spelt in several ways, or not a text everywhere
-    text = text.replace(separator.encode(), b"}" + _NEXT + b"{")
+        return 0  # a letter as an escape
+    before, *sources = text.rsplit(_KEY)  # from the right, which is quicker for these two
+    if not sources or not all(map(_TEXT.match, sources)):
+        return 0  # an event source that is no text
+    text = _SOURCE.join([before, *(source.lstrip(b" \t\r\n:") for source in sources)])
+    text = (b"}" + _NEXT + b"{").join(text.rsplit(separator.encode()))
     skeleton = _STRING.sub(b"", text.translate(_BRACES, _REST).replace(b'""', b""))
     rest, count = _RECORD.subn(b"", skeleton)
     return 0 if rest else count

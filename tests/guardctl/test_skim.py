@@ -128,15 +128,13 @@ DEEP = compact(OTHER)[:-1] + ',"a":' + "[" * 30 + "]" * 30 + "}"
 NOT_SKIPPED = {
     "the name as an escape": HIDDEN,
     "the key as an escape": compact(OTHER).replace("eventSource", "event\\u0053ource"),
-    "a source twice": compact(OTHER)[:-1] + f',"eventSource":"{SERVICE}"}}',
+    "the key as a value": compact(changed(OTHER, attribute="eventSource")),
     "a source twice, spaced": compact(OTHER)[:-1] + ',"eventSource" : null}',
     "no source": '{"eventVersion":"1.11","eventName":"x"}',
     "no source of its own": '{"eventVersion":"1.11","a":{"eventSource":"ec2.amazonaws.com"}}',
     "a source that is no text": '{"eventVersion":"1.11","eventSource":null}',
-    "the name elsewhere": compact(changed(OTHER, invokedBy=SERVICE)),
     "very deep": DEEP,
-    "records within": compact(changed(OTHER, Records=[READ])),
-    "an event": compact(changed(OTHER, **{"detail-type": "x", "detail": READ})),
+    "an event": compact({"detail-type": "x", "detail": OTHER}),
     "no object": "5",
     "text": '"},{"',
 }
@@ -149,6 +147,15 @@ def test_not_skipped(odd: str):
     assert count_of_others(",".join([plain, plain, plain]), separator) == 3
     assert count_of_others(",".join([plain, odd, plain]), separator) == 0
     assert count_of_others(odd, separator) == 0
+
+
+def test_what_names_the_service_is_parsed():
+    named = changed(OTHER, invokedBy=SERVICE)
+    twice = compact(OTHER)[:-1] + f',"eventSource":"{SERVICE}"}}'
+    content = "[" + ",".join([*[compact(OTHER)] * 9, compact(named), twice, compact(READ)]) + "]"
+    assert assert_same(content) == 8
+    found = [item.value for item in read(io.BytesIO(content.encode())) if isinstance(item, Element)]
+    assert found[-3:] == [named, json.loads(twice), READ]
 
 
 SKIPPED = {
