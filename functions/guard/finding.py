@@ -60,6 +60,7 @@ class Kind(StrEnum):
     ENDPOINT_DENIED = "endpoint-denied"
     SECRET_POLICY_CHANGED = "secret-policy-changed"
     UNREADABLE_RECORD = "unreadable-record"
+    EXCEPTION_EXPIRED = "exception-expired"
     # every reaction
     MODE_UNREADABLE = "mode-unreadable"
 
