@@ -84,6 +84,10 @@ lock: | $(UV_FILE)  ## Lock again after a change of the dependencies in pyprojec
 	$(UV) lock
 	$(EXPORT) > layers/dependencies/requirements.txt
 
+.PHONY: operations
+operations: .venv/.stamp  ## Write down anew which AWS operations the functions call, after adding one
+	.venv/bin/python layers/dependencies/find_operations.py
+
 .PHONY: check-lock
 check-lock: | $(UV_FILE)
 	$(UV) lock --check --quiet

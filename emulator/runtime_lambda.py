@@ -91,8 +91,6 @@ class LambdaRuntime:
         if not template.exists():
             raise NotBuilt(f"{template} is missing: run make build")
         self._template: dict[str, Any] = yaml_parse(template.read_text())
-        # Bytecode is kept beside the build, never in it: what is deployed stays as it was built.
-        self._bytecode = self._build.parent / "emulator-bytecode"
         self._processes: dict[str, _Process] = {}
         self._refuse_a_stale_build(root / "functions")
         modules = [_module_path(name) for name in _RUNTIME_MODULES]
@@ -164,7 +162,8 @@ class LambdaRuntime:
             "LAMBDA_RUNTIME_DIR": str(runtime),
             "APPROVED_POLICIES_DIR": str(opt / "endpoint_policies"),
             "PYTHONPATH": os.pathsep.join(map(str, (task, opt / "python", runtime))),
-            "PYTHONPYCACHEPREFIX": str(self._bytecode),
+            # As on Lambda, whose folders are read-only: the bytecode in the artefact must do.
+            "PYTHONDONTWRITEBYTECODE": "1",
             "EMULATOR_CLOCK": str(self._clock),
         }
         log = Path(self._folder.name) / f"{function.logical_id}.log"

@@ -6,7 +6,18 @@ import pytest
 
 from tests.template.stack import ROOT
 
-TARGETS = ["help", "setup", "drill", "test", "lint", "lock", "build", "deploy", "clean"]
+TARGETS = [
+    "help",
+    "setup",
+    "drill",
+    "test",
+    "lint",
+    "lock",
+    "operations",
+    "build",
+    "deploy",
+    "clean",
+]
 
 
 def make(*arguments: str) -> str:

@@ -335,3 +335,14 @@ def test_every_grant_is_used(day: Cloud, function: str):
         if grant.sid not in PLATFORM and not any(grant.meets(need) for need in needed)
     }
     assert idle == set()
+
+
+@pytest.mark.parametrize("function", FILES)
+def test_every_call_is_in_the_models_that_the_layer_keeps(day: Cloud, function: str):
+    """Of botocore's models the built layer holds these operations only."""
+    kept = json.loads((ROOT / "layers" / "dependencies" / "operations.json").read_text())
+    assert [
+        (call.service, call.action)
+        for call in by_function(day, function)
+        if call.action not in kept.get(call.service, ())
+    ] == []

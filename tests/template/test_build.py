@@ -1,0 +1,161 @@
+"""What SAM builds holds all that the functions need, although most of botocore is left out."""
+
+import ast
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.loaders import Loader
+from botocore.model import Shape
+
+from layers.dependencies.find_operations import LISTED, find
+from layers.dependencies.trim import UNUSED, remove, trim_data
+from tests.template.stack import ROOT, written
+
+OPERATIONS: dict[str, list[str]] = json.loads(LISTED.read_text())
+WHOLE = Path(botocore.session.__file__).parent / "data"
+
+
+def test_the_operations_listed_are_those_in_the_code():
+    assert find(ROOT / "functions") == OPERATIONS, "run make operations"
+
+
+def test_calls_paginators_waiters_and_actions_are_found(tmp_path: Path):
+    (tmp_path / "code.py").write_text(
+        '"""Does things.\n\nIAM: sns:Publish, sqs:SendMessage."""\n'
+        'ec2 = boto3.client("ec2", config=config)\n'
+        'sns = client("sns")\n'
+        "ec2.create_vpc(CidrBlock=block)\n"
+        'ec2.get_paginator("describe_subnets")\n'
+        'getattr(ec2, "delete_vpc")()\n'
+    )
+    assert find(tmp_path) == {
+        "ec2": ["CreateVpc", "DeleteVpc", "DescribeSubnets"],
+        "sns": ["Publish"],
+    }
+
+
+# --- the models -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trimmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data that the layer would have."""
+    data = tmp_path_factory.mktemp("data")
+    for name in (*OPERATIONS, "iam"):
+        shutil.copytree(WHOLE / name, data / name)
+    for path in WHOLE.glob("*.json"):
+        shutil.copy(path, data)
+    trim_data(data, OPERATIONS)
+    return data
+
+
+def session(data: Path) -> Any:
+    one = botocore.session.Session()
+    loader = Loader(extra_search_paths=[str(data)], include_default_search_paths=False)
+    one.register_component("data_loader", loader)
+    return one
+
+
+def told(shape: Shape | None, above: tuple[str, ...] = ()) -> Any:
+    """All that a shape says of itself and of those below it, but its documentation."""
+    if shape is None or shape.name in above:
+        return shape and shape.name
+    above = (*above, shape.name)
+    members: dict[str, Any] = {
+        name: told(one, above) for name, one in getattr(shape, "members", {}).items()
+    }
+    for part in ("member", "key", "value"):
+        if hasattr(shape, part):
+            members[part] = told(getattr(shape, part), above)
+    metadata = {key: value for key, value in shape.metadata.items() if key != "documentation"}
+    return shape.type_name, metadata, shape.serialization, members
+
+
+@pytest.mark.parametrize("service", OPERATIONS)
+def test_what_is_left_of_a_model_says_the_same(trimmed: Path, service: str):
+    left, whole = (session(data).get_service_model(service) for data in (trimmed, WHOLE))
+    assert left.operation_names == OPERATIONS[service]
+    assert left.metadata == whole.metadata
+    for name in OPERATIONS[service]:
+        one, other = left.operation_model(name), whole.operation_model(name)
+        assert told(one.input_shape) == told(other.input_shape)
+        assert told(one.output_shape) == told(other.output_shape)
+        assert [told(shape) for shape in one.error_shapes] == [
+            told(shape) for shape in other.error_shapes
+        ]
+        assert (one.http, one.auth_type) == (other.http, other.auth_type)
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-2", "cn-north-1", "us-gov-west-1"])
+@pytest.mark.parametrize("service", OPERATIONS)
+def test_clients_reach_the_same_address_and_page_alike(trimmed: Path, service: str, region: str):
+    config = Config(signature_version=UNSIGNED)
+    left, whole = (
+        session(data).create_client(service, region_name=region, config=config)
+        for data in (trimmed, WHOLE)
+    )
+    assert left.meta.endpoint_url == whole.meta.endpoint_url
+    for name in left.meta.method_to_api_mapping:
+        assert left.can_paginate(name) == whole.can_paginate(name)
+
+
+def test_nothing_else_is_left(trimmed: Path):
+    assert {path.name for path in trimmed.iterdir() if path.is_dir()} == set(OPERATIONS)
+    sizes = [path.stat().st_size for path in trimmed.rglob("*") if path.is_file()]
+    assert sum(sizes) < 1_500_000
+
+
+def test_a_service_or_operation_that_botocore_lacks_ends_the_build(tmp_path: Path):
+    shutil.copytree(WHOLE / "sns", tmp_path / "sns")
+    shutil.copy(WHOLE / "endpoints.json", tmp_path)
+    with pytest.raises(KeyError, match="PublishTwice"):
+        trim_data(tmp_path, {"sns": ["PublishTwice"]})
+    with pytest.raises(KeyError, match="sms"):
+        trim_data(tmp_path, {"sms": []})
+
+
+# --- packages and bytecode ------------------------------------------------------------------------
+
+
+def imports(path: Path) -> set[str]:
+    """The modules that a file names in its imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {one.name for one in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
+    return found
+
+
+def test_no_function_imports_what_is_taken_out():
+    out = [name.replace("/", ".") for name in UNUSED if "*" not in name]
+    used = {name for path in (ROOT / "functions").rglob("*.py") for name in imports(path)}
+    assert [
+        (name, gone)
+        for name in sorted(used)
+        for gone in out
+        if name == gone or name.startswith(f"{gone}.")
+    ] == []
+
+
+def test_a_name_that_is_no_longer_there_ends_the_build(tmp_path: Path):
+    (tmp_path / "slack").mkdir()
+    remove(tmp_path, ["slack"])
+    with pytest.raises(FileNotFoundError, match="slack"):
+        remove(tmp_path, ["slack"])
+
+
+def test_every_function_and_the_layer_of_packages_is_built_by_its_makefile():
+    methods = {
+        name: one.get("Metadata", {}).get("BuildMethod")
+        for name, one in written()["Resources"].items()
+        if one["Type"] == "AWS::Serverless::Function" or name == "DependenciesLayer"
+    }
+    assert set(methods.values()) == {"makefile"}, methods
