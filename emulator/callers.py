@@ -24,8 +24,8 @@ class Caller:
     its own name, or a person in the console. `invoked_by` names the AWS service through which the
     call is made (forward access session), which then also is source address and user agent.
     `vpc_endpoint_id` and `vpc_endpoint_account_id` are set for one who comes through an endpoint.
-    `account` is the emulated account unless given. `session` names a role's session, as the id of an
-    instance or the name of a function does in AWS.
+    `account` is the emulated account unless given. `session` names a role's session, as the id of
+    an instance or the name of a function does in AWS.
     """
 
     kind: Kind = "user"
