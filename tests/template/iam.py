@@ -108,7 +108,8 @@ def _resource(call: Call, cloud: Cloud) -> str:
             zone = call.params.get("HostedZoneId", "")
             return f"arn:aws:route53:::hostedzone/{zone.removeprefix('/hostedzone/')}"
         case "lambda":
-            return call.params["FunctionName"]
+            function = call.params["FunctionName"]
+            return function if function.startswith("arn:") else f"{own}:function:{function}"
         case "secretsmanager":
             secret = call.params["SecretId"]
             return secret if secret.startswith("arn:") else f"{own}:secret:{secret}-AbCdEf"
