@@ -19,6 +19,7 @@ PLATFORM = {
     "Log": "Lambda writes the log",
     "Trace": "Lambda sends the traces",
     "Receive": "the event source mapping polls the queue",
+    "KeepWhatFailed": "Lambda sends what failed for good to the destination",
     "EncryptWhatIsTold": "SNS asks KMS on behalf of the publisher",
     "DecryptWebhook": "SSM asks KMS on behalf of the reader",
     "SwitchPrivateDnsOn": "EC2 asks Route 53 on behalf of whoever creates an endpoint",
@@ -98,9 +99,10 @@ def test_what_aws_asks_for_on_behalf_of_a_function_is_granted_where_it_is_needed
 ):
     """The embedded cloud never asks for these, so no recorded call can prove them."""
     actions = {grant.action for grant in grants(stack.properties(role_of(function)))}
+    called_by_rules = ("SweepFunction", "SecretPolicyFunction")
     polls = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
     assert {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments"} <= actions
-    assert polls <= actions or function == "SweepFunction"
+    assert polls <= actions or function in called_by_rules
     assert ("kms:GenerateDataKey" in actions) == ("sns:Publish" in actions)
     encrypted = {"sns:Publish", "ssm:GetParameter"} & actions
     assert ("kms:Decrypt" in actions) == bool(encrypted)
@@ -236,6 +238,7 @@ def day(deployment: Cloud) -> Cloud:
     hub(deployment)
     rotations(deployment)
     requests(deployment)
+    secret_policies(deployment)
     return deployment
 
 
@@ -302,6 +305,15 @@ def requests(cloud: Cloud) -> None:
     for number, way in enumerate(ways):
         caller = cloud.session(f"reader-{number}", way)
         caller.client("secretsmanager").get_secret_value(SecretId="prod/orders-db")
+    cloud.settle()
+
+
+def secret_policies(cloud: Cloud) -> None:
+    """A bound secret loses its policy; then all of them are looked at."""
+    account = Account(cloud)
+    account.bound_secret("prod/ledger")
+    cloud.settle()
+    cloud.inject(cloud.stack_event("UPDATE_COMPLETE"))
     cloud.settle()
 
 
