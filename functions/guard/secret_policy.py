@@ -98,12 +98,12 @@ class Bound:
         added: Any = request.get("tags")
         if isinstance(removed, list) and not self.everything and self.tag in removed:
             return True
-        put: list[Any] = added if isinstance(added, list) else []
-        return self.opt_out_tag in map(_key, put)
+        put = cast("list[Any]", added) if isinstance(added, list) else []
+        return any(_is_of(self.opt_out_tag, tag) for tag in put)
 
 
-def _key(tag: Any) -> str:
-    return str(tag.get("key", "")) if isinstance(tag, dict) else ""
+def _is_of(key: str, tag: Any) -> bool:
+    return isinstance(tag, dict) and cast("dict[str, Any]", tag).get("key") == key
 
 
 class NotCorrectable(ValueError):
