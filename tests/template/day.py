@@ -16,6 +16,7 @@ def play(cloud: Cloud) -> None:
     rotations(cloud)
     requests(cloud)
     callers(cloud)
+    secret_policies(cloud)
 
 
 def vpcs_and_policies(cloud: Cloud) -> None:
@@ -100,3 +101,12 @@ def callers(cloud: Cloud) -> None:
         client.get_secret_value(SecretId="prod/orders-db")
     cloud.settle()
     assert account.endpoints(vpc_id)
+
+
+def secret_policies(cloud: Cloud) -> None:
+    """A bound secret without its policy; then all of them are looked at."""
+    account = Account(cloud)
+    account.bound_secret("prod/ledger")
+    cloud.settle()
+    cloud.inject(cloud.stack_event("UPDATE_COMPLETE"))
+    cloud.settle()
