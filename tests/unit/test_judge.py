@@ -16,6 +16,7 @@ from guard.judge import (
     Origin,
     Reach,
     Verdict,
+    explain,
     judge,
     origin,
     reach,
@@ -286,9 +287,18 @@ def case(record: dict[str, Any]) -> Case:
     return Case(parse(record), INVENTORY, EXCEPTIONS)
 
 
+def without_samples(names: set[str], samples: dict[str, Samples]) -> set[str]:
+    """The rules that lack records they must match, or records they must not."""
+    lopsided = {name for name, some in samples.items() if not some.must or not some.must_not}
+    return (names ^ set(samples)) | lopsided
+
+
 def test_every_predicate_has_samples_of_both_kinds():
-    assert {predicate.__name__ for predicate in PREDICATES} == set(SAMPLES)
-    assert all(samples.must and samples.must_not for samples in SAMPLES.values())
+    names = {predicate.__name__ for predicate in PREDICATES}
+    assert without_samples(names, SAMPLES) == set()
+    assert without_samples(names | {"is_new"}, SAMPLES) == {"is_new"}
+    lopsided = SAMPLES | {"used_browser": Samples([in_console], [])}
+    assert without_samples(names, lopsided) == {"used_browser"}
 
 
 @pytest.mark.parametrize("predicate", PREDICATES, ids=lambda predicate: predicate.__name__)
@@ -482,6 +492,29 @@ def test_the_cause_names_what_could_not_be_read():
     assert "vpcEndpointId" in judge(parse(retyped_endpoint), INVENTORY).cause
 
 
+# What each rule said
+
+
+def test_an_explanation_says_of_each_rule_what_it_asked_and_what_it_saw():
+    said = {name: (answer, reason) for name, answer, reason in explain(parse(by_user), INVENTORY)}
+    assert said.keys() == set(SAMPLES)
+    assert said["came_from_address"] == (
+        True,
+        "It came from an address of the internet, or from one that is masked?"
+        " sourceIPAddress is '198.51.100.7'.",
+    )
+    assert said["was_invoked_by_service"][1].endswith("invokedBy is absent.")
+    assert "for a person is came_from_address" in said["is_on_owners_behalf"][1]
+
+
+def test_an_explanation_names_the_exception_and_keeps_long_texts_short():
+    said = {one.name: one for one in explain(parse(excepted), INVENTORY, EXCEPTIONS)}
+    assert said["is_excepted"].answer
+    assert "the exception is 'ci'" in said["is_excepted"].reason
+    huge = parse(read(userAgent="x" * 100_000))
+    assert all(len(one.reason) < 1_000 for one in explain(huge, INVENTORY))
+
+
 # Any shape at all
 
 
@@ -492,6 +525,8 @@ def test_every_record_gets_a_verdict(value: Any):
     except UnreadableRecord:
         return
     judgement = judge(record, INVENTORY, EXCEPTIONS)
+    said = explain(record, INVENTORY, EXCEPTIONS)
+    assert tuple((one.name, one.answer) for one in said) == judgement.predicates
     assert judgement.cause
     assert judgement.alert or judgement.verdict in (
         Verdict.APPROVED,
