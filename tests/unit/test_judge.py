@@ -500,8 +500,10 @@ def test_an_explanation_says_of_each_rule_what_it_asked_and_what_it_saw():
     assert said.keys() == set(SAMPLES)
     assert said["came_from_address"] == (
         True,
-        ("It came from an address of the internet, or from one that is masked?"
-        " sourceIPAddress is '198.51.100.7'."),
+        (
+            "It came from an address of the internet, or from one that is masked?"
+            " sourceIPAddress is '198.51.100.7'."
+        ),
     )
     assert said["was_invoked_by_service"][1].endswith("invokedBy is absent.")
     assert "for a person is came_from_address" in said["is_on_owners_behalf"][1]
