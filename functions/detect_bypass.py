@@ -36,6 +36,7 @@ from guard.record import NotFromCloudTrail, Record, UnreadableRecord, from_envel
 from guard.report import PublishError, report
 from guard.settings import Settings, items, whole_number
 from guard.state import State, StateError
+from guard.storm import Storms
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -62,6 +63,7 @@ config = Config(
 ec2 = boto3.client("ec2", config=config)
 sns = boto3.client("sns", config=config)
 state = State(boto3.client("dynamodb", config=config), settings.table_name)
+storms = Storms()
 logger = Logger()
 metrics = Metrics()
 
@@ -205,7 +207,7 @@ def inventory() -> Inventory:
 
 def tell(news: Sequence[News], inbox: Inbox, now: datetime) -> None:
     """Publish the findings of a batch, equal ones as one; what cannot be published goes back."""
-    told = collapse([finding for one in news for finding in one.told])
+    told = storms.gather(collapse([finding for one in news for finding in one.told]), now)
     try:
         reported = report(
             told,
