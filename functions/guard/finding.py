@@ -53,6 +53,7 @@ class Kind(StrEnum):
     POLICY_RESTORED = "policy-restored"
     POLICY_DRIFT = "policy-drift"  # observe mode: what would have been restored
     POLICY_NOT_RESTORABLE = "policy-not-restorable"
+    ENFORCEMENT_PAUSED = "enforcement-paused"
     # detect_bypass
     BYPASS = "bypass"
     CONSOLE_ACCESS = "console-access"
@@ -60,6 +61,7 @@ class Kind(StrEnum):
     ENDPOINT_DENIED = "endpoint-denied"
     SECRET_POLICY_CHANGED = "secret-policy-changed"
     UNREADABLE_RECORD = "unreadable-record"
+    EXCEPTION_EXPIRED = "exception-expired"
     # every reaction
     MODE_UNREADABLE = "mode-unreadable"
 

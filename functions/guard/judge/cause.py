@@ -1,9 +1,10 @@
-"""Why a request came as it did, and what to do about it. Pure."""
+"""Why a request went the way it went, and what a person should do about it. Pure."""
 
-import re
-
-from guard.judge.fields import origin, reach, unreadable_fields
-from guard.judge.terms import Case, Origin, Reach, Verdict
+from guard.judge.case import Case, Verdict
+from guard.judge.origin import Origin, origin
+from guard.judge.places import Place, function_of, instance_of
+from guard.judge.predicates import unreadable_fields
+from guard.judge.severity import Reach, reach
 from guard.record import Record
 
 
@@ -44,15 +45,17 @@ def _foreign_cause(record: Record) -> str:
 
 
 def _bypass_cause(case: Case) -> str:
-    record = case.record
-    if case.vpc:
-        return (
-            f"It left {case.vpc} through the NAT gateway {record.source_ip}: that VPC has no "
-            "endpoint for Secrets Manager, or the caller does not resolve to it."
-        )
-    if runner := _runner(record):
-        return f"{runner} reached Secrets Manager from {_from(record)}, not through a VPC endpoint."
-    return f"It came from {_from(record)}, not through a VPC endpoint."
+    record, place = case.record, case.place
+    if place and place.vpc_id:
+        why = place.trouble or "the VPC has no endpoint, or the caller does not resolve to it"
+        return f"It came out of {place.vpc_id} ({place.via}): {why}."
+    start = f"{_runner(record)} reached Secrets Manager" if _runner(record) else "It came"
+    told = f"{start} from {_from(record)}, not through a VPC endpoint."
+    if place:
+        told += f" {place.via} is in no VPC."
+    elif case.inventory.blind and case.clues:
+        told += f" Whether that is a VPC of ours could not be looked up: {case.inventory.blind}."
+    return told
 
 
 def _from(record: Record) -> str:
@@ -75,8 +78,10 @@ def _runner(record: Record) -> str:
     if identity.in_scope_of:
         kind = identity.in_scope_of_type.removeprefix("AWS::").replace("::", " ")
         return f"{kind or 'The workload'} {identity.in_scope_of}"
-    if re.fullmatch(r"i-[0-9a-f]{8,17}", identity.session_name):
-        return f"Instance {identity.session_name}"
+    if instance := instance_of(record):
+        return f"Instance {instance}"
+    if function := function_of(record):
+        return f"Function {function}"
     return ""
 
 
@@ -109,14 +114,7 @@ def todo_of(verdict: Verdict, case: Case) -> tuple[str, ...]:
 
 def _bypass_todo(case: Case) -> tuple[str, ...]:
     record = case.record
-    if case.vpc:
-        place = f"Check {case.vpc}: endpoint, private DNS, security group and resolver."
-    elif record.identity.in_scope_of_type == "AWS::Lambda::Function":
-        place = "Attach the function to a VPC that has the endpoint."
-    elif _runner(record):
-        place = "Check its VPC: endpoint, private DNS, security group and resolver."
-    else:
-        place = "Find out where the caller runs, and move it behind a VPC endpoint."
+    place = _where_to_look(case, case.place)
     after = {
         Reach.VALUE: "Rotate the secret if the caller is not known.",
         Reach.CHANGE: "Undo the change if the caller is not known.",
@@ -126,3 +124,20 @@ def _bypass_todo(case: Case) -> tuple[str, ...]:
         "Nothing was given away; find out why it tried." if record.failed else after[reach(record)]
     )
     return (place, doubt, "If this is meant to be, add an exception with an owner and an expiry.")
+
+
+def _where_to_look(case: Case, place: Place | None) -> str:
+    record = case.record
+    if place and place.vpc_id and place.trouble and not place.broken:
+        name = record.host or "the name of Secrets Manager"
+        return (
+            f"Find out how the caller in {place.vpc_id} resolves {name}: its DNS servers, a proxy, "
+            "hosts files."
+        )
+    if place and place.vpc_id:
+        return f"Check {place.vpc_id}: endpoint, private DNS, security group and resolver."
+    if function_of(record):
+        return "Attach the function to a VPC that has the endpoint."
+    if _runner(record):
+        return "Check its VPC: endpoint, private DNS, security group and resolver."
+    return "Find out where the caller runs, and move it behind a VPC endpoint."

@@ -5,9 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from guard.exceptions import Exemption
-from guard.judge.predicates import PERSON_VOICES, PREDICATES, SERVICE_VOICES, Predicate
-from guard.judge.terms import Case, Inventory
+from guard.judge.case import Case, Inventory
+from guard.judge.judging import PREDICATES
+from guard.judge.predicates import PERSON_VOICES, SERVICE_VOICES
 from guard.record import Record
+
+type Predicate = Callable[[Case], bool]
 
 _SHOWN = 120  # characters of a text somebody else chose
 

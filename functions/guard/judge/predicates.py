@@ -1,18 +1,10 @@
-"""The rules of the judgement, each a small predicate with a name, in the order that counts.
-
-One field never makes a caller an AWS service when another speaks for a person. AWS says so in
-several places when it acts on the owner's behalf (`userIdentity.type`, `invokedBy`,
-`sourceIPAddress`, the event type), and a person's console session shares some of them: see
-"CloudTrail userIdentity element" and "CloudTrail record contents" in the CloudTrail user guide, and
-"Forward access sessions" in the IAM user guide.
-"""
+"""The rules of the judgement: each a small named question to a record and what is known. Pure."""
 
 from collections.abc import Callable
 
-from guard.judge.fields import names_service, names_sign_in, origin, unreadable_fields
-from guard.judge.terms import Case, Origin, Verdict
-
-type Predicate = Callable[[Case], bool]
+from guard.judge.case import Case
+from guard.judge.origin import Origin, names_service, names_sign_in, origin
+from guard.record import Record
 
 # The way a request took. Ids are compared with what is known: a present id proves nothing.
 
@@ -48,9 +40,14 @@ def came_through_unknown_endpoint(case: Case) -> bool:
 
 def was_refused_by_endpoint(case: Case) -> bool:
     """A network activity event says that an endpoint's policy refused it."""
-    network_activity = case.record.event_category == "NetworkActivity"
-    network_activity |= case.record.event_type.startswith("AwsVpceEvent")
-    return network_activity and case.record.error_code == "VpceAccessDenied"
+    return refused_by_endpoint(case.record)
+
+
+def refused_by_endpoint(record: Record) -> bool:
+    """Whether a record is the network activity event of a refusal by an endpoint's policy."""
+    network_activity = record.event_category == "NetworkActivity"
+    network_activity |= record.event_type.startswith("AwsVpceEvent")
+    return network_activity and record.error_code == "VpceAccessDenied"
 
 
 # Voices for a service. Only fields that AWS writes: a user agent is what the caller says it is.
@@ -118,6 +115,22 @@ def used_browser(case: Case) -> bool:
     return case.record.user_agent.startswith("Mozilla/")
 
 
+SERVICE_VOICES: tuple[Callable[[Case], bool], ...] = (
+    is_service_event,
+    caller_is_service,
+    was_invoked_by_service,
+    came_from_service,
+    crossed_aws_network,
+)
+PERSON_VOICES: tuple[Callable[[Case], bool], ...] = (
+    came_from_address,
+    has_console_session,
+    signed_in,
+    is_console_action,
+    used_browser,
+)
+
+
 # What follows from them.
 
 
@@ -161,43 +174,6 @@ def cannot_be_judged(case: Case) -> bool:
     return bool(unreadable_fields(record)) or (nobody and not record.vpc_endpoint_id)
 
 
-SERVICE_VOICES: tuple[Predicate, ...] = (
-    is_service_event,
-    caller_is_service,
-    was_invoked_by_service,
-    came_from_service,
-    crossed_aws_network,
-)
-PERSON_VOICES: tuple[Predicate, ...] = (
-    came_from_address,
-    has_console_session,
-    signed_in,
-    is_console_action,
-    used_browser,
-)
-RULES: tuple[tuple[Predicate, Verdict], ...] = (
-    (came_through_known_endpoint, Verdict.APPROVED),
-    (came_through_own_account, Verdict.APPROVED),
-    (came_through_approved_account, Verdict.APPROVED),
-    (cannot_be_judged, Verdict.UNREADABLE),
-    (is_service_linked, Verdict.SERVICE),
-    (is_on_owners_behalf, Verdict.SERVICE),
-    (is_the_guard, Verdict.EXEMPT),
-    (is_excepted, Verdict.EXEMPT),
-    # The console itself comes through endpoints that AWS owns, and AWS does not name their account.
-    (came_through_other_account, Verdict.FOREIGN_ENDPOINT),
-    (is_in_console, Verdict.CONSOLE),
-    (came_through_unknown_endpoint, Verdict.FOREIGN_ENDPOINT),
-)
-PREDICATES: tuple[Predicate, ...] = (
-    was_refused_by_endpoint,
-    *(predicate for predicate, _ in RULES),
-    *SERVICE_VOICES,
-    has_service_linked_role,
-    *PERSON_VOICES,
-)
-
-
 def _is_endpoint(case: Case) -> bool:
     """Whether it names an endpoint at all; AWS puts other things into the field too."""
     return bool(case.record.vpc_endpoint_id) and not crossed_aws_network(case)
@@ -209,3 +185,25 @@ def _approved(case: Case) -> bool:
         or came_through_own_account(case)
         or came_through_approved_account(case)
     )
+
+
+_DECISIVE = (
+    "userIdentity",
+    "userIdentity.type",
+    "userIdentity.arn",
+    "userIdentity.invokedBy",
+    "userIdentity.sessionContext",
+    "userIdentity.sessionContext.sessionIssuer",
+    "userIdentity.sessionContext.sessionIssuer.arn",
+    "sourceIPAddress",
+    "vpcEndpointId",
+    "vpcEndpointAccountId",
+    "eventType",
+    "eventCategory",
+    "errorCode",
+    "sessionCredentialFromConsole",
+)
+
+
+def unreadable_fields(record: Record) -> list[str]:
+    return [name for name in record.strange if name in _DECISIVE]

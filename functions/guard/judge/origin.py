@@ -1,27 +1,22 @@
-"""What single fields of a record say. Pure."""
+"""What `sourceIPAddress` and its like say. Real records hold more than addresses there. Pure."""
 
 import ipaddress
 import re
+from enum import StrEnum
 
-from guard.judge.terms import Origin, Reach
 from guard.record import Record
 
-_DECISIVE = (
-    "userIdentity",
-    "userIdentity.type",
-    "userIdentity.arn",
-    "userIdentity.invokedBy",
-    "userIdentity.sessionContext",
-    "userIdentity.sessionContext.sessionIssuer",
-    "userIdentity.sessionContext.sessionIssuer.arn",
-    "sourceIPAddress",
-    "vpcEndpointId",
-    "vpcEndpointAccountId",
-    "eventType",
-    "eventCategory",
-    "errorCode",
-    "sessionCredentialFromConsole",
-)
+
+class Origin(StrEnum):
+    """What `sourceIPAddress` says. Real records hold more than addresses there."""
+
+    PUBLIC = "public"
+    PRIVATE = "private"
+    AWS = "aws"  # the name of a service, or "AWS Internal"
+    UNCLEAR = "unclear"  # masked, or no address at all
+    ABSENT = "absent"
+
+
 _SIGN_IN = ("signin.amazonaws.com", "signin.aws.amazon.com", "console.amazonaws.com")
 _PRIVATE = tuple(
     ipaddress.ip_network(network)
@@ -69,20 +64,3 @@ def names_service(text: str) -> bool:
 
 def names_sign_in(text: str) -> bool:
     return text.strip().rstrip(";").lower() in _SIGN_IN
-
-
-_WITH_VALUE = frozenset(
-    {"GetSecretValue", "BatchGetSecretValue", "PutSecretValue", "CreateSecret", "UpdateSecret"}
-)
-_READS = ("Describe", "List", "Get", "Validate")
-
-
-def reach(record: Record) -> Reach:
-    """What a request is after. An operation not known here counts as a change unless it reads."""
-    if record.event_name in _WITH_VALUE:
-        return Reach.VALUE
-    return Reach.LOOK if record.event_name.startswith(_READS) else Reach.CHANGE
-
-
-def unreadable_fields(record: Record) -> list[str]:
-    return [name for name in record.strange if name in _DECISIVE]

@@ -1,11 +1,11 @@
-"""The words of a judgement, and what it looks at: a record, what is known, the exceptions. Pure."""
+"""What a judgement rests on: the record, what is known of the account, and the exceptions. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from guard.exceptions import Exemption
-from guard.finding import Severity
+from guard.judge.places import Place, clues
 from guard.record import Record
 
 SECRETS_MANAGER = "secretsmanager.amazonaws.com"
@@ -28,62 +28,28 @@ class Verdict(StrEnum):
         return self not in (Verdict.APPROVED, Verdict.SERVICE, Verdict.EXEMPT)
 
 
-class Reach(StrEnum):
-    """What a request is after, as far as its severity goes."""
-
-    VALUE = "value"  # a secret's value travels, in either direction
-    CHANGE = "change"
-    LOOK = "look"
-
-
-class Origin(StrEnum):
-    """What `sourceIPAddress` says. Real records hold more than addresses there."""
-
-    PUBLIC = "public"
-    PRIVATE = "private"
-    AWS = "aws"  # the name of a service, or "AWS Internal"
-    UNCLEAR = "unclear"  # masked, or no address at all
-    ABSENT = "absent"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
     """What is known of the guarded accounts.
 
     `accounts` are the owner's own; where it is empty, the account a record was delivered to counts
-    as own. `nat_addresses` gives the VPC behind a public address. `guard_roles` are the ARNs of the
-    roles with which the guard itself asks Secrets Manager.
+    as own. `places` gives where a clue of `guard.judge.places` led to, and `blind` says why nobody
+    could look. `read_before` are the ids of events in which a caller reads what it has read before.
+    `guard_roles` are the ARNs of the roles with which the guard itself asks Secrets Manager.
     """
 
     accounts: frozenset[str] = frozenset()
     own_endpoints: frozenset[str] = frozenset()
     approved_endpoints: frozenset[str] = frozenset()
     approved_accounts: frozenset[str] = frozenset()
-    nat_addresses: Mapping[str, str] = field(default_factory=dict[str, str])
+    places: Mapping[str, Place] = field(default_factory=dict[str, Place])
+    blind: str = ""
+    read_before: frozenset[str] = frozenset()
     guard_roles: frozenset[str] = frozenset()
 
     def knows(self, endpoint_id: str) -> bool:
         """Whether the endpoint is one of ours, or on the approved list."""
         return endpoint_id in self.own_endpoints or endpoint_id in self.approved_endpoints
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """What became of one record, and why.
-
-    `cause` is one sentence; `todo` what a person should do, empty where there is no alert;
-    `predicates` every rule's name and answer. `exemption` names the exception that was used, and
-    `expired` those that would have covered the record had they not expired.
-    """
-
-    verdict: Verdict
-    alert: bool
-    severity: Severity
-    cause: str
-    todo: tuple[str, ...] = ()
-    predicates: tuple[tuple[str, bool], ...] = ()
-    exemption: str = ""
-    expired: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +61,24 @@ class Case:
     exceptions: Sequence[Exemption] = ()
 
     @property
+    def place(self) -> Place | None:
+        """Where the caller is; None if nothing leads there."""
+        led = [self.inventory.places[clue] for clue in self.clues if clue in self.inventory.places]
+        return next((place for place in led if place.vpc_id), led[0] if led else None)
+
+    @property
+    def clues(self) -> tuple[str, ...]:
+        return clues(self.record)
+
+    @property
     def vpc(self) -> str:
-        """The own VPC the request came out of, if its address is a NAT gateway of ours."""
-        return self.inventory.nat_addresses.get(self.record.source_ip, "")
+        """The own VPC the request came out of, if it is known."""
+        return self.place.vpc_id if self.place else ""
+
+    @property
+    def read_before(self) -> bool:
+        """Whether this caller is known to have read this secret before."""
+        return self.record.event_id in self.inventory.read_before
 
     @property
     def covering(self) -> list[Exemption]:
