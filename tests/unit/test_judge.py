@@ -34,6 +34,7 @@ from tests.records import (
     READ,
     ROOT,
     ROTATION_SUCCEEDED,
+    SECRET,
     changed,
     read,
     role,
@@ -46,7 +47,13 @@ INVENTORY = Inventory(
     own_endpoints=frozenset({OWN_ENDPOINT}),
     approved_endpoints=frozenset({APPROVED_ENDPOINT}),
     approved_accounts=frozenset({APPROVED_ACCOUNT}),
-    places={"203.0.113.99": Place(via="NAT gateway nat-0a", vpc_id="vpc-0a", broken=True)},
+    places={
+        "203.0.113.99": Place(via="NAT gateway nat-0a", vpc_id="vpc-0a", broken=True),
+        "i-0aaaaaaaaaaaaaaaa": Place(via="instance i-0aaaaaaaaaaaaaaaa", vpc_id="vpc-0a"),
+        "report": Place(via="Function report"),
+    },
+    strangers=frozenset({"192.0.2.66"}),
+    read_before=frozenset({"again"}),
     guard_roles=frozenset({f"arn:aws:iam::{ACCOUNT}:role/vpce-guard-EnsureEndpointRole"}),
 )
 EXCEPTIONS = parse_exceptions(
@@ -124,6 +131,14 @@ excepted = read(userIdentity=role("ci-runner"))
 excepted_too_late = changed(excepted, eventTime="2026-07-01T00:00:00Z")
 stranger = changed(READ, userIdentity=None, sourceIPAddress=None)
 retyped_endpoint = read(vpcEndpointId={"id": OWN_ENDPOINT})
+FUNCTION = f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:rotate"
+IN_FUNCTION = {"issuerType": "AWS::Lambda::Function", "credentialsIssuedTo": FUNCTION}
+by_instance = read(userIdentity=role(session="i-0aaaaaaaaaaaaaaaa"), sourceIPAddress="203.0.113.99")
+by_instance_elsewhere = changed(by_instance, sourceIPAddress="192.0.2.66")
+as_ever = changed(by_instance, eventID="again")
+pending = {"secretId": SECRET, "versionStage": "AWSPENDING"}
+rotating = read(userIdentity=role(inScopeOf=IN_FUNCTION), requestParameters=pending)
+through_aws = read(vpcEndpointId="vpce-1bba4172")
 console_action = read(eventType="AwsConsoleAction")
 allowed_network_activity = changed(ENDPOINT_DENIED, errorCode=..., errorMessage=...)
 
@@ -281,6 +296,54 @@ SAMPLES = {
         ],
     ),
     "is_excepted": Samples([excepted], [excepted_too_late, by_role, by_user]),
+    "is_root": Samples([by_root], [by_user, by_role, read(userIdentity={**ALICE, "type": "root"})]),
+    "was_refused": Samples(
+        [read(errorCode="AccessDenied"), ENDPOINT_DENIED],
+        [by_user, changed(ROTATION_SUCCEEDED, errorMessage="timed out")],
+    ),
+    "is_used_elsewhere": Samples(
+        [by_instance_elsewhere],
+        [
+            by_instance,
+            changed(by_instance, sourceIPAddress="192.0.2.67"),  # nobody could look
+            by_role,  # an instance that is none of ours
+            read(sourceIPAddress="192.0.2.66"),
+            read(
+                userIdentity=role(session="report"),
+                sourceIPAddress="192.0.2.66",  # a function in no VPC has an address of AWS's
+                userAgent="Boto3/1.43 exec-env/AWS_Lambda_python3.13",
+            ),
+        ],
+    ),
+    "reads_as_ever": Samples(
+        [as_ever],
+        [by_instance, changed(as_ever, sourceIPAddress="192.0.2.66"), read(eventID="again")],
+    ),
+    "is_rotating": Samples(
+        [
+            rotating,
+            changed(
+                rotating,
+                eventName="PutSecretValue",
+                requestParameters={"secretId": SECRET, "versionStages": ["AWSPENDING"]},
+            ),
+            changed(rotating, eventName="UpdateSecretVersionStage", requestParameters=None),
+        ],
+        [
+            changed(rotating, requestParameters={"secretId": SECRET}),
+            read(requestParameters=pending),
+            # What the caller says of itself does not count.
+            read(
+                userIdentity=role(session="rotate"),
+                requestParameters=pending,
+                userAgent="Boto3/1.43 exec-env/AWS_Lambda_python3.13",
+            ),
+        ],
+    ),
+    "came_through_aws_endpoint": Samples(
+        [through_aws, changed(through_aws, vpcEndpointAccountId="AWS Internal")],
+        [through_foreign, through_foreign_account, through_own, by_user],
+    ),
 }
 
 
@@ -397,6 +460,14 @@ def test_without_named_accounts_the_account_a_record_came_to_is_own():
         (through_foreign, Severity.HIGH),
         (changed(through_foreign, eventName="ListSecrets"), Severity.HIGH),
         (changed(through_foreign, errorCode="AccessDenied"), Severity.MEDIUM),
+        (by_instance, Severity.HIGH),
+        (as_ever, Severity.MEDIUM),
+        (by_instance_elsewhere, Severity.HIGH),
+        (changed(by_instance_elsewhere, eventID="again"), Severity.HIGH),
+        (changed(by_instance_elsewhere, eventName="ListSecrets"), Severity.MEDIUM),
+        (rotating, Severity.MEDIUM),
+        (through_aws, Severity.MEDIUM),
+        (changed(through_aws, userIdentity=ROOT), Severity.HIGH),
         (in_console, Severity.LOW),
         (ENDPOINT_DENIED, Severity.MEDIUM),
         (stranger, Severity.LOW),
@@ -481,6 +552,13 @@ def test_the_cause_is_a_function_without_vpc():
 def test_the_cause_is_an_instance():
     judgement = judge(parse(by_role), INVENTORY)
     assert "i-0123456789abcdef0" in judgement.cause
+
+
+def test_the_cause_is_that_credentials_are_used_elsewhere():
+    judgement = judge(parse(by_instance_elsewhere), INVENTORY)
+    assert "the credentials of instance i-0aaaaaaaaaaaaaaaa in vpc-0a" in judgement.cause
+    assert "192.0.2.66, which nothing in this account has" in judgement.cause
+    assert "treat the credentials" in judgement.todo[0]
 
 
 def test_the_cause_names_the_foreign_endpoint_and_its_owner():
