@@ -62,6 +62,9 @@ class Kind(StrEnum):
     SECRET_POLICY_CHANGED = "secret-policy-changed"
     UNREADABLE_RECORD = "unreadable-record"
     EXCEPTION_EXPIRED = "exception-expired"
+    # secret_policy
+    SECRET_PERIMETER_LOST = "secret-perimeter-lost"
+    SECRET_PERIMETER_RESTORED = "secret-perimeter-restored"
     # every reaction
     MODE_UNREADABLE = "mode-unreadable"
 
