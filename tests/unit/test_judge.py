@@ -288,10 +288,14 @@ SAMPLES = {
         [by_user, by_role, read(userAgent=BROWSER), on_behalf, principal_of_service],
     ),
     "is_the_guard": Samples(
-        [by_guard],
+        [
+            by_guard,
+            *(changed(by_guard, eventName=n) for n in ("ListSecrets", "GetResourcePolicy")),
+        ],
         [
             by_role,
             changed(by_guard, eventName="GetSecretValue"),
+            changed(by_guard, eventName="DeleteResourcePolicy"),
             changed(by_guard, userIdentity=role("vpce-guard-EnsureEndpointRole2")),
         ],
     ),

@@ -160,12 +160,12 @@ def is_excepted(case: Case) -> bool:
 
 
 def is_the_guard(case: Case) -> bool:
-    """One of the guard's own functions, which run outside any VPC, asks which function rotates."""
+    """One of the guard's own functions, which run outside any VPC, looks after secrets."""
     record = case.record
     own_role = record.identity.type == "AssumedRole" and (
         record.identity.issuer_arn in case.inventory.guard_roles
     )
-    return own_role and record.event_name == "DescribeSecret"
+    return own_role and record.event_name in GUARDS_WORK
 
 
 def cannot_be_judged(case: Case) -> bool:
@@ -218,6 +218,8 @@ def came_through_aws_endpoint(case: Case) -> bool:
 
 
 PENDING = "AWSPENDING"
+# All that the template lets the guard's roles do to secrets. None of it gives a value away.
+GUARDS_WORK = frozenset({"DescribeSecret", "GetResourcePolicy", "ListSecrets", "PutResourcePolicy"})
 WEIGHTS: tuple[tuple[Callable[[Case], bool], int], ...] = (
     (is_root, 1),
     (was_refused, -1),
