@@ -20,13 +20,13 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from guard.alert import collapse, findings, once, unreadable
+from guard.aws import client
 from guard.chosen_policy import LAYER_FOLDER
 from guard.exceptions import FILE_NAME, Exemption, load
 from guard.finding import Finding
@@ -59,9 +59,9 @@ EXCEPTIONS_FILE = Path(os.environ.get("APPROVED_POLICIES_DIR", LAYER_FOLDER)).pa
 config = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10
 )
-ec2 = boto3.client("ec2", config=config)
-sns = boto3.client("sns", config=config)
-state = State(boto3.client("dynamodb", config=config), settings.table_name)
+ec2 = client("ec2", config=config)
+sns = client("sns", config=config)
+state = State(client("dynamodb", config=config), settings.table_name)
 logger = Logger()
 metrics = Metrics()
 

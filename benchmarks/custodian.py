@@ -1,0 +1,8 @@
+def artefact(folder, url):
+    return "no custodian yet"
+
+
+CALLS = 0
+
+
+def start(*a): ...
