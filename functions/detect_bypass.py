@@ -34,6 +34,7 @@ from guard.inbox import Inbox, Message
 from guard.judge import SECRETS_MANAGER, Inventory, Verdict, judge
 from guard.record import NotFromCloudTrail, Record, UnreadableRecord, from_envelope
 from guard.report import PublishError, report
+from guard.rollouts import note_denials
 from guard.settings import Settings, items, whole_number
 from guard.state import State, StateError
 
@@ -61,7 +62,8 @@ config = Config(
 )
 ec2 = boto3.client("ec2", config=config)
 sns = boto3.client("sns", config=config)
-state = State(boto3.client("dynamodb", config=config), settings.table_name)
+dynamodb = boto3.client("dynamodb", config=config)
+state = State(dynamodb, settings.table_name)
 logger = Logger()
 metrics = Metrics()
 
@@ -120,6 +122,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     inbox = Inbox.open(event)
     records, news = read(inbox, now)
     records = observe(records, inbox)
+    note_denials((record for _, record in records), dynamodb, settings.table_name)
     known = inventory()
     news += [News(message, judged(record, known)) for message, record in records]
     metrics.add_metric("RecordsJudged", MetricUnit.Count, len(records))
