@@ -20,11 +20,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
+from guard.aws import client
 from guard.canary import Phase, Remember, Rollout, Try, step
 from guard.census import unwell_vpcs
 from guard.chosen_policy import ApprovedPolicies
@@ -49,10 +49,10 @@ approved = ApprovedPolicies.from_env(os.environ, settings)
 wanted = wanted_from_env(os.environ, settings, approved)
 
 config = Config(retries={"mode": "standard"}, connect_timeout=3, read_timeout=10)
-sqs = boto3.client("sqs", config=config)
-table = Items(boto3.client("dynamodb", config=config), settings.table_name)
+sqs = client("sqs", config=config)
+table = Items(client("dynamodb", config=config), settings.table_name)
 rollouts, pauses = Rollouts(table), Pauses(table)
-observer = Observer(boto3.client("ec2", config=config), settings.service_name)
+observer = Observer(client("ec2", config=config), settings.service_name)
 logger = Logger()
 metrics = Metrics()
 
