@@ -28,6 +28,7 @@ import boto3
 from emulator.clock import Clock
 from emulator.deploy import FunctionSpec
 from emulator.runtime import Outcome, lambda_environment
+from emulator.server import FunctionKilled
 from emulator.sessions import Gate, make_session
 
 # Third-party modules that keep state at module level which sandboxes do not share.
@@ -137,6 +138,10 @@ class InProcess:
             self._warm.pop(function.logical_id, None)
             message = f"Task timed out after {function.timeout:.2f} seconds"
             return Outcome(error=message, error_type="Sandbox.Timedout", output=_OUTPUT.take())
+        except FunctionKilled:
+            self._warm.pop(function.logical_id, None)
+            message = "RequestId: emulated Error: Runtime exited with error: signal: killed"
+            return Outcome(error=message, error_type="Runtime.ExitError", output=_OUTPUT.take())
         except (Exception, SystemExit) as error:  # noqa: BLE001 - Lambda tells of any of them
             trace = "".join(traceback.format_exception(error))
             kind = type(error).__name__
