@@ -15,6 +15,7 @@ def play(cloud: Cloud) -> None:
     hub(cloud)
     rotations(cloud)
     requests(cloud)
+    secret_policies(cloud)
 
 
 def vpcs_and_policies(cloud: Cloud) -> None:
@@ -80,4 +81,13 @@ def requests(cloud: Cloud) -> None:
     for number, way in enumerate(ways):
         caller = cloud.session(f"reader-{number}", way)
         caller.client("secretsmanager").get_secret_value(SecretId="prod/orders-db")
+    cloud.settle()
+
+
+def secret_policies(cloud: Cloud) -> None:
+    """A bound secret without its policy; then all of them are looked at."""
+    account = Account(cloud)
+    account.bound_secret("prod/ledger")
+    cloud.settle()
+    cloud.inject(cloud.stack_event("UPDATE_COMPLETE"))
     cloud.settle()
