@@ -54,6 +54,8 @@ class Kind(StrEnum):
     POLICY_DRIFT = "policy-drift"  # observe mode: what would have been restored
     POLICY_NOT_RESTORABLE = "policy-not-restorable"
     ENFORCEMENT_PAUSED = "enforcement-paused"
+    POLICY_ROLLOUT = "policy-rollout"
+    POLICY_ROLLOUT_FAILED = "policy-rollout-failed"
     # detect_bypass
     BYPASS = "bypass"
     CONSOLE_ACCESS = "console-access"
@@ -61,6 +63,7 @@ class Kind(StrEnum):
     ENDPOINT_DENIED = "endpoint-denied"
     SECRET_POLICY_CHANGED = "secret-policy-changed"
     UNREADABLE_RECORD = "unreadable-record"
+    EXCEPTION_EXPIRED = "exception-expired"
     # secret_policy
     SECRET_PERIMETER_LOST = "secret-perimeter-lost"
     SECRET_PERIMETER_RESTORED = "secret-perimeter-restored"
