@@ -16,7 +16,7 @@ from benchmarks.corpus import huge_array
 from guard.alert import fingerprint
 from guard.exceptions import ExceptionsError
 from guard.exceptions import parse as parse_exceptions
-from guard.judge import Inventory, judge
+from guard.judge import PREDICATES, Inventory, judge
 from guard.record import from_envelope, parse
 from guardctl.__main__ import app
 from tests.records import (
@@ -195,8 +195,12 @@ def test_what_is_in_records_does_not_steer_the_terminal(log):
 def test_explain(log):
     result = replay(log(READ, LATER), "--explain", "later")
     assert result.exit_code == 0
-    assert "yes came_from_address" in result.stdout
-    assert "no  came_through_known_endpoint" in result.stdout
+    assert "yes came_from_address: It came from an address of the internet" in result.stdout
+    assert "sourceIPAddress is '198.51.100.7'" in result.stdout
+    assert "no  came_through_known_endpoint: " in result.stdout
+    assert "vpcEndpointId is absent" in result.stdout
+    explained = [line for line in result.stdout.splitlines() if line[:5] in ("  yes", "  no ")]
+    assert len(explained) == len(PREDICATES)
     assert READ["eventID"] not in result.stdout
     assert replay(log(READ), "--explain", "nobody").exit_code == 2
 
