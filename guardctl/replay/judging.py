@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
-from guard.alert import calls, findings, fingerprint, principal, unreadable
+from guard.alert import calls, expired_exceptions, findings, fingerprint, principal, unreadable
 from guard.exceptions import Exemption
 from guard.finding import Finding
 from guard.judge import SECRETS_MANAGER, Inventory, Judgement, Said, Verdict, explain, judge
@@ -120,14 +120,20 @@ def _judge_element(value: dict[str, Any], where: str, task: Task) -> News:
         return PassedOver(outside=1)
     judgement = judge(record, task.inventory, task.exceptions)
     wanted = bool(task.explain) and task.explain == record.event_id
-    told = findings(record, judgement, window=0) if task.findings else []
+    told = _told(record, judgement, task) if task.findings else ()
     return Judged(
         row_of(record, judgement),
         principal(record),
         explain(record, task.inventory, task.exceptions) if wanted else (),
         calls=frozenset(calls(record)) if judgement.alert else frozenset(),
-        findings=tuple(told),
+        findings=told,
     )
+
+
+def _told(record: Record, judgement: Judgement, task: Task) -> tuple[Finding, ...]:
+    """The findings the function would make of it: on its way first, if that is an alert."""
+    expired = expired_exceptions(record, judgement, task.exceptions)
+    return (*findings(record, judgement, window=0), *expired)
 
 
 def row_of(record: Record, judgement: Judgement) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class Summary:
     repeats: int = 0
     first_seen: str = ""
     last_seen: str = ""
-    calls: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]])
+    calls: set[int] = field(default_factory=set[int])
 
     def add(self, judged: Judged) -> None:
         row = judged.row
@@ -48,10 +48,11 @@ class Summary:
             self._alert(judged)
 
     def _alert(self, judged: Judged) -> None:
-        if judged.calls & self.calls:
+        calls = set(map(hash, judged.calls))
+        if calls & self.calls:
             self.repeats += 1
             return
-        self.calls |= judged.calls
+        self.calls |= calls
         key = judged.row["fingerprint"]
         if key not in self.occurrences:
             self.occurrences[key] = Occurrence.begun(judged)
