@@ -186,6 +186,20 @@ def test_a_call_that_several_records_tell_of_is_one_alert(log):
     assert "Alerts: 2, in 1 occurrences; 2 told of a call again" in result.stderr
 
 
+def test_causes_are_counted_without_what_makes_each_differ(log):
+    instances = [role("app", session=f"i-0123456789abcde{n}") for n in range(3)]
+    records = [
+        read(eventID=f"{n}", userIdentity=one, sourceIPAddress=f"198.51.100.{n}")
+        for n, one in enumerate(instances)
+    ]
+    records.append(read(eventID="6", sourceIPAddress="2001:db8::1:2"))
+    body = json.loads(replay(log(*records), "--format", "json").stdout)
+    (most, of_most), (other, of_other) = body["summary"]["top_causes"].items()
+    assert (of_most, of_other) == (3, 1)
+    assert most.startswith("Instance i-* reached Secrets Manager from the public address *, not")
+    assert other.startswith("It came from the public address *, not")
+
+
 def test_what_is_in_records_does_not_steer_the_terminal(log):
     result = replay(log(read(requestParameters={"secretId": "\x1b[2J[bold]x"})))
     assert "\x1b[2J" not in result.output
