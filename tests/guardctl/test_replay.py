@@ -172,6 +172,16 @@ def test_table(log):
     assert f"Top secrets: {SECRET} (2)" in result.stderr
 
 
+def test_a_call_that_several_records_tell_of_is_one_alert(log):
+    twin = changed(READ, eventID="twin", sharedEventID="s", recipientAccountId=OTHER_ACCOUNT)
+    shared = changed(READ, eventID="first", sharedEventID="s")
+    result = replay(log(READ, READ, shared, twin), "--format", "json")
+    body = json.loads(result.stdout)
+    assert len(body["records"]) == 4
+    assert (body["summary"]["alerts"], body["summary"]["repeats"]) == (2, 2)
+    assert "Alerts: 2, in 1 occurrences; 2 told of a call again" in result.stderr
+
+
 def test_what_is_in_records_does_not_steer_the_terminal(log):
     result = replay(log(read(requestParameters={"secretId": "\x1b[2J[bold]x"})))
     assert "\x1b[2J" not in result.output
@@ -191,10 +201,10 @@ def test_suggested_exceptions_would_work_once_somebody_owns_them(log):
     records = [
         READ,
         LATER,
-        read(userIdentity=role("app"), sourceIPAddress="198.51.100.8"),
-        read(userIdentity=ROOT),
-        read(vpcEndpointId=FOREIGN_ENDPOINT),
-        read(sessionCredentialFromConsole="true"),
+        read(eventID="3", userIdentity=role("app"), sourceIPAddress="198.51.100.8"),
+        read(eventID="4", userIdentity=ROOT),
+        read(eventID="5", vpcEndpointId=FOREIGN_ENDPOINT),
+        read(eventID="6", sessionCredentialFromConsole="true"),
     ]
     body = json.loads(replay(log(*records), "--suggest-exceptions").stdout)
     assert {entry["principal"] for entry in body["exceptions"]} == {
