@@ -71,7 +71,8 @@ class About:
             done=tuple(done),
             todo=tuple(todo),
             evidence={key: value for key, value in evidence.items() if value},
-            identity=(cause,) if window else (event_id or self.now.isoformat(),),
+            # A state is told once a day, by whatever event or sweep it is seen again.
+            identity=(title, *self.gaps) if window else (event_id or self.now.isoformat(),),
             window=window,
             first_seen=self.now,
             last_seen=self.now,

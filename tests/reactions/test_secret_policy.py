@@ -173,6 +173,29 @@ def test_observe_mode_tells_and_leaves(cloud, account, secret):
     assert any("guardctl suggest-secret-policy" in one for one in finding["todo"])
 
 
+def test_what_stays_open_is_told_once_a_day_whatever_event_or_sweep_sees_it(cloud, account):
+    account.bound_secret("prod/ledger")
+    cloud.settle()
+    cloud.inject(cloud.stack_event("UPDATE_COMPLETE"))
+    cloud.settle()
+    assert len(about(cloud, LOST)) == 1
+    cloud.settle(timedelta(days=1))
+    cloud.inject(cloud.stack_event("UPDATE_COMPLETE"))
+    cloud.settle()
+    assert len(about(cloud, LOST)) == 2
+
+
+def test_the_guards_own_calls_are_no_bypass(cloud, account, secret):
+    put(account, secret, READER)
+    cloud.inject(cloud.stack_event("UPDATE_COMPLETE"))
+    cloud.settle()
+    own = {"ListSecrets", "DescribeSecret", "GetResourcePolicy", "PutResourcePolicy"}
+    calls = [call for call in cloud.calls if call.function == WATCH]
+    assert own <= {call.action for call in calls}
+    roles = {finding["resource"] for finding in about(cloud, "bypass")}
+    assert not [one for one in roles if "SecretPolicyRole" in one]
+
+
 def test_where_nothing_is_inside_nobody_is_locked_out(cloud, account):
     secret = account.bound_secret("prod/ledger")
     cloud.settle()
