@@ -13,8 +13,7 @@ NAME = "payroll"
 
 def open_perimeter(stage: Stage) -> None:
     """A developer binds a secret to the perimeter; mallory leaves nothing but who may read it."""
-    inside = Caller(vpc_endpoint_id=stage.props["endpoint"], source_ip="10.20.0.77")
-    secrets = stage.client("secretsmanager", "dev", inside)
+    secrets = stage.client("secretsmanager", "dev", _inside(stage))
     account = stage.cloud.account
     reader = {"Effect": "Allow", "Principal": {"AWS": account}, **READ}
     where = {"StringNotEquals": {"aws:SourceVpc": [stage.props["shop"], stage.props["bank"]]}}
@@ -22,7 +21,8 @@ def open_perimeter(stage: Stage) -> None:
     tags = [{"Key": "vpce-guard:perimeter", "Value": "true"}]
     secrets.create_secret(Name=NAME, SecretString="correct horse", Tags=tags)
     secrets.put_resource_policy(SecretId=NAME, ResourcePolicy=_document(reader, closed))
-    mallory = stage.client("secretsmanager", "mallory", inside)
+    stage.cloud.lose_events()  # as it had been for long
+    mallory = stage.client("secretsmanager", "mallory", _inside(stage))
     mallory.put_resource_policy(SecretId=NAME, ResourcePolicy=_document(reader))
     stage.props["reader"] = reader
 
@@ -34,7 +34,7 @@ def opening_is_told(stage: Stage) -> Iterator[tuple[str, bool]]:
     yield (
         "ops were told that it can be read over the internet, and who did it",
         "a request over the internet is not denied" in evidence.get("gaps", [])
-        and "user/mallory" in evidence.get("changed_by", ""),
+        and "user/mallory" in evidence.get("seen", ""),
     )
     yield "and what AWS warns of before it is put right", bool(evidence.get("aws_warns"))
     statements = json.loads(evidence.get("policy_corrected", '{"Statement": []}'))["Statement"]
@@ -42,11 +42,15 @@ def opening_is_told(stage: Stage) -> Iterator[tuple[str, bool]]:
         "the corrected policy is attached: every other statement is kept",
         len(statements) == 2 and statements[0] == stage.props["reader"],
     )
-    put = stage.client("secretsmanager", "audience").get_resource_policy(SecretId=NAME)
+    put = stage.client("secretsmanager", "dev", _inside(stage)).get_resource_policy(SecretId=NAME)
     yield (
         "nothing was written: that is for RestoreSecretPolicies to say",
         json.loads(put["ResourcePolicy"])["Statement"] == [stage.props["reader"]],
     )
+
+
+def _inside(stage: Stage) -> Caller:
+    return Caller(vpc_endpoint_id=stage.props["endpoint"], source_ip="10.20.0.77")
 
 
 def _document(*statements: dict[str, Any]) -> str:
