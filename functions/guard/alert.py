@@ -47,7 +47,8 @@ def findings(
     did about it, `policy` the one of the endpoint it came through, as far as that is known.
     """
     told = [replace(_way(record, judgement, window, policy), done=done)] if judgement.alert else []
-    if record.event_name in POLICY_CHANGES and not record.failed:
+    by_guard = dict(judgement.predicates).get("is_the_guard", False)  # whose finding tells it
+    if record.event_name in POLICY_CHANGES and not record.failed and not by_guard:
         told.append(_policy_changed(record, window))
     return told
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 from botocore.exceptions import ClientError
 
 from emulator import Caller
+from guardctl.drill.perimeter import open_perimeter, opening_is_told
 from guardctl.drill.stage import SERVICE, Stage
 
 type Checks = Iterator[tuple[str, bool]]
@@ -371,6 +372,11 @@ STORY = (
         read_by_service,
         nobody_is_bothered,
         quiet=True,
+    ),
+    Chapter(
+        "Somebody lets a secret that is bound to the VPCs be read from outside",
+        open_perimeter,
+        opening_is_told,
     ),
     Chapter("Terraform brings an endpoint of its own", bring_endpoint, theirs_is_kept),
     Chapter("Terraform destroys the first VPC", tear_down, vpc_is_let_go),

@@ -21,6 +21,7 @@ from guard.judge import (
     origin,
     reach,
 )
+from guard.judge.predicates import GUARD_CALLS
 from guard.record import UnreadableRecord, parse
 from tests.damage import damaged
 from tests.records import (
@@ -272,7 +273,7 @@ SAMPLES = {
         [by_user, by_role, read(userAgent=BROWSER), on_behalf, principal_of_service],
     ),
     "is_the_guard": Samples(
-        [by_guard],
+        [by_guard, *(changed(by_guard, eventName=name) for name in GUARD_CALLS)],
         [
             by_role,
             changed(by_guard, eventName="GetSecretValue"),

@@ -13,7 +13,7 @@ def cause_of(verdict: Verdict, case: Case) -> str:
     record = case.record
     match verdict:
         case Verdict.EXEMPT:
-            return "The guard itself asked which function rotates the secret."
+            return "The guard itself asked for it, to watch rotation and resource policies."
         case Verdict.APPROVED:
             return f"It came through {record.vpc_endpoint_id}."
         case Verdict.SERVICE:

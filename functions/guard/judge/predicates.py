@@ -158,13 +158,17 @@ def is_excepted(case: Case) -> bool:
     return any(exemption.valid_at(case.record.event_time) for exemption in case.covering)
 
 
+# To find rotation functions, and to watch secrets' resource policies: nothing that shows a value.
+GUARD_CALLS = ("DescribeSecret", "ListSecrets", "GetResourcePolicy", "PutResourcePolicy")
+
+
 def is_the_guard(case: Case) -> bool:
-    """One of the guard's own functions, which run outside any VPC, asks which function rotates."""
+    """One of the guard's own functions, which run outside any VPC, does what it is there for."""
     record = case.record
     own_role = record.identity.type == "AssumedRole" and (
         record.identity.issuer_arn in case.inventory.guard_roles
     )
-    return own_role and record.event_name == "DescribeSecret"
+    return own_role and record.event_name in GUARD_CALLS
 
 
 def cannot_be_judged(case: Case) -> bool:
