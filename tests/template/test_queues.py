@@ -140,7 +140,10 @@ def test_slack_gets_the_findings_as_they_are_once_it_may():
     }
 
 
-def test_a_sweep_that_fails_is_kept():
-    (config,) = STACK.of_type("AWS::Lambda::EventInvokeConfig").values()
-    assert config["FunctionName"] == "SweepFunction"
-    assert config["DestinationConfig"] == {"OnFailure": {"Destination": "arn:RuleDeadLetterQueue"}}
+def test_a_scheduled_run_that_fails_is_kept():
+    configs = STACK.of_type("AWS::Lambda::EventInvokeConfig").values()
+    assert {one["FunctionName"] for one in configs} >= {"SweepFunction", "DigestFunction"}
+    for config in configs:
+        assert config["DestinationConfig"] == {
+            "OnFailure": {"Destination": "arn:RuleDeadLetterQueue"}
+        }

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 
 import pytest
 from botocore.exceptions import ClientError
@@ -20,6 +21,7 @@ PLATFORM = {
     "Trace": "Lambda sends the traces",
     "Receive": "the event source mapping polls the queue",
     "EncryptWhatIsTold": "SNS asks KMS on behalf of the publisher",
+    "KeepFailures": "Lambda sends what failed to the function's failure destination",
     "DecryptWebhook": "SSM asks KMS on behalf of the reader",
     "SwitchPrivateDnsOn": "EC2 asks Route 53 on behalf of whoever creates an endpoint",
 }
@@ -100,7 +102,7 @@ def test_what_aws_asks_for_on_behalf_of_a_function_is_granted_where_it_is_needed
     actions = {grant.action for grant in grants(stack.properties(role_of(function)))}
     polls = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
     assert {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments"} <= actions
-    assert polls <= actions or function == "SweepFunction"
+    assert polls <= actions or function in ("SweepFunction", "DigestFunction")
     assert ("kms:GenerateDataKey" in actions) == ("sns:Publish" in actions)
     encrypted = {"sns:Publish", "ssm:GetParameter"} & actions
     assert ("kms:Decrypt" in actions) == bool(encrypted)
@@ -126,6 +128,7 @@ def test_only_what_this_stack_made_can_be_deleted(stack: Stack):
         "ec2:DeleteVpcEndpoints": ours,
         "ec2:DeleteSecurityGroup": ours,
         "sqs:DeleteMessage": {},
+        "dynamodb:DeleteItem": {},  # the digest, of what it has told
     }
 
 
@@ -236,6 +239,7 @@ def day(deployment: Cloud) -> Cloud:
     hub(deployment)
     rotations(deployment)
     requests(deployment)
+    digests(deployment)
     return deployment
 
 
@@ -303,6 +307,18 @@ def requests(cloud: Cloud) -> None:
         caller = cloud.session(f"reader-{number}", way)
         caller.client("secretsmanager").get_secret_value(SecretId="prod/orders-db")
     cloud.settle()
+
+
+def digests(cloud: Cloud) -> None:
+    """What was collected is told, an alert that is over is summed up, and a day is reported on."""
+    stranger = cloud.session("reader-0").client("secretsmanager")
+    for _ in range(3):
+        stranger.get_secret_value(SecretId="prod/orders-db")
+        cloud.settle()
+    for hours in (2, 30):
+        cloud.clock.skip_to(cloud.clock.now() + timedelta(hours=hours))
+        cloud.fire_schedule("DigestRule")
+        cloud.settle()
 
 
 def by_function(cloud: Cloud, function: str) -> list[Call]:
