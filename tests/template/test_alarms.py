@@ -18,7 +18,12 @@ METRICS = {
         "VpcsHealthy",
         "VpcsNotRepairable",
     ],
-    "restore_policy": ["PoliciesRestored", "PoliciesAgreed", "PoliciesNotRestorable"],
+    "restore_policy": [
+        "PoliciesRestored",
+        "PoliciesAgreed",
+        "PoliciesNotRestorable",
+        "EnforcementPaused",
+    ],
     "detect_bypass": [
         "RecordsJudged",
         "Bypasses",
@@ -75,27 +80,27 @@ def test_a_function_that_fails_or_waits_is_an_alarm(metric: str):
 @pytest.mark.parametrize("name", ALARMS)
 def test_an_alarm_is_told_and_silence_is_health(name: str):
     alarm = ALARMS[name]
-    assert alarm["AlarmActions"] == ["FindingsTopic"]
+    assert alarm["AlarmActions"] == ["AlarmsTopic"]
     assert alarm["TreatMissingData"] == "notBreaching"
     assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
     assert alarm["AlarmDescription"].endswith(".")
 
 
-def test_alarms_may_publish_to_the_encrypted_topic():
-    own_account = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
-    key = by_sid(STACK.properties("FindingsKey")["KeyPolicy"])["AlarmsPublish"]
-    topic = by_sid(STACK.properties("FindingsTopicPolicy")["PolicyDocument"])["AlarmsPublish"]
-    for statement in (key, topic):
-        assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
-        assert statement["Condition"] == own_account
-    assert key["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
+def test_alarms_may_publish_to_their_topic():
+    """Which is why it is not under the key aws/sns, whose policy CloudWatch is not in."""
+    topic = by_sid(STACK.properties("AlarmsTopicPolicy")["PolicyDocument"])["AlarmsPublish"]
+    assert topic["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert topic["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
     assert topic["Action"] == "sns:Publish"
-    assert STACK.properties("FindingsTopic")["KmsMasterKeyId"] == "FindingsKey"
+    assert "KmsMasterKeyId" not in STACK.properties("AlarmsTopic")
 
 
-def test_the_topic_refuses_plain_text():
-    deny = by_sid(STACK.properties("FindingsTopicPolicy")["PolicyDocument"])["OnlyOverTls"]
-    assert (deny["Effect"], deny["Principal"]) == ("Deny", "*")
+@pytest.mark.parametrize("topic", ["FindingsTopic", "AlarmsTopic"])
+def test_a_topic_refuses_plain_text(topic: str):
+    policy = STACK.properties(f"{topic}Policy")
+    deny = by_sid(policy["PolicyDocument"])["OnlyOverTls"]
+    assert policy["Topics"] == [deny["Resource"]] == [topic]
+    assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "sns:Publish")
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
