@@ -1,6 +1,7 @@
 """A day on the embedded cloud in which every reaction has every kind of work."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from botocore.exceptions import ClientError
@@ -15,6 +16,8 @@ def play(cloud: Cloud) -> None:
     hub(cloud)
     rotations(cloud)
     requests(cloud)
+    secret_policies(cloud)
+    digests(cloud)
 
 
 def vpcs_and_policies(cloud: Cloud) -> None:
@@ -81,3 +84,25 @@ def requests(cloud: Cloud) -> None:
         caller = cloud.session(f"reader-{number}", way)
         caller.client("secretsmanager").get_secret_value(SecretId="prod/orders-db")
     cloud.settle()
+
+
+def secret_policies(cloud: Cloud) -> None:
+    """A bound secret without its policy; then all of them are looked at."""
+    account = Account(cloud)
+    account.bound_secret("prod/ledger")
+    cloud.settle()
+    cloud.inject(cloud.stack_event("UPDATE_COMPLETE"))
+    cloud.settle()
+
+
+def digests(cloud: Cloud) -> None:
+    """What was collected is told, an alert that is over is summed up, and a day is reported on."""
+    stranger = cloud.session("reader-0").client("secretsmanager")
+    for _ in range(3):
+        stranger.get_secret_value(SecretId="prod/orders-db")
+        cloud.settle()
+    for _ in range(2):
+        morning = cloud.clock.now().replace(hour=9, minute=0, second=0)
+        cloud.clock.skip_to(morning + timedelta(days=1))
+        cloud.fire_schedule("DigestRule")
+        cloud.settle()

@@ -25,13 +25,19 @@ QUEUES_OF = {
     "TearDownRule": {"VpcQueue"},
     "EndpointChangeRule": {"VpcQueue", "PolicyQueue"},
     "RotationRule": {"VpcQueue"},
-    "SecretPolicyRule": {"DetectionQueue"},
+    "SecretPolicyRule": {"DetectionQueue", "SecretPolicyFunction"},
+    "SecretBoundRule": {"SecretPolicyFunction"},
     "BypassRule": {"DetectionQueue"},
     "ForeignEndpointRule": {"DetectionQueue"},
     "EndpointDeniedRule": {"DetectionQueue"},
+<<<<<<< HEAD
     "DeployRule": {"SweepFunction"},
     "ScheduleRule": {"SweepFunction"},
     "DigestRule": {"DigestFunction"},
+=======
+    "DeployRule": {"SweepFunction", "SecretPolicyFunction"},
+    "ScheduleRule": {"SweepFunction", "SecretPolicyFunction"},
+>>>>>>> main
 }
 
 # An API call's name, or its error, already says which service and which kind of event it is; these
@@ -143,6 +149,7 @@ def test_only_the_rules_that_look_for_reads_see_reads():
     assert {name for name, rule in RULES.items() if rule.get("State") == ALL_EVENTS} == {
         "BypassRule",
         "ForeignEndpointRule",
+        "SecretBoundRule",
     }
     assert not any(rule.get("State") == "DISABLED" for rule in RULES.values())
 
