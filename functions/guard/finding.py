@@ -82,6 +82,7 @@ WAITS = PAUSES | {
     Kind.ROTATION_REFUSED_BY_POLICY,
     Kind.POLICY_DRIFT,
     Kind.POLICY_NOT_RESTORABLE,
+    Kind.SECRET_PERIMETER_LOST,
 }
 """Those, and what stays as it is until a person does something: told anew each day until then."""
 

@@ -144,15 +144,6 @@ def test_slack_gets_findings_and_alarms_as_they_are_once_it_may(name: str, topic
     }
 
 
-<<<<<<< HEAD
-def test_a_scheduled_run_that_fails_is_kept():
-    configs = STACK.of_type("AWS::Lambda::EventInvokeConfig").values()
-    assert {one["FunctionName"] for one in configs} >= {"SweepFunction", "DigestFunction"}
-    for config in configs:
-        assert config["DestinationConfig"] == {
-            "OnFailure": {"Destination": "arn:RuleDeadLetterQueue"}
-        }
-=======
 def test_what_a_function_that_rules_call_cannot_do_is_kept():
     configs = {
         config["FunctionName"]: config["DestinationConfig"]
@@ -162,4 +153,3 @@ def test_what_a_function_that_rules_call_cannot_do_is_kept():
     assert set(configs) == called
     for destination in configs.values():
         assert destination == {"OnFailure": {"Destination": "arn:RuleDeadLetterQueue"}}
->>>>>>> main

@@ -97,14 +97,10 @@ def test_what_aws_asks_for_on_behalf_of_a_function_is_granted_where_it_is_needed
 ):
     """The embedded cloud never asks for these, so no recorded call can prove them."""
     actions = {grant.action for grant in grants(stack.properties(role_of(function)))}
-    called_by_rules = ("SweepFunction", "SecretPolicyFunction")
+    called_by_rules = ("SweepFunction", "DigestFunction", "SecretPolicyFunction")
     polls = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
     assert {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments"} <= actions
-<<<<<<< HEAD
-    assert polls <= actions or function in ("SweepFunction", "DigestFunction")
-=======
     assert polls <= actions or function in called_by_rules
->>>>>>> main
     # A SecureString may be under the owner's key; the key aws/sns asks publishers for nothing.
     assert ("kms:Decrypt" in actions) == (function == "NotifySlackFunction")
     private_dns = "route53:AssociateVPCWithHostedZone"

@@ -30,14 +30,9 @@ QUEUES_OF = {
     "BypassRule": {"DetectionQueue"},
     "ForeignEndpointRule": {"DetectionQueue"},
     "EndpointDeniedRule": {"DetectionQueue"},
-<<<<<<< HEAD
-    "DeployRule": {"SweepFunction"},
-    "ScheduleRule": {"SweepFunction"},
-    "DigestRule": {"DigestFunction"},
-=======
     "DeployRule": {"SweepFunction", "SecretPolicyFunction"},
     "ScheduleRule": {"SweepFunction", "SecretPolicyFunction"},
->>>>>>> main
+    "DigestRule": {"DigestFunction"},
 }
 
 # An API call's name, or its error, already says which service and which kind of event it is; these
