@@ -21,7 +21,12 @@ EVIDENCE_BYTES = 2_000
 _KEPT = {"title": 300, "resource": 300, "account": 40, "region": 40, "cause": 600}
 _AS_IT_IS = ("kind", "severity", "fingerprint", "id", "count", "first_seen", "last_seen")
 
-REPAIRS = (Kind.ENDPOINT_CREATED, Kind.ENDPOINT_REPAIRED, Kind.POLICY_RESTORED)
+REPAIRS = (
+    Kind.ENDPOINT_CREATED,
+    Kind.ENDPOINT_REPAIRED,
+    Kind.POLICY_RESTORED,
+    Kind.SECRET_PERIMETER_RESTORED,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,14 @@ class Kind(StrEnum):
     DAILY_REPORT = "daily-report"
 
 
-PAUSES = frozenset({Kind.CHANGE_BUDGET_SPENT, Kind.COST_LIMIT_REACHED, Kind.STOOD_DOWN})
+PAUSES = frozenset(
+    {
+        Kind.CHANGE_BUDGET_SPENT,
+        Kind.COST_LIMIT_REACHED,
+        Kind.STOOD_DOWN,
+        Kind.ENFORCEMENT_PAUSED,
+    }
+)
 """Findings that say that the guard keeps still somewhere, told in the daily report."""
 
 WAITS = PAUSES | {
