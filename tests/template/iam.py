@@ -117,7 +117,8 @@ def _resource(call: Call, cloud: Cloud) -> str:
             zone = call.params.get("HostedZoneId", "")
             return f"arn:aws:route53:::hostedzone/{zone.removeprefix('/hostedzone/')}"
         case "lambda":
-            return call.params["FunctionName"]
+            function = call.params["FunctionName"]
+            return function if function.startswith("arn:") else f"{own}:function:{function}"
         case "secretsmanager" if "SecretId" not in call.params:
             return "*"
         case "secretsmanager":
