@@ -47,6 +47,7 @@ from emulator.wire import ApiRequest
 ROOT = Path(__file__).resolve().parent.parent
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
+COLLECTED = "shelf#digest#"  # how the guard's table names what the digest will tell
 SLACK_PARAMETER = "/vpce-guard/slack-webhook"
 
 _ENVIRONMENT = {
@@ -366,7 +367,7 @@ class Cloud:
 
     @property
     def findings(self) -> list[dict[str, Any]]:
-        """The JSON findings published on the topic so far."""
+        """The JSON findings so far, published on the topic or put by for the digest."""
         return self._findings
 
     @property
@@ -473,6 +474,8 @@ class Cloud:
     def _on_answer(self, request: ApiRequest, answer: Mapping[str, Any]) -> None:
         if request.service == "sns" and request.action in ("Publish", "PublishBatch"):
             self._note_findings(request.params)
+        elif (request.service, request.action) == ("dynamodb", "UpdateItem"):
+            self._note_collected(request.params)
         elif (request.service, request.action) == ("events", "PutEvents"):
             self._put_events(request.params["Entries"], answer["Entries"])
 
@@ -486,6 +489,12 @@ class Cloud:
                 by_protocol = json.loads(text)
                 text = by_protocol.get("sqs", by_protocol["default"])
             self._findings.append(json.loads(text))
+
+    def _note_collected(self, params: Mapping[str, Any]) -> None:
+        """Keep what is put by for the digest: it will be told, only later."""
+        body = params.get("ExpressionAttributeValues", {}).get(":body", {}).get("S")
+        if body and params["Key"].get("pk", {}).get("S", "").startswith(COLLECTED):
+            self._findings.append(json.loads(body))
 
     def _put_events(
         self, entries: Iterable[Mapping[str, Any]], results: Iterable[Mapping[str, Any]]
