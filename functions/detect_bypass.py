@@ -27,6 +27,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from guard.alert import collapse, findings, once, unreadable
+from guard.beat import Mark, part
 from guard.chosen_policy import LAYER_FOLDER
 from guard.exceptions import FILE_NAME, Exemption, load
 from guard.finding import Finding
@@ -34,7 +35,7 @@ from guard.inbox import Inbox, Message
 from guard.judge import SECRETS_MANAGER, Inventory, Verdict, judge
 from guard.record import NotFromCloudTrail, Record, UnreadableRecord, from_envelope
 from guard.report import PublishError, report
-from guard.settings import Settings, items, whole_number
+from guard.settings import Settings, items, required, whole_number
 from guard.state import State, StateError
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ APPROVED_ENDPOINTS = items(os.environ, "APPROVED_ENDPOINTS")
 APPROVED_ACCOUNTS = items(os.environ, "APPROVED_ACCOUNTS")
 WINDOW = whole_number(os.environ, "ALERT_WINDOW_SECONDS")
 GUARD_ROLES = items(os.environ, "GUARD_ROLES")
+heartbeat = Mark(settings.stack_id, required(os.environ, "HEARTBEAT_ROLE"))
 EXCEPTIONS_FILE = Path(os.environ.get("APPROVED_POLICIES_DIR", LAYER_FOLDER)).parent / FILE_NAME
 
 # One quick retry only: a throttled or broken call goes back to the queue with its messages.
@@ -119,7 +121,9 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     now = datetime.now(UTC)
     inbox = Inbox.open(event)
     records, news = read(inbox, now)
-    records = observe(records, inbox)
+    beats, records = part(heartbeat, observe(records, inbox))
+    for sent in beats:
+        metrics.add_metric("HeartbeatSeconds", MetricUnit.Seconds, (now - sent).total_seconds())
     known = inventory()
     news += [News(message, judged(record, known)) for message, record in records]
     metrics.add_metric("RecordsJudged", MetricUnit.Count, len(records))

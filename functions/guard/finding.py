@@ -62,6 +62,11 @@ class Kind(StrEnum):
     UNREADABLE_RECORD = "unreadable-record"
     # every reaction
     MODE_UNREADABLE = "mode-unreadable"
+    # heartbeat
+    RULE_BLIND = "rule-blind"
+    TRAIL_BLIND = "trail-blind"
+    MODE_CHANGED = "mode-changed"
+    DEAD_LETTERS = "dead-letters"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,6 +109,10 @@ def _resource(call: Call, cloud: Cloud) -> str:
             return f"arn:aws:route53:::hostedzone/{zone.removeprefix('/hostedzone/')}"
         case "lambda":
             return call.params["FunctionName"]
+        case "cloudtrail" if name := call.params.get("Name") or call.params.get("TrailName"):
+            return name
+        case "cloudtrail" | "events":
+            return "*"
         case "secretsmanager":
             secret = call.params["SecretId"]
             return secret if secret.startswith("arn:") else f"{own}:secret:{secret}-AbCdEf"

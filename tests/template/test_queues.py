@@ -140,7 +140,10 @@ def test_slack_gets_the_findings_as_they_are_once_it_may():
     }
 
 
-def test_a_sweep_that_fails_is_kept():
-    (config,) = STACK.of_type("AWS::Lambda::EventInvokeConfig").values()
-    assert config["FunctionName"] == "SweepFunction"
-    assert config["DestinationConfig"] == {"OnFailure": {"Destination": "arn:RuleDeadLetterQueue"}}
+def test_what_a_function_without_a_queue_cannot_do_is_kept():
+    configs = STACK.of_type("AWS::Lambda::EventInvokeConfig").values()
+    with_queue = {one["FunctionName"] for one in MAPPINGS.values()}
+    assert {one["FunctionName"] for one in configs} == set(FUNCTIONS) - with_queue
+    for one in configs:
+        failed = one["DestinationConfig"]
+        assert failed == {"OnFailure": {"Destination": "arn:RuleDeadLetterQueue"}}

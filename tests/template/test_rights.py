@@ -18,17 +18,20 @@ from tests.template.test_functions import FILES
 PLATFORM = {
     "Log": "Lambda writes the log",
     "Trace": "Lambda sends the traces",
+    "KeepFailures": "Lambda sends what failed to the function's destination",
     "Receive": "the event source mapping polls the queue",
     "EncryptWhatIsTold": "SNS asks KMS on behalf of the publisher",
     "DecryptWebhook": "SSM asks KMS on behalf of the reader",
     "SwitchPrivateDnsOn": "EC2 asks Route 53 on behalf of whoever creates an endpoint",
 }
 WITHOUT_RESOURCES = {
+    "cloudtrail:DescribeTrails",
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
     "ec2:DescribeVpcEndpointServices",
     "ec2:DescribeVpcEndpoints",
     "ec2:DescribeVpcs",
+    "events:ListRules",
     "route53:ListHostedZonesByVPC",
     "secretsmanager:ListSecrets",
     "xray:PutTelemetryRecords",
@@ -100,12 +103,18 @@ def test_what_aws_asks_for_on_behalf_of_a_function_is_granted_where_it_is_needed
     actions = {grant.action for grant in grants(stack.properties(role_of(function)))}
     polls = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
     assert {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments"} <= actions
-    assert polls <= actions or function == "SweepFunction"
+    assert polls <= actions or function in stack_invoked(stack)
     assert ("kms:GenerateDataKey" in actions) == ("sns:Publish" in actions)
     encrypted = {"sns:Publish", "ssm:GetParameter"} & actions
     assert ("kms:Decrypt" in actions) == bool(encrypted)
     private_dns = "route53:AssociateVPCWithHostedZone"
     assert (private_dns in actions) == ("ec2:CreateVpcEndpoint" in actions)
+
+
+def stack_invoked(stack: Stack) -> set[str]:
+    """The functions that are invoked as they are, without a queue of their own."""
+    configs = stack.of_type("AWS::Lambda::EventInvokeConfig").values()
+    return {one["FunctionName"] for one in configs}
 
 
 def test_only_what_this_stack_made_can_be_deleted(stack: Stack):
@@ -236,6 +245,7 @@ def day(deployment: Cloud) -> Cloud:
     hub(deployment)
     rotations(deployment)
     requests(deployment)
+    heartbeats(deployment)
     return deployment
 
 
@@ -302,6 +312,13 @@ def requests(cloud: Cloud) -> None:
     for number, way in enumerate(ways):
         caller = cloud.session(f"reader-{number}", way)
         caller.client("secretsmanager").get_secret_value(SecretId="prod/orders-db")
+    cloud.settle()
+
+
+def heartbeats(cloud: Cloud) -> None:
+    queue = cloud.resource("PolicyDeadLetterQueue")
+    cloud.session("alice").client("sqs").send_message(QueueUrl=queue, MessageBody="{}")
+    cloud.fire_schedule("HeartbeatRule")
     cloud.settle()
 
 

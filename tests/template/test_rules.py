@@ -29,8 +29,9 @@ QUEUES_OF = {
     "BypassRule": {"DetectionQueue"},
     "ForeignEndpointRule": {"DetectionQueue"},
     "EndpointDeniedRule": {"DetectionQueue"},
-    "DeployRule": {"SweepFunction"},
+    "DeployRule": {"SweepFunction", "HeartbeatFunction"},
     "ScheduleRule": {"SweepFunction"},
+    "HeartbeatRule": {"HeartbeatFunction"},
 }
 
 # An API call's name, or its error, already says which service and which kind of event it is; these
@@ -181,6 +182,11 @@ def test_what_a_target_cannot_take_is_retried_and_kept(name: str):
 
 def test_the_schedule_is_the_parameters(stack: Stack):
     assert RULES["ScheduleRule"]["ScheduleExpression"] == stack.parameters["SweepSchedule"]
+
+
+def test_heartbeats_come_as_often_as_the_parameter_says(stack: Stack):
+    minutes = stack.parameters["HeartbeatMinutes"]
+    assert RULES["HeartbeatRule"]["ScheduleExpression"] == f"rate({minutes} minutes)"
 
 
 def test_only_the_rules_that_lead_to_it_may_invoke_a_function(stack: Stack):
