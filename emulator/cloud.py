@@ -251,6 +251,11 @@ class Cloud:
         end = self.clock.now() + until if isinstance(until, timedelta) else until
         return self._pump.settle(end)
 
+    def pass_time(self, span: timedelta) -> list[Happening]:
+        """Let so much time pass and no more, and do what comes due in it."""
+        self._require_to_be_in_use()
+        return self._pump.settle(self.clock.now() + span, stop=True)
+
     def lose_events(self) -> None:
         """Lose the events of what was done since the last look: delivery is best effort."""
         self._pump.lose()

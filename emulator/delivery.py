@@ -98,10 +98,11 @@ class Pump:
         while self._bus:
             self._deliver(self._bus.popleft())
 
-    def settle(self, until: datetime | None = None) -> list[Happening]:
+    def settle(self, until: datetime | None = None, *, stop: bool = False) -> list[Happening]:
         """Do all that is due, skipping over waits, until nothing is; then go on to `until`.
 
-        Schedules fire when their time comes by `until`, or has come already. Raises NotQuiescent.
+        With `stop`, only what is due until then is done. Schedules fire when their time comes by
+        `until`, or has come already. Raises NotQuiescent.
         """
         seen, runs = len(self.happenings), len(self.invocations)
         for _ in range(MAX_ROUNDS):
@@ -111,7 +112,7 @@ class Pump:
             if self._step():
                 continue
             due = self._next_due(until)
-            if due is None:
+            if due is None or (stop and until and due > until):
                 if until:
                     self.clock.skip_to(until)
                 return self.happenings[seen:]

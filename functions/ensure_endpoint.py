@@ -19,7 +19,8 @@ ssm:GetParameter, dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish.
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -34,13 +35,16 @@ from guard import ensure_findings as findings_of
 from guard import rotation, rotation_findings
 from guard.act import Actor, Outcome
 from guard.aws_errors import throttled
-from guard.chosen_policy import ChosenPolicy
-from guard.decide import Plan, Verdict, decide
+from guard.callers import Caller
+from guard.chosen_policy import ApprovedPolicies
+from guard.decide import CreateEndpoint, Plan, Verdict, Wanted, decide
 from guard.denials import may_not_look
 from guard.ensure_findings import About
 from guard.finding import Finding, Kind
+from guard.history import CREATED, Change, History
 from guard.hosted_zones import HostedZones
 from guard.inbox import Inbox
+from guard.items import Items
 from guard.limits import Limits
 from guard.looks import FOLLOW_UPS, Looks
 from guard.memory import Intent, Memory, Remembered
@@ -55,7 +59,7 @@ from guard.rotation_way import obstruction, refused_actions
 from guard.scope import Guarded
 from guard.settings import Settings, dollars, required, switch, whole_number
 from guard.state import State, StateError
-from guard.vpc import Vpc
+from guard.vpc import Tags, Vpc
 from guard.vpc_trigger import Concern
 from guard.wish import wanted_from_env
 from guard.withdrawal import Withdrawal
@@ -66,8 +70,8 @@ GRACE_SECONDS = 60 * whole_number(os.environ, "GRACE_MINUTES")
 PRICE = dollars(os.environ, "PRICE_PER_AZ_HOUR")
 guarded = Guarded.of(required(os.environ, "SCOPE"), required(os.environ, "SCOPE_TAG"))
 
-chosen = ChosenPolicy.from_env(os.environ, settings)
-wanted = wanted_from_env(os.environ, settings, chosen)
+approved = ApprovedPolicies.from_env(os.environ, settings)
+wanted = wanted_from_env(os.environ, settings, approved)
 
 # One quick retry only: what is throttled is put off, what is broken goes back with its message.
 config = Config(
@@ -82,6 +86,10 @@ ec2 = boto3.client("ec2", config=config)
 parameters = SSMProvider(boto3_client=boto3.client("ssm", config=config))
 state = State(dynamodb, settings.table_name)
 memory = Memory(dynamodb, settings.table_name)
+history = History(
+    Items(dynamodb, settings.table_name),
+    timedelta(days=whole_number(os.environ, "HISTORY_DAYS")),
+)
 zones = HostedZones(
     cache(lambda: boto3.client("route53", config=config)), settings.region, settings.account_id
 )
@@ -222,7 +230,8 @@ def reconcile_all(worklist: Worklist, inbox: Inbox) -> None:
 
 def hindered_rotations(vpc: Vpc, worklist: Worklist) -> Iterable[Finding]:
     """What would fail a rotation in this VPC although the endpoint works. Raises as EC2 does."""
-    plan, now = decide(vpc, wanted), worklist.now
+    plan, now = decide(vpc, wanted_for(vpc)), worklist.now
+    chosen = approved.choose(endpoint_tags(vpc), vpc.tags)
     for record, found in worklist.rotations.get(vpc.id, ()):
         groups = observer.security_groups(found.group_ids)
         if cause := obstruction(vpc, plan, found, groups):
@@ -232,6 +241,17 @@ def hindered_rotations(vpc: Vpc, worklist: Worklist) -> Iterable[Finding]:
         if actions := refused_actions(chosen.policy.policy, found, settings.partition):
             name = chosen.policy.name
             yield rotation_findings.refused_by_policy(settings, now, record, found, name, actions)
+
+
+def wanted_for(vpc: Vpc) -> Wanted:
+    """What the template wants in a VPC, with the policy that its tag may choose."""
+    policy = approved.choose(vpc=vpc.tags)
+    return replace(wanted, policy=policy.text, policy_problem=policy.problem)
+
+
+def endpoint_tags(vpc: Vpc) -> Tags:
+    """The tags of the endpoint that serves the VPC under the service's private name."""
+    return next((one.tags for one in vpc.endpoints if one.private_dns), {})
 
 
 def reconcile(vpc: Vpc, work: Work, about: About, mode: Mode, line: Pace) -> None:
@@ -245,7 +265,7 @@ def reconcile(vpc: Vpc, work: Work, about: About, mode: Mode, line: Pace) -> Non
         return
     if withdrawal.make_way(vpc, work, about, mode, begun):
         return
-    plan = decide(vpc, wanted)
+    plan = decide(vpc, wanted_for(vpc))
     logger.info(
         plan.verdict,
         extra={
@@ -326,9 +346,24 @@ def mend(
     work.findings.append(finding)
     created = finding.kind is Kind.ENDPOINT_CREATED
     metrics.add_metric("EndpointsCreated" if created else "EndpointsRepaired", MetricUnit.Count, 1)
+    for step in outcome.done:
+        if isinstance(step, CreateEndpoint):
+            history.keep(created_with(step.policy, outcome, about), work.begun[-1], about.now)
     # AWS shows what was written only after a while, and the endpoint needs minutes to serve:
     # the look that verifies it comes through the queue.
     looks.again(work, about)
+
+
+def created_with(policy: str, outcome: Outcome, about: About) -> Change:
+    """The first entry of an endpoint's history."""
+    return Change(
+        endpoint_id=outcome.endpoint_id,
+        at=about.now,
+        action=CREATED,
+        before="",
+        after=policy,
+        callers=tuple(Caller(principal=who) for who in about.who),
+    )
 
 
 def conclude(plan: Plan, work: Work, about: About) -> None:

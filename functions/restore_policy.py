@@ -1,9 +1,12 @@
 """Restore the policy: every Secrets Manager endpoint carries the approved endpoint policy.
 
-Undoes: an endpoint policy that was changed, or an endpoint made by hand with another one.
+Undoes: an endpoint policy that was changed, or an endpoint made by hand with another one. Which of
+the approved policies an endpoint is to carry, its tag may choose, or its VPC's.
 
-Triggered by the policy queue: CreateVpcEndpoint and ModifyVpcEndpoint, and the sweep. Policies are
-compared by what they mean, so the guard's own write coming back as an event changes nothing.
+Triggered by the policy queue: CreateVpcEndpoint and ModifyVpcEndpoint, the sweep, and its own later
+looks. Policies are compared by what they mean, so the guard's own write coming back as an event
+changes nothing. What is put back is kept in the history; where somebody keeps writing against the
+guard, it lets go for a while.
 
 IAM: ec2:DescribeVpcEndpoints, ec2:DescribeVpcs, ec2:ModifyVpcEndpoint, ssm:GetParameter,
 sqs:SendMessage (its own queue), dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish.
@@ -13,7 +16,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -27,28 +30,30 @@ from guard import pace
 from guard import policy_findings as findings_of
 from guard.approved import ApprovedPolicy
 from guard.aws_errors import REFUSALS, code_of, throttled
-from guard.chosen_policy import ChosenPolicy
+from guard.chosen_policy import ApprovedPolicies
+from guard.fights import Fights
 from guard.finding import Finding
-from guard.inbox import Inbox, Message
+from guard.history import RESTORED, Change, History
+from guard.inbox import INSTEAD_OF, Inbox, Message
+from guard.items import Items
 from guard.memory import Intent, Memory, late
 from guard.mode import Mode, read_mode, unreadable
 from guard.observe import Observer
-from guard.pace import Pace
-from guard.policy import compare
+from guard.pace import NotNow, Pace
+from guard.pauses import Pauses
+from guard.policy import Difference, PolicyError, compare, parse
 from guard.policy_findings import About
+from guard.policy_looks import EARLY_SECONDS, PolicyLooks
 from guard.policy_trigger import Concern, concern
 from guard.record import UnreadableRecord
 from guard.report import report
-from guard.settings import Settings, required, whole_number
+from guard.settings import Settings, items, required, whole_number
 from guard.state import State, StateError
-from guard.vpc import AttachedPolicy
-
-BUDGET_WINDOW_SECONDS = 3600
+from guard.vpc import AttachedPolicy, Tags
 
 settings = Settings.from_env(os.environ)
-CHANGE_BUDGET = whole_number(os.environ, "CHANGE_BUDGET")
-POLICY_QUEUE_URL = required(os.environ, "POLICY_QUEUE_URL")
-chosen = ChosenPolicy.from_env(os.environ, settings)
+GUARD_ROLES = items(os.environ, "GUARD_ROLES")
+approved = ApprovedPolicies.from_env(os.environ, settings)
 
 config = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10
@@ -56,10 +61,22 @@ config = Config(
 ec2 = boto3.client("ec2", config=config)
 sns = boto3.client("sns", config=config)
 parameters = SSMProvider(boto3_client=boto3.client("ssm", config=config))
-sqs = boto3.client("sqs", config=config)
 dynamodb = boto3.client("dynamodb", config=config)
 state = State(dynamodb, settings.table_name)
 memory = Memory(dynamodb, settings.table_name)
+table = Items(dynamodb, settings.table_name)
+history = History(table, timedelta(days=whole_number(os.environ, "HISTORY_DAYS")))
+pauses = Pauses(table)
+fights = Fights(
+    state,
+    history,
+    pauses,
+    most=whole_number(os.environ, "REVERTS_BEFORE_PAUSE"),
+    pause=timedelta(minutes=whole_number(os.environ, "PAUSE_MINUTES")),
+)
+looks = PolicyLooks(
+    boto3.client("sqs", config=config), required(os.environ, "POLICY_QUEUE_URL"), settings
+)
 observer = Observer(ec2, settings.service_name)
 logger = Logger()
 metrics = Metrics()
@@ -80,9 +97,23 @@ class Work:
     told: list[str] = field(default_factory=list[str])
 
     @property
+    def intent(self) -> str:
+        """The key of the restoration that this work may make."""
+        return f"{self.endpoint_id}#{self.messages[0].key}"
+
+    @property
     def intents(self) -> list[str]:
         """The keys of restorations that may have been begun by a try before this one."""
         return [f"{self.endpoint_id}#{one.key}" for one in self.messages if one.came_before]
+
+    def is_echo(self, attached: AttachedPolicy) -> bool:
+        """Whether all that asked are the guard's own writes, and the endpoint shows the last."""
+        if not all(one.written for one in self.concerns):
+            return False
+        try:
+            return not compare(attached.text, parse(self.concerns[-1].written))
+        except PolicyError:
+            return False
 
 
 @logger.inject_lambda_context
@@ -91,7 +122,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Put the approved policy on every endpoint the batch names; failed work goes back."""
     now = datetime.now(UTC)
     inbox = Inbox.open(event)
-    works = collect(inbox)
+    works = collect(inbox, now)
     restore_all(works, inbox, now)
     findings = [finding for work in works.values() for finding in work.findings]
     told = report(
@@ -108,13 +139,17 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     return inbox.response()
 
 
-def collect(inbox: Inbox) -> dict[str, Work]:
-    """The endpoints that the batch names, each once."""
+def collect(inbox: Inbox, now: datetime) -> dict[str, Work]:
+    """The endpoints that the batch names, each once. A look that is not due yet is passed on."""
     works: dict[str, Work] = {}
     for message in inbox.messages:
         try:
-            one = concern(message.envelope, settings.service_name)
-        except (UnreadableRecord, ValueError) as error:
+            one = concern(message.envelope, settings.service_name, GUARD_ROLES)
+            due = max(one.not_before, int(message.envelope.get(pace.NOT_BEFORE, 0)))
+            if due > now.timestamp() + EARLY_SECONDS:
+                looks.send(json.dumps({**message.envelope, INSTEAD_OF: message.key}), due, now)
+                continue
+        except (UnreadableRecord, ValueError, ClientError, BotoCoreError) as error:
             inbox.fail([message], repr(error))
             continue
         logger.info(one.reason, extra={"endpoint_ids": sorted(one.endpoint_ids)})
@@ -131,95 +166,116 @@ def restore_all(works: dict[str, Work], inbox: Inbox, now: datetime) -> None:
         return
     line = Pace(state, now)
     try:
-        attached = observer.attached_policies(works)
+        found = observer.attached_policies(works).values()
+        attached = [one for one in found if not works[one.endpoint_id].is_echo(one)]
+        vpc_ids = {one.vpc_id for one in attached}
+        vpc_tags = observer.vpc_tags(vpc_ids) if vpc_ids else {}
     except (ClientError, BotoCoreError) as error:
         for work in works.values():
             again(work, line, inbox, error)
         return
-    for endpoint_id, policy in attached.items():
-        work = works[endpoint_id]
+    for policy in attached:
+        work = works[policy.endpoint_id]
         about = About(settings, now, policy, tuple(work.concerns))
         try:
-            begun = memory.begun(work.intents)
-            if chosen.policy is None:
-                work.findings.append(findings_of.no_approved_policy(about, chosen.problem))
-            else:
-                work.findings += restore(policy, chosen.policy, about, work, begun)
-        except (ClientError, BotoCoreError, StateError, NotWritten) as error:
+            judge(policy, vpc_tags.get(policy.vpc_id, {}), about, work, line)
+        except (NotNow, ClientError, BotoCoreError, StateError, NotWritten) as error:
             again(work, line, inbox, error)
 
 
 def again(work: Work, line: Pace, inbox: Inbox, error: Exception) -> None:
     """What EC2 refused for pace takes its turn; anything else goes back to the queue."""
+    try:
+        if not throttled(error) and not isinstance(error, NotNow):
+            raise error
+        turn = line.turn()
+    except (NotWritten, ClientError, BotoCoreError, StateError) as failure:
+        inbox.fail(work.messages, repr(failure))
+        return
     for message in {one.id: one for one in work.messages}.values():
+        times = pace.times_put_off(message) + throttled(error)
+        body = {**message.envelope, INSTEAD_OF: message.key, pace.NOT_BEFORE: turn}
         try:
-            if not throttled(error) or pace.times_put_off(message) >= pace.MOST_TIMES:
+            if times > pace.MOST_TIMES:
                 raise error
-            body, _ = pace.put_off(message)
-            delay = min(max(line.turn() - line.now.timestamp(), 0), pace.LONGEST_DELAY)
-            sqs.send_message(
-                QueueUrl=POLICY_QUEUE_URL, MessageBody=json.dumps(body), DelaySeconds=int(delay)
-            )
-        except (ClientError, BotoCoreError, StateError, NotWritten) as failure:
+            looks.send(json.dumps({**body, pace.COUNT: times}), turn, line.now)
+        except (ClientError, BotoCoreError) as failure:
             inbox.fail([message], repr(failure))
 
 
-def restore(
-    attached: AttachedPolicy,
-    wanted: ApprovedPolicy,
-    about: About,
-    work: Work,
-    begun: Sequence[Intent],
-) -> list[Finding]:
-    """Compare one endpoint's policy with the approved one, and write that if they differ."""
-    now = about.now
-    found = compare(attached.text, wanted.policy)
+def judge(attached: AttachedPolicy, vpc_tags: Tags, about: About, work: Work, line: Pace) -> None:
+    """Compare one endpoint's policy with the one chosen for it, and say or do what follows."""
+    chosen, now = approved.choose(attached.tags, vpc_tags), about.now
+    if chosen.policy is None:
+        work.findings.append(findings_of.no_approved_policy(about, chosen.problem))
+        return
+    begun = memory.begun(work.intents)
+    found = compare(attached.text, chosen.policy.policy)
     logger.info(
         "policy differs" if found else "policy agrees",
         extra={"endpoint_id": attached.endpoint_id, "differences": [one.text for one in found]},
     )
     if not found:
         metrics.add_metric("PoliciesAgreed", MetricUnit.Count, 1)
-        work.told += [one.key for one in begun]
-        return [late(one.finding, one.finding.done, now) for one in begun]
-    if opted_out(attached):
-        return []
+        tell_late(begun, work, now)
+        return
+    if settings.opt_out_tag in {**vpc_tags, **attached.tags}:
+        return
+    if pause := pauses.of(attached.endpoint_id, now):
+        tell_late(begun, work, now)
+        work.findings.append(findings_of.drift_while_paused(about, chosen.policy, found, pause))
+        return
     mode = read_mode(parameters, settings.mode_parameter)
-    problems = [unreadable(settings, now, mode)] if mode.problem else []
+    if mode.problem:
+        work.findings.append(unreadable(settings, now, mode))
     if mode.mode is Mode.OBSERVE:
-        return [*problems, findings_of.drift(about, wanted, found)]
-    key = f"policy#{attached.endpoint_id}"
-    if not state.spend(key, CHANGE_BUDGET, BUDGET_WINDOW_SECONDS, now).allowed:
-        return [*problems, findings_of.budget_spent(about, found, CHANGE_BUDGET)]
+        work.findings.append(findings_of.drift(about, chosen.policy, found))
+    else:
+        line.check_write()
+        put_back(attached, chosen.policy, about, work, found, begun)
+
+
+def tell_late(begun: Sequence[Intent], work: Work, now: datetime) -> None:
+    """Tell of changes that were made by a try that was cut short before it could."""
+    for one in begun:
+        history.keep(Change.of(one.finding, RESTORED), one.key, now)
+        work.findings.append(late(one.finding, one.finding.done, now))
+        work.told.append(one.key)
+
+
+def put_back(
+    attached: AttachedPolicy,
+    wanted: ApprovedPolicy,
+    about: About,
+    work: Work,
+    found: Sequence[Difference],
+    begun: Sequence[Intent],
+) -> None:
+    """Write the approved policy, keep and tell the change, and let go where it is a fight.
+
+    Raises NotWritten if AWS shows another one, StateError, and ClientError or BotoCoreError.
+    """
+    now, endpoint_id = about.now, attached.endpoint_id
     finding = findings_of.restored(about, wanted, found)
-    intent = f"{attached.endpoint_id}#{work.messages[0].key}"
-    memory.declare(intent, finding, now)
-    metric = "PoliciesRestored"
+    memory.declare(work.intent, finding, now)
     try:
-        write(attached.endpoint_id, wanted)
+        ec2.modify_vpc_endpoint(VpcEndpointId=endpoint_id, PolicyDocument=wanted.text)
     except ClientError as error:
-        if throttled(error):
-            state.give_back(key, now)
         if code_of(error) not in REFUSALS:
             raise
-        metric, finding = "PoliciesNotRestorable", findings_of.refused(about, found, error)
-    metrics.add_metric(metric, MetricUnit.Count, 1)
-    work.told += [intent, *(one.key for one in begun)]
-    return [*problems, finding]
-
-
-def opted_out(attached: AttachedPolicy) -> bool:
-    """Whether the endpoint or its VPC carries the opt-out tag."""
-    tags = {**observer.vpc_tags(attached.vpc_id), **attached.tags}
-    return settings.opt_out_tag in tags
-
-
-def write(endpoint_id: str, wanted: ApprovedPolicy) -> None:
-    """Write the approved policy and read it back.
-
-    Raises NotWritten if AWS shows another one, ClientError or BotoCoreError as EC2 does.
-    """
-    ec2.modify_vpc_endpoint(VpcEndpointId=endpoint_id, PolicyDocument=wanted.text)
-    now_attached = observer.attached_policies([endpoint_id]).get(endpoint_id)
-    if now_attached and compare(now_attached.text, wanted.policy):
+        metrics.add_metric("PoliciesNotRestorable", MetricUnit.Count, 1)
+        work.findings.append(findings_of.refused(about, found, error))
+        work.told += [work.intent, *(one.key for one in begun)]
+        return
+    history.keep(Change.of(finding, RESTORED), work.intent, now)
+    fight = fights.count(endpoint_id, now)
+    shown = observer.attached_policies([endpoint_id]).get(endpoint_id)
+    if shown and compare(shown.text, wanted.policy):
         raise NotWritten(f"{endpoint_id} does not show the policy that was written to it")
+    work.findings.append(findings_of.restored(about, wanted, found, fight))
+    if pause := fights.let_go(endpoint_id, fight, now):
+        looks.ask(endpoint_id, "enforcement was paused", pause.until, now)
+        work.findings.append(findings_of.paused(about, wanted, fight, pause))
+        metrics.add_metric("EnforcementPaused", MetricUnit.Count, 1)
+    metrics.add_metric("PoliciesRestored", MetricUnit.Count, 1)
+    work.told += [work.intent, *(one.key for one in begun)]

@@ -16,6 +16,7 @@ policy queue).
 import os
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from itertools import batched
 from typing import Any
 
@@ -24,13 +25,15 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
+from guard.approved import ApprovedPolicy
 from guard.census import unwell_vpcs
-from guard.chosen_policy import ChosenPolicy
+from guard.chosen_policy import ApprovedPolicies
 from guard.observe import Observer
 from guard.policy import compare
 from guard.reconcile import envelope
 from guard.scope import Guarded
 from guard.settings import Settings, required
+from guard.vpc import AttachedPolicy, Tags
 from guard.wish import wanted_from_env
 
 BATCH = 10  # the most messages SendMessageBatch takes
@@ -39,8 +42,8 @@ settings = Settings.from_env(os.environ)
 VPC_QUEUE_URL = required(os.environ, "VPC_QUEUE_URL")
 POLICY_QUEUE_URL = required(os.environ, "POLICY_QUEUE_URL")
 guarded = Guarded.of(required(os.environ, "SCOPE"), required(os.environ, "SCOPE_TAG"))
-chosen = ChosenPolicy.from_env(os.environ, settings)
-wanted = wanted_from_env(os.environ, settings, chosen)
+approved = ApprovedPolicies.from_env(os.environ, settings)
+wanted = wanted_from_env(os.environ, settings, approved)
 
 config = Config(retries={"mode": "standard"}, connect_timeout=3, read_timeout=10)
 sqs = boto3.client("sqs", config=config)
@@ -63,9 +66,10 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
     """
     now = datetime.now(UTC)
     reason = f"sweep after {event.get('detail-type', 'a manual call')}"
-    vpc_ids, policies = observer.vpc_ids(), observer.attached_policies()
+    vpc_tags, policies = observer.vpc_tags(), observer.attached_policies()
+    vpc_ids = list(vpc_tags)
     unwell = unwell_vpcs(observer, vpc_ids, wanted, guarded, now)
-    differing = differing_policies({id_: one.text for id_, one in policies.items()})
+    differing = differing_policies(policies.values(), vpc_tags)
     ask(VPC_QUEUE_URL, ({"vpcId": id_, "reason": reason} for id_ in unwell), now)
     ask(POLICY_QUEUE_URL, ({"vpcEndpointId": id_, "reason": reason} for id_ in differing), now)
     metrics.add_metric("VpcsSwept", MetricUnit.Count, len(vpc_ids))
@@ -80,13 +84,21 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
     return counts
 
 
-def differing_policies(texts: Mapping[str, str]) -> list[str]:
-    """The endpoints that do not carry the approved policy; all of them where there is none."""
-    if chosen.policy is None:
-        return list(texts)
+def differing_policies(
+    policies: Iterable[AttachedPolicy], vpc_tags: Mapping[str, Tags]
+) -> list[str]:
+    """The endpoints that do not carry the policy chosen for them; those for which there is none."""
+
     # Most carry the same text: each is compared once.
-    agreeing = {text for text in set(texts.values()) if not compare(text, chosen.policy.policy)}
-    return [id_ for id_, text in texts.items() if text not in agreeing]
+    @cache
+    def agrees(text: str, chosen: ApprovedPolicy | None) -> bool:
+        return chosen is not None and not compare(text, chosen.policy)
+
+    return [
+        one.endpoint_id
+        for one in policies
+        if not agrees(one.text, approved.choose(one.tags, vpc_tags.get(one.vpc_id, {})).policy)
+    ]
 
 
 def ask(queue_url: str, details: Iterable[Mapping[str, str]], now: datetime) -> None:

@@ -1,9 +1,10 @@
-"""`guardctl`: drill on an embedded cloud, audit of VPCs, replay of logs, policies and preflight."""
+"""`guardctl`: drill, audit of VPCs, replay of logs, endpoint policies: lint, preflight, history."""
 
 import typer
 
 from guardctl.audit import audit
 from guardctl.drill import drill
+from guardctl.history import history, resume, rollback
 from guardctl.policies import app as policies
 from guardctl.preflight import preflight
 from guardctl.replay import replay
@@ -20,6 +21,9 @@ app.command()(drill)
 app.command()(audit)
 app.command()(replay)
 app.command()(preflight)
+app.command()(history)
+app.command()(rollback)
+app.command()(resume)
 app.add_typer(policies, name="policies")
 
 

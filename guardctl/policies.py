@@ -32,6 +32,7 @@ from guard.approved import (
     fill,
     placeholders,
 )
+from guard.approved import names as approved_names
 from guard.policy import (
     MAX_CHARACTERS,
     Choice,
@@ -46,8 +47,10 @@ from guard.policy import (
 from guard.policy.conditions import Condition
 from guard.policy.coverage import covers
 from guard.policy.document import EVERYONE
+from guardctl.choices import choice_problems
 
-SHIPPED = Path(__file__).resolve().parents[1] / "layers" / "approved_policies" / "endpoint_policies"
+ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = ROOT / "layers" / "approved_policies" / "endpoint_policies"
 ALLOW_ALL = "allow-all"
 SERVICE = "secretsmanager"
 UNNAMED = "statement "  # how the label of a statement without Sid begins
@@ -320,6 +323,8 @@ def lint_command(
         typer.echo(f"There are no policies in {directory}.", err=True)
         raise typer.Exit(2)
     problems = lint_folder(directory)
+    if directory == SHIPPED:
+        problems += [Problem(*one) for one in choice_problems(ROOT, approved_names(directory))]
     _print([asdict(problem) for problem in problems], format_, ("level", "policy", "place", "text"))
     if any(problem.level is Level.ERROR for problem in problems):
         raise typer.Exit(1)

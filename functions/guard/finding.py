@@ -53,6 +53,7 @@ class Kind(StrEnum):
     POLICY_RESTORED = "policy-restored"
     POLICY_DRIFT = "policy-drift"  # observe mode: what would have been restored
     POLICY_NOT_RESTORABLE = "policy-not-restorable"
+    ENFORCEMENT_PAUSED = "enforcement-paused"
     # detect_bypass
     BYPASS = "bypass"
     CONSOLE_ACCESS = "console-access"

@@ -67,8 +67,16 @@ class Observer:
 
     def vpc_ids(self) -> list[str]:
         """Every VPC of the account and Region."""
-        pages = self.ec2.get_paginator("describe_vpcs").paginate()
-        return [vpc["VpcId"] for page in pages for vpc in page["Vpcs"] if "VpcId" in vpc]
+        return list(self.vpc_tags())
+
+    def vpc_tags(self, ids: Collection[str] | None = None) -> dict[str, dict[str, str]]:
+        """The tags of those VPCs that exist, by id; of all without `ids`."""
+        named = {} if ids is None else {"vpc_id": sorted(ids)}
+        return {
+            one["VpcId"]: _tags(one)
+            for one in self._all("describe_vpcs", "Vpcs", **named)
+            if "VpcId" in one
+        }
 
     def attached_policies(self, ids: Collection[str] | None = None) -> dict[str, AttachedPolicy]:
         """What those endpoints of the guarded service that live carry, by id; all without `ids`."""
@@ -86,11 +94,6 @@ class Observer:
             for one in found
             if one["State"].lower() in LIVE
         }
-
-    def vpc_tags(self, vpc_id: str) -> dict[str, str]:
-        """The tags of one VPC; none if it is gone."""
-        found = self._all("describe_vpcs", "Vpcs", vpc_id=[vpc_id])
-        return _tags(found[0]) if found else {}
 
     def vpcs_of_endpoints(self, ids: Collection[str]) -> set[str]:
         """The VPCs of those endpoints that exist and are of the guarded service."""

@@ -23,6 +23,7 @@ LINE = "endpoint-writes"
 MOST_TIMES = 30
 FIRST_DELAY, LONGEST_DELAY = 20, 900
 COUNT = "vpce-guard-put-off"  # in an envelope: how often the message was put off
+NOT_BEFORE = "vpce-guard-not-before"  # and when its turn comes: epoch seconds
 
 
 class NotNow(Exception):
@@ -39,7 +40,12 @@ class Pace:
 
     def check(self, plan: Plan) -> None:
         """Raises NotNow if the plan would only be refused."""
-        if self.exhausted and writes_endpoint(plan):
+        if writes_endpoint(plan):
+            self.check_write()
+
+    def check_write(self) -> None:
+        """Raises NotNow if a write to an endpoint would only be refused."""
+        if self.exhausted:
             raise NotNow
 
     def turn(self) -> int:

@@ -9,7 +9,10 @@ from botocore.exceptions import ClientError
 
 from guard.approved import ApprovedPolicy
 from guard.aws_errors import code_of, message_of
+from guard.callers import MOST, Caller, in_words
+from guard.fights import Fight
 from guard.finding import Finding, Kind, Severity
+from guard.pauses import Pause
 from guard.policy import Difference, Risk, overall_risk
 from guard.policy_trigger import Concern
 from guard.record import Record
@@ -33,13 +36,14 @@ class About:
         """The CloudTrail records that set this off; none for a sweep."""
         return tuple(one.record for one in self.concerns if one.record)
 
+    @property
+    def callers(self) -> tuple[Caller, ...]:
+        """Who changed it; of many, the last ones."""
+        return tuple(Caller.of(record) for record in self.records[-MOST:])
+
     def who(self) -> str:
-        """Who changed it and from where, in words."""
-        callers = dict.fromkeys(
-            f"{record.identity.name} from {record.source_ip} with {record.event_name}"
-            for record in self.records
-        )
-        return "; ".join(callers) or "unknown: found by a sweep, not by an event"
+        """Who changed it, from where and with what, in words."""
+        return in_words(self.callers) or "unknown: found by a sweep, not by an event"
 
     def finding(
         self,
@@ -52,15 +56,18 @@ class About:
         todo: Sequence[str] = (),
         found: Sequence[Difference] = (),
         window: int = 0,
+        identity: Sequence[str] | None = None,
+        **evidence_too: Any,
     ) -> Finding:
         event_ids = tuple(record.event_id for record in self.records)
         evidence: dict[str, Any] = {
             "vpc_id": self.attached.vpc_id,
             "changed_by": self.who(),
-            "user_agent": list(dict.fromkeys(record.user_agent for record in self.records)),
+            "callers": [one.to_json() for one in self.callers],
             "event_ids": list(event_ids),
             "difference": [one.to_json() for one in found],
             "policy_before": self.attached.text,
+            **evidence_too,
         }
         return Finding(
             kind=kind,
@@ -73,24 +80,82 @@ class About:
             done=tuple(done),
             todo=tuple(todo),
             evidence={key: value for key, value in evidence.items() if value},
-            identity=(cause,) if window else event_ids,
+            identity=((cause,) if window else event_ids) if identity is None else identity,
             window=window,
             first_seen=self.now,
             last_seen=self.now,
         )
 
 
-def restored(about: About, wanted: ApprovedPolicy, found: Sequence[Difference]) -> Finding:
-    """The approved policy was put back."""
+def restored(
+    about: About, wanted: ApprovedPolicy, found: Sequence[Difference], fight: Fight | None = None
+) -> Finding:
+    """The approved policy was put back; the second time within an hour weighs more."""
+    severity = Severity.HIGH if overall_risk(found) is Risk.WIDER else Severity.MEDIUM
+    title = f"Endpoint policy of {about.attached.endpoint_id} restored"
+    todo = ["if the change was meant, have it reviewed and deploy it as an approved policy"]
+    if fight and fight.reverts > 1:
+        severity = Severity.HIGH
+        title = f"{title} {fight.reverts} times within an hour"
+        todo.insert(0, "settle with whoever changes it which policy is right")
     return about.finding(
         Kind.POLICY_RESTORED,
-        Severity.HIGH if overall_risk(found) is Risk.WIDER else Severity.MEDIUM,
-        title=f"Endpoint policy of {about.attached.endpoint_id} restored",
+        severity,
+        title=title,
         cause=f"The policy was not the approved one. Changed by {about.who()}.",
         done=[f"wrote the approved policy {wanted.name} and read it back"],
-        todo=("if the change was meant, have it reviewed and deploy it as an approved policy",),
+        todo=todo,
         found=found,
+        policy_after=wanted.text,
+        reverts_within_an_hour=fight.reverts if fight else 1,
     )
+
+
+def paused(about: About, wanted: ApprovedPolicy, fight: Fight, pause: Pause) -> Finding:
+    """Restored so often within an hour that somebody must be writing against the guard."""
+    endpoint_id = about.attached.endpoint_id
+    who = in_words(fight.callers) or about.who()
+    return about.finding(
+        Kind.ENFORCEMENT_PAUSED,
+        Severity.HIGH,
+        title=f"{endpoint_id} was restored {fight.reverts} times in an hour: left alone for now",
+        cause=f"Its policy keeps being changed by {who}.",
+        done=[
+            f"put the approved policy {wanted.name} back once more",
+            f"will not do so again before {_clock(pause)}, whatever is written meanwhile",
+        ],
+        todo=(
+            "settle with its owner which policy is right, and take it out of the other's hands",
+            f"to go on sooner: guardctl resume {endpoint_id}",
+        ),
+        paused_until=_clock(pause),
+        fought_by=[one.to_json() for one in fight.callers],
+    )
+
+
+def drift_while_paused(
+    about: About, wanted: ApprovedPolicy, found: Sequence[Difference], pause: Pause
+) -> Finding:
+    """The policy is not the approved one, and the guard was told to leave it so for a while."""
+    endpoint_id = about.attached.endpoint_id
+    return about.finding(
+        Kind.ENFORCEMENT_PAUSED,
+        Severity.LOW,
+        title=f"Endpoint policy of {endpoint_id} is not the approved one, and is left so for now",
+        cause=f"Enforcement is paused until {_clock(pause)}: {pause.reason}.",
+        todo=(
+            f"nothing: the approved policy {wanted.name} is put back after that",
+            f"to have it done now: guardctl resume {endpoint_id}",
+        ),
+        found=found,
+        window=DAY,
+        identity=("drift",),
+        paused_until=_clock(pause),
+    )
+
+
+def _clock(pause: Pause) -> str:
+    return f"{pause.until:%Y-%m-%d %H:%M} UTC"
 
 
 def drift(about: About, wanted: ApprovedPolicy, found: Sequence[Difference]) -> Finding:
@@ -134,17 +199,4 @@ def no_approved_policy(about: About, problem: str) -> Finding:
         cause=problem,
         todo=("mend the approved policy or the template's parameters, and deploy",),
         window=DAY,
-    )
-
-
-def budget_spent(about: About, found: Sequence[Difference], budget: int) -> Finding:
-    """Restored too often within an hour: somebody writes against the guard."""
-    return about.finding(
-        Kind.CHANGE_BUDGET_SPENT,
-        Severity.HIGH,
-        title=f"{about.attached.endpoint_id} was restored {budget} times in an hour: left alone",
-        cause=f"Its policy is not the approved one and keeps being changed by {about.who()}.",
-        todo=("settle with its owner which policy is right; the next sweep tries again",),
-        found=found,
-        window=3_600,
     )

@@ -1,4 +1,4 @@
-"""Which endpoints a message of the policy queue is about. Pure."""
+"""Which endpoints a message of the policy queue is about, and what it says of them. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,26 +14,27 @@ from guard.vpc import fips_name
 class Concern:
     """What one message asks to be looked at; no endpoints: nothing to do, and `reason` says why.
 
-    `record` is who did what, for the finding; a sweep has none.
+    `record` is who did what, for the finding; a sweep has none. `not_before` (epoch seconds) is
+    when to look. `written` is the policy that one of the guard's own calls wrote.
     """
 
     reason: str
     endpoint_ids: frozenset[str] = frozenset()
     record: Record | None = None
+    not_before: int = 0
+    written: str = ""
 
 
-def concern(envelope: Mapping[str, Any], service_name: str) -> Concern:
+def concern(
+    envelope: Mapping[str, Any], service_name: str, guard_roles: frozenset[str] = frozenset()
+) -> Concern:
     """Read one envelope.
 
     Raises UnreadableRecord if it carries no CloudTrail record, or one that names no endpoint;
     ValueError if it is a reconcile request that names none.
     """
     if is_reconcile(envelope):
-        detail = envelope["detail"]
-        endpoint_id = detail.get("vpcEndpointId")
-        if not isinstance(endpoint_id, str):
-            raise ValueError("a reconcile request on the policy queue needs a vpcEndpointId")
-        return Concern(str(detail.get("reason", "sweep")), frozenset({endpoint_id}))
+        return _asked_for(envelope["detail"])
     record = records.from_envelope(envelope)
     if record.failed:
         return Concern(f"{record.event_name} failed: {record.error_code}")
@@ -43,4 +44,17 @@ def concern(envelope: Mapping[str, Any], service_name: str) -> Concern:
     endpoint_ids = frozenset(records.endpoint_ids(record))
     if not endpoint_ids:
         raise records.UnreadableRecord(f"{record.event_name} names no endpoint")
-    return Concern(record.event_name, endpoint_ids, record)
+    written = ""
+    if record.identity.type == "AssumedRole" and record.identity.issuer_arn in guard_roles:
+        written = records.policy_document(record) or ""
+    return Concern(record.event_name, endpoint_ids, record, written=written)
+
+
+def _asked_for(detail: Mapping[str, Any]) -> Concern:
+    endpoint_id, not_before = detail.get("vpcEndpointId"), detail.get("notBefore", 0)
+    if not isinstance(endpoint_id, str):
+        raise ValueError("a reconcile request on the policy queue needs a vpcEndpointId")
+    if type(not_before) is not int:
+        raise ValueError("the notBefore of a reconcile request is a number of seconds")
+    reason = str(detail.get("reason", "sweep"))
+    return Concern(reason, frozenset({endpoint_id}), not_before=not_before)

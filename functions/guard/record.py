@@ -184,6 +184,11 @@ def service_name(record: Record) -> str | None:
     return next((name for name in _named(record, "serviceName") if name), None)
 
 
+def policy_document(record: Record) -> str | None:
+    """The endpoint policy that a call wrote, as its caller sent it."""
+    return next((text for text in _named(record, "policyDocument") if text), None)
+
+
 def secret_id(record: Record) -> str | None:
     """The secret a record is about: an ARN, partial ARN or name; None if it names none, or several.
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 
-from guard.chosen_policy import ChosenPolicy
+from guard.chosen_policy import ApprovedPolicies
 from guard.decide import Wanted
 from guard.settings import Settings, items, whole_number
 
 
-def wanted_from_env(env: Mapping[str, str], settings: Settings, chosen: ChosenPolicy) -> Wanted:
-    """Raises SettingsError for a variable that is missing or malformed."""
+def wanted_from_env(
+    env: Mapping[str, str], settings: Settings, approved: ApprovedPolicies
+) -> Wanted:
+    """For a VPC without a tag that chooses. Raises SettingsError for a bad variable."""
+    chosen = approved.choose()
     return Wanted(
         account_id=settings.account_id,
         stack_id=settings.stack_id,

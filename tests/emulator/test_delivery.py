@@ -50,6 +50,17 @@ def test_a_batch_waits_for_its_window(small, script):
     assert 10 <= waited < 12
 
 
+def test_time_can_pass_without_what_comes_later(small, script):
+    send(small, "now")
+    send(small, "later", DelaySeconds=600)
+    before = small.clock.now()
+    small.pass_time(timedelta(minutes=5))
+    assert script.bodies() == [["now"]]
+    assert (small.clock.now() - before).total_seconds() == pytest.approx(300, abs=1)
+    small.pass_time(timedelta(minutes=6))
+    assert script.bodies() == [["now"], ["later"]]
+
+
 def test_a_full_batch_goes_at_once(small, script):
     before = small.clock.now()
     send(small, "a", "b", "c", "d")

@@ -18,7 +18,12 @@ METRICS = {
         "VpcsHealthy",
         "VpcsNotRepairable",
     ],
-    "restore_policy": ["PoliciesRestored", "PoliciesAgreed", "PoliciesNotRestorable"],
+    "restore_policy": [
+        "PoliciesRestored",
+        "PoliciesAgreed",
+        "PoliciesNotRestorable",
+        "EnforcementPaused",
+    ],
     "detect_bypass": [
         "RecordsJudged",
         "Bypasses",

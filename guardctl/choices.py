@@ -1,0 +1,64 @@
+"""The names of approved policies that the template and samconfig.toml choose: do they exist?
+
+CloudFormation refuses a value of ApprovedPolicy that is not among the template's AllowedValues, so
+these must be the folder's names, neither more nor less.
+"""
+
+import shlex
+import tomllib
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from samtranslator.yaml_helper import yaml_parse
+
+PARAMETER = "ApprovedPolicy"
+
+type Found = tuple[str, str, str]
+"""The name that is wrong, the place, and what is wrong with it."""
+
+
+def choice_problems(root: Path, names: Collection[str]) -> Iterator[Found]:
+    """What template.yaml and samconfig.toml in `root` choose that is not one of the `names`."""
+    yield from template_problems((root / "template.yaml").read_text(encoding="utf-8"), names)
+    samconfig = root / "samconfig.toml"
+    if samconfig.exists():
+        yield from samconfig_problems(samconfig.read_text(encoding="utf-8"), names)
+
+
+def template_problems(text: str, names: Collection[str]) -> Iterator[Found]:
+    """The default of the template's parameter, and the values that it allows."""
+    document: Any = yaml_parse(text)
+    parameter: Any = document["Parameters"][PARAMETER]
+    if parameter["Default"] not in names:
+        yield parameter["Default"], "template.yaml", f"the default of {PARAMETER} is no policy"
+    allowed = parameter.get("AllowedValues", [])
+    for name in sorted({*names} - {*allowed}):
+        yield name, "template.yaml", f"add it to the AllowedValues of {PARAMETER}, to be chosen"
+    for name in sorted({*allowed} - {*names}):
+        yield name, "template.yaml", f"{PARAMETER} allows it, and there is no such policy"
+
+
+def samconfig_problems(text: str, names: Collection[str]) -> Iterator[Found]:
+    """The values that any environment of samconfig.toml gives the parameter."""
+    document: dict[str, Any] = tomllib.loads(text)
+    for environment, commands in document.items():
+        if not isinstance(commands, dict):
+            continue
+        overrides = commands.get("deploy", {}).get("parameters", {}).get("parameter_overrides", "")
+        for name in _chosen(overrides):
+            if name not in names:
+                place = f"samconfig.toml, {environment}"
+                yield name, place, f"{PARAMETER} is given a name that is no policy's"
+
+
+def _chosen(overrides: Any) -> Iterator[str]:
+    """SAM CLI takes one text of Key=Value pairs, or a list of them; a table in newer versions."""
+    if isinstance(overrides, dict):
+        yield from (str(value) for key, value in overrides.items() if key == PARAMETER)
+        return
+    texts = [overrides] if isinstance(overrides, str) else overrides
+    for pair in (pair for text in texts for pair in shlex.split(text)):
+        key, _, value = pair.partition("=")
+        if key == PARAMETER:
+            yield value

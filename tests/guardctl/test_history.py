@@ -1,0 +1,148 @@
+"""guardctl history, rollback and resume, against the deployed stack."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from typer.testing import CliRunner
+
+from guardctl.__main__ import app
+from tests.reactions.account import ALLOW_ALL, Account, kinds, writes
+from tests.reactions.policies import tamper
+
+RESTORE = "RestorePolicyFunction"
+
+
+@pytest.fixture
+def account(cloud):
+    return Account(cloud)
+
+
+@pytest.fixture
+def endpoint_id(cloud, account):
+    """An endpoint that was opened to everyone once, and put back."""
+    vpc_id, _ = account.vpc_with_subnets()
+    cloud.settle()
+    (endpoint,) = account.endpoints(vpc_id)
+    tamper(cloud, endpoint["VpcEndpointId"])
+    cloud.settle()
+    return endpoint["VpcEndpointId"]
+
+
+def run(*arguments, code=0):
+    found = CliRunner().invoke(app, [*arguments], terminal_width=200)
+    assert found.exit_code == code, found.output + found.stderr
+    return found
+
+
+def test_history_shows_the_changes_as_json_lines_and_as_one_document(cloud, endpoint_id):
+    lines = run("history", endpoint_id, "--format", "jsonl").stdout.splitlines()
+    created, restored = map(json.loads, lines)
+    assert (created["number"], created["action"]) == (1, "created")
+    assert (restored["number"], restored["action"]) == (2, "restored")
+    assert "user/mallory" in restored["who"]
+    assert json.loads(restored["before"])["Statement"] == ALLOW_ALL["Statement"]
+    assert restored["callers"][0]["request_id"]
+
+    document = json.loads(run("history", endpoint_id, "--format", "json").stdout)
+    assert document == [created, restored]
+    assert json.loads(run("history", endpoint_id, "--limit", "1", "--format", "json").stdout) == [
+        restored
+    ]
+
+
+def test_history_is_shown_to_people_with_the_difference(cloud, endpoint_id, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "240")
+    shown = run("history", endpoint_id).stdout
+    assert "restored" in shown
+    assert "mallory" in shown
+    assert "everyone" in shown
+
+
+def test_an_endpoint_of_which_nothing_is_kept_exits_with_1(cloud):
+    assert "Nothing is kept of vpce-0a" in run("history", "vpce-0a", code=1).stderr
+
+
+def test_rollback_writes_the_earlier_policy_and_the_guard_leaves_it(cloud, account, endpoint_id):
+    done = len(writes(cloud, RESTORE))
+
+    said = run("rollback", endpoint_id, "--to", "2", "--pause-hours", "1").stdout
+    cloud.pass_time(timedelta(minutes=50))
+    cloud.fire_schedule()
+    cloud.pass_time(timedelta(minutes=5))
+
+    assert "before change 2 again; this is change 3" in said
+    assert "everyone" in said
+    assert account.policy(endpoint_id)["Statement"] == ALLOW_ALL["Statement"]
+    assert len(writes(cloud, RESTORE)) == done
+    left = [one for one in cloud.findings if one["kind"] == "enforcement-paused"]
+    assert [one["severity"] for one in left] == ["low"]
+    assert "rolled it back" in left[0]["cause"]
+    third = json.loads(run("history", endpoint_id, "--format", "jsonl").stdout.splitlines()[2])
+    assert (third["action"], third["callers"][0]["tool"]) == ("rolled back", "guardctl")
+    assert "Enforcement is paused until" in run("history", endpoint_id).stderr
+
+
+def test_enforcement_resumes_by_itself(cloud, account, endpoint_id):
+    approved = account.policy(endpoint_id)
+    run("rollback", endpoint_id, "--to", "2", "--pause-hours", "2")
+    cloud.pass_time(timedelta(hours=1, minutes=50))
+    assert account.policy(endpoint_id) != approved
+
+    cloud.pass_time(timedelta(minutes=15))
+
+    assert account.policy(endpoint_id) == approved
+    assert "Enforcement is paused" not in run("history", endpoint_id).stderr
+
+
+def test_resume_ends_the_pause(cloud, account, endpoint_id):
+    approved = account.policy(endpoint_id)
+    run("rollback", endpoint_id, "--to", "2")
+    cloud.pass_time(timedelta(minutes=1))
+
+    assert "guarded again" in run("resume", endpoint_id).stdout
+    cloud.pass_time(timedelta(minutes=1))
+
+    assert account.policy(endpoint_id) == approved
+    assert "not paused" in run("resume", endpoint_id, code=1).stderr
+
+
+def test_a_dry_run_writes_nothing(cloud, account, endpoint_id):
+    approved, before = account.policy(endpoint_id), len(cloud.calls)
+
+    said = run("rollback", endpoint_id, "--to", "2", "--dry-run").stdout
+
+    assert "everyone" in said
+    assert account.policy(endpoint_id) == approved
+    changed = [one.action for one in cloud.calls[before:] if one.action.startswith(("Mod", "Upd"))]
+    assert changed == []
+
+
+def test_a_change_that_is_not_there_names_those_that_are(cloud, endpoint_id):
+    said = run("rollback", endpoint_id, "--to", "9", code=2).stderr
+    assert "has no change 9 in the history: there are 1, 2" in said
+
+
+def test_before_the_creation_there_was_nothing(cloud, account, endpoint_id):
+    assert "--after writes" in run("rollback", endpoint_id, "--to", "1", code=2).stderr
+    assert "already has" in run("rollback", endpoint_id, "--to", "1", "--after", code=2).stderr
+
+
+def test_what_is_no_endpoint_is_refused(cloud):
+    said = run("rollback", "vpce-0123456789abcdef0", "--to", "1", code=2).stderr
+    assert "no endpoint for Secrets Manager" in said
+
+
+def test_a_rollback_that_aws_refuses_pauses_nothing(cloud, account, endpoint_id):
+    cloud.fault("ec2", "ModifyVpcEndpoint", "UnauthorizedOperation", times=5)
+
+    said = run("rollback", endpoint_id, "--to", "2", code=2).stderr
+
+    assert "missing permission: ec2:ModifyVpcEndpoint" in said
+    assert "not paused" in run("resume", endpoint_id, code=1).stderr
+    assert kinds(cloud)[-1] == "policy-restored"
+
+
+def test_without_a_stack_it_says_so(cloud):
+    said = run("history", "vpce-0a", "--stack-name", "other", code=2).stderr
+    assert "there is no stack other" in said
