@@ -80,6 +80,13 @@ def test_alarms_reach_the_topics_queue(cloud):
     cloud.reset()
 
 
+def test_alarms_cannot_publish_under_the_key_of_sns(cloud, monkeypatch):
+    topic = cloud.deployment.of_type("AWS::SNS::Topic")["AlarmsTopic"]
+    monkeypatch.setitem(topic, "KmsMasterKeyId", "alias/aws/sns")
+    with pytest.raises(PermissionError, match="aws/sns"):
+        cloud.ring_alarm("VpcDeadLetterAlarm")
+
+
 def test_the_mode_parameter_is_put_back(cloud):
     ssm = cloud.session("operator").client("ssm")
     name = cloud.resource("ModeParameter")

@@ -87,7 +87,7 @@ def test_silence_of_the_heartbeat_is_an_alarm():
     assert alarm["Period"] == 60 * minutes
     # A heartbeat that is a little late falls into the next period: one empty period is no silence.
     assert (alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (2, 2)
-    assert alarm["AlarmActions"] == alarm["OKActions"] == ["FindingsTopic"]
+    assert alarm["AlarmActions"] == alarm["OKActions"] == ["AlarmsTopic"]
 
 
 def test_every_interval_of_the_heartbeat_has_its_period():
@@ -101,27 +101,27 @@ def test_every_interval_of_the_heartbeat_has_its_period():
 @pytest.mark.parametrize("name", sorted(set(ALARMS) - {"HeartbeatAlarm"}))
 def test_an_alarm_is_told_and_silence_is_health(name: str):
     alarm = ALARMS[name]
-    assert alarm["AlarmActions"] == ["FindingsTopic"]
+    assert alarm["AlarmActions"] == ["AlarmsTopic"]
     assert alarm["TreatMissingData"] == "notBreaching"
     assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
     assert alarm["AlarmDescription"].endswith(".")
 
 
-def test_alarms_may_publish_to_the_encrypted_topic():
-    own_account = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
-    key = by_sid(STACK.properties("FindingsKey")["KeyPolicy"])["AlarmsPublish"]
-    topic = by_sid(STACK.properties("FindingsTopicPolicy")["PolicyDocument"])["AlarmsPublish"]
-    for statement in (key, topic):
-        assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
-        assert statement["Condition"] == own_account
-    assert key["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
+def test_alarms_may_publish_to_their_topic():
+    """Which is why it is not under the key aws/sns, whose policy CloudWatch is not in."""
+    topic = by_sid(STACK.properties("AlarmsTopicPolicy")["PolicyDocument"])["AlarmsPublish"]
+    assert topic["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert topic["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
     assert topic["Action"] == "sns:Publish"
-    assert STACK.properties("FindingsTopic")["KmsMasterKeyId"] == "FindingsKey"
+    assert "KmsMasterKeyId" not in STACK.properties("AlarmsTopic")
 
 
-def test_the_topic_refuses_plain_text():
-    deny = by_sid(STACK.properties("FindingsTopicPolicy")["PolicyDocument"])["OnlyOverTls"]
-    assert (deny["Effect"], deny["Principal"]) == ("Deny", "*")
+@pytest.mark.parametrize("topic", ["FindingsTopic", "AlarmsTopic"])
+def test_a_topic_refuses_plain_text(topic: str):
+    policy = STACK.properties(f"{topic}Policy")
+    deny = by_sid(policy["PolicyDocument"])["OnlyOverTls"]
+    assert policy["Topics"] == [deny["Resource"]] == [topic]
+    assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "sns:Publish")
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 

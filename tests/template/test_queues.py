@@ -111,9 +111,9 @@ def test_only_the_rules_that_lead_to_a_queue_may_send_to_it(name: str):
     assert sources(name) == leading
 
 
-def test_only_the_topic_may_send_to_slacks_queues():
-    assert sources("NotifyQueue") == {"FindingsTopic"}
-    assert sources("NotifyDeadLetterQueue") == {"FindingsTopic"}
+def test_only_the_topics_may_send_to_slacks_queues():
+    assert sources("NotifyQueue") == {"FindingsTopic", "AlarmsTopic"}
+    assert sources("NotifyDeadLetterQueue") == {"FindingsTopic", "AlarmsTopic"}
 
 
 def test_every_rule_may_leave_what_it_cannot_deliver():
@@ -128,11 +128,15 @@ def test_a_rule_that_is_left_out_is_left_out_of_the_policies_too():
     assert "BypassRule" in global_sources
 
 
-def test_slack_gets_the_findings_as_they_are_once_it_may():
-    subscription = STACK.resources["NotifySubscription"]
+@pytest.mark.parametrize(
+    ("name", "topic"),
+    [("NotifySubscription", "FindingsTopic"), ("NotifyAlarmsSubscription", "AlarmsTopic")],
+)
+def test_slack_gets_findings_and_alarms_as_they_are_once_it_may(name: str, topic: str):
+    subscription = STACK.resources[name]
     assert subscription["DependsOn"] == "NotifyQueuePolicy"
     assert subscription["Properties"] == {
-        "TopicArn": "FindingsTopic",
+        "TopicArn": topic,
         "Protocol": "sqs",
         "Endpoint": "arn:NotifyQueue",
         "RawMessageDelivery": True,

@@ -1,0 +1,139 @@
+"""What the parameters of "Hardening" do: a key, a boundary, signed code, functions in a VPC."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.template.stack import ACCOUNT, EVERYTHING, REGION, Stack, listed
+
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b2c3d-1111-2222-3333-444455556666"
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
+SIGNING = f"arn:aws:lambda:{REGION}:{ACCOUNT}:code-signing-config:csc-0a1b2c3d4e5f60718"
+PLACEMENT = {
+    "FunctionSubnets": "subnet-0a1b2c3d4e5f60718,subnet-0a1b2c3d4e5f60719",
+    "FunctionSecurityGroups": "sg-0a1b2c3d4e5f60718",
+}
+
+PLAIN = Stack()
+HARD = Stack(
+    {
+        **EVERYTHING,
+        **PLACEMENT,
+        "EncryptionKeyArn": KEY,
+        "PermissionsBoundaryArn": BOUNDARY,
+        "CodeSigningConfigArn": SIGNING,
+    }
+)
+# Slack is on the internet; and a heartbeat from behind an endpoint would be no bypass.
+OUTSIDE = {"NotifySlackFunction", "HeartbeatFunction"}
+FUNCTIONS = sorted(HARD.of_type("AWS::Lambda::Function"))
+ROLES = sorted(HARD.of_type("AWS::IAM::Role"))
+
+
+def role_of(function: str) -> str:
+    return f"{function.removesuffix('Function')}Role"
+
+
+def keyed(stack: Stack, kind: str, name: str) -> set[Any]:
+    """The keys by which resources of a type name a KMS key, and what they name."""
+    return {one.get(name) for one in stack.of_type(kind).values()}
+
+
+def test_what_is_stored_is_encrypted_with_the_key_that_is_given():
+    for kind, name in (
+        ("AWS::SNS::Topic", "KmsMasterKeyId"),
+        ("AWS::SQS::Queue", "KmsMasterKeyId"),
+        ("AWS::Logs::LogGroup", "KmsKeyId"),
+    ):
+        assert keyed(HARD, kind, name) == {KEY}, kind
+    assert keyed(HARD, "AWS::SQS::Queue", "SqsManagedSseEnabled") == {None}
+    assert HARD.properties("StateTable")["SSESpecification"] == {
+        "SSEEnabled": True,
+        "SSEType": "KMS",
+        "KMSMasterKeyId": KEY,
+    }
+
+
+def test_without_a_key_aws_encrypts_with_its_own_and_none_is_paid_for():
+    assert PLAIN.of_type("AWS::KMS::Key") == {}
+    assert PLAIN.properties("FindingsTopic")["KmsMasterKeyId"] == "alias/aws/sns"
+    assert keyed(PLAIN, "AWS::SQS::Queue", "SqsManagedSseEnabled") == {True}
+    assert keyed(PLAIN, "AWS::SQS::Queue", "KmsMasterKeyId") == {None}
+    assert PLAIN.properties("StateTable")["SSESpecification"] == {"SSEEnabled": False}
+
+
+def test_no_finding_is_published_where_only_aws_disks_encrypt():
+    """The functions know one topic, and it is the one with server-side encryption."""
+    for function in PLAIN.of_type("AWS::Lambda::Function").values():
+        text = json.dumps(function["Environment"])
+        assert "AlarmsTopic" not in text
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_role_may_use_the_key_and_has_the_boundary(role: str):
+    properties = HARD.properties(role)
+    assert properties["PermissionsBoundary"] == BOUNDARY
+    assert "KeyPolicy" in properties["ManagedPolicyArns"]
+    plain = PLAIN.properties(role)
+    assert "PermissionsBoundary" not in plain
+    assert plain["ManagedPolicyArns"] == []
+
+
+def test_the_key_is_used_only_through_the_services_that_encrypt_with_it():
+    (statement,) = HARD.properties("KeyPolicy")["PolicyDocument"]["Statement"]
+    assert (statement["Resource"], statement["Action"]) == (
+        KEY,
+        ["kms:Decrypt", "kms:GenerateDataKey"],
+    )
+    assert statement["Condition"]["StringEquals"]["kms:ViaService"] == [
+        f"{service}.{REGION}.amazonaws.com" for service in ("dynamodb", "sns", "sqs")
+    ]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_only_signed_code_runs_where_that_is_asked(function: str):
+    assert HARD.properties(function)["CodeSigningConfigArn"] == SIGNING
+    assert "CodeSigningConfigArn" not in PLAIN.properties(function)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_functions_are_placed_where_that_is_asked(function: str):
+    assert "VpcConfig" not in PLAIN.properties(function)
+    placed = HARD.properties(function).get("VpcConfig")
+    attached = "VpcPolicy" in HARD.properties(role_of(function))["ManagedPolicyArns"]
+    assert attached == (function not in OUTSIDE)
+    if function in OUTSIDE:
+        assert placed is None
+        return
+    assert placed is not None
+    for name, parameter in (
+        ("SubnetIds", "FunctionSubnets"),
+        ("SecurityGroupIds", "FunctionSecurityGroups"),
+    ):
+        assert placed[name] == PLACEMENT[parameter]
+
+
+def test_lambda_may_make_interfaces_and_the_code_may_not():
+    allow, deny = HARD.properties("VpcPolicy")["PolicyDocument"]["Statement"]
+    assert (allow["Effect"], deny["Effect"]) == ("Allow", "Deny")
+    # The code looks at subnets by its own right.
+    assert set(allow["Action"]) - set(deny["Action"]) == {"ec2:DescribeSubnets"}
+    assert deny["Condition"] == {"Null": {"lambda:SourceFunctionArn": "false"}}
+    assert listed(deny["Resource"]) == ["*"]
+
+
+def test_placed_in_a_vpc_route_53_is_not_asked():
+    """Its API has no endpoint, so the question would need the internet."""
+
+    def asks(stack: Stack) -> str:
+        return stack.properties("EnsureEndpointFunction")["Environment"]["Variables"][
+            "COVERED_BY_HUB"
+        ]
+
+    assert (asks(PLAIN), asks(HARD)) == ("true", "false")
+
+
+def test_the_stack_without_parameters_has_none_of_it():
+    assert {"KeyPolicy", "VpcPolicy"} & set(PLAIN.resources) == set()
+    assert {"KeyPolicy", "VpcPolicy"} <= set(HARD.resources)
