@@ -64,6 +64,8 @@ class Grant:
         match operator:
             case "StringEquals":
                 return value in wanted
+            case "Bool":
+                return value is not None and value.lower() in [one.lower() for one in wanted]
             case "StringLike":
                 return value is not None and any(fnmatchcase(value, one) for one in wanted)
             case _:
@@ -90,10 +92,17 @@ def needs(call: Call, cloud: Cloud) -> list[Need]:
     action = IAM_ACTIONS.get(call.iam_action, call.iam_action)
     if call.service == "ec2":
         return list(_ec2_needs(action, call.params, cloud))
-    return [Need(action, _resource(call, cloud))]
+    return [Need(action, _resource(call, cloud), _keys(call))]
 
 
-def _resource(call: Call, cloud: Cloud) -> str:
+def _keys(call: Call) -> dict[str, str]:
+    """The condition keys of other services that a grant asks for."""
+    if call.iam_action == "secretsmanager:PutResourcePolicy":
+        return {"secretsmanager:BlockPublicPolicy": str(call.params.get("BlockPublicPolicy"))}
+    return {}
+
+
+def _resource(call: Call, cloud: Cloud) -> str:  # noqa: C901 - one case for each service
     own = f"arn:aws:{call.service}:{cloud.region}:{cloud.account}"
     match call.service:
         case "sqs":
@@ -108,10 +117,13 @@ def _resource(call: Call, cloud: Cloud) -> str:
             zone = call.params.get("HostedZoneId", "")
             return f"arn:aws:route53:::hostedzone/{zone.removeprefix('/hostedzone/')}"
         case "lambda":
-            return call.params["FunctionName"]
+            function = call.params["FunctionName"]
+            return function if function.startswith("arn:") else f"{own}:function:{function}"
         case "cloudtrail" if name := call.params.get("Name") or call.params.get("TrailName"):
             return name
         case "cloudtrail" | "events":
+            return "*"
+        case "secretsmanager" if "SecretId" not in call.params:
             return "*"
         case "secretsmanager":
             secret = call.params["SecretId"]

@@ -34,6 +34,12 @@ METRICS = {
         "HeartbeatSeconds",
     ],
     "sweep": ["VpcsSwept", "EndpointsSwept"],
+    "secret_policy": [
+        "SecretsLookedAt",
+        "SecretPoliciesWhole",
+        "SecretPoliciesRestored",
+        "SecretPoliciesNotRestorable",
+    ],
     "notify_slack": ["MessagesPosted", "MessagesRetried"],
 }
 

@@ -144,10 +144,12 @@ def test_slack_gets_findings_and_alarms_as_they_are_once_it_may(name: str, topic
     }
 
 
-def test_what_a_function_without_a_queue_cannot_do_is_kept():
-    configs = STACK.of_type("AWS::Lambda::EventInvokeConfig").values()
-    with_queue = {one["FunctionName"] for one in MAPPINGS.values()}
-    assert {one["FunctionName"] for one in configs} == set(FUNCTIONS) - with_queue
-    for one in configs:
-        failed = one["DestinationConfig"]
-        assert failed == {"OnFailure": {"Destination": "arn:RuleDeadLetterQueue"}}
+def test_what_a_function_that_rules_call_cannot_do_is_kept():
+    configs = {
+        config["FunctionName"]: config["DestinationConfig"]
+        for config in STACK.of_type("AWS::Lambda::EventInvokeConfig").values()
+    }
+    called = {one["FunctionName"] for one in STACK.of_type("AWS::Lambda::Permission").values()}
+    assert set(configs) == called
+    for destination in configs.values():
+        assert destination == {"OnFailure": {"Destination": "arn:RuleDeadLetterQueue"}}
