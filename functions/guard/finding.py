@@ -72,6 +72,8 @@ class Kind(StrEnum):
     TRAIL_BLIND = "trail-blind"
     MODE_CHANGED = "mode-changed"
     DEAD_LETTERS = "dead-letters"
+    # watch_guard
+    GUARD_CHANGED = "guard-changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

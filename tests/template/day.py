@@ -18,6 +18,7 @@ def play(cloud: Cloud) -> None:
     callers(cloud)
     secret_policies(cloud)
     heartbeats(cloud)
+    hands_off(cloud)
 
 
 def vpcs_and_policies(cloud: Cloud) -> None:
@@ -117,4 +118,10 @@ def heartbeats(cloud: Cloud) -> None:
     queue = cloud.resource("PolicyDeadLetterQueue")
     cloud.session("alice").client("sqs").send_message(QueueUrl=queue, MessageBody="{}")
     cloud.fire_schedule("HeartbeatRule")
+    cloud.settle()
+
+
+def hands_off(cloud: Cloud) -> None:
+    events = cloud.session("mallory").client("events")
+    events.disable_rule(Name=cloud.resource("BypassRule"))
     cloud.settle()

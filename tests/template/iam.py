@@ -119,6 +119,8 @@ def _resource(call: Call, cloud: Cloud) -> str:  # noqa: C901 - one case for eac
         case "lambda":
             function = call.params["FunctionName"]
             return function if function.startswith("arn:") else f"{own}:function:{function}"
+        case "cloudformation":
+            return call.params["StackName"]
         case "cloudtrail" if name := call.params.get("Name") or call.params.get("TrailName"):
             return name
         case "cloudtrail" | "events":
