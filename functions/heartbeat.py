@@ -20,14 +20,14 @@ sns:Publish.
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from guard import health, trails
+from guard.aws import client
 from guard.aws_errors import code_of
 from guard.beat import REFUSALS, Mark
 from guard.finding import Finding
@@ -45,13 +45,13 @@ WANTED_RULES = {
 }
 
 config = Config(retries={"mode": "standard"}, connect_timeout=3, read_timeout=10)
-secrets = boto3.client("secretsmanager", config=config)
-events = boto3.client("events", config=config)
-cloudtrail: trails.CloudTrail = cast(Any, boto3).client("cloudtrail", config=config)
-ssm = boto3.client("ssm", config=config)
-sqs = boto3.client("sqs", config=config)
-sns = boto3.client("sns", config=config)
-state = State(boto3.client("dynamodb", config=config), settings.table_name)
+secrets = client("secretsmanager", config=config)
+events = client("events", config=config)
+cloudtrail: trails.CloudTrail = client("cloudtrail", config=config)
+ssm = client("ssm", config=config)
+sqs = client("sqs", config=config)
+sns = client("sns", config=config)
+state = State(client("dynamodb", config=config), settings.table_name)
 logger = Logger()
 
 

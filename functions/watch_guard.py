@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger
 from botocore.config import Config
 
+from guard.aws import client
 from guard.record import from_envelope
 from guard.report import report
 from guard.settings import Settings, items
@@ -35,9 +35,9 @@ settings = Settings.from_env(os.environ)
 deployers = Deployers(items(os.environ, "DEPLOYING_ROLES"))
 
 config = Config(retries={"mode": "standard"}, connect_timeout=3, read_timeout=10)
-cloudformation = boto3.client("cloudformation", config=config)
-sns = boto3.client("sns", config=config)
-state = State(boto3.client("dynamodb", config=config), settings.table_name)
+cloudformation = client("cloudformation", config=config)
+sns = client("sns", config=config)
+state = State(client("dynamodb", config=config), settings.table_name)
 logger = Logger()
 
 
