@@ -29,7 +29,7 @@ from moto.sqs.models import Queue, sqs_backends
 from moto.ssm.models import ssm_backends
 from samtranslator.yaml_helper import yaml_parse
 
-from emulator import cloudtrail, moto_patches, moto_state, strict
+from emulator import cloudtrail, moto_patches, moto_state, strict, trails
 from emulator.alarms import publish_alarm
 from emulator.callers import Caller, Callers, Identity
 from emulator.clock import Clock
@@ -134,6 +134,7 @@ class Cloud:
             self.callers.register("emulator", Caller(), self.clock.now(), unrecorded=True)
         )
         self._without_default_vpc()
+        trails.begin(self.account, self.region)
         if "SlackWebhookParameter" in _parameters_of(template):
             parameters.setdefault("SlackWebhookParameter", SLACK_PARAMETER)
             if parameters["SlackWebhookParameter"]:
@@ -223,6 +224,7 @@ class Cloud:
                 for backend in list(backends[account].values()):
                     backend.reset()
         self._without_default_vpc()
+        trails.begin(self.account, self.region)
         self._restore_deployed_state()
         self.callers.forget_users()
         self._faults.clear()
@@ -469,7 +471,8 @@ class Cloud:
 
     def _on_records(self, records: Iterable[dict[str, Any]]) -> None:
         if hasattr(self, "_pump"):
-            self._pump.put(map(cloudtrail.envelope, records))
+            heard = [one for one in records if trails.logged(self.account, self.region, one)]
+            self._pump.put(map(cloudtrail.envelope, heard))
 
     def _on_answer(self, request: ApiRequest, answer: Mapping[str, Any]) -> None:
         if request.service == "sns" and request.action in ("Publish", "PublishBatch"):

@@ -19,14 +19,14 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import batched
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.config import Config
 
+from guard.aws import client
 from guard.digest import Day, Over, Waiting, daily_report, digest, for_digest, parts
 from guard.finding import Finding
 from guard.mode import read_mode
+from guard.parameters import Parameters
 from guard.report import PublishError, send
 from guard.settings import Settings, required, whole_number
 from guard.shelf import DIGEST, WAITING, WINDOWS, read
@@ -41,9 +41,9 @@ DAILY_REPORT_HOUR = whole_number(os.environ, "DAILY_REPORT_HOUR")  # 24: never
 TABLE = required(os.environ, "TABLE_NAME")
 
 config = Config(retries={"mode": "standard"}, connect_timeout=3, read_timeout=10)
-dynamodb = boto3.client("dynamodb", config=config)
-sns = boto3.client("sns", config=config)
-parameters = SSMProvider(boto3_client=boto3.client("ssm", config=config))
+dynamodb = client("dynamodb", config=config)
+sns = client("sns", config=config)
+parameters = Parameters(client("ssm", config=config))
 state = State(dynamodb, TABLE)
 logger = Logger()
 
