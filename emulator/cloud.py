@@ -75,6 +75,7 @@ class Cloud:
         self._faults = Faults()
         self._ledger = Ledger()
         self._findings: list[dict[str, Any]] = []
+        self._collected: list[dict[str, Any]] = []
         self._saved_environment: dict[str, str | None] = {}
         self._gate = Gate(
             self.callers,
@@ -234,6 +235,7 @@ class Cloud:
         self._ledger.calls.clear()
         self._ledger.records.clear()
         self._findings.clear()
+        self._collected.clear()
 
     # --- what a test or the drill does ------------------------------------------------------------
 
@@ -373,6 +375,11 @@ class Cloud:
         return self._findings
 
     @property
+    def collected(self) -> list[dict[str, Any]]:
+        """Those of the findings that were put by for the digest, and not published one by one."""
+        return self._collected
+
+    @property
     def outputs(self) -> dict[str, str]:
         """The stack's outputs."""
         return self.deployment.outputs
@@ -498,6 +505,7 @@ class Cloud:
         body = params.get("ExpressionAttributeValues", {}).get(":body", {}).get("S")
         if body and params["Key"].get("pk", {}).get("S", "").startswith(COLLECTED):
             self._findings.append(json.loads(body))
+            self._collected.append(self._findings[-1])
 
     def _put_events(
         self, entries: Iterable[Mapping[str, Any]], results: Iterable[Mapping[str, Any]]

@@ -222,7 +222,6 @@ def came_through_aws_endpoint(case: Case) -> bool:
 
 
 PENDING = "AWSPENDING"
-# All that the template lets the guard's roles do to secrets. None of it gives a value away.
 WEIGHTS: tuple[tuple[Callable[[Case], bool], int], ...] = (
     (is_root, 1),
     (was_refused, -1),
