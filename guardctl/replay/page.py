@@ -16,6 +16,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from guard.finding import Finding
+from guard.links import RUNBOOKS
+from guard.message import published_form
 from guard.slack import payload
 from guardctl.replay.chart import HEIGHT, WIDTH, chart
 from guardctl.replay.collapse import Occurrence
@@ -89,4 +91,5 @@ def _row(one: Occurrence) -> dict[str, Any]:
 
 
 def _card(finding: Finding) -> Markup:
-    return message(payload(json.dumps(finding.to_json())))
+    """The finding as Slack would show it: cut and linked as it is when it is published."""
+    return message(payload(json.dumps(published_form(finding, RUNBOOKS))))
