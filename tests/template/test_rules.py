@@ -32,6 +32,7 @@ QUEUES_OF = {
     "EndpointDeniedRule": {"DetectionQueue"},
     "DeployRule": {"SweepFunction", "SecretPolicyFunction"},
     "ScheduleRule": {"SweepFunction", "SecretPolicyFunction"},
+    "DigestRule": {"DigestFunction"},
 }
 
 # An API call's name, or its error, already says which service and which kind of event it is; these
@@ -183,6 +184,7 @@ def test_what_a_target_cannot_take_is_retried_and_kept(name: str):
 
 def test_the_schedule_is_the_parameters(stack: Stack):
     assert RULES["ScheduleRule"]["ScheduleExpression"] == stack.parameters["SweepSchedule"]
+    assert RULES["DigestRule"]["ScheduleExpression"] == stack.parameters["DigestSchedule"]
 
 
 def test_only_the_rules_that_lead_to_it_may_invoke_a_function(stack: Stack):
