@@ -41,7 +41,7 @@ from emulator.runtime_inprocess import InProcess
 from emulator.runtime_lambda import LambdaRuntime
 from emulator.server import Call, Gate, Ledger, Server
 from emulator.sessions import make_session
-from emulator.slack import Slack
+from emulator.slack import CHANNEL, TOKEN, Slack
 from emulator.wire import ApiRequest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -108,10 +108,10 @@ class Cloud:
         """Start the account and deploy the stack; the deployment's own event is left to be settled.
 
         `parameters` are the template's. `SlackWebhookParameter` is set to a parameter that holds
-        the URL of the loopback Slack unless given. The code is run from `root`/functions
-        ("inprocess") or from its build ("lambda"); a Runtime of one's own can be given instead. The
-        account has no default VPC. Raises DeploymentFailed, and NotBuilt where there is no build to
-        run.
+        the URL of the loopback Slack unless given, and a `SlackBotTokenParameter` to its token. The
+        code is run from `root`/functions ("inprocess") or from its build ("lambda"); a Runtime of
+        one's own can be given instead. The account has no default VPC. Raises DeploymentFailed, and
+        NotBuilt where there is no build to run.
         """
         cloud = cls(region)
         try:
@@ -144,6 +144,12 @@ class Cloud:
                     Value=self.slack.url,
                     Type="SecureString",
                 )
+        if parameters.get("SlackBotTokenParameter"):
+            parameters.setdefault("SlackChannel", CHANNEL)
+            parameters.setdefault("SlackApi", self.slack.api)
+            housekeeper.client("ssm").put_parameter(
+                Name=parameters["SlackBotTokenParameter"], Value=TOKEN, Type="SecureString"
+            )
         self.deployment = deploy(template, parameters, operator, self.account, self.region)
         self._ledger.raise_bugs()
         self._assume_roles(housekeeper)

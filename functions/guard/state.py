@@ -243,6 +243,16 @@ class State:
                 return item["slot_at"]
         raise StateError(f"{key}: lost {_RACES} races for a place in the line")
 
+    def close_line(self, key: str, until: datetime) -> None:
+        """Nobody's turn comes before `until`. Raises boto3's ClientError."""
+        opens = int(until.timestamp() * 1000)
+        self._update(
+            f"pace#{key}",
+            "SET slot_at = :opens, expires_at = :ends",
+            "attribute_not_exists(slot_at) OR slot_at < :opens",
+            {":opens": opens, ":ends": _epoch(until) + _LINE_KEPT},
+        )
+
     def _count(
         self,
         key: str,

@@ -64,7 +64,7 @@ def test_a_role_grants_what_the_files_docstring_says(stack: Stack, function: str
     (rights,) = re.findall(r"^IAM: (.*)", said, re.DOTALL | re.MULTILINE)
     named = set(re.findall(r"\b[a-z0-9]+:[A-Z]\w+", rights))
     most = Stack(
-        {**EVERYTHING, "Scope": "rotation"}
+        {**EVERYTHING, "Scope": "rotation", "SlackBotTokenParameter": "/vpce-guard/bot"}
     )  # with every grant that depends on a parameter
     granted = {grant.action for grant in grants(most.properties(role_of(function)))}
     assert {grant.action for grant in of_the_function(most, function)} <= named <= granted
