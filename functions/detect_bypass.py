@@ -47,6 +47,7 @@ from guard.own_endpoints import OwnEndpoints
 from guard.reconcile import envelope
 from guard.record import NotFromCloudTrail, Record, UnreadableRecord, from_envelope
 from guard.report import PublishError, report
+from guard.rollouts import note_denials
 from guard.settings import Settings, items, required, whole_number
 from guard.state import State, StateError
 from guard.whereabouts import Whereabouts
@@ -76,7 +77,8 @@ config = Config(
 ec2 = client("ec2", config=config)
 sns = client("sns", config=config)
 sqs = client("sqs", config=config)
-state = State(client("dynamodb", config=config), settings.table_name)
+dynamodb = client("dynamodb", config=config)
+state = State(dynamodb, settings.table_name)
 logger = Logger()
 metrics = Metrics()
 
@@ -132,6 +134,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     beats, records = part(heartbeat, observe(records, inbox))
     for sent in beats:
         metrics.add_metric("HeartbeatSeconds", MetricUnit.Seconds, (now - sent).total_seconds())
+    note_denials((record for _, record in records), dynamodb, settings.table_name)
     known = inventory([record for _, record in records], now)
     judged = [
         Judged(message, record, judge(record, known, exceptions)) for message, record in records
