@@ -27,7 +27,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from guard import pace
 from guard import policy_findings as findings_of
 from guard.approved import ApprovedPolicy
-from guard.aws import client
+from guard.aws import client, seldom_client
 from guard.aws_errors import REFUSALS, code_of, throttled
 from guard.chosen_policy import ApprovedPolicies
 from guard.fights import Fights
@@ -75,7 +75,7 @@ fights = Fights(
     pause=timedelta(minutes=whole_number(os.environ, "PAUSE_MINUTES")),
 )
 looks = PolicyLooks(
-    client("sqs", config=config), required(os.environ, "POLICY_QUEUE_URL"), settings
+    seldom_client("sqs", config=config), required(os.environ, "POLICY_QUEUE_URL"), settings
 )
 observer = Observer(ec2, settings.service_name)
 logger = Logger()
