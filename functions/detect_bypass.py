@@ -46,6 +46,7 @@ from guard.own_endpoints import OwnEndpoints
 from guard.reconcile import envelope
 from guard.record import NotFromCloudTrail, Record, UnreadableRecord, from_envelope
 from guard.report import PublishError, report
+from guard.rollouts import note_denials
 from guard.settings import Settings, items, required, whole_number
 from guard.state import State, StateError
 from guard.whereabouts import Whereabouts
@@ -74,7 +75,8 @@ config = Config(
 ec2 = client("ec2", config=config)
 sns = client("sns", config=config)
 sqs = seldom_client("sqs", config=config)
-state = State(client("dynamodb", config=config), settings.table_name)
+dynamodb = client("dynamodb", config=config)
+state = State(dynamodb, settings.table_name)
 logger = Logger()
 metrics = Metrics()
 
@@ -128,6 +130,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     inbox = Inbox.open(event)
     records, news = read(inbox, now)
     records = observe(records, inbox)
+    note_denials((record for _, record in records), dynamodb, settings.table_name)
     known = inventory([record for _, record in records], now)
     judged = [
         Judged(message, record, judge(record, known, exceptions)) for message, record in records

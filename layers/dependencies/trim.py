@@ -35,15 +35,6 @@ UNUSED = (
     "botocore/docs/[!_du]*.py",
     "boto3/data",  # models of boto3.resource
     "boto3/examples",
-    "slack",  # slack_sdk's older name
-    "slack_sdk/audit_logs",
-    "slack_sdk/oauth",
-    "slack_sdk/rtm",
-    "slack_sdk/rtm_v2",
-    "slack_sdk/scim",
-    "slack_sdk/socket_mode",
-    "slack_sdk/*/async_*.py",
-    "slack_sdk/web/legacy_*.py",
 )
 
 # Beside the models themselves: what botocore reads for any client.
