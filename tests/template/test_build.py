@@ -216,7 +216,7 @@ def test_nothing_heavy_is_imported_at_a_start(name: str):
 
 
 def test_a_name_that_is_no_longer_there_ends_the_build(tmp_path: Path):
-    (tmp_path / "boto3").mkdir()
+    (tmp_path / "slack").mkdir()
     remove(tmp_path, ["slack"])
     with pytest.raises(FileNotFoundError, match="slack"):
         remove(tmp_path, ["slack"])
