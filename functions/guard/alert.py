@@ -52,7 +52,8 @@ def findings(
         way = _way(record, judgement, window)
         found = _policy(policy, policy_name) if way.kind is Kind.ENDPOINT_DENIED else {}
         told.append(replace(way, done=done, evidence={**way.evidence, **found}))
-    if record.event_name in POLICY_CHANGES and not record.failed:
+    by_guard = dict(judgement.predicates).get("is_the_guard", False)  # whose finding tells it
+    if record.event_name in POLICY_CHANGES and not record.failed and not by_guard:
         told.append(_policy_changed(record, window))
     return told
 
