@@ -46,9 +46,10 @@ def lines(title: str, x: str, series: Mapping[str, Sequence[tuple[float, float]]
     for (_, one), colour in zip(series.items(), COLOURS, strict=False):
         path = " ".join(f"{px:.1f},{py:.1f}" for px, py in map(at, one))
         drawn.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        for point in one:
-            px, py = at(point)
-            drawn.append(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3" fill="{colour}"/>')
+        drawn += [
+            f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3" fill="{colour}"/>'
+            for px, py in map(at, one)
+        ]
         px, py = at(one[-1])
         drawn.append(_text(px + 8, py + 4, f"{one[-1][1]:,.0f}", "start"))
     for value in sorted({point[0] for point in points}):
