@@ -1,4 +1,4 @@
-"""`guardctl`: drill, audit, replay of logs, preflight, policies and exceptions, history."""
+"""`guardctl`: drill, audit, replay of logs, preflight, policies and exceptions, history, redrive."""
 
 import typer
 
@@ -8,6 +8,7 @@ from guardctl.exceptions import app as exceptions
 from guardctl.history import history, resume, rollback
 from guardctl.policies import app as policies
 from guardctl.preflight import preflight
+from guardctl.redrive import redrive
 from guardctl.replay import replay
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app.command()(preflight)
 app.command()(history)
 app.command()(rollback)
 app.command()(resume)
+app.command()(redrive)
 app.add_typer(policies, name="policies")
 app.add_typer(exceptions, name="exceptions")
 
