@@ -1,4 +1,4 @@
-"""`guardctl`: drill, audit, replay of logs, preflight, policies and exceptions, history, redrive."""
+"""`guardctl`: drill, audit, replay, preflight, policies, exceptions, history, redrive."""
 
 import typer
 
