@@ -110,7 +110,7 @@ def _resource(call: Call, cloud: Cloud) -> str:  # noqa: C901 - one case for eac
         case "sns":
             return call.params["TopicArn"]
         case "dynamodb":
-            return f"{own}:table/{call.params['TableName']}"
+            return f"{own}:table/{_table(call.params)}"
         case "ssm":
             return f"{own}:parameter/{call.params['Name'].removeprefix('/')}"
         case "route53":
@@ -132,6 +132,13 @@ def _resource(call: Call, cloud: Cloud) -> str:  # noqa: C901 - one case for eac
             return secret if secret.startswith("arn:") else f"{own}:secret:{secret}-AbCdEf"
         case _:
             raise NotImplementedError(call.iam_action)
+
+
+def _table(params: Mapping[str, Any]) -> str:
+    if "TableName" in params:
+        return params["TableName"]
+    (table,) = params["RequestItems"]  # of a BatchGetItem of ours
+    return table
 
 
 def _ec2_needs(action: str, params: Mapping[str, Any], cloud: Cloud) -> Iterator[Need]:

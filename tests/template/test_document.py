@@ -46,10 +46,16 @@ def test_a_parameter_explains_itself_and_has_a_default_within_its_bounds(name: s
         ("OptOutTag", "a tag"),
         ("AlertEmail", "ops"),
         ("SlackWebhookParameter", "slack-webhook"),
+        ("SlackBotTokenParameter", "xoxb-a-token"),
+        ("SlackChannel", "#alerts"),
+        ("SlackApi", "https://slack.example/api/"),
         ("SlackWebhookParameter", "https://hooks.slack.example/services/T0/B0/x"),
         ("RunbookAddress", "http://wiki.example/runbooks"),
         ("SweepSchedule", "every 6 hours"),
         ("SweepSchedule", "rate(1 hours)"),
+        ("DigestSchedule", "hourly"),
+        ("DailyReportHour", 25),
+        ("CollectLow", "yes"),
         ("Mode", "Remediate"),
         ("ChangeBudget", 0),
         ("MaximumConcurrency", 1),
@@ -152,7 +158,7 @@ def test_the_console_link_follows_the_partition(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_slack_and_email_are_left_out_where_nobody_wants_them():
-    bare = Stack({"SlackWebhookParameter": "", "AlertEmail": ""})
+    bare = Stack({"SlackWebhookParameter": "", "SlackBotTokenParameter": "", "AlertEmail": ""})
     assert bare.of_type("AWS::SNS::Subscription") == {}
     assert not [name for name in bare.resources if name.startswith("Notify")]
     assert not [name for name in bare.outputs if name.startswith("Notify")]

@@ -18,6 +18,7 @@ PLATFORM = {
     "Trace": "Lambda sends the traces",
     "KeepWhatFailed": "Lambda sends what failed for good to the destination",
     "Receive": "the event source mapping polls the queue",
+    "KeepFailures": "Lambda sends what failed to the function's failure destination",
     "DecryptWebhook": "SSM asks KMS on behalf of the reader",
     "SwitchPrivateDnsOn": "EC2 asks Route 53 on behalf of whoever creates an endpoint",
 }
@@ -63,7 +64,7 @@ def test_a_role_grants_what_the_files_docstring_says(stack: Stack, function: str
     (rights,) = re.findall(r"^IAM: (.*)", said, re.DOTALL | re.MULTILINE)
     named = set(re.findall(r"\b[a-z0-9]+:[A-Z]\w+", rights))
     most = Stack(
-        {**EVERYTHING, "Scope": "rotation"}
+        {**EVERYTHING, "Scope": "rotation", "SlackBotTokenParameter": "/vpce-guard/bot"}
     )  # with every grant that depends on a parameter
     granted = {grant.action for grant in grants(most.properties(role_of(function)))}
     assert {grant.action for grant in of_the_function(most, function)} <= named <= granted
@@ -130,6 +131,7 @@ def test_only_what_this_stack_made_can_be_deleted(stack: Stack):
         "ec2:DeleteVpcEndpoints": ours,
         "ec2:DeleteSecurityGroup": ours,
         "sqs:DeleteMessage": {},
+        "dynamodb:DeleteItem": {},  # the digest, of what it has told
     }
 
 

@@ -33,6 +33,7 @@ QUEUES_OF = {
     "EndpointDeniedRule": {"DetectionQueue"},
     "DeployRule": {"SweepFunction", "HeartbeatFunction", "SecretPolicyFunction"},
     "ScheduleRule": {"SweepFunction", "SecretPolicyFunction"},
+    "DigestRule": {"DigestFunction"},
     "HeartbeatRule": {"HeartbeatFunction"},
     "WatchRule": {"WatchGuardFunction"},
 }
@@ -186,6 +187,7 @@ def test_what_a_target_cannot_take_is_retried_and_kept(name: str):
 
 def test_the_schedule_is_the_parameters(stack: Stack):
     assert RULES["ScheduleRule"]["ScheduleExpression"] == stack.parameters["SweepSchedule"]
+    assert RULES["DigestRule"]["ScheduleExpression"] == stack.parameters["DigestSchedule"]
 
 
 def test_every_kind_of_resource_that_is_watched_for_can_be_told_of():
