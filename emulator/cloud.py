@@ -29,7 +29,7 @@ from moto.sqs.models import Queue, sqs_backends
 from moto.ssm.models import ssm_backends
 from samtranslator.yaml_helper import yaml_parse
 
-from emulator import cloudtrail, moto_patches, moto_state, strict
+from emulator import cloudtrail, moto_patches, moto_state, strict, trails
 from emulator.alarms import publish_alarm
 from emulator.callers import Caller, Callers, Identity
 from emulator.clock import Clock
@@ -75,6 +75,7 @@ class Cloud:
         self._faults = Faults()
         self._ledger = Ledger()
         self._findings: list[dict[str, Any]] = []
+        self._collected: list[dict[str, Any]] = []
         self._saved_environment: dict[str, str | None] = {}
         self._gate = Gate(
             self.callers,
@@ -134,6 +135,7 @@ class Cloud:
             self.callers.register("emulator", Caller(), self.clock.now(), unrecorded=True)
         )
         self._without_default_vpc()
+        trails.begin(self.account, self.region)
         if "SlackWebhookParameter" in _parameters_of(template):
             parameters.setdefault("SlackWebhookParameter", SLACK_PARAMETER)
             if parameters["SlackWebhookParameter"]:
@@ -229,6 +231,7 @@ class Cloud:
                 for backend in list(backends[account].values()):
                     backend.reset()
         self._without_default_vpc()
+        trails.begin(self.account, self.region)
         self._restore_deployed_state()
         self.callers.forget_users()
         self._faults.clear()
@@ -238,6 +241,7 @@ class Cloud:
         self._ledger.calls.clear()
         self._ledger.records.clear()
         self._findings.clear()
+        self._collected.clear()
 
     # --- what a test or the drill does ------------------------------------------------------------
 
@@ -377,6 +381,11 @@ class Cloud:
         return self._findings
 
     @property
+    def collected(self) -> list[dict[str, Any]]:
+        """Those of the findings that were put by for the digest, and not published one by one."""
+        return self._collected
+
+    @property
     def outputs(self) -> dict[str, str]:
         """The stack's outputs."""
         return self.deployment.outputs
@@ -475,7 +484,8 @@ class Cloud:
 
     def _on_records(self, records: Iterable[dict[str, Any]]) -> None:
         if hasattr(self, "_pump"):
-            self._pump.put(map(cloudtrail.envelope, records))
+            heard = [one for one in records if trails.logged(self.account, self.region, one)]
+            self._pump.put(map(cloudtrail.envelope, heard))
 
     def _on_answer(self, request: ApiRequest, answer: Mapping[str, Any]) -> None:
         if request.service == "sns" and request.action in ("Publish", "PublishBatch"):
@@ -501,6 +511,7 @@ class Cloud:
         body = params.get("ExpressionAttributeValues", {}).get(":body", {}).get("S")
         if body and params["Key"].get("pk", {}).get("S", "").startswith(COLLECTED):
             self._findings.append(json.loads(body))
+            self._collected.append(self._findings[-1])
 
     def _put_events(
         self, entries: Iterable[Mapping[str, Any]], results: Iterable[Mapping[str, Any]]

@@ -32,7 +32,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from guard import bot
-from guard.aws import client
+from guard.aws import client, seldom_client
 from guard.finding import SCHEMA
 from guard.parameters import Parameters, ParameterUnreadable
 from guard.settings import required
@@ -68,8 +68,8 @@ NOTIFY_QUEUE_URL = required(os.environ, "NOTIFY_QUEUE_URL")
 config = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=2, read_timeout=5
 )
-sqs = client("sqs", config=config)
-dynamodb = client("dynamodb", config=config)
+sqs = seldom_client("sqs", config=config)
+dynamodb = seldom_client("dynamodb", config=config)
 state = State(dynamodb, required(os.environ, "TABLE_NAME"))
 threads = bot.Threads(dynamodb, state.table, CHANNEL)
 ssm = Parameters(client("ssm", config=config))

@@ -72,6 +72,13 @@ class Kind(StrEnum):
     # digest
     DIGEST = "digest"
     DAILY_REPORT = "daily-report"
+    # heartbeat
+    RULE_BLIND = "rule-blind"
+    TRAIL_BLIND = "trail-blind"
+    MODE_CHANGED = "mode-changed"
+    DEAD_LETTERS = "dead-letters"
+    # watch_guard
+    GUARD_CHANGED = "guard-changed"
 
 
 PAUSES = frozenset(

@@ -19,6 +19,8 @@ def play(cloud: Cloud) -> None:
     callers(cloud)
     secret_policies(cloud)
     digests(cloud)
+    heartbeats(cloud)
+    hands_off(cloud)
 
 
 def vpcs_and_policies(cloud: Cloud) -> None:
@@ -126,3 +128,16 @@ def digests(cloud: Cloud) -> None:
         cloud.clock.skip_to(morning + timedelta(days=1))
         cloud.fire_schedule("DigestRule")
         cloud.settle()
+
+
+def heartbeats(cloud: Cloud) -> None:
+    queue = cloud.resource("PolicyDeadLetterQueue")
+    cloud.session("alice").client("sqs").send_message(QueueUrl=queue, MessageBody="{}")
+    cloud.fire_schedule("HeartbeatRule")
+    cloud.settle()
+
+
+def hands_off(cloud: Cloud) -> None:
+    events = cloud.session("mallory").client("events")
+    events.disable_rule(Name=cloud.resource("BypassRule"))
+    cloud.settle()

@@ -102,7 +102,7 @@ def _keys(call: Call) -> dict[str, str]:
     return {}
 
 
-def _resource(call: Call, cloud: Cloud) -> str:
+def _resource(call: Call, cloud: Cloud) -> str:  # noqa: C901 - one case for each service
     own = f"arn:aws:{call.service}:{cloud.region}:{cloud.account}"
     match call.service:
         case "sqs":
@@ -119,6 +119,12 @@ def _resource(call: Call, cloud: Cloud) -> str:
         case "lambda":
             function = call.params["FunctionName"]
             return function if function.startswith("arn:") else f"{own}:function:{function}"
+        case "cloudformation":
+            return call.params["StackName"]
+        case "cloudtrail" if name := call.params.get("Name") or call.params.get("TrailName"):
+            return name
+        case "cloudtrail" | "events":
+            return "*"
         case "secretsmanager" if "SecretId" not in call.params:
             return "*"
         case "secretsmanager":

@@ -23,6 +23,7 @@ PLATFORM = {
     "SwitchPrivateDnsOn": "EC2 asks Route 53 on behalf of whoever creates an endpoint",
 }
 WITHOUT_RESOURCES = {
+    "cloudtrail:DescribeTrails",
     "ec2:DescribeInstances",
     "ec2:DescribeNetworkInterfaces",
     "ec2:DescribeSecurityGroups",
@@ -30,6 +31,7 @@ WITHOUT_RESOURCES = {
     "ec2:DescribeVpcEndpointServices",
     "ec2:DescribeVpcEndpoints",
     "ec2:DescribeVpcs",
+    "events:ListRules",
     "route53:ListHostedZonesByVPC",
     "secretsmanager:ListSecrets",
     "xray:PutTelemetryRecords",
@@ -99,7 +101,9 @@ def test_what_aws_asks_for_on_behalf_of_a_function_is_granted_where_it_is_needed
 ):
     """The embedded cloud never asks for these, so no recorded call can prove them."""
     actions = {grant.action for grant in grants(stack.properties(role_of(function)))}
-    called_by_rules = ("SweepFunction", "DigestFunction", "SecretPolicyFunction")
+    called_by_rules = {
+        one["FunctionName"] for one in stack.of_type("AWS::Lambda::Permission").values()
+    }
     polls = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
     assert {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments"} <= actions
     assert polls <= actions or function in called_by_rules
