@@ -10,7 +10,7 @@ that one aside, unusable, until it stops itself.
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -34,7 +34,7 @@ from emulator.alarms import publish_alarm
 from emulator.callers import Caller, Callers, Identity
 from emulator.clock import Clock
 from emulator.delivery import Happening, Pump
-from emulator.deploy import STACK_NAME, Deployment, FunctionSpec, deploy
+from emulator.deploy import STACK_NAME, Deployment, FunctionSpec, QueueMapping, deploy
 from emulator.faults import Fault, Faults, When
 from emulator.runtime import Invocation, Runtime
 from emulator.runtime_inprocess import InProcess
@@ -389,17 +389,16 @@ class Cloud:
     def dead_letters(self, logical_id: str) -> list[dict[str, Any]]:
         """The messages in a queue's dead-letter queue; of a queue without one, its own."""
         queue = self._queue(logical_id)
-        return [
-            {
-                "body": message.body,
-                "receive_count": message.approximate_receive_count,
-                "attributes": {
-                    name: value.get("StringValue")
-                    for name, value in message.message_attributes.items()
-                },
-            }
-            for message in (queue.dead_letter_queue or queue)._messages
-        ]
+        return _shown(queue.dead_letter_queue or queue)
+
+    def messages(self, logical_id: str) -> list[dict[str, Any]]:
+        """The messages in a queue: visible, delayed and in flight."""
+        return _shown(self._queue(logical_id))
+
+    @property
+    def deployed_mappings(self) -> Sequence[QueueMapping]:
+        """The event source mappings as deployed, whatever `deployment.mappings` holds by now."""
+        return self._deployed_mappings
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -568,6 +567,19 @@ class Cloud:
             state, targets = self._deployed_rules[name]
             rules[name].state = state
             rules[name].targets = [dict(target) for target in targets]
+
+
+def _shown(queue: Queue) -> list[dict[str, Any]]:
+    return [
+        {
+            "body": message.body,
+            "receive_count": message.approximate_receive_count,
+            "attributes": {
+                name: value.get("StringValue") for name, value in message.message_attributes.items()
+            },
+        }
+        for message in queue._messages
+    ]
 
 
 @cache

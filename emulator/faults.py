@@ -1,14 +1,14 @@
-"""Faults on purpose: throttling, refusals, answers that get lost after the write was made, and
-answers that are out of date.
+"""Faults on purpose: throttling, refusals, requests and answers that get lost, answers that
+are out of date, functions that are killed.
 """
 
 import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-When = Literal["before", "after", "lost", "stale"]
+When = Literal["before", "after", "unserved", "lost", "killed", "stale"]
 
 _STATUS = {
     "RequestLimitExceeded": 503,
@@ -37,10 +37,11 @@ class Fault:
     """One planned failure.
 
     `when`: "before" refuses the request, nothing is done; "after" does it and answers with the
-    error; "lost" does it and cuts the connection; "stale" answers as the same question was answered
-    the last time, where the answer is another now (`error` is not used). `times` counts HTTP
-    requests, so boto3's own retries use it up too. `function` limits it to calls of one function
-    (logical id).
+    error; "unserved" cuts the connection and does nothing; "lost" does it and cuts the connection;
+    "killed" does it, and the function gets to do nothing more; "stale" answers as the same question
+    was answered the last time, where the answer is another now (`error` is used by the first two
+    alone). `times` counts HTTP requests, so boto3's own retries use it up too. `function` limits it
+    to calls of one function (logical id).
     """
 
     service: str
@@ -66,8 +67,8 @@ class Faults:
     _answered: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def plan(self, fault: Fault) -> None:
-        if fault.when not in ("before", "after", "lost", "stale"):
-            raise ValueError(f"when: before, after, lost or stale, not {fault.when!r}")
+        if fault.when not in get_args(When):
+            raise ValueError(f"when: one of {', '.join(get_args(When))}, not {fault.when!r}")
         self._planned.append(fault)
 
     def take(self, service: str, action: str, function: str | None) -> Fault | None:

@@ -29,6 +29,7 @@ import botocore.session
 from emulator.clock import Clock
 from emulator.deploy import FunctionSpec
 from emulator.runtime import Outcome, lambda_environment
+from emulator.server import FunctionKilled
 from emulator.sessions import Gate, make_session
 
 
@@ -135,6 +136,10 @@ class InProcess:
             self._warm.pop(function.logical_id, None)
             message = f"Task timed out after {function.timeout:.2f} seconds"
             return Outcome(error=message, error_type="Sandbox.Timedout", output=_OUTPUT.take())
+        except FunctionKilled:
+            self._warm.pop(function.logical_id, None)
+            message = "RequestId: emulated Error: Runtime exited with error: signal: killed"
+            return Outcome(error=message, error_type="Runtime.ExitError", output=_OUTPUT.take())
         except (Exception, SystemExit) as error:  # noqa: BLE001 - Lambda tells of any of them
             trace = "".join(traceback.format_exception(error))
             kind = type(error).__name__

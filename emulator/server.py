@@ -102,14 +102,15 @@ class Gate:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         try:
             response = self.answer(environ, body)
-        except AnswerLost:
+        except (AnswerLost, FunctionKilled):
+            # A function in a process of its own outlives this: only those in this one are killed.
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             raise ConnectionAbortedError("the answer is lost, as planned") from None
         start_response(f"{response.status} Answered", response.headers)
         return [response.body]
 
     def answer(self, environ: Environ, body: bytes) -> ApiResponse:
-        """Serve one request. Raises AnswerLost where a fault was planned to lose the answer."""
+        """Serve one request. Raises AnswerLost or FunctionKilled where such a fault was planned."""
         request, identity, request_id = None, None, str(uuid.uuid4())
         try:
             request = identify(environ, body)
@@ -133,6 +134,8 @@ class Gate:
         request_id: str,
     ) -> ApiResponse:
         fault = self.faults.take(request.service, request.action, identity.function)
+        if fault and fault.when == "unserved":
+            raise AnswerLost
         if fault and fault.when == "before":
             response = _refusal(request, fault, request_id)
         else:
@@ -150,6 +153,8 @@ class Gate:
         self._enter(request, identity, response, request_id, fault)
         if fault and fault.when == "lost":
             raise AnswerLost
+        if fault and fault.when == "killed":
+            raise FunctionKilled
         return _refusal(request, fault, request_id) if fault and fault.when == "after" else response
 
     def _serve(self, environ: Environ, body: bytes) -> ApiResponse:
@@ -236,7 +241,14 @@ class _Dispatcher(DomainDispatcherApplication):
 
 
 class AnswerLost(Exception):
-    """The request was served, and the connection is to be cut."""
+    """The connection is to be cut, whether or not the request was served."""
+
+
+class FunctionKilled(BaseException):
+    """The request was served, and the function that made it is to be ended at once.
+
+    No Exception, so that nothing in the function catches it.
+    """
 
 
 def _refusal(request: ApiRequest, fault: Fault, request_id: str) -> ApiResponse:

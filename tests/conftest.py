@@ -6,6 +6,7 @@ import pytest
 from hypothesis import settings
 
 from emulator import Cloud
+from tests.reactions.fault_matrix import table
 
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")
@@ -27,3 +28,15 @@ def deployment() -> Iterator[Cloud]:
 def cloud(deployment: Cloud) -> Cloud:
     deployment.reset()
     return deployment
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The fault matrix, if any of it was played."""
+    found: dict[str, dict[str, str]] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            found |= dict(getattr(report, "user_properties", ())).get("fault_matrix", {})
+    if found:
+        terminalreporter.section("fault matrix")
+        for line in table(found):
+            terminalreporter.write_line(line)

@@ -111,6 +111,16 @@ def test_functions_share_no_modules(cloud):
     assert not {"work", "shelf"} & set(sys.modules)
 
 
+def test_a_killed_function_has_made_its_call_and_does_nothing_more(cloud):
+    cloud.fault("secretsmanager", "ListSecrets", "", when="killed", function="WorkFunction")
+    run(cloud, "count")
+    made = run(cloud, "list")
+    assert (made.error_type, made.result) == ("Runtime.ExitError", None)
+    assert "signal: killed" in made.error
+    assert cloud.calls[-1].action == "ListSecrets"
+    assert run(cloud, "count").result == [1, 1]  # a cold start
+
+
 def test_a_reset_makes_every_function_cold(cloud):
     run(cloud, "count")
     cloud.reset()

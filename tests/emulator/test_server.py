@@ -108,6 +108,13 @@ def test_a_lost_answer_cuts_the_connection(small, ec2):
     assert vpcs(ec2) == 1
 
 
+def test_a_request_that_is_lost_does_nothing(small, ec2):
+    small.fault("ec2", "CreateVpc", "", when="unserved")
+    with pytest.raises(ConnectionClosedError):
+        ec2.create_vpc(CidrBlock="10.0.0.0/16")
+    assert vpcs(ec2) == 0
+
+
 def test_a_fault_happens_as_often_as_planned(small, ec2):
     small.fault("ec2", "CreateVpc", "RequestLimitExceeded", times=2)
     for _ in range(2):

@@ -1,0 +1,345 @@
+"""One story or more for each function, in which it makes every call that it can make.
+
+The fault matrix plays them with each of these calls gone wrong: see fault_matrix.py. A new function
+needs a story here, and nothing else.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from botocore.exceptions import ClientError
+
+from emulator import Caller, Cloud
+from guard.message import entry
+from guard.settings import Way
+from tests.findings import bypass
+from tests.reactions.account import ALLOW_ALL, SERVICE, Account, kinds
+
+ENSURE = "EnsureEndpointFunction"
+RESTORE = "RestorePolicyFunction"
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """`before` is history, `act` what calls for the function, `holds` whether it ended well.
+
+    `before` returns what the other two are about. `tells` are the kinds of the findings that must
+    not be lost; `kept_in` is the queue in whose dead-letter queue the work ends that could not be
+    done (its own, where it has none). Only functions in `awake` work off their queues when the
+    story is played.
+    """
+
+    function: str
+    before: Callable[[Account], str]
+    act: Callable[[Account, str], None]
+    holds: Callable[[Account, str], bool]
+    tells: frozenset[str]
+    kept_in: str
+    awake: tuple[str, ...]
+
+    def ends_well(self, account: Account, subject: str) -> bool:
+        return self.holds(account, subject) and self.tells <= set(kinds(account.cloud))
+
+
+def anything(account: Account, _: str) -> bool:
+    return True
+
+
+def nothing(account: Account) -> str:
+    return ""
+
+
+# --- ensure_endpoint ------------------------------------------------------------------------------
+
+
+def served(account: Account, vpc_id: str) -> bool:
+    """One endpoint, in every AZ that has a subnet, by its private name, for the whole VPC."""
+    endpoints = account.endpoints(vpc_id)
+    if len(endpoints) != 1:
+        return False
+    (endpoint,) = endpoints
+    subnets = account.ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])
+    groups = [group["GroupId"] for group in endpoint["Groups"]]
+    return (
+        endpoint["State"] == "available"
+        and endpoint["PrivateDnsEnabled"]
+        and len(endpoint["SubnetIds"]) == len(subnets["Subnets"])
+        and account.admitted_to_https(groups) == {"10.20.0.0/16"}
+        and account.dns_attributes(vpc_id) == (True, True)
+    )
+
+
+def served_vpc(account: Account) -> str:
+    vpc_id, _ = account.vpc_with_subnets()
+    account.cloud.settle()
+    return vpc_id
+
+
+def rotating_vpc(account: Account) -> str:
+    vpc_id, subnets = account.vpc_with_subnets()
+    function, secret = account.function("rotate", subnets), account.secret("db")
+    account.client("secretsmanager").rotate_secret(SecretId=secret, RotationLambdaARN=function)
+    account.cloud.lose_events()
+    return vpc_id
+
+
+def hub_zone(account: Account) -> str:
+    """A VPC in which a hosted zone has the service's name, but no endpoint is behind it."""
+    vpc_id = account.vpc()
+    account.client("route53").create_hosted_zone(
+        Name="secretsmanager.us-east-1.amazonaws.com",
+        CallerReference="hub",
+        VPC={"VPCRegion": "us-east-1", "VPCId": vpc_id},
+        HostedZoneConfig={"PrivateZone": True},
+    )
+    account.cloud.lose_events()
+    return vpc_id
+
+
+def create(account: Account, _: str) -> None:
+    account.vpc_with_subnets()
+
+
+def the_vpc_is_served(account: Account, _: str) -> bool:
+    (vpc,) = account.ec2.describe_vpcs()["Vpcs"]
+    return served(account, vpc["VpcId"])
+
+
+def add_zone(account: Account, vpc_id: str) -> None:
+    account.subnet(vpc_id, "10.20.9.0/24", "us-east-1d")
+
+
+def rotate(account: Account, _: str) -> None:
+    account.client("secretsmanager").rotate_secret(SecretId="db")
+
+
+def tear_down(account: Account, vpc_id: str) -> None:
+    (subnet, *_) = account.ec2.describe_subnets()["Subnets"]
+    with pytest.raises(ClientError, match="DependencyViolation"):
+        account.ec2.delete_subnet(SubnetId=subnet["SubnetId"])
+
+
+def nothing_of_ours_is_left(account: Account, vpc_id: str) -> bool:
+    groups = account.ec2.describe_security_groups(
+        Filters=[{"Name": "tag:vpce-guard:managed", "Values": ["true"]}]
+    )["SecurityGroups"]
+    return not account.endpoints(vpc_id) and not groups
+
+
+def bring_endpoint(account: Account, vpc_id: str) -> None:
+    subnets = account.ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])
+    account.ec2.create_vpc_endpoint(
+        VpcId=vpc_id,
+        ServiceName=SERVICE,
+        VpcEndpointType="Interface",
+        SubnetIds=[subnets["Subnets"][0]["SubnetId"]],
+        PrivateDnsEnabled=False,
+    )
+
+
+def theirs_serves(account: Account, vpc_id: str) -> bool:
+    tags = [tag for one in account.endpoints(vpc_id) for tag in one.get("Tags", [])]
+    return served(account, vpc_id) and not tags
+
+
+def add_first_subnet(account: Account, vpc_id: str) -> None:
+    account.subnet(vpc_id, "10.20.0.0/24", "us-east-1a")
+
+
+def without_endpoint(account: Account, vpc_id: str) -> bool:
+    return account.endpoints(vpc_id) == []
+
+
+def _ensure(
+    before: Callable[[Account], str],
+    act: Callable[[Account, str], None],
+    holds: Callable[[Account, str], bool],
+    tells: str,
+) -> Story:
+    return Story(ENSURE, before, act, holds, frozenset({tells}), "VpcQueue", (ENSURE,))
+
+
+# --- restore_policy -------------------------------------------------------------------------------
+
+
+def endpoint_of_theirs(account: Account) -> str:
+    """An endpoint that nobody told the guard of; its id."""
+    vpc_id, _ = account.vpc_with_subnets()
+    bring_endpoint(account, vpc_id)
+    account.cloud.lose_events()
+    return account.endpoints(vpc_id)[0]["VpcEndpointId"]
+
+
+def guarded_endpoint(account: Account) -> str:
+    """An endpoint whose policy restore_policy has seen, and put right."""
+    endpoint_id = endpoint_of_theirs(account)
+    open_to_everyone(account, endpoint_id)
+    account.cloud.settle()
+    return endpoint_id
+
+
+def open_to_everyone(account: Account, endpoint_id: str) -> None:
+    account.ec2.modify_vpc_endpoint(VpcEndpointId=endpoint_id, PolicyDocument=json.dumps(ALLOW_ALL))
+
+
+def open_while_ec2_is_busy(account: Account, endpoint_id: str) -> None:
+    account.cloud.fault(
+        "ec2", "ModifyVpcEndpoint", "RequestLimitExceeded", times=2, function=RESTORE
+    )
+    open_to_everyone(account, endpoint_id)
+
+
+def approved_again(account: Account, endpoint_id: str) -> bool:
+    return account.policy(endpoint_id)["Statement"] != ALLOW_ALL["Statement"]
+
+
+# --- detect_bypass --------------------------------------------------------------------------------
+
+
+def secret_beside_an_endpoint(account: Account) -> str:
+    """A secret in an account that has an endpoint. The events of making it are lost."""
+    endpoint_of_theirs(account)
+    arn = account.secret("prod/db")
+    account.cloud.lose_events()
+    return arn
+
+
+def read_past_the_endpoint(account: Account, secret: str) -> None:
+    """Once over the internet, and once through an endpoint that nobody knows."""
+    ways = {
+        "mallory": Caller(source_ip="198.51.100.7"),
+        "trudy": Caller(
+            vpc_endpoint_id="vpce-0f2f2f2f2f2f2f2f2", vpc_endpoint_account_id="444455556666"
+        ),
+    }
+    for name, way in ways.items():
+        caller = account.cloud.session(name, way).client("secretsmanager")
+        caller.get_secret_value(SecretId=secret)
+
+
+# --- sweep ----------------------------------------------------------------------------------------
+
+
+def unserved_and_tampered(account: Account) -> str:
+    """A VPC without endpoint and one whose endpoint is open to everyone; no event spoke of it."""
+    endpoint_id = endpoint_of_theirs(account)
+    account.subnet(account.vpc("10.77.0.0/16"), "10.77.0.0/24", "us-east-1a")
+    account.cloud.lose_events()
+    return endpoint_id
+
+
+def time_passes(account: Account, _: str) -> None:
+    account.cloud.fire_schedule("ScheduleRule")
+
+
+def both_are_asked_for(account: Account, endpoint_id: str) -> bool:
+    """A message about the VPC and one about the endpoint wait for the reactions."""
+    vpcs = {vpc["VpcId"] for vpc in account.ec2.describe_vpcs()["Vpcs"]}
+    bare = {vpc_id for vpc_id in vpcs if not account.endpoints(vpc_id)}
+    asked = {"vpcId": set[str](), "vpcEndpointId": set[str]()}
+    for queue in ("VpcQueue", "PolicyQueue"):
+        for message in account.cloud.messages(queue):
+            detail = json.loads(message["body"])["detail"]
+            for key, found in asked.items():
+                found.update({detail[key]} if key in detail else set())
+    return bare <= asked["vpcId"] and endpoint_id in asked["vpcEndpointId"]
+
+
+# --- notify_slack ---------------------------------------------------------------------------------
+
+
+def slow_slack(account: Account) -> str:
+    account.cloud.slack.answer_next(429, headers={"Retry-After": "3"})
+    return "was read over the internet"
+
+
+def publish(account: Account, _: str) -> None:
+    account.client("sns").publish_batch(
+        TopicArn=account.cloud.resource("FindingsTopic"),
+        PublishBatchRequestEntries=[entry("0", bypass(), Way())],
+    )
+
+
+def in_slack(account: Account, words: str) -> bool:
+    return any(words in message["text"] for message in account.cloud.slack.messages)
+
+
+STORIES = {
+    "creation": _ensure(nothing, create, the_vpc_is_served, "endpoint-created"),
+    "repair": _ensure(served_vpc, add_zone, served, "endpoint-repaired"),
+    "rotation": _ensure(rotating_vpc, rotate, served, "endpoint-created"),
+    "tear-down": _ensure(served_vpc, tear_down, nothing_of_ours_is_left, "stood-down"),
+    "yielding": _ensure(served_vpc, bring_endpoint, theirs_serves, "endpoint-yielded"),
+    "zone": _ensure(hub_zone, add_first_subnet, without_endpoint, "endpoint-not-repairable"),
+    "restoration": Story(
+        RESTORE,
+        endpoint_of_theirs,
+        open_to_everyone,
+        approved_again,
+        frozenset({"policy-restored"}),
+        "PolicyQueue",
+        (RESTORE,),
+    ),
+    "restoration in turn": Story(
+        RESTORE,
+        endpoint_of_theirs,
+        open_while_ec2_is_busy,
+        approved_again,
+        frozenset({"policy-restored"}),
+        "PolicyQueue",
+        (RESTORE,),
+    ),
+    "restoration again": Story(
+        RESTORE,
+        guarded_endpoint,
+        open_to_everyone,
+        approved_again,
+        frozenset({"policy-restored"}),
+        "PolicyQueue",
+        (RESTORE,),
+    ),
+    "detection": Story(
+        "DetectBypassFunction",
+        secret_beside_an_endpoint,
+        read_past_the_endpoint,
+        anything,
+        frozenset({"bypass", "foreign-endpoint"}),
+        "DetectionQueue",
+        ("DetectBypassFunction",),
+    ),
+    "sweep": Story(
+        "SweepFunction",
+        unserved_and_tampered,
+        time_passes,
+        both_are_asked_for,
+        frozenset(),
+        "RuleDeadLetterQueue",
+        (),
+    ),
+    "slack": Story(
+        "NotifySlackFunction",
+        slow_slack,
+        publish,
+        in_slack,
+        frozenset(),
+        "NotifyQueue",
+        ("NotifySlackFunction",),
+    ),
+}
+
+
+def begin(cloud: Cloud, story: Story) -> tuple[Account, str]:
+    """An account just before what calls for the function, and what the story is about."""
+    cloud.reset()
+    account = Account(cloud)
+    awake(cloud, *story.awake)
+    subject = story.before(account)
+    return account, subject
+
+
+def awake(cloud: Cloud, *functions: str) -> None:
+    """Let only these functions work off their queues: the others take time."""
+    mappings = cloud.deployment.mappings
+    mappings[:] = [one for one in cloud.deployed_mappings if one.function in functions]
