@@ -18,9 +18,10 @@ from guardctl.drill.fight import (
     roll_policy_back,
     rollback_was_kept,
 )
+from guardctl.drill.perimeter import open_perimeter, opening_is_told
 from guardctl.drill.stage import SERVICE, Stage
 
-# 1. a VPC appears --------------------------------------------------------------------------------
+# a VPC appears ------------------------------------------------------------------------------------
 
 
 def create_vpc(stage: Stage) -> None:
@@ -51,7 +52,7 @@ def vpc_is_served(stage: Stage) -> Checks:
     yield "ops were told once", new_kinds(stage) == ["endpoint-created"]
 
 
-# 2. the policy is replaced -----------------------------------------------------------------------
+# the policy is replaced ---------------------------------------------------------------------------
 
 
 def replace_policy(stage: Stage) -> None:
@@ -72,7 +73,7 @@ def policy_is_back(stage: Stage) -> Checks:
     yield "and who did it", "user/mallory" in evidence.get("changed_by", "")
 
 
-# 3. the same policy in other words ---------------------------------------------------------------
+# the same policy in other words -------------------------------------------------------------------
 
 
 def reword_policy(stage: Stage) -> None:
@@ -90,7 +91,7 @@ def wording_is_left(stage: Stage) -> Checks:
     yield "it means the same, so nothing was written", new_writes(stage) == []
 
 
-# 6. the endpoint is deleted (4. and 5. are in fight.py) ------------------------------------------
+# the endpoint is deleted --------------------------------------------------------------------------
 
 
 def delete_endpoint(stage: Stage) -> None:
@@ -108,7 +109,7 @@ def endpoint_is_back(stage: Stage) -> Checks:
     yield "ops were told", new_kinds(stage) == ["endpoint-created"]
 
 
-# 7. rotation in a VPC nobody told us of ----------------------------------------------------------
+# rotation in a VPC nobody told us of --------------------------------------------------------------
 
 
 def enable_rotation(stage: Stage) -> None:
@@ -133,7 +134,7 @@ def rotation_is_served(stage: Stage) -> Checks:
     )
 
 
-# 8. a third AZ -----------------------------------------------------------------------------------
+# a third AZ ---------------------------------------------------------------------------------------
 
 
 def add_zone(stage: Stage) -> None:
@@ -149,7 +150,7 @@ def zone_is_served(stage: Stage) -> Checks:
     yield "ops were told", new_kinds(stage) == ["endpoint-repaired"]
 
 
-# 9. a function that is not let out ---------------------------------------------------------------
+# a function that is not let out -------------------------------------------------------------------
 
 
 def rotate_behind_closed_doors(stage: Stage) -> None:
@@ -177,7 +178,7 @@ def obstruction_is_told(stage: Stage) -> Checks:
     yield "nobody's group was edited", new_writes(stage) == []
 
 
-# 10. to 12. a secret is read ----------------------------------------------------------------------
+# to 12. a secret is read --------------------------------------------------------------------------
 
 
 def read_over_internet(stage: Stage) -> None:
@@ -217,7 +218,7 @@ def nobody_is_bothered(stage: Stage) -> Checks:
     yield "no alert", new_kinds(stage) == []
 
 
-# 13. a bypass leads to a repair ------------------------------------------------------------------
+# a bypass leads to a repair -----------------------------------------------------------------------
 
 
 def read_round_no_endpoint(stage: Stage) -> None:
@@ -250,7 +251,7 @@ def bypass_led_to_repair(stage: Stage) -> Checks:
     )
 
 
-# 14. somebody brings an endpoint of their own ----------------------------------------------------
+# somebody brings an endpoint of their own ---------------------------------------------------------
 
 
 def bring_endpoint(stage: Stage) -> None:
@@ -281,7 +282,7 @@ def theirs_is_kept(stage: Stage) -> Checks:
     )
 
 
-# 15. a VPC is torn down --------------------------------------------------------------------------
+# a VPC is torn down -------------------------------------------------------------------------------
 
 
 def tear_down(stage: Stage) -> None:
@@ -316,7 +317,7 @@ def vpc_is_let_go(stage: Stage) -> Checks:
     yield "ops were told of both", new_kinds(stage) == ["stood-down", "stood-down"]
 
 
-# 16. the sweep, and the end ----------------------------------------------------------------------
+# the sweep, and the end ---------------------------------------------------------------------------
 
 
 def sweep(stage: Stage) -> None:
@@ -337,8 +338,8 @@ def all_is_well(stage: Stage) -> Checks:
     )
     yield "no message was given up: the dead-letter queues are empty", letters == 0
     yield (
-        "every finding reached Slack",
-        (len(stage.cloud.slack.messages) == len(stage.cloud.findings)),
+        "every finding reached Slack, those of low severity in a digest",
+        len(stage.cloud.slack.messages) == len(stage.cloud.findings) - len(stage.cloud.collected),
     )
 
 
@@ -381,6 +382,11 @@ STORY = (
         read_by_service,
         nobody_is_bothered,
         quiet=True,
+    ),
+    Chapter(
+        "Somebody lets a secret that is bound to the VPCs be read from outside",
+        open_perimeter,
+        opening_is_told,
     ),
     Chapter(
         "An application reads it by the NAT gateway of a VPC that the guard never heard of",
