@@ -56,7 +56,8 @@ def replay(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH...", help="Log files, folders or patterns; - is standard input."
+            metavar="PATH...",
+            help="Log files, folders, patterns or s3://bucket/prefix; - is standard input.",
         ),
     ],
     approved_endpoint: Annotated[
