@@ -36,6 +36,11 @@ WITHOUT_RESOURCES = {
 }
 
 
+# The day is played without a trail's bucket: that job's calls are held to its role by
+# tests/reactions/test_find_missed.py.
+AT_WORK = [name for name in FILES if name != "FindMissedFunction"]
+
+
 def role_of(function: str) -> str:
     return f"{function.removesuffix('Function')}Role"
 
@@ -98,7 +103,7 @@ def test_what_aws_asks_for_on_behalf_of_a_function_is_granted_where_it_is_needed
 ):
     """The embedded cloud never asks for these, so no recorded call can prove them."""
     actions = {grant.action for grant in grants(stack.properties(role_of(function)))}
-    called_by_rules = ("SweepFunction", "SecretPolicyFunction")
+    called_by_rules = ("SweepFunction", "SecretPolicyFunction", "FindMissedFunction")
     polls = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
     assert {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments"} <= actions
     assert polls <= actions or function in called_by_rules
@@ -235,7 +240,7 @@ def role(cloud: Cloud, function: str) -> list[Grant]:
     return grants(cloud.deployment.resources[role_of(function)][1])
 
 
-@pytest.mark.parametrize("function", FILES)
+@pytest.mark.parametrize("function", AT_WORK)
 def test_every_call_is_granted(day: Cloud, function: str):
     allowed = role(day, function)
     refused = [
@@ -248,7 +253,7 @@ def test_every_call_is_granted(day: Cloud, function: str):
     assert refused == []
 
 
-@pytest.mark.parametrize("function", FILES)
+@pytest.mark.parametrize("function", AT_WORK)
 def test_every_grant_is_used(day: Cloud, function: str):
     needed = [need for call in by_function(day, function) for need in needs(call, day)]
     idle = {

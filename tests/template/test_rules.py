@@ -32,6 +32,7 @@ QUEUES_OF = {
     "EndpointDeniedRule": {"DetectionQueue"},
     "DeployRule": {"SweepFunction", "SecretPolicyFunction"},
     "ScheduleRule": {"SweepFunction", "SecretPolicyFunction"},
+    "FindMissedRule": {"FindMissedFunction"},
 }
 
 # An API call's name, or its error, already says which service and which kind of event it is; these
