@@ -75,6 +75,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
     """
     now = datetime.now(UTC)
     end = now.replace(minute=0, second=0, microsecond=0) - LAG
+    metrics.add_metric("Comparisons", MetricUnit.Count, 1)
     start = max(end - SPAN, whole_slot(arrivals.since(now)))
     found = Comparison(start, end)
     if start < end:

@@ -24,6 +24,8 @@ from guard.record import Record
 
 SLOT = timedelta(minutes=10)
 KEPT = timedelta(days=3)
+SINCE = "arrivals#since"
+ANY = "attribute_exists(pk) OR attribute_not_exists(pk)"
 
 
 def digest(event_id: str) -> str:
@@ -76,11 +78,9 @@ class Arrivals:
         begin = "SET kept_since = :now, expires_at = :ends"
         go_on = "SET kept_since = if_not_exists(kept_since, :now), expires_at = :ends"
         try:
-            answer = self._update(
-                "arrivals#since", go_on, values, "attribute_not_exists(pk) OR expires_at > :now"
-            )
+            answer = self._update(SINCE, go_on, values, "NOT expires_at <= :now")
         except self.client.exceptions.ConditionalCheckFailedException:
-            answer = self._update("arrivals#since", begin, values)
+            answer = self._update(SINCE, begin, values)
         return datetime.fromtimestamp(int(answer["Attributes"]["kept_since"]["N"]), UTC)
 
     def kept(self, slot: str) -> frozenset[str] | None:
@@ -95,15 +95,15 @@ class Arrivals:
         self._update(f"arrived#{slot}", update, {**values, ":ends": {"N": _epoch(now + KEPT)}})
 
     def _update(
-        self, key: str, update: str, values: dict[str, Any], condition: str = ""
+        self, key: str, update: str, values: dict[str, Any], condition: str = ANY
     ) -> dict[str, Any]:
         answer: Any = self.client.update_item(
             TableName=self.table,
             Key={"pk": {"S": key}},
             UpdateExpression=update,
             ExpressionAttributeValues=values,
-            ReturnValues="UPDATED_NEW" if "kept_since" in update else "NONE",
-            **({"ConditionExpression": condition} if condition else {}),
+            ConditionExpression=condition,
+            ReturnValues="ALL_NEW" if key == SINCE else "NONE",
         )
         return answer
 
