@@ -25,7 +25,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard.aws import client
+from guard.aws import client, seldom_client
 from guard.parameters import Parameters, ParameterUnreadable
 from guard.settings import required
 from guard.slack import payload
@@ -51,7 +51,7 @@ NOTIFY_QUEUE_URL = required(os.environ, "NOTIFY_QUEUE_URL")
 config = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=2, read_timeout=5
 )
-sqs = client("sqs", config=config)
+sqs = seldom_client("sqs", config=config)
 ssm = Parameters(client("ssm", config=config))
 logger = Logger()
 metrics = Metrics()
