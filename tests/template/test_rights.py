@@ -38,6 +38,7 @@ WITHOUT_RESOURCES = {
 
 # The day is played without a trail's bucket: that job's calls are held to its role by
 # tests/reactions/test_find_missed.py.
+OPERATIONS = {"s3:ListBucket": "ListObjectsV2"}  # what IAM calls by another name
 AT_WORK = [name for name in FILES if name != "FindMissedFunction"]
 
 
@@ -84,7 +85,8 @@ def test_every_action_exists_and_is_spelled_out(stack: Stack, function: str):
     models = Session()
     for grant in of_the_function(stack, function):
         service, action = grant.action.split(":")
-        assert action in models.get_service_model(service).operation_names, grant.action
+        operation = OPERATIONS.get(grant.action, action)
+        assert operation in models.get_service_model(service).operation_names, grant.action
 
 
 @pytest.mark.parametrize("function", FILES)

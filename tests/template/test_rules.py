@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from emulator.eventbridge import matches, state_admits, validate
-from tests.template.stack import EVENTS, Stack, sample
+from tests.template.stack import EVENTS, EVERYTHING, Stack, sample
 
 ALL_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 RULES = Stack().of_type("AWS::Events::Rule")
@@ -158,7 +158,7 @@ def test_reads_are_lost_to_a_rule_in_the_plain_state():
 
 
 def test_foreign_endpoints_are_watched_unless_switched_off():
-    rules = Stack({"WatchForeignEndpoints": "false"}).of_type("AWS::Events::Rule")
+    rules = Stack({**EVERYTHING, "WatchForeignEndpoints": "false"}).of_type("AWS::Events::Rule")
     assert set(RULES) - set(rules) == {"ForeignEndpointRule"}
 
 
