@@ -9,6 +9,7 @@ from guardctl.history import history, resume, rollback
 from guardctl.policies import app as policies
 from guardctl.preflight import preflight
 from guardctl.replay import replay
+from guardctl.suggest_secret_policy import suggest_secret_policy
 
 app = typer.Typer(
     name="guardctl",
@@ -22,6 +23,7 @@ app.command()(drill)
 app.command()(audit)
 app.command()(replay)
 app.command()(preflight)
+app.command()(suggest_secret_policy)
 app.command()(history)
 app.command()(rollback)
 app.command()(resume)
