@@ -1,9 +1,10 @@
-"""`guardctl`: drill, audit of VPCs, replay of logs, endpoint policies: lint, preflight, history."""
+"""`guardctl`: drill, audit, replay of logs, preflight, policies and exceptions, history."""
 
 import typer
 
 from guardctl.audit import audit
 from guardctl.drill import drill
+from guardctl.exceptions import app as exceptions
 from guardctl.history import history, resume, rollback
 from guardctl.policies import app as policies
 from guardctl.preflight import preflight
@@ -27,6 +28,7 @@ app.command()(history)
 app.command()(rollback)
 app.command()(resume)
 app.add_typer(policies, name="policies")
+app.add_typer(exceptions, name="exceptions")
 
 
 def main() -> None:
