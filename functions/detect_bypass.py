@@ -33,7 +33,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from guard.alert import collapse, expired_exceptions, findings, once, reader, unreadable
-from guard.aws import client
+from guard.aws import client, seldom_client
+from guard.beat import Mark, part
 from guard.chosen_policy import LAYER_FOLDER
 from guard.decide import Wanted
 from guard.exceptions import FILE_NAME, Exemption, load
@@ -71,6 +72,7 @@ APPROVED_ACCOUNTS = items(os.environ, "APPROVED_ACCOUNTS")
 VPC_QUEUE_URL = required(os.environ, "VPC_QUEUE_URL")
 WINDOW = whole_number(os.environ, "ALERT_WINDOW_SECONDS")
 GUARD_ROLES = items(os.environ, "GUARD_ROLES")
+heartbeat = Mark(settings.stack_id, required(os.environ, "HEARTBEAT_ROLE"))
 POLICIES = Path(os.environ.get("APPROVED_POLICIES_DIR", LAYER_FOLDER))
 EXCEPTIONS_FILE = POLICIES.parent / FILE_NAME
 
@@ -80,7 +82,7 @@ config = Config(
 )
 ec2 = client("ec2", config=config)
 sns = client("sns", config=config)
-sqs = client("sqs", config=config)
+sqs = seldom_client("sqs", config=config)
 dynamodb = client("dynamodb", config=config)
 state = State(dynamodb, settings.table_name)
 storms = Storms()
@@ -97,7 +99,7 @@ policy_names = PolicyNames(POLICIES, settings)
 own_endpoints = OwnEndpoints(ec2, (settings.service_name, f"{settings.service_name}-fips"))
 whereabouts = Whereabouts(
     ec2,
-    client("lambda", config=config),
+    seldom_client("lambda", config=config),
     Observer(ec2, settings.service_name),
     # The policy has no part in whether a caller reaches the endpoint.
     Wanted(
@@ -138,7 +140,9 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     now = datetime.now(UTC)
     inbox = Inbox.open(event)
     records, news = read(inbox, now)
-    records = observe(records, inbox)
+    beats, records = part(heartbeat, observe(records, inbox))
+    for sent in beats:
+        metrics.add_metric("HeartbeatSeconds", MetricUnit.Seconds, (now - sent).total_seconds())
     note_denials((record for _, record in records), dynamodb, settings.table_name)
     known = inventory([record for _, record in records], now)
     judged = [

@@ -135,16 +135,21 @@ def once[T](things: Iterable[T], record_of: Callable[[T], Record]) -> list[T]:
     seen: set[tuple[str, ...]] = set()
     first: list[T] = []
     for thing in things:
-        record = record_of(thing)
-        ids = set[tuple[str, ...]]()
-        if record.event_id:
-            ids.add(("event", record.event_id))
-        if record.shared_event_id:
-            ids.add(("shared", record.shared_event_id, record.event_category))
+        ids = calls(record_of(thing))
         if not ids & seen:
             first.append(thing)
         seen |= ids
     return first
+
+
+def calls(record: Record) -> set[tuple[str, ...]]:
+    """What two records of one call have in common, see `once`; nothing where it has no ids."""
+    ids = set[tuple[str, ...]]()
+    if record.event_id:
+        ids.add(("event", record.event_id))
+    if record.shared_event_id:
+        ids.add(("shared", record.shared_event_id, record.event_category))
+    return ids
 
 
 def collapse(told: Sequence[Finding]) -> list[Finding]:

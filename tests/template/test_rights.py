@@ -18,10 +18,12 @@ PLATFORM = {
     "Trace": "Lambda sends the traces",
     "KeepWhatFailed": "Lambda sends what failed for good to the destination",
     "Receive": "the event source mapping polls the queue",
+    "KeepFailures": "Lambda sends what failed to the function's failure destination",
     "DecryptWebhook": "SSM asks KMS on behalf of the reader",
     "SwitchPrivateDnsOn": "EC2 asks Route 53 on behalf of whoever creates an endpoint",
 }
 WITHOUT_RESOURCES = {
+    "cloudtrail:DescribeTrails",
     "ec2:DescribeInstances",
     "ec2:DescribeNetworkInterfaces",
     "ec2:DescribeSecurityGroups",
@@ -29,6 +31,7 @@ WITHOUT_RESOURCES = {
     "ec2:DescribeVpcEndpointServices",
     "ec2:DescribeVpcEndpoints",
     "ec2:DescribeVpcs",
+    "events:ListRules",
     "route53:ListHostedZonesByVPC",
     "secretsmanager:ListSecrets",
     "xray:PutTelemetryRecords",
@@ -61,7 +64,7 @@ def test_a_role_grants_what_the_files_docstring_says(stack: Stack, function: str
     (rights,) = re.findall(r"^IAM: (.*)", said, re.DOTALL | re.MULTILINE)
     named = set(re.findall(r"\b[a-z0-9]+:[A-Z]\w+", rights))
     most = Stack(
-        {**EVERYTHING, "Scope": "rotation"}
+        {**EVERYTHING, "Scope": "rotation", "SlackBotTokenParameter": "/vpce-guard/bot"}
     )  # with every grant that depends on a parameter
     granted = {grant.action for grant in grants(most.properties(role_of(function)))}
     assert {grant.action for grant in of_the_function(most, function)} <= named <= granted
@@ -98,7 +101,9 @@ def test_what_aws_asks_for_on_behalf_of_a_function_is_granted_where_it_is_needed
 ):
     """The embedded cloud never asks for these, so no recorded call can prove them."""
     actions = {grant.action for grant in grants(stack.properties(role_of(function)))}
-    called_by_rules = ("SweepFunction", "SecretPolicyFunction")
+    called_by_rules = {
+        one["FunctionName"] for one in stack.of_type("AWS::Lambda::Permission").values()
+    }
     polls = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
     assert {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments"} <= actions
     assert polls <= actions or function in called_by_rules
@@ -126,6 +131,7 @@ def test_only_what_this_stack_made_can_be_deleted(stack: Stack):
         "ec2:DeleteVpcEndpoints": ours,
         "ec2:DeleteSecurityGroup": ours,
         "sqs:DeleteMessage": {},
+        "dynamodb:DeleteItem": {},  # the digest, of what it has told
     }
 
 
