@@ -1,4 +1,4 @@
-"""`guardctl`: drill, audit, replay of logs, preflight, policies and exceptions, history."""
+"""`guardctl`: drill, audit, replay, preflight, policies, exceptions, history, redrive."""
 
 import typer
 
@@ -8,6 +8,7 @@ from guardctl.exceptions import app as exceptions
 from guardctl.history import history, resume, rollback
 from guardctl.policies import app as policies
 from guardctl.preflight import preflight
+from guardctl.redrive import redrive
 from guardctl.replay import replay
 from guardctl.suggest_secret_policy import suggest_secret_policy
 
@@ -27,6 +28,7 @@ app.command()(suggest_secret_policy)
 app.command()(history)
 app.command()(rollback)
 app.command()(resume)
+app.command()(redrive)
 app.add_typer(policies, name="policies")
 app.add_typer(exceptions, name="exceptions")
 
