@@ -267,6 +267,7 @@ def count(judged: Sequence[Judged], now: datetime) -> None:
             metric.add_dimension(name="Exception", value=name)
         try:
             state.add_up(f"exception#{name}", times, now)
+            state.tally(now, {"excepted": times})
         except (ClientError, BotoCoreError) as error:
             logger.warning("a use is in the metric alone", extra={"error": repr(error)})
 
