@@ -24,7 +24,8 @@ class Caller:
     its own name, or a person in the console. `invoked_by` names the AWS service through which the
     call is made (forward access session), which then also is source address and user agent.
     `vpc_endpoint_id` and `vpc_endpoint_account_id` are set for one who comes through an endpoint.
-    `account` is the emulated account unless given.
+    `account` is the emulated account unless given. `session` names a role's session, as the id of
+    an instance or the name of a function does in AWS.
     """
 
     kind: Kind = "user"
@@ -34,6 +35,7 @@ class Caller:
     user_agent: str | None = None
     invoked_by: str | None = None
     account: str | None = None
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ class Identity:
     def _assumed_role(self) -> dict[str, Any]:
         issuer = self.role_arn or f"arn:{self._partition}:iam::{self.account}:role/{self.name}"
         role = issuer.rsplit("/", 1)[-1]
-        session = self.name if self.role_arn else f"{self.name}-session"
+        session = self.caller.session or (self.name if self.role_arn else f"{self.name}-session")
         principal = _unique_id("AROA", self.account, issuer)
         identity: dict[str, Any] = {
             "type": "AssumedRole",

@@ -8,39 +8,50 @@ Triggered by the detection queue: API calls and network activity events of Secre
 message that is no event of CloudTrail, or not of Secrets Manager, goes back to the queue and ends
 in its dead-letter queue; a record that cannot be judged is a finding.
 
-IAM: ec2:DescribeVpcEndpoints, dynamodb:UpdateItem, sns:Publish.
+Where the caller is in a VPC of the account whose endpoint does not work, that VPC is put on the VPC
+queue, so what was detected is repaired: once in 15 minutes, whether or not ops are told again.
+
+IAM: ec2:DescribeVpcEndpoints, dynamodb:UpdateItem, sns:Publish. To find callers and what is wrong
+with their VPC: ec2:DescribeNetworkInterfaces, ec2:DescribeInstances,
+lambda:GetFunctionConfiguration, ec2:DescribeVpcs, ec2:DescribeVpcAttribute, ec2:DescribeSubnets,
+ec2:DescribeSecurityGroups, ec2:DescribeVpcEndpointServices, sqs:SendMessage (VPC queue).
 """
 
 import os
 import time
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard.alert import collapse, findings, once, unreadable
+from guard.alert import collapse, expired_exceptions, findings, once, reader, unreadable
 from guard.chosen_policy import LAYER_FOLDER
+from guard.decide import Wanted
 from guard.exceptions import FILE_NAME, Exemption, load
 from guard.finding import Finding
 from guard.inbox import Inbox, Message
-from guard.judge import SECRETS_MANAGER, Inventory, Verdict, judge
+from guard.judge import SECRETS_MANAGER, Case, Inventory, Judgement, Reach, Verdict, judge, reach
+from guard.judge.predicates import refused_by_endpoint
+from guard.observe import Observer
+from guard.own_endpoints import OwnEndpoints
+from guard.reconcile import envelope
 from guard.record import NotFromCloudTrail, Record, UnreadableRecord, from_envelope
 from guard.report import PublishError, report
-from guard.settings import Settings, items, whole_number
+from guard.settings import Settings, items, required, whole_number
 from guard.state import State, StateError
+from guard.whereabouts import Whereabouts
 
-if TYPE_CHECKING:
-    from mypy_boto3_ec2 import EC2Client
-
-CACHE_SECONDS = 60
+REPAIR_SECONDS = 900  # how often a VPC is put on the queue for what callers in it do
+READERS_AT_ONCE = 25  # callers of whom the table is asked what they read before, in one batch
 COUNTED = {
     Verdict.BYPASS: "Bypasses",
     Verdict.FOREIGN_ENDPOINT: "Bypasses",
@@ -51,6 +62,7 @@ COUNTED = {
 settings = Settings.from_env(os.environ)
 APPROVED_ENDPOINTS = items(os.environ, "APPROVED_ENDPOINTS")
 APPROVED_ACCOUNTS = items(os.environ, "APPROVED_ACCOUNTS")
+VPC_QUEUE_URL = required(os.environ, "VPC_QUEUE_URL")
 WINDOW = whole_number(os.environ, "ALERT_WINDOW_SECONDS")
 GUARD_ROLES = items(os.environ, "GUARD_ROLES")
 EXCEPTIONS_FILE = Path(os.environ.get("APPROVED_POLICIES_DIR", LAYER_FOLDER)).parent / FILE_NAME
@@ -61,6 +73,7 @@ config = Config(
 )
 ec2 = boto3.client("ec2", config=config)
 sns = boto3.client("sns", config=config)
+sqs = boto3.client("sqs", config=config)
 state = State(boto3.client("dynamodb", config=config), settings.table_name)
 logger = Logger()
 metrics = Metrics()
@@ -70,38 +83,33 @@ metrics = Metrics()
 exceptions: tuple[Exemption, ...] = load(EXCEPTIONS_FILE) if EXCEPTIONS_FILE.exists() else ()
 
 
-@dataclass(slots=True)
-class OwnEndpoints:
-    """The account's endpoints for Secrets Manager, read again when they are old or one is unknown.
-
-    An id once seen stays known, because EC2 never gives it to another endpoint, and records of
-    calls through an endpoint arrive after it was deleted.
-    """
-
-    ec2: "EC2Client"
-    services: Collection[str]
-    known: set[str] = field(default_factory=set[str])
-    strangers: set[str] = field(default_factory=set[str])
-    read_at: float = float("-inf")
-
-    def learn(self, ids: Collection[str], now: float) -> None:
-        """Have every id in `known` that is ours. Asks AWS only about ids it has no answer for."""
-        if now - self.read_at >= CACHE_SECONDS:
-            self.strangers.clear()
-        if set(ids) - self.known - self.strangers:
-            self._read(now)
-            self.strangers |= set(ids) - self.known
-
-    def _read(self, now: float) -> None:
-        pages = self.ec2.get_paginator("describe_vpc_endpoints").paginate(
-            Filters=[{"Name": "service-name", "Values": sorted(self.services)}]
-        )
-        for page in pages:
-            self.known.update(one.get("VpcEndpointId", "") for one in page["VpcEndpoints"])
-        self.read_at = now
-
-
 own_endpoints = OwnEndpoints(ec2, (settings.service_name, f"{settings.service_name}-fips"))
+whereabouts = Whereabouts(
+    ec2,
+    boto3.client("lambda", config=config),
+    Observer(ec2, settings.service_name),
+    # The policy has no part in whether a caller reaches the endpoint.
+    Wanted(
+        account_id=settings.account_id,
+        stack_id=settings.stack_id,
+        service_name=settings.service_name,
+        opt_out_tag=settings.opt_out_tag,
+        policy="",
+        maximum_zones=whole_number(os.environ, "MAXIMUM_ZONES"),
+        approved_endpoints=APPROVED_ENDPOINTS,
+        approved_accounts=APPROVED_ACCOUNTS,
+    ),
+    settings.function_arn_prefix,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One message, its record, and what the judgement is."""
+
+    message: Message
+    record: Record
+    judgement: Judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +128,13 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     inbox = Inbox.open(event)
     records, news = read(inbox, now)
     records = observe(records, inbox)
-    known = inventory()
-    news += [News(message, judged(record, known)) for message, record in records]
-    metrics.add_metric("RecordsJudged", MetricUnit.Count, len(records))
+    known = inventory([record for _, record in records], now)
+    judged = [
+        Judged(message, record, judge(record, known, exceptions)) for message, record in records
+    ]
+    count(judged, now)
+    asked = repair(judged, inbox, now)
+    news += [News(one.message, told_of(one, asked)) for one in judged]
     tell(news, inbox, now)
     inbox.log_failures(logger)
     return inbox.response()
@@ -165,8 +177,9 @@ def observe(
 ) -> list[tuple[Message, Record]]:
     """Learn which of the endpoints named are ours; else the records that name them must wait."""
     named = {record.vpc_endpoint_id for _, record in records} - APPROVED_ENDPOINTS - {""}
+    refusing = {record.vpc_endpoint_id for _, record in records if refused_by_endpoint(record)}
     try:
-        own_endpoints.learn(named, time.monotonic())
+        own_endpoints.learn(named, time.monotonic(), policies_of=refusing - {""})
     except (ClientError, BotoCoreError) as error:
         waiting = [message for message, record in records if record.vpc_endpoint_id in named]
         inbox.fail(waiting, repr(error))
@@ -174,33 +187,112 @@ def observe(
     return list(records)
 
 
-def judged(record: Record, known: Inventory) -> list[Finding]:
-    """Judge one record, count and log what came of it, and say what ops should be told."""
-    judgement = judge(record, known, exceptions)
-    if judgement.verdict in COUNTED:
-        metrics.add_metric(COUNTED[judgement.verdict], MetricUnit.Count, 1)
-    log = logger.info if judgement.alert or judgement.exemption else logger.debug
-    log(
-        judgement.verdict,
-        extra={
-            "event_id": record.event_id,
-            "event_name": record.event_name,
-            "principal": record.identity.name,
-            "cause": judgement.cause,
-            "exemption": judgement.exemption,
-        },
-    )
-    return findings(record, judgement, WINDOW)
-
-
-def inventory() -> Inventory:
-    return Inventory(
+def inventory(records: Sequence[Record], now: datetime) -> Inventory:
+    """What the judgement needs to know; where callers are is asked of those alone that bypassed."""
+    known = Inventory(
         accounts=frozenset({settings.account_id}),
         own_endpoints=frozenset(own_endpoints.known),
         approved_endpoints=APPROVED_ENDPOINTS,
         approved_accounts=APPROVED_ACCOUNTS,
         guard_roles=GUARD_ROLES,
     )
+    suspects = [one for one in records if judge(one, known).verdict is Verdict.BYPASS]
+    if not suspects:
+        return known
+    places = whereabouts.places(suspects)
+    known = replace(known, places=places, blind=whereabouts.blind)
+    return replace(known, read_before=readers(suspects, known, now))
+
+
+def readers(suspects: Sequence[Record], known: Inventory, now: datetime) -> frozenset[str]:
+    """The events in which a caller in a VPC of ours reads what it has read before."""
+    asked: dict[str, bool] = {}
+    for record in sorted(suspects, key=lambda one: one.event_time):
+        key = reader(record)
+        if key in asked or len(asked) >= READERS_AT_ONCE:
+            continue
+        if reach(record) is Reach.VALUE and not record.failed and Case(record, known).vpc:
+            try:
+                asked[key] = state.read_before(key, record.event_time, now)
+            except (ClientError, BotoCoreError) as error:
+                logger.warning("taken for a first read", extra={"error": repr(error)})
+    return frozenset(one.event_id for one in suspects if asked.get(reader(one)))
+
+
+def count(judged: Sequence[Judged], now: datetime) -> None:
+    """Count and log what came of the records, and the uses of each exception."""
+    metrics.add_metric("RecordsJudged", MetricUnit.Count, len(judged))
+    for one in judged:
+        judgement, record = one.judgement, one.record
+        if judgement.verdict in COUNTED:
+            metrics.add_metric(COUNTED[judgement.verdict], MetricUnit.Count, 1)
+        log = logger.info if judgement.alert or judgement.exemption else logger.debug
+        log(
+            judgement.verdict,
+            extra={
+                "event_id": record.event_id,
+                "event_name": record.event_name,
+                "principal": record.identity.name,
+                "cause": judgement.cause,
+                "exemption": judgement.exemption,
+            },
+        )
+    uses = Counter(one.judgement.exemption for one in judged if one.judgement.exemption)
+    for name, times in uses.items():
+        with single_metric(name="ExceptionUses", unit=MetricUnit.Count, value=times) as metric:
+            metric.add_dimension(name="Exception", value=name)
+        try:
+            state.add_up(f"exception#{name}", times, now)
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("a use is in the metric alone", extra={"error": repr(error)})
+
+
+def repair(judged: Sequence[Judged], inbox: Inbox, now: datetime) -> dict[str, str]:
+    """Put each VPC that callers bypass because it is broken on the VPC queue, now and then.
+
+    Returns what was done, by VPC. It does not depend on whether ops are told again.
+    """
+    by_vpc: dict[str, list[Judged]] = {}
+    for one in judged:
+        if one.judgement.broken and one.judgement.alert:
+            by_vpc.setdefault(one.judgement.vpc_id, []).append(one)
+    done: dict[str, str] = {}
+    for vpc_id, some in by_vpc.items():
+        key = f"repair#{vpc_id}"
+        try:
+            if state.spend(key, 1, REPAIR_SECONDS, now):
+                ask(vpc_id, some[0].record, key, now)
+                metrics.add_metric("RepairsAskedFor", MetricUnit.Count, 1)
+                done[vpc_id] = f"asked for the endpoint of {vpc_id} to be repaired"
+            else:
+                done[vpc_id] = f"the endpoint of {vpc_id} is being repaired already"
+        except (ClientError, BotoCoreError, StateError) as error:
+            inbox.fail([one.message for one in some], repr(error))
+    return done
+
+
+def ask(vpc_id: str, record: Record, key: str, now: datetime) -> None:
+    """Send one VPC to the queue. If SQS refuses, the turn is given back."""
+    detail = {
+        "vpcId": vpc_id,
+        "reason": f"{record.event_name} went round the endpoint",
+        "eventIds": [record.event_id] if record.event_id else [],
+    }
+    try:
+        sqs.send_message(QueueUrl=VPC_QUEUE_URL, MessageBody=envelope(settings, now, detail))
+    except (ClientError, BotoCoreError):
+        state.give_back(key, now)
+        raise
+
+
+def told_of(one: Judged, asked: Mapping[str, str]) -> list[Finding]:
+    """What ops should be told of one record."""
+    done = asked.get(one.judgement.vpc_id) if one.judgement.alert else None
+    policy = own_endpoints.policies.get(one.record.vpc_endpoint_id, "")
+    return [
+        *findings(one.record, one.judgement, WINDOW, done=(done,) if done else (), policy=policy),
+        *expired_exceptions(one.record, one.judgement, exceptions),
+    ]
 
 
 def tell(news: Sequence[News], inbox: Inbox, now: datetime) -> None:

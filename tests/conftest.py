@@ -15,7 +15,11 @@ settings.load_profile("default")
 @pytest.fixture(scope="session")
 def deployment() -> Iterator[Cloud]:
     """The stack deployed into the embedded cloud, allowed to write, told to use Slack."""
-    parameters = {"Mode": "remediate", "SlackWebhookParameter": "/vpce-guard/slack-webhook"}
+    parameters = {
+        "Mode": "remediate",
+        "SlackWebhookParameter": "/vpce-guard/slack-webhook",
+        "RestoreSecretPolicies": "true",
+    }
     with Cloud.start(parameters=parameters) as cloud:
         yield cloud
 

@@ -5,7 +5,9 @@ it, and a VPC although security groups are left in it; AWS answers DependencyVio
 DeleteNetworkInterface InvalidParameterValue). moto takes any CIDR block into a VPC; AWS refuses one
 that overlaps another of the VPC, and private ranges that do not go together. moto's errors may name
 an id that does exist; AWS's name the one that does not. A NAT gateway of moto has an address
-outside its subnet and leaves its interface behind when it is deleted. The state of a subnet's IPv6
+outside its subnet and leaves its interface behind when it is deleted, its Elastic IP is one of the
+loopback network, and nobody can be found by
+the public address of an interface. The state of a subnet's IPv6
 block is garbled, and one without IPv4 has free IPv4 addresses.
 """
 
@@ -19,7 +21,8 @@ from moto.ec2.exceptions import (
     InvalidParameterValue,
     InvalidSecurityGroupNotFoundError,
 )
-from moto.ec2.models.elastic_network_interfaces import NetworkInterfaceBackend
+from moto.ec2.models.elastic_ip_addresses import ElasticAddress
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface, NetworkInterfaceBackend
 from moto.ec2.models.nat_gateways import NatGatewayBackend
 from moto.ec2.models.security_groups import SecurityGroupBackend
 from moto.ec2.models.subnets import Subnet, SubnetBackend
@@ -187,6 +190,32 @@ def describe_security_groups(
     return moto(backend, group_ids, groupnames, filters)
 
 
+@patches.method(ElasticAddress, "__init__")
+def make_address(
+    moto: Any,
+    address: ElasticAddress,
+    backend: Any,
+    domain: str,
+    ip: str | None = None,
+    **more: Any,
+) -> None:
+    # moto's are of the machine's own network, which nobody could come from.
+    number = 2**8 + len(backend.addresses)
+    chosen = str(ipaddress.ip_network("54.192.0.0/12")[number])
+    moto(address, backend, domain, address=ip or chosen, **more)
+
+
+@patches.method(NetworkInterface)
+def get_filter_value(
+    moto: Any, interface: NetworkInterface, filter_name: str, method_name: str | None = None
+) -> Any:
+    if filter_name == "association.public-ip":
+        return interface.public_ip
+    if filter_name == "ipv6-addresses.ipv6-address":
+        return list(interface.ipv6_addresses)
+    return moto(interface, filter_name, method_name)
+
+
 @patches.method(NatGatewayBackend)
 def create_nat_gateway(moto: Any, backend: Any, *args: Any, **kwargs: Any) -> Any:
     gateway = moto(backend, *args, **kwargs)
@@ -195,6 +224,7 @@ def create_nat_gateway(moto: Any, backend: Any, *args: Any, **kwargs: Any) -> An
     eni.private_ip_address = address
     eni.private_ip_addresses = [{"Primary": True, "PrivateIpAddress": address}]
     eni.interface_type = "nat_gateway"
+    eni.description = f"Interface for NAT Gateway {gateway.id}"
     eni._group_set = []
     for listed in gateway.address_set:
         listed["privateIp"] = address

@@ -5,11 +5,14 @@ was after, but not the secret: a BatchGetSecretValue writes one GetSecretValue f
 returns, and with filters does not name them. The secrets, events and addresses are in the evidence.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
+from guard.exceptions import Exemption, name_of_secret
 from guard.finding import Finding, Kind, Severity, merge_equal
 from guard.judge import Judgement, Origin, Verdict, origin, reach
 from guard.links import console_links
@@ -24,19 +27,66 @@ KINDS = {
 }
 POLICY_CHANGES = ("PutResourcePolicy", "DeleteResourcePolicy")
 
+_ONCE = 366 * 86_400  # seconds in which it is told once; who renews it gives it another expiry
 _LISTED = 20  # of secrets, events or addresses in one finding's evidence
+_POLICY_CLIPPED = 6_000  # of a policy's 20,480, so that a finding stays far below SNS's 256 KB
 _CLIPPED = 1_000  # characters of a text somebody else chose
 
 
-def findings(record: Record, judgement: Judgement, window: int) -> list[Finding]:
+def findings(
+    record: Record,
+    judgement: Judgement,
+    window: int,
+    *,
+    done: Sequence[str] = (),
+    policy: str = "",
+) -> list[Finding]:
     """What to tell of one record: how it came, if that is an alert, and a secret's changed policy.
 
-    `window` is the number of seconds in which equal findings are one alert.
+    `window` is the number of seconds in which equal findings are one alert, `done` what the guard
+    did about it, `policy` the one of the endpoint it came through, as far as that is known.
     """
-    told = [_way(record, judgement, window)] if judgement.alert else []
+    told = [replace(_way(record, judgement, window, policy), done=done)] if judgement.alert else []
     if record.event_name in POLICY_CHANGES and not record.failed:
         told.append(_policy_changed(record, window))
     return told
+
+
+def expired_exceptions(
+    record: Record, judgement: Judgement, exceptions: Sequence[Exemption]
+) -> list[Finding]:
+    """What to tell of exceptions that would have covered an alert, had they not expired: once."""
+    return [
+        Finding(
+            kind=Kind.EXCEPTION_EXPIRED,
+            severity=Severity.MEDIUM,
+            account=record.account,
+            region=record.region,
+            resource=f"exception {one.name}",
+            title=f"The exception {one.name} has expired and is still needed",
+            cause=(
+                f"It expired on {one.expires:%Y-%m-%d %H:%M} UTC, and {principal(record)} called "
+                f"{record.event_name} after that. Its reason was: {one.reason}"
+            ),
+            todo=(
+                f"Ask {one.owner} whether the reason still holds.",
+                "If it does, prolong the exception by review; if not, remove it from the file.",
+            ),
+            evidence={"owner": one.owner, "events": [record.event_id] if record.event_id else []},
+            identity=(one.name, one.expires.isoformat()),
+            window=_ONCE,
+            first_seen=record.event_time,
+            last_seen=record.event_time,
+        )
+        for one in exceptions
+        if one.name in judgement.expired
+    ]
+
+
+def reader(record: Record) -> str:
+    """Who reads what: 24 hexadecimal digits, equal for the same caller and the same secrets."""
+    parts = [principal(record), *sorted(name_of_secret(one) for one in secret_ids(record))]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
 def unreadable(
@@ -112,7 +162,7 @@ def _as_one(equal: Sequence[Finding]) -> Finding:
     return replace(merged, severity=worst.severity, evidence=evidence)
 
 
-def _way(record: Record, judgement: Judgement, window: int) -> Finding:
+def _way(record: Record, judgement: Judgement, window: int, policy: str = "") -> Finding:
     kind = KINDS.get(judgement.verdict, Kind.BYPASS)
     by_endpoint = kind in (Kind.FOREIGN_ENDPOINT, Kind.ENDPOINT_DENIED)
     caller = principal(record)
@@ -125,8 +175,8 @@ def _way(record: Record, judgement: Judgement, window: int) -> Finding:
         title=_title(kind, record),
         cause=judgement.cause,
         todo=judgement.todo,
-        evidence=_evidence(record),
-        links=_links(record, kind),
+        evidence=_evidence(record) | _found_out(judgement, kind, policy),
+        links=_links(record, kind, judgement.vpc_id),
         identity=(caller, reach(record), _outcome(record), _place(record)),
         window=window,
         first_seen=record.event_time,
@@ -227,7 +277,24 @@ def _evidence(record: Record) -> dict[str, Any]:
     }
 
 
-def _links(record: Record, kind: Kind) -> dict[str, str]:
+def _found_out(judgement: Judgement, kind: Kind, policy: str) -> dict[str, Any]:
+    """What the record itself does not tell: the caller's VPC, and the policy that refused."""
+    found: dict[str, Any] = {"vpc": judgement.vpc_id} if judgement.vpc_id else {}
+    if kind is Kind.ENDPOINT_DENIED and policy:
+        found["endpoint_policy"] = _compact(policy)[:_POLICY_CLIPPED]
+        found["endpoint_policy_sha256"] = hashlib.sha256(policy.encode()).hexdigest()
+    return found
+
+
+def _compact(policy: str) -> str:
+    """A policy without the blanks that AWS sets it with."""
+    try:
+        return json.dumps(json.loads(policy), separators=(",", ":"))
+    except ValueError:
+        return policy
+
+
+def _links(record: Record, kind: Kind, vpc_id: str = "") -> dict[str, str]:
     """Console pages of what is in the owner's account; a foreign endpoint is not."""
     arn = record.identity.arn
     partition = arn.split(":")[1] if arn.startswith("arn:") else "aws"
@@ -237,6 +304,7 @@ def _links(record: Record, kind: Kind) -> dict[str, str]:
         event=record.event_id,
         secret=secret_id(record),
         endpoint=record.vpc_endpoint_id if kind is Kind.ENDPOINT_DENIED else None,
+        vpc=vpc_id or None,
     )
 
 

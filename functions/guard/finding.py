@@ -61,6 +61,10 @@ class Kind(StrEnum):
     ENDPOINT_DENIED = "endpoint-denied"
     SECRET_POLICY_CHANGED = "secret-policy-changed"
     UNREADABLE_RECORD = "unreadable-record"
+    EXCEPTION_EXPIRED = "exception-expired"
+    # secret_policy
+    SECRET_PERIMETER_LOST = "secret-perimeter-lost"
+    SECRET_PERIMETER_RESTORED = "secret-perimeter-restored"
     # every reaction
     MODE_UNREADABLE = "mode-unreadable"
 

@@ -11,6 +11,7 @@ finding is then followed up early, a budget spent early.
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ CLAIM_SECONDS = 30
 It must end before the messages of a killed process become visible again (six function timeouts):
 while the claim stands, the redelivered message would leave the alert to the dead process.
 """
+
+READER_KEPT = 90 * 86_400
+"""How long it is remembered who reads what, and which exceptions are used."""
 
 _RACES = (
     5  # losing one means that somebody else just opened the window, so the next try counts in it
@@ -41,6 +45,8 @@ _OPEN_WINDOW = (
     "REMOVE claimed, claimed_until"
 )
 _WINDOW_OVER = "expires_at <= :now"
+
+_ALWAYS = "attribute_exists(pk) OR attribute_not_exists(pk)"
 
 _QUEUE_UP = "SET slot_at = slot_at + :gap, expires_at = :ends"
 _BE_FIRST = "SET slot_at = :next, expires_at = :ends"
@@ -118,15 +124,17 @@ class State:
         """Whether the caller is the one to tell ops of `counted`.
 
         False where another process claimed as much in the last `CLAIM_SECONDS`, or told it: two
-        batches counting one finding at the same time would otherwise both announce it.
+        batches counting one finding at the same time would otherwise both announce it. The claim
+        bears a number of its caller's own, because boto3 repeats a write whose answer was lost.
         """
         until = _epoch(now) + CLAIM_SECONDS
         return self._write_if(
             fingerprint,
-            "SET claimed = :total, claimed_until = :until",
+            "SET claimed = :total, claimed_until = :until, claimant = :me",
             "expires_at = :ends AND told < :milestone AND (attribute_not_exists(claimed)"
-            " OR claimed < :milestone OR claimed_until <= :now)",
+            " OR claimed < :milestone OR claimed_until <= :now OR claimant = :me)",
             {
+                ":me": secrets.randbits(48),
                 ":total": counted.total,
                 ":until": until,
                 ":ends": counted.window_ends,
@@ -173,6 +181,30 @@ class State:
             "expires_at > :now AND tally > :none",
             {":back": -1, ":now": _epoch(now), ":none": 0},
         )
+
+    def read_before(self, reader: str, when: datetime, now: datetime) -> bool:
+        """Whether `reader` (who and what) did so before `when`; this time is remembered as well.
+
+        Kept for `READER_KEPT` seconds after the last time. A record that comes again finds its own
+        time, so the answer stays the same.
+        """
+        item, _ = self._update(
+            f"reader#{reader}",
+            "SET first_seen = if_not_exists(first_seen, :when), expires_at = :ends",
+            _ALWAYS,
+            {":when": _epoch(when), ":ends": _epoch(now) + READER_KEPT},
+        )
+        return item["first_seen"] < _epoch(when)
+
+    def add_up(self, key: str, n: int, now: datetime) -> int:
+        """Add `n` to a total that is kept for `READER_KEPT` seconds after its last use: the sum."""
+        item, _ = self._update(
+            key,
+            "SET expires_at = :ends ADD tally :n",
+            _ALWAYS,
+            {":n": n, ":ends": _epoch(now) + READER_KEPT},
+        )
+        return item["tally"]
 
     def next_slot(self, key: str, gap_ms: int, now: datetime) -> int:
         """The caller's own turn in a line in which turns are `gap_ms` apart: epoch milliseconds.

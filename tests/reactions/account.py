@@ -125,6 +125,17 @@ class Account:
     def secret(self, name: str) -> str:
         return self.client("secretsmanager").create_secret(Name=name, SecretString="hunter2")["ARN"]
 
+    def bound_secret(self, name: str) -> str:
+        """A secret that is bound to the perimeter by its tag; returns its ARN."""
+        return self.client("secretsmanager").create_secret(
+            Name=name, SecretString="hunter2", Tags=[{"Key": "vpce-guard:perimeter", "Value": ""}]
+        )["ARN"]
+
+    def secret_policy(self, secret: str) -> dict[str, Any] | None:
+        """The secret's resource policy; None where it has none."""
+        said = self.client("secretsmanager").get_resource_policy(SecretId=secret)
+        return json.loads(said["ResourcePolicy"]) if said.get("ResourcePolicy") else None
+
 
 def kinds(cloud: Cloud) -> list[str]:
     """The kinds of the findings published so far, in order."""

@@ -15,6 +15,8 @@ def play(cloud: Cloud) -> None:
     hub(cloud)
     rotations(cloud)
     requests(cloud)
+    callers(cloud)
+    secret_policies(cloud)
 
 
 def vpcs_and_policies(cloud: Cloud) -> None:
@@ -80,4 +82,31 @@ def requests(cloud: Cloud) -> None:
     for number, way in enumerate(ways):
         caller = cloud.session(f"reader-{number}", way)
         caller.client("secretsmanager").get_secret_value(SecretId="prod/orders-db")
+    cloud.settle()
+
+
+def callers(cloud: Cloud) -> None:
+    """A function and an instance of ours go round the endpoint, the latter in a VPC without one."""
+    account = Account(cloud)
+    account.function("report")
+    vpc_id, subnets = account.vpc_with_subnets()
+    made = account.ec2.run_instances(
+        ImageId="ami-12c6146b", MinCount=1, MaxCount=1, SubnetId=subnets[0]
+    )
+    cloud.lose_events()
+    for session in ("report", made["Instances"][0]["InstanceId"]):
+        agent = "Boto3/1.43 exec-env/AWS_Lambda_python3.13"
+        way = Caller(kind="role", source_ip="203.0.113.9", session=session, user_agent=agent)
+        client = cloud.session(f"role-{session}", way).client("secretsmanager")
+        client.get_secret_value(SecretId="prod/orders-db")
+    cloud.settle()
+    assert account.endpoints(vpc_id)
+
+
+def secret_policies(cloud: Cloud) -> None:
+    """A bound secret without its policy; then all of them are looked at."""
+    account = Account(cloud)
+    account.bound_secret("prod/ledger")
+    cloud.settle()
+    cloud.inject(cloud.stack_event("UPDATE_COMPLETE"))
     cloud.settle()

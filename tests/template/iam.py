@@ -64,6 +64,8 @@ class Grant:
         match operator:
             case "StringEquals":
                 return value in wanted
+            case "Bool":
+                return value is not None and value.lower() in [one.lower() for one in wanted]
             case "StringLike":
                 return value is not None and any(fnmatchcase(value, one) for one in wanted)
             case _:
@@ -90,7 +92,14 @@ def needs(call: Call, cloud: Cloud) -> list[Need]:
     action = IAM_ACTIONS.get(call.iam_action, call.iam_action)
     if call.service == "ec2":
         return list(_ec2_needs(action, call.params, cloud))
-    return [Need(action, _resource(call, cloud))]
+    return [Need(action, _resource(call, cloud), _keys(call))]
+
+
+def _keys(call: Call) -> dict[str, str]:
+    """The condition keys of other services that a grant asks for."""
+    if call.iam_action == "secretsmanager:PutResourcePolicy":
+        return {"secretsmanager:BlockPublicPolicy": str(call.params.get("BlockPublicPolicy"))}
+    return {}
 
 
 def _resource(call: Call, cloud: Cloud) -> str:
@@ -108,7 +117,10 @@ def _resource(call: Call, cloud: Cloud) -> str:
             zone = call.params.get("HostedZoneId", "")
             return f"arn:aws:route53:::hostedzone/{zone.removeprefix('/hostedzone/')}"
         case "lambda":
-            return call.params["FunctionName"]
+            function = call.params["FunctionName"]
+            return function if function.startswith("arn:") else f"{own}:function:{function}"
+        case "secretsmanager" if "SecretId" not in call.params:
+            return "*"
         case "secretsmanager":
             secret = call.params["SecretId"]
             return secret if secret.startswith("arn:") else f"{own}:secret:{secret}-AbCdEf"

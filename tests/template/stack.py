@@ -19,7 +19,11 @@ from emulator.deploy import transformed
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "template.yaml"
 EVENTS = ROOT / "events"
-EVERYTHING = {"SlackWebhookParameter": "/vpce-guard/slack-webhook", "AlertEmail": "ops@example.com"}
+EVERYTHING = {
+    "SlackWebhookParameter": "/vpce-guard/slack-webhook",
+    "AlertEmail": "ops@example.com",
+    "RestoreSecretPolicies": "true",
+}
 NOTHING = object()
 
 

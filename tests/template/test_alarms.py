@@ -33,6 +33,12 @@ METRICS = {
         "FindingsSuppressed",
     ],
     "sweep": ["VpcsSwept", "EndpointsSwept"],
+    "secret_policy": [
+        "SecretsLookedAt",
+        "SecretPoliciesWhole",
+        "SecretPoliciesRestored",
+        "SecretPoliciesNotRestorable",
+    ],
     "notify_slack": ["MessagesPosted", "MessagesRetried"],
 }
 

@@ -144,7 +144,12 @@ def test_slack_gets_findings_and_alarms_as_they_are_once_it_may(name: str, topic
     }
 
 
-def test_a_sweep_that_fails_is_kept():
-    (config,) = STACK.of_type("AWS::Lambda::EventInvokeConfig").values()
-    assert config["FunctionName"] == "SweepFunction"
-    assert config["DestinationConfig"] == {"OnFailure": {"Destination": "arn:RuleDeadLetterQueue"}}
+def test_what_a_function_that_rules_call_cannot_do_is_kept():
+    configs = {
+        config["FunctionName"]: config["DestinationConfig"]
+        for config in STACK.of_type("AWS::Lambda::EventInvokeConfig").values()
+    }
+    called = {one["FunctionName"] for one in STACK.of_type("AWS::Lambda::Permission").values()}
+    assert set(configs) == called
+    for destination in configs.values():
+        assert destination == {"OnFailure": {"Destination": "arn:RuleDeadLetterQueue"}}

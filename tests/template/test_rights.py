@@ -16,11 +16,14 @@ from tests.template.test_functions import FILES
 PLATFORM = {
     "Log": "Lambda writes the log",
     "Trace": "Lambda sends the traces",
+    "KeepWhatFailed": "Lambda sends what failed for good to the destination",
     "Receive": "the event source mapping polls the queue",
     "DecryptWebhook": "SSM asks KMS on behalf of the reader",
     "SwitchPrivateDnsOn": "EC2 asks Route 53 on behalf of whoever creates an endpoint",
 }
 WITHOUT_RESOURCES = {
+    "ec2:DescribeInstances",
+    "ec2:DescribeNetworkInterfaces",
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
     "ec2:DescribeVpcEndpointServices",
@@ -95,9 +98,10 @@ def test_what_aws_asks_for_on_behalf_of_a_function_is_granted_where_it_is_needed
 ):
     """The embedded cloud never asks for these, so no recorded call can prove them."""
     actions = {grant.action for grant in grants(stack.properties(role_of(function)))}
+    called_by_rules = ("SweepFunction", "SecretPolicyFunction")
     polls = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
     assert {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments"} <= actions
-    assert polls <= actions or function == "SweepFunction"
+    assert polls <= actions or function in called_by_rules
     # A SecureString may be under the owner's key; the key aws/sns asks publishers for nothing.
     assert ("kms:Decrypt" in actions) == (function == "NotifySlackFunction")
     private_dns = "route53:AssociateVPCWithHostedZone"

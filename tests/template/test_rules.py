@@ -25,12 +25,13 @@ QUEUES_OF = {
     "TearDownRule": {"VpcQueue"},
     "EndpointChangeRule": {"VpcQueue", "PolicyQueue"},
     "RotationRule": {"VpcQueue"},
-    "SecretPolicyRule": {"DetectionQueue"},
+    "SecretPolicyRule": {"DetectionQueue", "SecretPolicyFunction"},
+    "SecretBoundRule": {"SecretPolicyFunction"},
     "BypassRule": {"DetectionQueue"},
     "ForeignEndpointRule": {"DetectionQueue"},
     "EndpointDeniedRule": {"DetectionQueue"},
-    "DeployRule": {"SweepFunction"},
-    "ScheduleRule": {"SweepFunction"},
+    "DeployRule": {"SweepFunction", "SecretPolicyFunction"},
+    "ScheduleRule": {"SweepFunction", "SecretPolicyFunction"},
 }
 
 # An API call's name, or its error, already says which service and which kind of event it is; these
@@ -142,6 +143,7 @@ def test_only_the_rules_that_look_for_reads_see_reads():
     assert {name for name, rule in RULES.items() if rule.get("State") == ALL_EVENTS} == {
         "BypassRule",
         "ForeignEndpointRule",
+        "SecretBoundRule",
     }
     assert not any(rule.get("State") == "DISABLED" for rule in RULES.values())
 

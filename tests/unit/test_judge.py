@@ -14,6 +14,7 @@ from guard.judge import (
     Case,
     Inventory,
     Origin,
+    Place,
     Reach,
     Verdict,
     judge,
@@ -44,7 +45,7 @@ INVENTORY = Inventory(
     own_endpoints=frozenset({OWN_ENDPOINT}),
     approved_endpoints=frozenset({APPROVED_ENDPOINT}),
     approved_accounts=frozenset({APPROVED_ACCOUNT}),
-    nat_addresses={"203.0.113.99": "vpc-0a"},
+    places={"203.0.113.99": Place(via="NAT gateway nat-0a", vpc_id="vpc-0a", broken=True)},
     guard_roles=frozenset({f"arn:aws:iam::{ACCOUNT}:role/vpce-guard-EnsureEndpointRole"}),
 )
 EXCEPTIONS = parse_exceptions(

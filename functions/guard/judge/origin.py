@@ -1,0 +1,66 @@
+"""What `sourceIPAddress` and its like say. Real records hold more than addresses there. Pure."""
+
+import ipaddress
+import re
+from enum import StrEnum
+
+from guard.record import Record
+
+
+class Origin(StrEnum):
+    """What `sourceIPAddress` says. Real records hold more than addresses there."""
+
+    PUBLIC = "public"
+    PRIVATE = "private"
+    AWS = "aws"  # the name of a service, or "AWS Internal"
+    UNCLEAR = "unclear"  # masked, or no address at all
+    ABSENT = "absent"
+
+
+_SIGN_IN = ("signin.amazonaws.com", "signin.aws.amazon.com", "console.amazonaws.com")
+_PRIVATE = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "169.254.0.0/16",
+        "127.0.0.0/8",
+        "fc00::/7",
+        "fe80::/10",
+        "::1/128",
+    )
+)
+
+
+def origin(record: Record) -> Origin:
+    """What kind of thing `sourceIPAddress` holds.
+
+    Private means not routable in the internet; Python's own `is_private` also has the networks
+    reserved for documentation, which are masks and examples here.
+    """
+    source = record.source_ip.strip()
+    if not source:
+        return Origin.ABSENT
+    if names_service(source) and not names_sign_in(source):
+        return Origin.AWS
+    try:
+        address = ipaddress.ip_address(source)
+    except ValueError:
+        return Origin.UNCLEAR
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return Origin.PRIVATE if any(address in network for network in _PRIVATE) else Origin.PUBLIC
+
+
+def names_service(text: str) -> bool:
+    """Whether a text names an AWS service, or AWS's own network; "AWS Internal;" is real."""
+    text = text.strip().rstrip(";").lower()
+    if text == "aws internal" or text.startswith("aws internal/"):
+        return True
+    return bool(re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.amazonaws\.com(\.cn)?", text))
+
+
+def names_sign_in(text: str) -> bool:
+    return text.strip().rstrip(";").lower() in _SIGN_IN

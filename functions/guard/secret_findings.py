@@ -1,0 +1,162 @@
+"""The findings of secret_policy, in the words ops read. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from guard.aws_errors import code_of, message_of
+from guard.finding import Finding, Kind, Severity
+from guard.record import Record
+from guard.secret_policy import Secret, warnings
+from guard.settings import Settings
+
+DAY = 86_400
+RESTORE_SWITCH = "RestoreSecretPolicies"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the findings of one secret share. `record` is the event that led to it; none in a sweep.
+
+    `correction` is the corrected policy; empty where there is none, and `hindrance` says why.
+    """
+
+    settings: Settings
+    now: datetime
+    secret: Secret
+    gaps: Sequence[str]
+    correction: str = ""
+    hindrance: str = ""
+    record: Record | None = None
+
+    def who(self) -> str:
+        """Who did what, from where, in words."""
+        if self.record is None:
+            return "unknown: found by a sweep, not by an event"
+        one = self.record
+        return f"{one.identity.name} from {one.source_ip} with {one.event_name}"
+
+    def finding(
+        self,
+        kind: Kind,
+        severity: Severity,
+        *,
+        title: str,
+        cause: str,
+        done: Sequence[str] = (),
+        todo: Sequence[str] = (),
+        window: int = 0,
+    ) -> Finding:
+        event_id = self.record.event_id if self.record else ""
+        evidence: dict[str, Any] = {
+            "secret": self.secret.arn,
+            "changed_by": self.who(),
+            "event_ids": [event_id] if event_id else [],
+            "gaps": list(self.gaps),
+            "policy_before": self.secret.policy,
+            "policy_corrected": self.correction,
+            "aws_warns": list(warnings(self.secret)) if self.gaps else [],
+        }
+        return Finding(
+            kind=kind,
+            severity=severity,
+            account=self.settings.account_id,
+            region=self.settings.region,
+            resource=self.secret.arn,
+            title=title,
+            cause=cause,
+            done=tuple(done),
+            todo=tuple(todo),
+            evidence={key: value for key, value in evidence.items() if value},
+            identity=(cause,) if window else (event_id or self.now.isoformat(),),
+            window=window,
+            first_seen=self.now,
+            last_seen=self.now,
+        )
+
+
+def lost(about: About, hindrance: str = "") -> Finding:
+    """The policy does not keep the perimeter, and nothing was written."""
+    hindrance = hindrance or about.hindrance
+    if about.correction:
+        put = (
+            "read what AWS warns of (evidence: aws_warns), then put what this prints:",
+            f"guardctl suggest-secret-policy {about.secret.arn}",
+            f"set the template's parameter {RESTORE_SWITCH} to true to have it put back by itself",
+        )
+    else:
+        put = (f"there is no corrected policy: {hindrance}",)
+    return about.finding(
+        Kind.SECRET_PERIMETER_LOST,
+        Severity.HIGH,
+        title=f"The policy of {about.secret.name} does not keep it inside the perimeter",
+        cause=f"{_sentence(about.gaps)} Changed by {about.who()}.",
+        todo=(*([hindrance] if hindrance and about.correction else []), *put),
+        window=DAY,
+    )
+
+
+def restored(about: About) -> Finding:
+    """The perimeter was put back; every other statement was kept."""
+    return about.finding(
+        Kind.SECRET_PERIMETER_RESTORED,
+        Severity.HIGH,
+        title=f"The policy of {about.secret.name} keeps it inside the perimeter again",
+        cause=f"{_sentence(about.gaps)} Changed by {about.who()}.",
+        done=("put the corrected policy, with every other statement kept, and read it back",),
+        todo=(
+            "look for readers that are refused now (evidence: aws_warns)",
+            "put the statement into whatever wrote the policy, or it is written again",
+        ),
+    )
+
+
+def refused(about: About, error: ClientError) -> Finding:
+    """AWS refused the corrected policy for good."""
+    return lost(about, f"AWS refused to write it: {code_of(error)}: {message_of(error)}")
+
+
+def budget_spent(about: About, budget: int) -> Finding:
+    """Put back too often within an hour: somebody writes against the guard."""
+    return about.finding(
+        Kind.CHANGE_BUDGET_SPENT,
+        Severity.HIGH,
+        title=f"The policy of {about.secret.name} was put back {budget} times in an hour",
+        cause=f"It keeps being changed by {about.who()}. It is left alone until the hour is over.",
+        todo=("settle with its owner which policy is right; the next sweep tries again",),
+        window=3_600,
+    )
+
+
+def unseen(about: About, error: ClientError) -> Finding:
+    """The guard may not look: a policy that denies everything from outside denies it, too."""
+    return about.finding(
+        Kind.SECRET_PERIMETER_LOST,
+        Severity.LOW,
+        title=f"The policy of {about.secret.name} cannot be looked at",
+        cause=f"AWS refused {error.operation_name}: {code_of(error)}: {message_of(error)}",
+        todo=(
+            "if the secret's own policy denies it, except the guard's role from all but reading",
+            "if not, look for an SCP or permissions boundary on the guard",
+        ),
+        window=DAY,
+    )
+
+
+def released(about: About) -> Finding:
+    """Somebody took the tag away by which the secret was bound, or opted it out."""
+    return about.finding(
+        Kind.SECRET_PERIMETER_LOST,
+        Severity.MEDIUM,
+        title=f"{about.secret.name} is no longer bound to the perimeter",
+        cause=f"Its tags were changed by {about.who()}.",
+        todo=("put the tags back, unless its owner meant it: nobody watches its policy now",),
+    )
+
+
+def _sentence(gaps: Sequence[str]) -> str:
+    text = "; ".join(gaps)
+    return f"{text[:1].upper()}{text[1:]}."

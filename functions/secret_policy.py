@@ -1,0 +1,277 @@
+"""Watch secrets' resource policies: what is bound to the perimeter can be read from inside alone.
+
+Undoes: a resource policy that no longer denies reading the secret's value from outside, where the
+parameter RestoreSecretPolicies says so. Otherwise it tells, with the corrected policy.
+
+Triggered by rules, without a queue: PutResourcePolicy and DeleteResourcePolicy, what makes or
+unmakes a bound secret, the schedule and the stack's own deployment, which look at all of them. It
+reads the secret anew each time, so its own write coming back as an event changes nothing.
+
+IAM: secretsmanager:ListSecrets, secretsmanager:DescribeSecret, secretsmanager:GetResourcePolicy,
+secretsmanager:PutResourcePolicy (if RestoreSecretPolicies), ec2:DescribeVpcEndpoints,
+ec2:DescribeVpcs, ssm:GetParameter, dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish,
+sqs:SendMessage (for Lambda, which keeps what failed).
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.parameters import SSMProvider
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from guard import secret_findings as findings_of
+from guard.aws_errors import REFUSALS, code_of, throttled
+from guard.denials import is_denial
+from guard.finding import Finding
+from guard.memory import Memory, late
+from guard.mode import Mode, read_mode, unreadable
+from guard.observe import Observer
+from guard.record import FROM_CLOUDTRAIL, Record, from_envelope, secret_id
+from guard.report import report
+from guard.secret_findings import About
+from guard.secret_policy import Bound, NotCorrectable, Perimeter, Secret, corrected, gaps
+from guard.settings import Settings, items, required, switch, whole_number
+from guard.state import State, StateError
+
+BUDGET_WINDOW_SECONDS = 3600
+
+settings = Settings.from_env(os.environ)
+RESTORES = switch(os.environ, "RESTORE_SECRET_POLICIES")
+CHANGE_BUDGET = whole_number(os.environ, "CHANGE_BUDGET")
+APPROVED_VPCS = items(os.environ, "APPROVED_VPCS")
+APPROVED_ENDPOINTS = items(os.environ, "APPROVED_ENDPOINTS")
+bound = Bound(
+    tag=required(os.environ, "PERIMETER_TAG"),
+    everything=required(os.environ, "PERIMETER_BOUND") == "all",
+    opt_out_tag=settings.opt_out_tag,
+)
+
+OUT = Perimeter(settings.account_id, settings.partition)
+
+config = Config(retries={"mode": "standard"}, connect_timeout=3, read_timeout=10)
+secretsmanager = boto3.client("secretsmanager", config=config)
+sns = boto3.client("sns", config=config)
+parameters = SSMProvider(boto3_client=boto3.client("ssm", config=config))
+dynamodb = boto3.client("dynamodb", config=config)
+state = State(dynamodb, settings.table_name)
+memory = Memory(dynamodb, settings.table_name)
+observer = Observer(boto3.client("ec2", config=config), settings.service_name)
+logger = Logger()
+metrics = Metrics()
+
+
+class NotWritten(RuntimeError):
+    """The policy read back does not keep the perimeter: Lambda tries again."""
+
+
+class NotLookedAt(RuntimeError):
+    """Some secrets could not be looked at: Lambda tries again, and then keeps the event."""
+
+
+@dataclass(slots=True)
+class Round:
+    """One event's work: what it is about, and what came of it."""
+
+    event_id: str
+    now: datetime
+    record: Record | None
+    inside: Perimeter
+    findings: list[Finding] = field(default_factory=list[Finding])
+    told: list[str] = field(default_factory=list[str])
+    failures: dict[str, str] = field(default_factory=dict[str, str])
+
+    def about(self, secret: Secret, open_ways: Sequence[str] = ()) -> About:
+        return About(settings, self.now, secret, open_ways, record=self.record)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
+    """Look at the secret of a record, or at all that are bound; returns how many, and findings.
+
+    Raises UnreadableRecord or NotLookedAt, upon which Lambda's own retries and then the dead-letter
+    queue take over. A second look at the others changes nothing.
+    """
+    of_cloudtrail = str(event.get("detail-type", "")).endswith(FROM_CLOUDTRAIL)
+    record = from_envelope(event) if of_cloudtrail else None
+    named = own_secret(record) if record else list(bound_secrets())
+    round_ = Round(str(event.get("id", "")), datetime.now(UTC), record, inside() if named else OUT)
+    for one in named:
+        try:
+            look(one, round_)
+        except (ClientError, BotoCoreError, StateError, NotWritten) as error:
+            round_.failures[one] = repr(error)
+            logger.exception("a secret was not looked at", extra={"secret": one})
+    tell(round_)
+    metrics.add_metric("SecretsLookedAt", MetricUnit.Count, len(named))
+    if round_.failures:
+        raise NotLookedAt(f"{len(round_.failures)} of {len(named)} secrets: {round_.failures}")
+    return {"secrets": len(named), "findings": len(round_.findings)}
+
+
+def own_secret(record: Record) -> list[str]:
+    """The secret that the record names, if it is one of this account and Region.
+
+    None for a call that failed: it changed nothing. If it is the guard's own that AWS refused, to
+    look again would only have it refused again, without end.
+    """
+    if record.failed:
+        logger.info("a call that failed", extra={"call": record.event_name})
+        return []
+    named = secret_id(record) or ""
+    elsewhere = named.startswith("arn:") and (
+        named.split(":")[3:5] != [settings.region, settings.account_id]
+    )
+    if not named or elsewhere:
+        logger.info("names no secret of ours", extra={"secret": named, "call": record.event_name})
+        return []
+    return [named]
+
+
+def bound_secrets() -> Iterator[str]:
+    """The ARNs of all secrets that are bound."""
+    only = [] if bound.everything else [{"Key": "tag-key", "Values": [bound.tag]}]
+    pages: Any = secretsmanager.get_paginator("list_secrets").paginate(Filters=only)  # type: ignore[arg-type]
+    for page in pages:
+        for secret in page["SecretList"]:
+            if bound.holds(tags_of(secret)):
+                yield secret["ARN"]
+
+
+def inside() -> Perimeter:
+    """What counts as inside: own VPCs and endpoints, and the approved ones of others."""
+    vpc_ids = frozenset(observer.vpc_ids()) | APPROVED_VPCS
+    endpoints = observer.attached_policies()
+    return Perimeter(
+        account=settings.account_id,
+        partition=settings.partition,
+        vpc_ids=vpc_ids,
+        endpoint_ids=frozenset(endpoints) | APPROVED_ENDPOINTS,
+        served_vpc_ids=frozenset(one.vpc_id for one in endpoints.values()) | APPROVED_VPCS,
+        extra_endpoint_ids=APPROVED_ENDPOINTS,
+    )
+
+
+def look(named: str, round_: Round) -> None:
+    """Compare one secret's policy with what keeps the perimeter, and act or tell."""
+    try:
+        secret = read(named)
+    except ClientError as error:
+        if code_of(error) == "ResourceNotFoundException":
+            return
+        if not is_denial(code_of(error)):
+            raise
+        round_.findings.append(findings_of.unseen(round_.about(Secret(named, named, {})), error))
+        return
+    if not bound.holds(secret.tags):
+        round_.findings += unbound(secret, round_)
+        return
+    open_ways = gaps(secret.policy, secret.arn, round_.inside)
+    logger.info("looked at", extra={"secret": secret.arn, "gaps": open_ways})
+    intent = f"secret#{secret.arn}#{round_.event_id}"
+    if open_ways:
+        round_.findings += mend(correction(secret, open_ways, round_), intent, round_)
+        return
+    metrics.add_metric("SecretPoliciesWhole", MetricUnit.Count, 1)
+    for one in memory.begun([intent]):  # by a try that was cut short before it could tell
+        round_.findings.append(late(one.finding, one.finding.done, round_.now))
+        round_.told.append(intent)
+
+
+def read(named: str) -> Secret:
+    """The secret and its policy as they are now. Raises ClientError."""
+    said: Any = secretsmanager.describe_secret(SecretId=named)
+    policy = secretsmanager.get_resource_policy(SecretId=said["ARN"]).get("ResourcePolicy")
+    replicas = (one.get("Region", "") for one in said.get("ReplicationStatus", []))
+    return Secret(
+        arn=said["ARN"],
+        name=said["Name"],
+        tags=tags_of(said),
+        policy=policy,
+        rotation_function=said.get("RotationLambdaARN", ""),
+        owning_service=said.get("OwningService", ""),
+        primary_region=said.get("PrimaryRegion", ""),
+        replica_regions=tuple(replicas),
+    )
+
+
+def tags_of(said: Mapping[str, Any]) -> dict[str, str]:
+    return {tag["Key"]: tag.get("Value", "") for tag in said.get("Tags", [])}
+
+
+def unbound(secret: Secret, round_: Round) -> list[Finding]:
+    """Nothing, unless the record says that just now it was bound."""
+    if round_.record is None or not bound.loosened_by(round_.record.request):
+        return []
+    return [findings_of.released(round_.about(secret))]
+
+
+def correction(secret: Secret, open_ways: Sequence[str], round_: Round) -> About:
+    """The secret with its corrected policy, or with why there is none."""
+    about = round_.about(secret, open_ways)
+    if secret.is_replica:
+        return replace(about, hindrance=f"its policy comes from {secret.primary_region}")
+    try:
+        return replace(about, correction=corrected(secret.policy, secret.arn, round_.inside))
+    except NotCorrectable as error:
+        return replace(about, hindrance=str(error))
+
+
+def mend(about: About, intent: str, round_: Round) -> list[Finding]:
+    """Put the corrected policy if the parameters and the mode allow it; what to tell."""
+    if not (RESTORES and about.correction):
+        return [findings_of.lost(about)]
+    mode = read_mode(parameters, settings.mode_parameter)
+    problems = [unreadable(settings, round_.now, mode)] if mode.problem else []
+    if mode.mode is Mode.OBSERVE:
+        return [*problems, findings_of.lost(about)]
+    key = f"secret-policy#{about.secret.arn}"
+    if not state.spend(key, CHANGE_BUDGET, BUDGET_WINDOW_SECONDS, round_.now).allowed:
+        return [*problems, findings_of.budget_spent(about, CHANGE_BUDGET)]
+    finding = findings_of.restored(about)
+    memory.declare(intent, finding, round_.now)
+    metric = "SecretPoliciesRestored"
+    try:
+        write(about, round_.inside)
+    except ClientError as error:
+        if throttled(error):
+            state.give_back(key, round_.now)
+        if code_of(error) not in REFUSALS:
+            raise
+        metric, finding = "SecretPoliciesNotRestorable", findings_of.refused(about, error)
+    metrics.add_metric(metric, MetricUnit.Count, 1)
+    round_.told.append(intent)
+    return [*problems, finding]
+
+
+def write(about: About, perimeter: Perimeter) -> None:
+    """Put the corrected policy, unless it lets the public in, and read it back.
+
+    Raises NotWritten if AWS shows another one, ClientError or BotoCoreError as the service does.
+    """
+    arn = about.secret.arn
+    secretsmanager.put_resource_policy(
+        SecretId=arn, ResourcePolicy=about.correction, BlockPublicPolicy=True
+    )
+    if left := gaps(read(arn).policy, arn, perimeter):
+        raise NotWritten(f"{arn} does not show the policy that was put: {left[0]}")
+
+
+def tell(round_: Round) -> None:
+    """Report what was found, and note that it was told."""
+    report(
+        round_.findings,
+        sns=sns,
+        state=state,
+        topic_arn=settings.topic_arn,
+        now=round_.now,
+        way=settings.way,
+    )
+    memory.settle_all(round_.told, round_.now, logger)

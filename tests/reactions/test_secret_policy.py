@@ -1,0 +1,258 @@
+"""Events in, secrets' resource policies and alerts out: what is bound stays inside."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from emulator import Cloud
+from tests.reactions.account import SERVICE, Account, kinds
+
+WATCH = "SecretPolicyFunction"
+SID = "VpceGuardPerimeter"
+READER = {
+    "Effect": "Allow",
+    "Principal": {"AWS": "111122223333"},
+    "Action": "secretsmanager:GetSecretValue",
+    "Resource": "*",
+}
+LOST, RESTORED = "secret-perimeter-lost", "secret-perimeter-restored"
+
+
+@pytest.fixture
+def account(cloud):
+    return Account(cloud)
+
+
+@pytest.fixture
+def vpc_id(cloud, account):
+    """A VPC with its endpoint, of which no event tells."""
+    made, subnets = account.vpc_with_subnets()
+    account.ec2.create_vpc_endpoint(
+        VpcId=made,
+        ServiceName=SERVICE,
+        VpcEndpointType="Interface",
+        SubnetIds=subnets,
+        PrivateDnsEnabled=False,
+    )
+    cloud.lose_events()
+    return made
+
+
+@pytest.fixture
+def secret(cloud, account, vpc_id):
+    """A bound secret whose policy is whole, by its owner's own words."""
+    made = account.bound_secret("prod/ledger")
+    put(account, made, READER, by_owner(vpc_id))
+    cloud.lose_events()
+    return made
+
+
+def by_owner(vpc_id: str) -> dict[str, Any]:
+    where = {"StringNotEquals": {"aws:sourceVpc": [vpc_id]}}
+    return {**READER, "Effect": "Deny", "Principal": "*", "Condition": where}
+
+
+def statement_of(account: Account, secret: str) -> dict[str, Any]:
+    """The guard's statement in the secret's policy; empty where there is none."""
+    policy = account.secret_policy(secret) or {"Statement": []}
+    return next((one for one in policy["Statement"] if one.get("Sid") == SID), {})
+
+
+def put(account: Account, secret: str, *statements: dict[str, Any]) -> None:
+    account.client("secretsmanager").put_resource_policy(
+        SecretId=secret,
+        ResourcePolicy=json.dumps({"Version": "2012-10-17", "Statement": list(statements)}),
+    )
+
+
+def puts(cloud: Cloud) -> list[dict[str, Any]]:
+    """The guard's own PutResourcePolicy calls."""
+    return [
+        dict(call.params)
+        for call in cloud.calls
+        if call.function == WATCH and call.action == "PutResourcePolicy"
+    ]
+
+
+def about(cloud: Cloud, kind: str) -> list[dict[str, Any]]:
+    return [one for one in cloud.findings if one["kind"] == kind]
+
+
+def test_a_secret_that_is_made_bound_gets_its_perimeter(cloud, account, vpc_id):
+    secret = account.bound_secret("prod/ledger")
+    cloud.settle()
+    condition = statement_of(account, secret)["Condition"]
+    assert condition["StringNotEqualsIfExists"] == {"aws:SourceVpc": [vpc_id]}
+    assert puts(cloud)[0]["BlockPublicPolicy"] is True
+    (finding,) = about(cloud, RESTORED)
+    assert finding["resource"] == secret
+    assert finding["evidence"]["gaps"] == ["the secret has no resource policy"]
+
+
+def test_a_policy_that_lost_the_perimeter_gets_it_back_and_keeps_the_rest(cloud, account, secret):
+    mallory = Account(cloud, "mallory")
+    put(mallory, secret, READER)
+    cloud.settle()
+    policy = account.secret_policy(secret)
+    assert policy["Statement"][0] == READER
+    assert statement_of(account, secret)
+    finding = about(cloud, RESTORED)[-1]
+    assert "user/mallory" in finding["evidence"]["changed_by"]
+    assert json.loads(finding["evidence"]["policy_before"])["Statement"] == [READER]
+    assert json.loads(finding["evidence"]["policy_corrected"]) == policy
+    assert any("with a role of yours" in one for one in finding["evidence"]["aws_warns"])
+
+
+def test_a_deleted_policy_is_put_back(cloud, account, secret):
+    account.client("secretsmanager").delete_resource_policy(SecretId=secret)
+    cloud.settle()
+    assert statement_of(account, secret)
+
+
+def test_our_own_write_coming_back_changes_nothing(cloud, account, secret):
+    put(account, secret, READER)
+    cloud.settle()
+    assert len(puts(cloud)) == 1
+    assert kinds(cloud).count(RESTORED) == 1
+
+
+def test_whatever_keeps_the_perimeter_is_left_as_it_is(cloud, account, vpc_id, secret):
+    put(account, secret, by_owner(vpc_id), READER)
+    cloud.settle()
+    assert account.secret_policy(secret)["Statement"] == [by_owner(vpc_id), READER]
+    assert puts(cloud) == []
+
+
+def test_a_secret_that_is_not_bound_is_left_alone(cloud, account, vpc_id):
+    free = account.secret("prod/free")
+    put(account, free, READER)
+    cloud.settle()
+    assert account.secret_policy(free)["Statement"] == [READER]
+    assert not {LOST, RESTORED} & set(kinds(cloud))
+
+
+def test_an_opted_out_secret_is_left_alone_and_opting_out_is_told(cloud, account, secret):
+    account.client("secretsmanager").tag_resource(
+        SecretId=secret, Tags=[{"Key": "vpce-guard:ignore", "Value": ""}]
+    )
+    put(account, secret, READER)
+    cloud.settle()
+    assert account.secret_policy(secret)["Statement"] == [READER]
+    (finding,) = about(cloud, LOST)
+    assert "no longer bound" in finding["title"]
+
+
+def test_a_removed_tag_is_told_and_a_new_one_binds(cloud, account, secret):
+    secrets = account.client("secretsmanager")
+    secrets.untag_resource(SecretId=secret, TagKeys=["vpce-guard:perimeter"])
+    cloud.settle()
+    (finding,) = about(cloud, LOST)
+    assert (finding["severity"], "no longer bound" in finding["title"]) == ("medium", True)
+    put(account, secret, READER)
+    cloud.settle()
+    assert not statement_of(account, secret)
+    secrets.tag_resource(SecretId=secret, Tags=[{"Key": "vpce-guard:perimeter", "Value": ""}])
+    cloud.settle()
+    assert statement_of(account, secret)
+
+
+def test_observe_mode_tells_and_leaves(cloud, account, secret):
+    account.client("ssm").put_parameter(
+        Name=cloud.outputs["ModeParameterName"], Value="observe", Overwrite=True
+    )
+    cloud.settle(timedelta(minutes=2))
+    put(account, secret, READER)
+    cloud.settle()
+    assert account.secret_policy(secret)["Statement"] == [READER]
+    (finding,) = about(cloud, LOST)
+    assert finding["severity"] == "high"
+    corrected = json.loads(finding["evidence"]["policy_corrected"])
+    assert [one.get("Sid") for one in corrected["Statement"]] == [None, SID]
+    assert any("guardctl suggest-secret-policy" in one for one in finding["todo"])
+
+
+def test_where_nothing_is_inside_nobody_is_locked_out(cloud, account):
+    secret = account.bound_secret("prod/ledger")
+    cloud.settle()
+    assert account.secret_policy(secret) is None
+    (finding,) = about(cloud, LOST)
+    assert any("nobody could read it" in one for one in finding["todo"])
+
+
+def test_a_lost_event_is_made_up_for_by_the_next_sweep(cloud, account, secret):
+    put(account, secret, READER)
+    cloud.lose_events()
+    cloud.settle()
+    assert not statement_of(account, secret)
+    cloud.inject(cloud.stack_event("UPDATE_COMPLETE"))
+    cloud.settle()
+    assert statement_of(account, secret)
+    assert "found by a sweep" in about(cloud, RESTORED)[-1]["evidence"]["changed_by"]
+
+
+def test_a_policy_that_lets_the_public_in_is_not_written_over(cloud, account, secret):
+    public = {**READER, "Principal": "*"}
+    put(account, secret, public)
+    cloud.settle()
+    assert account.secret_policy(secret)["Statement"] == [public]
+    (finding,) = about(cloud, LOST)
+    assert any("PublicPolicyException" in one for one in finding["todo"])
+    assert len(puts(cloud)) == 1  # its failed call came back as an event, and was not repeated
+
+
+def test_who_writes_against_the_guard_wins_after_the_budget_and_ops_are_told(
+    cloud, account, secret
+):
+    for _ in range(6):
+        put(account, secret, READER)
+        cloud.settle()
+    assert len(puts(cloud)) == 5
+    assert "change-budget-spent" in kinds(cloud)
+    assert account.secret_policy(secret)["Statement"] == [READER]
+
+
+def test_a_change_that_could_not_be_told_is_told_late(cloud, account, secret):
+    cloud.fault("sns", "PublishBatch", "InternalError", times=4, function=WATCH)
+    put(account, secret, READER)
+    cloud.settle()
+    assert statement_of(account, secret)
+    assert len(puts(cloud)) == 1
+    assert about(cloud, RESTORED)[-1]["title"].endswith("(reported late)")
+
+
+def test_what_keeps_failing_ends_in_the_dead_letter_queue(cloud, account, secret):
+    cloud.fault(
+        "secretsmanager", "GetResourcePolicy", "InternalServiceError", times=99, function=WATCH
+    )
+    put(account, secret, READER)
+    cloud.settle()
+    assert cloud.dead_letters("RuleDeadLetterQueue")
+
+
+def test_a_secret_the_guard_may_not_look_at_is_told(cloud, account, secret):
+    cloud.fault(
+        "secretsmanager", "DescribeSecret", "AccessDeniedException", times=1, function=WATCH
+    )
+    put(account, secret, READER)
+    cloud.settle()
+    (finding,) = about(cloud, LOST)
+    assert (finding["severity"], "cannot be looked at" in finding["title"]) == ("low", True)
+
+
+def test_a_secret_that_is_gone_needs_nothing(cloud, account, secret):
+    put(account, secret, READER)
+    account.client("secretsmanager").delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+    cloud.settle()
+    assert LOST not in kinds(cloud)
+
+
+def test_a_policy_that_is_only_tried_out_has_the_present_one_looked_at(cloud, account, secret):
+    put(account, secret, READER)
+    cloud.lose_events()
+    account.client("secretsmanager").validate_resource_policy(
+        SecretId=secret, ResourcePolicy=json.dumps({"Version": "2012-10-17", "Statement": [READER]})
+    )
+    cloud.settle()
+    assert statement_of(account, secret)
