@@ -1,4 +1,4 @@
-"""`guardctl`: drill, audit of VPCs, replay of logs, endpoint policies: lint, preflight, history."""
+"""`guardctl`: drill, audit, replay, policies, preflight, history, least rights."""
 
 import typer
 
@@ -8,6 +8,7 @@ from guardctl.history import history, resume, rollback
 from guardctl.policies import app as policies
 from guardctl.preflight import preflight
 from guardctl.replay import replay
+from guardctl.rights import least_rights
 
 app = typer.Typer(
     name="guardctl",
@@ -24,6 +25,7 @@ app.command()(preflight)
 app.command()(history)
 app.command()(rollback)
 app.command()(resume)
+app.command()(least_rights)
 app.add_typer(policies, name="policies")
 
 
