@@ -1,5 +1,4 @@
-"""The least rights of each function: from its calls on the embedded cloud, and from what AWS does by
-itself with its role.
+"""The least rights of each function: from its calls on the embedded cloud, and what AWS does for it.
 
 As "Grant least privilege access" (IAM user guide) says: begin with what was called, allow no more.
 """

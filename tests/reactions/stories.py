@@ -19,6 +19,7 @@ from tests.reactions.account import ALLOW_ALL, SERVICE, Account, kinds
 
 ENSURE = "EnsureEndpointFunction"
 RESTORE = "RestorePolicyFunction"
+SECRET_POLICY = "SecretPolicyFunction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +220,61 @@ def read_past_the_endpoint(account: Account, secret: str) -> None:
         caller.get_secret_value(SecretId=secret)
 
 
+def callers_of_ours(account: Account) -> str:
+    """A secret, a function, and an instance in a VPC without endpoint; its id."""
+    account.secret("prod/db")
+    account.function("report")
+    _, subnets = account.vpc_with_subnets()
+    made = account.ec2.run_instances(
+        ImageId="ami-12c6146b", MinCount=1, MaxCount=1, SubnetId=subnets[0]
+    )
+    account.cloud.lose_events()
+    return made["Instances"][0]["InstanceId"]
+
+
+def ours_read_past_the_endpoint(account: Account, instance_id: str) -> None:
+    for session in ("report", instance_id):
+        agent = "Boto3/1.43 exec-env/AWS_Lambda_python3.13"
+        way = Caller(kind="role", source_ip="203.0.113.9", session=session, user_agent=agent)
+        client = account.cloud.session(f"role-{session}", way).client("secretsmanager")
+        client.get_secret_value(SecretId="prod/db")
+
+
+# --- secret_policy --------------------------------------------------------------------------------
+
+
+def bound_secret(account: Account) -> str:
+    """A secret bound to the perimeter, without the policy that keeps it in; no event told."""
+    endpoint_of_theirs(account)
+    secret = account.bound_secret("prod/ledger")
+    account.cloud.lose_events()
+    return secret
+
+
+def write_policy(account: Account, secret: str) -> None:
+    """A policy that lets somebody read it from anywhere."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": "111122223333"},
+        "Action": "secretsmanager:GetSecretValue",
+        "Resource": "*",
+    }
+    account.client("secretsmanager").put_resource_policy(
+        SecretId=secret,
+        ResourcePolicy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+
+
+def write_policy_while_sns_fails(account: Account, secret: str) -> None:
+    account.cloud.fault("sns", "PublishBatch", "InternalError", times=2, function=SECRET_POLICY)
+    write_policy(account, secret)
+
+
+def kept_inside(account: Account, secret: str) -> bool:
+    statements = (account.secret_policy(secret) or {"Statement": []})["Statement"]
+    return any(one["Effect"] == "Deny" for one in statements)
+
+
 # --- sweep ----------------------------------------------------------------------------------------
 
 
@@ -309,6 +365,31 @@ STORIES = {
         "DetectionQueue",
         ("DetectBypassFunction",),
     ),
+    "detection of ours": Story(
+        "DetectBypassFunction",
+        callers_of_ours,
+        ours_read_past_the_endpoint,
+        anything,
+        frozenset({"bypass"}),
+        "DetectionQueue",
+        ("DetectBypassFunction",),
+    ),
+    **{
+        name: Story(
+            SECRET_POLICY,
+            bound_secret,
+            act,
+            kept_inside,
+            frozenset({"secret-perimeter-restored"}),
+            "RuleDeadLetterQueue",
+            (),
+        )
+        for name, act in {
+            "perimeter": write_policy,
+            "perimeter told late": write_policy_while_sns_fails,
+            "all perimeters": time_passes,
+        }.items()
+    },
     "sweep": Story(
         "SweepFunction",
         unserved_and_tampered,
