@@ -1,9 +1,9 @@
 """Functions run in this process: fast, debuggable, on virtual time.
 
 Each function gets a world of its own, as in its own Lambda sandbox: its modules are imported anew,
-its environment variables hold while it runs, and boto3's default session has the credentials of its
-role. `time.sleep` skips virtual time, and a run that goes past its timeout in virtual time is cut
-short.
+its environment variables hold while it runs, and the default sessions of boto3 and botocore have
+the credentials of its role. `time.sleep` skips virtual time, and a run that goes past its timeout
+in virtual time is cut short.
 """
 
 import importlib
@@ -19,20 +19,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import boto3
+import botocore.session
 
 from emulator.clock import Clock
 from emulator.deploy import FunctionSpec
 from emulator.runtime import Outcome, lambda_environment
 from emulator.server import FunctionKilled
 from emulator.sessions import Gate, make_session
-
-# Third-party modules that keep state at module level which sandboxes do not share.
-_STATEFUL = ("aws_lambda_powertools.utilities.parameters",)
 
 
 class _TimedOut(BaseException):
@@ -202,7 +200,7 @@ class InProcess:
         )
 
     def _is_own(self, module: str) -> bool:
-        return module.split(".", 1)[0] in self._own or module.startswith(_STATEFUL)
+        return module.split(".", 1)[0] in self._own
 
     @contextmanager
     def _time_limit(self, function: FunctionSpec) -> Iterator[float]:
@@ -224,7 +222,11 @@ class InProcess:
 
 @contextmanager
 def _default_session(session: boto3.Session) -> Iterator[None]:
-    with patch.object(boto3, "DEFAULT_SESSION", session):
+    core = SimpleNamespace(create_client=session.client)
+    with (
+        patch.object(boto3, "DEFAULT_SESSION", session),
+        patch.object(botocore.session, "get_session", lambda: core),
+    ):
         yield
 
 

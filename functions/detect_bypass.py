@@ -27,13 +27,13 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from guard.alert import collapse, expired_exceptions, findings, once, reader, unreadable
+from guard.aws import client
 from guard.chosen_policy import LAYER_FOLDER
 from guard.decide import Wanted
 from guard.exceptions import FILE_NAME, Exemption, load
@@ -71,10 +71,10 @@ EXCEPTIONS_FILE = Path(os.environ.get("APPROVED_POLICIES_DIR", LAYER_FOLDER)).pa
 config = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10
 )
-ec2 = boto3.client("ec2", config=config)
-sns = boto3.client("sns", config=config)
-sqs = boto3.client("sqs", config=config)
-state = State(boto3.client("dynamodb", config=config), settings.table_name)
+ec2 = client("ec2", config=config)
+sns = client("sns", config=config)
+sqs = client("sqs", config=config)
+state = State(client("dynamodb", config=config), settings.table_name)
 logger = Logger()
 metrics = Metrics()
 
@@ -86,7 +86,7 @@ exceptions: tuple[Exemption, ...] = load(EXCEPTIONS_FILE) if EXCEPTIONS_FILE.exi
 own_endpoints = OwnEndpoints(ec2, (settings.service_name, f"{settings.service_name}-fips"))
 whereabouts = Whereabouts(
     ec2,
-    boto3.client("lambda", config=config),
+    client("lambda", config=config),
     Observer(ec2, settings.service_name),
     # The policy has no part in whether a caller reaches the endpoint.
     Wanted(

@@ -24,16 +24,15 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from guard import ensure_findings as findings_of
 from guard import rotation, rotation_findings
 from guard.act import Actor, Outcome
+from guard.aws import client
 from guard.aws_errors import throttled
 from guard.callers import Caller
 from guard.chosen_policy import ApprovedPolicies
@@ -51,6 +50,7 @@ from guard.memory import Intent, Memory, Remembered
 from guard.mode import Mode, read_mode, unreadable
 from guard.observe import Observer
 from guard.pace import NotNow, Pace
+from guard.parameters import Parameters
 from guard.record import Record, UnreadableRecord, rotation_function_arn, secret_id
 from guard.removal import Remover
 from guard.report import report
@@ -77,13 +77,13 @@ wanted = wanted_from_env(os.environ, settings, approved)
 config = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10
 )
-functions = boto3.client("lambda", config=config)
-secretsmanager = boto3.client("secretsmanager", config=config)
-sns = boto3.client("sns", config=config)
-sqs = boto3.client("sqs", config=config)
-dynamodb = boto3.client("dynamodb", config=config)
-ec2 = boto3.client("ec2", config=config)
-parameters = SSMProvider(boto3_client=boto3.client("ssm", config=config))
+functions = client("lambda", config=config)
+secretsmanager = client("secretsmanager", config=config)
+sns = client("sns", config=config)
+sqs = client("sqs", config=config)
+dynamodb = client("dynamodb", config=config)
+ec2 = client("ec2", config=config)
+parameters = Parameters(client("ssm", config=config))
 state = State(dynamodb, settings.table_name)
 memory = Memory(dynamodb, settings.table_name)
 history = History(
@@ -91,7 +91,7 @@ history = History(
     timedelta(days=whole_number(os.environ, "HISTORY_DAYS")),
 )
 zones = HostedZones(
-    cache(lambda: boto3.client("route53", config=config)), settings.region, settings.account_id
+    cache(lambda: client("route53", config=config)), settings.region, settings.account_id
 )
 observer = Observer(
     ec2, settings.service_name, zones if switch(os.environ, "COVERED_BY_HUB") else None

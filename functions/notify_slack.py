@@ -20,14 +20,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.parameters import SSMProvider
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from guard.aws import client
+from guard.parameters import Parameters, ParameterUnreadable
 from guard.settings import required
 from guard.slack import payload
 from guard.webhook import (
@@ -52,8 +51,8 @@ NOTIFY_QUEUE_URL = required(os.environ, "NOTIFY_QUEUE_URL")
 config = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=2, read_timeout=5
 )
-sqs = boto3.client("sqs", config=config)
-ssm = SSMProvider(boto3_client=boto3.client("ssm", config=config))
+sqs = client("sqs", config=config)
+ssm = Parameters(client("ssm", config=config))
 logger = Logger()
 metrics = Metrics()
 
@@ -87,12 +86,12 @@ past = Past()
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Post the batch in order; what was not posted goes back to the queue.
 
-    Raises GetParameterError or BadWebhook before anything is posted: then all of it goes back.
+    Raises ParameterUnreadable or BadWebhook before anything is posted: then all of it goes back.
     """
     records: Sequence[Mapping[str, Any]] = event["Records"]
     try:
         url = webhook_url()
-    except (GetParameterError, BadWebhook):
+    except (ParameterUnreadable, BadWebhook):
         metrics.add_metric("MessagesRetried", MetricUnit.Count, len(records))
         raise
     failed = deliver(records, url, context)
@@ -186,16 +185,15 @@ def put_off(record: Mapping[str, Any], seconds: int) -> None:
 
 
 def webhook_url(*, afresh: bool = False) -> str:
-    """The webhook's URL, read at most every five minutes. Raises GetParameterError, BadWebhook."""
-    value = ssm.get(WEBHOOK_PARAMETER, max_age=WEBHOOK_SECONDS, decrypt=True, force_fetch=afresh)
-    return checked(str(value))
+    """The webhook's URL, five minutes old at most. Raises ParameterUnreadable, BadWebhook."""
+    return checked(ssm.get(WEBHOOK_PARAMETER, max_age=0 if afresh else WEBHOOK_SECONDS))
 
 
 def changed_url(old: str) -> str | None:
     """The parameter's URL, read anew because Slack refuses the old one; None if it is the same."""
     try:
         new = webhook_url(afresh=True)
-    except (GetParameterError, BadWebhook) as error:
+    except (ParameterUnreadable, BadWebhook) as error:
         logger.error("the webhook cannot be read", extra={"error": str(error)})
         return None
     return new if new != old else None

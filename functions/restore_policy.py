@@ -19,16 +19,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from guard import pace
 from guard import policy_findings as findings_of
 from guard.approved import ApprovedPolicy
+from guard.aws import client
 from guard.aws_errors import REFUSALS, code_of, throttled
 from guard.chosen_policy import ApprovedPolicies
 from guard.fights import Fights
@@ -40,6 +39,7 @@ from guard.memory import Intent, Memory, late
 from guard.mode import Mode, read_mode, unreadable
 from guard.observe import Observer
 from guard.pace import NotNow, Pace
+from guard.parameters import Parameters
 from guard.pauses import Pauses
 from guard.policy import Difference, PolicyError, compare, parse
 from guard.policy_findings import About
@@ -58,10 +58,10 @@ approved = ApprovedPolicies.from_env(os.environ, settings)
 config = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10
 )
-ec2 = boto3.client("ec2", config=config)
-sns = boto3.client("sns", config=config)
-parameters = SSMProvider(boto3_client=boto3.client("ssm", config=config))
-dynamodb = boto3.client("dynamodb", config=config)
+ec2 = client("ec2", config=config)
+sns = client("sns", config=config)
+parameters = Parameters(client("ssm", config=config))
+dynamodb = client("dynamodb", config=config)
 state = State(dynamodb, settings.table_name)
 memory = Memory(dynamodb, settings.table_name)
 table = Items(dynamodb, settings.table_name)
@@ -75,7 +75,7 @@ fights = Fights(
     pause=timedelta(minutes=whole_number(os.environ, "PAUSE_MINUTES")),
 )
 looks = PolicyLooks(
-    boto3.client("sqs", config=config), required(os.environ, "POLICY_QUEUE_URL"), settings
+    client("sqs", config=config), required(os.environ, "POLICY_QUEUE_URL"), settings
 )
 observer = Observer(ec2, settings.service_name)
 logger = Logger()

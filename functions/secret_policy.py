@@ -19,20 +19,20 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from guard import secret_findings as findings_of
+from guard.aws import client
 from guard.aws_errors import REFUSALS, code_of, throttled
 from guard.denials import is_denial
 from guard.finding import Finding
 from guard.memory import Memory, late
 from guard.mode import Mode, read_mode, unreadable
 from guard.observe import Observer
+from guard.parameters import Parameters
 from guard.record import FROM_CLOUDTRAIL, Record, from_envelope, secret_id
 from guard.report import report
 from guard.secret_findings import About
@@ -56,13 +56,13 @@ bound = Bound(
 OUT = Perimeter(settings.account_id, settings.partition)
 
 config = Config(retries={"mode": "standard"}, connect_timeout=3, read_timeout=10)
-secretsmanager = boto3.client("secretsmanager", config=config)
-sns = boto3.client("sns", config=config)
-parameters = SSMProvider(boto3_client=boto3.client("ssm", config=config))
-dynamodb = boto3.client("dynamodb", config=config)
+secretsmanager = client("secretsmanager", config=config)
+sns = client("sns", config=config)
+parameters = Parameters(client("ssm", config=config))
+dynamodb = client("dynamodb", config=config)
 state = State(dynamodb, settings.table_name)
 memory = Memory(dynamodb, settings.table_name)
-observer = Observer(boto3.client("ec2", config=config), settings.service_name)
+observer = Observer(client("ec2", config=config), settings.service_name)
 logger = Logger()
 metrics = Metrics()
 

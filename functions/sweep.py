@@ -20,12 +20,12 @@ from functools import cache
 from itertools import batched
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
 from guard.approved import ApprovedPolicy
+from guard.aws import client
 from guard.census import unwell_vpcs
 from guard.chosen_policy import ApprovedPolicies
 from guard.observe import Observer
@@ -46,8 +46,8 @@ approved = ApprovedPolicies.from_env(os.environ, settings)
 wanted = wanted_from_env(os.environ, settings, approved)
 
 config = Config(retries={"mode": "standard"}, connect_timeout=3, read_timeout=10)
-sqs = boto3.client("sqs", config=config)
-observer = Observer(boto3.client("ec2", config=config), settings.service_name)
+sqs = client("sqs", config=config)
+observer = Observer(client("ec2", config=config), settings.service_name)
 logger = Logger()
 metrics = Metrics()
 

@@ -6,11 +6,9 @@ Read at run time and cached for at most a minute, so that ops need no deployment
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
-
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
 from guard.finding import Finding, Kind, Severity
+from guard.parameters import Parameters, ParameterUnreadable
 from guard.settings import Settings
 
 MAX_AGE_SECONDS = 60
@@ -19,12 +17,6 @@ MAX_AGE_SECONDS = 60
 class Mode(StrEnum):
     OBSERVE = "observe"
     REMEDIATE = "remediate"
-
-
-class Parameters(Protocol):
-    """The part of Powertools' SSMProvider that is used here."""
-
-    def get(self, name: str, max_age: int | None = None) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +34,8 @@ def read_mode(parameters: Parameters, name: str) -> ModeRead:
     know whether it may write must not, and `problem` then carries the reason for the finding.
     """
     try:
-        value = str(parameters.get(name, max_age=MAX_AGE_SECONDS)).strip().lower()
-    except GetParameterError as error:
+        value = parameters.get(name, max_age=MAX_AGE_SECONDS).strip().lower()
+    except ParameterUnreadable as error:
         return ModeRead(Mode.OBSERVE, f"the SSM parameter {name} could not be read: {error}")
     if value not in list(Mode):
         return ModeRead(Mode.OBSERVE, f"the SSM parameter {name} holds {value!r}")

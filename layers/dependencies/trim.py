@@ -6,7 +6,8 @@ Runs while SAM builds, with nothing but the standard library.
   operations used and the shapes that they reach, no documentation. What is used stands in
   `operations.json`, which find_operations.py writes from the functions' code. The data is most of
   the layer's size, and reading EC2's model is half of the time that a client of it takes to make.
-- what is installed along with a package and imported by no function: UNUSED.
+- what is installed along with a package and imported by no function: UNUSED;
+- what is imported at every start and of no use at run time: the folder `lean` takes its place.
 """
 
 import gzip
@@ -30,6 +31,8 @@ UNUSED = (
     "aws_lambda_powertools/utilities/parser",
     "aws_lambda_powertools/utilities/streaming",
     "aws_lambda_powertools/utilities/validation",
+    "botocore/docs/bcdoc",
+    "botocore/docs/[!_du]*.py",
     "boto3/data",  # models of boto3.resource
     "boto3/examples",
     "slack",  # slack_sdk's older name
@@ -63,6 +66,7 @@ def main() -> None:
     operations = json.loads(Path(__file__).with_name("operations.json").read_text())
     trim_data(site / "botocore" / "data", operations)
     remove(site, UNUSED)
+    replace(site, Path(__file__).with_name("lean"))
     for listing in site.glob("*.dist-info/RECORD"):
         listing.unlink()  # names what is no longer there
     shutil.rmtree(site / "bin", ignore_errors=True)  # commands, with the build's own paths in them
@@ -79,6 +83,14 @@ def remove(site: Path, patterns: Iterable[str]) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink()
+
+
+def replace(site: Path, lean: Path) -> None:
+    """Put lean files in the place of installed ones. Raises FileNotFoundError without one."""
+    for path in sorted(lean.rglob("*.py")):
+        installed = site / path.relative_to(lean)
+        installed.stat()
+        shutil.copyfile(path, installed)
 
 
 # --- botocore's data ------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 import ast
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ from botocore.loaders import Loader
 from botocore.model import Shape
 
 from layers.dependencies.find_operations import LISTED, find
+from layers.dependencies.lean import typing_extensions
 from layers.dependencies.trim import UNUSED, remove, trim_data
-from tests.template.stack import ROOT, written
+from tests.template.stack import REGION, ROOT, written
+from tests.template.test_functions import FILES, variables_of
 
 OPERATIONS: dict[str, list[str]] = json.loads(LISTED.read_text())
 WHOLE = Path(botocore.session.__file__).parent / "data"
@@ -143,6 +147,55 @@ def test_no_function_imports_what_is_taken_out():
         for gone in out
         if name == gone or name.startswith(f"{gone}.")
     ] == []
+
+
+def test_typing_extensions_has_what_the_packages_left_ask_for():
+    """The layer has a lean one in its place."""
+    site = Path(botocore.session.__file__).parents[1]
+    asked: set[str] = set()
+    for package in (
+        "aws_lambda_powertools",
+        "boto3",
+        "botocore",
+        "jmespath",
+        "s3transfer",
+        "urllib3",
+    ):
+        for path in (site / package).rglob("*.py"):
+            if any(path.match(f"{gone}/**/*.py") or path.match(f"*/{gone}/*") for gone in UNUSED):
+                continue
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ImportFrom) and node.module == "typing_extensions":
+                    asked |= {one.name for one in node.names}
+    assert asked <= set(typing_extensions.__all__)
+
+
+HEAVY = (
+    "boto3",
+    "s3transfer",
+    "slack_sdk",
+    "pydantic",
+    "aws_xray_sdk",
+    "asyncio",
+    "multiprocessing",
+)
+IMPORTED = "import importlib, sys; importlib.import_module(sys.argv[1]); print(*sys.modules)"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_nothing_heavy_is_imported_at_a_start(name: str):
+    variables = {key: str(value) for key, value in variables_of(name).items()}
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED, FILES[name]],
+        cwd=ROOT,
+        env={"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, "PYTHONPATH": "functions"}
+        | variables,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert set(HEAVY) & set(done.stdout.split()) == set()
 
 
 def test_a_name_that_is_no_longer_there_ends_the_build(tmp_path: Path):

@@ -189,7 +189,7 @@ def test_a_new_webhook_that_cannot_be_read_does_not_undo_what_was_posted(
     notify, world, monkeypatch
 ):
     def unreadable(afresh: bool) -> str:
-        raise notify.GetParameterError("throttled")
+        raise notify.ParameterUnreadable("throttled")
 
     monkeypatch.setattr(notify, "webhook_url", unreadable)
     world.answers["b"] = [Answer(403, "invalid_token")]
@@ -212,13 +212,13 @@ def test_a_visibility_that_cannot_be_changed_does_not_undo_what_was_posted(notif
 def test_an_unreadable_webhook_at_the_start_returns_the_whole_batch(notify, world, monkeypatch):
     class Broken:
         def get(self, *_: Any, **__: Any) -> str:
-            raise notify.GetParameterError("AccessDenied")
+            raise notify.ParameterUnreadable("AccessDenied")
 
     class Context(World):
         function_name = function_version = memory_limit_in_mb = aws_request_id = "x"
         invoked_function_arn = "arn"
 
     monkeypatch.setattr(notify, "ssm", Broken())
-    with pytest.raises(notify.GetParameterError):
+    with pytest.raises(notify.ParameterUnreadable):
         notify.handler({"Records": batch("a")}, Context())
     assert world.posts == []

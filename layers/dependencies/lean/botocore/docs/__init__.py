@@ -1,0 +1,1 @@
+"""No documentation at run time: what writes it is left out."""
