@@ -45,6 +45,7 @@ from guard.observe import Observer
 from guard.own_endpoints import OwnEndpoints
 from guard.reconcile import envelope
 from guard.record import NotFromCloudTrail, Record, UnreadableRecord, from_envelope
+from guard.redact import log_line, sealed
 from guard.report import PublishError, report
 from guard.settings import Settings, items, required, whole_number
 from guard.state import State, StateError
@@ -75,7 +76,7 @@ ec2 = client("ec2", config=config)
 sns = client("sns", config=config)
 sqs = client("sqs", config=config)
 state = State(client("dynamodb", config=config), settings.table_name)
-logger = Logger()
+logger = Logger(json_serializer=log_line)
 metrics = Metrics()
 
 # A layer without the file has no exceptions. One that is there and wrong stops the cold start: to
@@ -120,6 +121,7 @@ class News:
     told: Sequence[Finding]
 
 
+@sealed
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from guard.aws import client
 from guard.parameters import Parameters, ParameterUnreadable
+from guard.redact import log_line, sealed
 from guard.settings import required
 from guard.slack import payload
 from guard.webhook import (
@@ -53,7 +54,7 @@ config = Config(
 )
 sqs = client("sqs", config=config)
 ssm = Parameters(client("ssm", config=config))
-logger = Logger()
+logger = Logger(json_serializer=log_line)
 metrics = Metrics()
 
 
@@ -81,6 +82,7 @@ class Past:
 past = Past()
 
 
+@sealed
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:

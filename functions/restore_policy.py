@@ -46,6 +46,7 @@ from guard.policy_findings import About
 from guard.policy_looks import EARLY_SECONDS, PolicyLooks
 from guard.policy_trigger import Concern, concern
 from guard.record import UnreadableRecord
+from guard.redact import log_line, sealed
 from guard.report import report
 from guard.settings import Settings, items, required, whole_number
 from guard.state import State, StateError
@@ -78,7 +79,7 @@ looks = PolicyLooks(
     client("sqs", config=config), required(os.environ, "POLICY_QUEUE_URL"), settings
 )
 observer = Observer(ec2, settings.service_name)
-logger = Logger()
+logger = Logger(json_serializer=log_line)
 metrics = Metrics()
 
 
@@ -116,6 +117,7 @@ class Work:
             return False
 
 
+@sealed
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

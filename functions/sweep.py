@@ -31,6 +31,7 @@ from guard.chosen_policy import ApprovedPolicies
 from guard.observe import Observer
 from guard.policy import compare
 from guard.reconcile import envelope
+from guard.redact import log_line, sealed
 from guard.scope import Guarded
 from guard.settings import Settings, required
 from guard.vpc import AttachedPolicy, Tags
@@ -48,7 +49,7 @@ wanted = wanted_from_env(os.environ, settings, approved)
 config = Config(retries={"mode": "standard"}, connect_timeout=3, read_timeout=10)
 sqs = client("sqs", config=config)
 observer = Observer(client("ec2", config=config), settings.service_name)
-logger = Logger()
+logger = Logger(json_serializer=log_line)
 metrics = Metrics()
 
 
@@ -56,6 +57,7 @@ class NotSent(RuntimeError):
     """SQS took only a part of a batch: the invocation fails, and Lambda repeats the sweep."""
 
 
+@sealed
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:

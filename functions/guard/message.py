@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from guard.finding import Finding
 from guard.links import RUNBOOKS, evident_links, runbook_link
+from guard.redact import redacted
 from guard.settings import Way
 from guard.text import one_line
 
@@ -71,7 +72,7 @@ def _attributes(finding: Finding) -> dict[str, MessageAttributeValueTypeDef]:
 
 def subject(finding: Finding) -> str:
     """The e-mail's subject: fewer than 100 printable ASCII characters."""
-    text = one_line(f"[{finding.severity.upper()}] {finding.title}")
+    text = one_line(f"[{finding.severity.upper()}] {redacted(finding.title)}")
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     plain = " ".join(plain.split())
     if len(plain) <= SUBJECT_CHARACTERS:

@@ -1,4 +1,4 @@
-"""The least rights of each function: from its calls on the embedded cloud, and what AWS does for it.
+"""The least rights of each function: from its calls on the embedded cloud, and AWS's on its behalf.
 
 As "Grant least privilege access" (IAM user guide) says: begin with what was called, allow no more.
 """
