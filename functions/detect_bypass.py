@@ -32,6 +32,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from guard.redact import log_line, sealed
 from guard.alert import collapse, expired_exceptions, findings, once, reader, unreadable
 from guard.aws import client
 from guard.chosen_policy import LAYER_FOLDER
@@ -45,8 +46,8 @@ from guard.observe import Observer
 from guard.own_endpoints import OwnEndpoints
 from guard.reconcile import envelope
 from guard.record import NotFromCloudTrail, Record, UnreadableRecord, from_envelope
-from guard.redact import log_line, sealed
 from guard.report import PublishError, report
+from guard.rollouts import note_denials
 from guard.settings import Settings, items, required, whole_number
 from guard.state import State, StateError
 from guard.whereabouts import Whereabouts
@@ -75,7 +76,8 @@ config = Config(
 ec2 = client("ec2", config=config)
 sns = client("sns", config=config)
 sqs = client("sqs", config=config)
-state = State(client("dynamodb", config=config), settings.table_name)
+dynamodb = client("dynamodb", config=config)
+state = State(dynamodb, settings.table_name)
 logger = Logger(json_serializer=log_line)
 metrics = Metrics()
 
@@ -130,6 +132,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     inbox = Inbox.open(event)
     records, news = read(inbox, now)
     records = observe(records, inbox)
+    note_denials((record for _, record in records), dynamodb, settings.table_name)
     known = inventory([record for _, record in records], now)
     judged = [
         Judged(message, record, judge(record, known, exceptions)) for message, record in records

@@ -35,6 +35,7 @@ from guard.act import Actor, Outcome
 from guard.aws import client
 from guard.aws_errors import throttled
 from guard.callers import Caller
+from guard.canary import aim
 from guard.chosen_policy import ApprovedPolicies
 from guard.decide import CreateEndpoint, Plan, Verdict, Wanted, decide
 from guard.denials import may_not_look
@@ -55,6 +56,7 @@ from guard.record import Record, UnreadableRecord, rotation_function_arn, secret
 from guard.redact import log_line, sealed
 from guard.removal import Remover
 from guard.report import report
+from guard.rollouts import Rollouts
 from guard.rotating import RotatingVpcs
 from guard.rotation_way import obstruction, refused_actions
 from guard.scope import Guarded
@@ -87,10 +89,9 @@ ec2 = client("ec2", config=config)
 parameters = Parameters(client("ssm", config=config))
 state = State(dynamodb, settings.table_name)
 memory = Memory(dynamodb, settings.table_name)
-history = History(
-    Items(dynamodb, settings.table_name),
-    timedelta(days=whole_number(os.environ, "HISTORY_DAYS")),
-)
+table = Items(dynamodb, settings.table_name)
+rollouts = Rollouts(table)
+history = History(table, timedelta(days=whole_number(os.environ, "HISTORY_DAYS")))
 zones = HostedZones(
     cache(lambda: client("route53", config=config)), settings.region, settings.account_id
 )
@@ -251,6 +252,15 @@ def wanted_for(vpc: Vpc) -> Wanted:
     return replace(wanted, policy=policy.text, policy_problem=policy.problem)
 
 
+def with_proven_policy(vpc: Vpc, now: datetime) -> Wanted:
+    """The same, with the version before while a new one of the policy is still being tried."""
+    chosen, there = approved.choose(vpc=vpc.tags), wanted_for(vpc)
+    if not chosen.policy:
+        return there
+    target = aim(rollouts.of(chosen.policy.name, now), chosen.policy, "")
+    return replace(there, policy=target.policy.text)
+
+
 def endpoint_tags(vpc: Vpc) -> Tags:
     """The tags of the endpoint that serves the VPC under the service's private name."""
     return next((one.tags for one in vpc.endpoints if one.private_dns), {})
@@ -278,6 +288,8 @@ def reconcile(vpc: Vpc, work: Work, about: About, mode: Mode, line: Pace) -> Non
         },
     )
     if plan.verdict is Verdict.BROKEN:
+        if plan.creates:
+            plan = decide(vpc, with_proven_policy(vpc, about.now))
         remembered = memory.recall(vpc.id)
         if may_mend(plan, remembered, work, about, mode):
             line.check(plan)

@@ -24,15 +24,17 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard import pace
+from guard import canary, pace, trial_findings
 from guard import policy_findings as findings_of
+from guard.redact import log_line, sealed
 from guard.approved import ApprovedPolicy
 from guard.aws import client
-from guard.aws_errors import REFUSALS, code_of, throttled
+from guard.aws_errors import REFUSALS, code_of, message_of, throttled
+from guard.canary import Accept, Aim, RollBack, Rollout
 from guard.chosen_policy import ApprovedPolicies
-from guard.fights import Fights
-from guard.finding import Finding
-from guard.history import RESTORED, Change, History
+from guard.fights import Fight, Fights
+from guard.finding import Finding, Kind
+from guard.history import APPLIED, RESTORED, ROLLED_BACK, Change, History
 from guard.inbox import INSTEAD_OF, Inbox, Message
 from guard.items import Items
 from guard.memory import Intent, Memory, late
@@ -46,10 +48,11 @@ from guard.policy_findings import About
 from guard.policy_looks import EARLY_SECONDS, PolicyLooks
 from guard.policy_trigger import Concern, concern
 from guard.record import UnreadableRecord
-from guard.redact import log_line, sealed
 from guard.report import report
+from guard.rollouts import Rollouts
 from guard.settings import Settings, items, required, whole_number
 from guard.state import State, StateError
+from guard.trials import Trials
 from guard.vpc import AttachedPolicy, Tags
 
 settings = Settings.from_env(os.environ)
@@ -78,9 +81,13 @@ fights = Fights(
 looks = PolicyLooks(
     client("sqs", config=config), required(os.environ, "POLICY_QUEUE_URL"), settings
 )
+rollouts = Rollouts(table)
 observer = Observer(ec2, settings.service_name)
 logger = Logger(json_serializer=log_line)
 metrics = Metrics()
+
+
+trials = Trials(rollouts, history, looks, 60 * whole_number(os.environ, "CANARY_MINUTES"))
 
 
 class NotWritten(RuntimeError):
@@ -115,6 +122,16 @@ class Work:
             return not compare(attached.text, parse(self.concerns[-1].written))
         except PolicyError:
             return False
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What an endpoint carries, what it is to carry, how they differ; `rollout` was asked then."""
+
+    attached: AttachedPolicy
+    target: Aim
+    found: Sequence[Difference]
+    rollout: Rollout | None
 
 
 @sealed
@@ -212,72 +229,157 @@ def judge(attached: AttachedPolicy, vpc_tags: Tags, about: About, work: Work, li
         work.findings.append(findings_of.no_approved_policy(about, chosen.problem))
         return
     begun = memory.begun(work.intents)
-    found = compare(attached.text, chosen.policy.policy)
+    if any(one.trial for one in work.concerns) and trial_ended(chosen.policy, about, work, line):
+        return
+    case = differences(attached, chosen.policy, now)
     logger.info(
-        "policy differs" if found else "policy agrees",
-        extra={"endpoint_id": attached.endpoint_id, "differences": [one.text for one in found]},
+        "policy differs" if case.found else "policy agrees",
+        extra={
+            "endpoint_id": attached.endpoint_id,
+            "differences": [one.text for one in case.found],
+        },
     )
-    if not found:
+    if not case.found:
         metrics.add_metric("PoliciesAgreed", MetricUnit.Count, 1)
         tell_late(begun, work, now)
-        return
-    if settings.opt_out_tag in {**vpc_tags, **attached.tags}:
-        return
-    if pause := pauses.of(attached.endpoint_id, now):
+    elif settings.opt_out_tag in {**vpc_tags, **attached.tags}:
+        pass
+    elif pause := pauses.of(attached.endpoint_id, now):
         tell_late(begun, work, now)
-        work.findings.append(findings_of.drift_while_paused(about, chosen.policy, found, pause))
-        return
+        work.findings.append(
+            findings_of.drift_while_paused(about, case.target.policy, case.found, pause)
+        )
+    elif mode_of(work, now) is Mode.OBSERVE:
+        work.findings.append(findings_of.drift(about, case.target.policy, case.found))
+    else:
+        line.check_write()
+        put_back(case, about, work, begun)
+
+
+def mode_of(work: Work, now: datetime) -> Mode:
+    """The mode in force; nobody's choice is told."""
     mode = read_mode(parameters, settings.mode_parameter)
     if mode.problem:
         work.findings.append(unreadable(settings, now, mode))
-    if mode.mode is Mode.OBSERVE:
-        work.findings.append(findings_of.drift(about, chosen.policy, found))
-    else:
-        line.check_write()
-        put_back(attached, chosen.policy, about, work, found, begun)
+    return mode.mode
+
+
+def differences(attached: AttachedPolicy, wanted: ApprovedPolicy, now: datetime) -> Case:
+    """How the endpoint departs from what it is to carry, now that a new version may be tried."""
+    found = compare(attached.text, wanted.policy)
+    if not found:
+        return Case(attached, Aim(wanted), found, None)
+    rollout = rollouts.of(wanted.name, now)
+    target = canary.aim(rollout, wanted, attached.endpoint_id)
+    if target.policy is not wanted:
+        found = compare(attached.text, target.policy.policy)
+    return Case(attached, target, found, rollout)
 
 
 def tell_late(begun: Sequence[Intent], work: Work, now: datetime) -> None:
     """Tell of changes that were made by a try that was cut short before it could."""
     for one in begun:
-        history.keep(Change.of(one.finding, RESTORED), one.key, now)
+        is_new = one.finding.kind is Kind.POLICY_ROLLOUT
+        history.keep(Change.of(one.finding, APPLIED if is_new else RESTORED), one.key, now)
         work.findings.append(late(one.finding, one.finding.done, now))
         work.told.append(one.key)
 
 
-def put_back(
-    attached: AttachedPolicy,
-    wanted: ApprovedPolicy,
-    about: About,
-    work: Work,
-    found: Sequence[Difference],
-    begun: Sequence[Intent],
-) -> None:
-    """Write the approved policy, keep and tell the change, and let go where it is a fight.
+def put_back(case: Case, about: About, work: Work, begun: Sequence[Intent]) -> None:
+    """Write the policy that the endpoint is to carry, keep and tell the change.
 
     Raises NotWritten if AWS shows another one, StateError, and ClientError or BotoCoreError.
     """
-    now, endpoint_id = about.now, attached.endpoint_id
-    finding = findings_of.restored(about, wanted, found)
+    now, endpoint_id, wanted = about.now, case.attached.endpoint_id, case.target.policy
+    is_new = canary.is_new_version(case.rollout, case.attached.text, case.target)
+    finding = (
+        trial_findings.applied(
+            about, wanted, case.found, canary=case.target.canary, watch_seconds=trials.watch
+        )
+        if is_new
+        else findings_of.restored(about, wanted, case.found)
+    )
     memory.declare(work.intent, finding, now)
     try:
         ec2.modify_vpc_endpoint(VpcEndpointId=endpoint_id, PolicyDocument=wanted.text)
     except ClientError as error:
         if code_of(error) not in REFUSALS:
             raise
-        metrics.add_metric("PoliciesNotRestorable", MetricUnit.Count, 1)
-        work.findings.append(findings_of.refused(about, found, error))
+        refused(case, about, work, error)
         work.told += [work.intent, *(one.key for one in begun)]
         return
-    history.keep(Change.of(finding, RESTORED), work.intent, now)
-    fight = fights.count(endpoint_id, now)
+    change = Change.of(finding, APPLIED if is_new else RESTORED)
+    number = history.keep(change, work.intent, now)
+    trials.applied(case.rollout, case.target, number, now)
+    fight = Fight(0) if is_new else fights.count(endpoint_id, now)
     shown = observer.attached_policies([endpoint_id]).get(endpoint_id)
     if shown and compare(shown.text, wanted.policy):
         raise NotWritten(f"{endpoint_id} does not show the policy that was written to it")
-    work.findings.append(findings_of.restored(about, wanted, found, fight))
-    if pause := fights.let_go(endpoint_id, fight, now):
-        looks.ask(endpoint_id, "enforcement was paused", pause.until, now)
-        work.findings.append(findings_of.paused(about, wanted, fight, pause))
-        metrics.add_metric("EnforcementPaused", MetricUnit.Count, 1)
     metrics.add_metric("PoliciesRestored", MetricUnit.Count, 1)
+    if is_new:
+        work.findings.append(finding)
+    else:
+        work.findings += [findings_of.restored(about, wanted, case.found, fight)]
+        work.findings += let_go(case, about, fight)
     work.told += [work.intent, *(one.key for one in begun)]
+
+
+def let_go(case: Case, about: About, fight: Fight) -> list[Finding]:
+    """Pause enforcement where putting the policy back has become a fight."""
+    endpoint_id, now = case.attached.endpoint_id, about.now
+    pause = fights.let_go(endpoint_id, fight, now)
+    if not pause:
+        return []
+    looks.ask(endpoint_id, "enforcement was paused", pause.until, now)
+    metrics.add_metric("EnforcementPaused", MetricUnit.Count, 1)
+    return [findings_of.paused(about, case.target.policy, fight, pause)]
+
+
+def refused(case: Case, about: About, work: Work, error: ClientError) -> None:
+    """AWS refused the policy for good; a new version is not tried on others then."""
+    metrics.add_metric("PoliciesNotRestorable", MetricUnit.Count, 1)
+    if case.target.canary and case.rollout:
+        why = f"AWS refused it: {code_of(error)}: {message_of(error)}"
+        rollouts.reject(case.rollout, case.target.policy.name, why)
+        text = case.attached.text
+        work.findings.append(
+            trial_findings.failed(about, case.target.policy, why, undone=False, after=text)
+        )
+    else:
+        work.findings.append(findings_of.refused(about, case.found, error))
+
+
+def trial_ended(wanted: ApprovedPolicy, about: About, work: Work, line: Pace) -> bool:
+    """Accept or roll back the version that the endpoint tries, if it is time; True if undone."""
+    now = about.now
+    match trials.next(about.attached, wanted, now):
+        case Accept():
+            others = trials.others(observer, approved, wanted)
+            trials.accept(others, wanted, now)
+            work.findings.append(trial_findings.accepted(about, wanted, len(others)))
+        case RollBack(why=why) if mode_of(work, now) is Mode.OBSERVE:
+            work.findings.append(trial_findings.would_roll_back(about, wanted, why))
+            return True
+        case RollBack(why=why):
+            line.check_write()
+            roll_back(about.attached, wanted, why, about, work)
+            return True
+        case _:
+            pass
+    return False
+
+
+def roll_back(
+    attached: AttachedPolicy, wanted: ApprovedPolicy, why: str, about: About, work: Work
+) -> None:
+    """Give the endpoint the policy back that it had before it tried the new version.
+
+    Raises ClientError or BotoCoreError. Done twice, it writes nothing the second time.
+    """
+    before = trials.before(attached.endpoint_id, wanted, about.now)
+    finding = trial_findings.failed(about, wanted, why, undone=True, after=before)
+    if not canary.same(attached.text, before):
+        ec2.modify_vpc_endpoint(VpcEndpointId=attached.endpoint_id, PolicyDocument=before)
+        history.keep(Change.of(finding, ROLLED_BACK), work.intent, about.now)
+    trials.reject(wanted, why, about.now)
+    work.findings.append(finding)

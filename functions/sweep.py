@@ -8,36 +8,39 @@ few calls that list them, by the same rules as the reactions do, and asks for a 
 alone that are not well: one message each, in batches of ten, to the queues that the events go to,
 so the same code does the rest at the same pace.
 
+A deployment that changed an approved policy begins here, too: with one endpoint that tries it.
+
 IAM: ec2:DescribeVpcs, ec2:DescribeSubnets, ec2:DescribeVpcEndpoints, ec2:DescribeSecurityGroups,
 ec2:DescribeVpcEndpointServices, ec2:DescribeVpcAttribute (of a sample), sqs:SendMessage (VPC and
-policy queue).
+policy queue), dynamodb:GetItem, dynamodb:UpdateItem.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
-from itertools import batched
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
-from guard.approved import ApprovedPolicy
+from guard.redact import log_line, sealed
 from guard.aws import client
+from guard.canary import Phase, Remember, Rollout, Try, step
 from guard.census import unwell_vpcs
 from guard.chosen_policy import ApprovedPolicies
+from guard.items import Items
 from guard.observe import Observer
-from guard.policy import compare
-from guard.reconcile import envelope
-from guard.redact import log_line, sealed
+from guard.pauses import Pauses
+from guard.policy_looks import detail
+from guard.policy_sweep import Chosen, ask, canaries, choose_all, differing
+from guard.rollouts import Rollouts
 from guard.scope import Guarded
 from guard.settings import Settings, required
-from guard.vpc import AttachedPolicy, Tags
+from guard.trials import REASON
 from guard.wish import wanted_from_env
 
-BATCH = 10  # the most messages SendMessageBatch takes
+DEPLOYED = "CloudFormation Stack Status Change"
 
 settings = Settings.from_env(os.environ)
 VPC_QUEUE_URL = required(os.environ, "VPC_QUEUE_URL")
@@ -48,13 +51,11 @@ wanted = wanted_from_env(os.environ, settings, approved)
 
 config = Config(retries={"mode": "standard"}, connect_timeout=3, read_timeout=10)
 sqs = client("sqs", config=config)
+table = Items(client("dynamodb", config=config), settings.table_name)
+rollouts, pauses = Rollouts(table), Pauses(table)
 observer = Observer(client("ec2", config=config), settings.service_name)
 logger = Logger(json_serializer=log_line)
 metrics = Metrics()
-
-
-class NotSent(RuntimeError):
-    """SQS took only a part of a batch: the invocation fails, and Lambda repeats the sweep."""
 
 
 @sealed
@@ -71,45 +72,50 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
     vpc_tags, policies = observer.vpc_tags(), observer.attached_policies()
     vpc_ids = list(vpc_tags)
     unwell = unwell_vpcs(observer, vpc_ids, wanted, guarded, now)
-    differing = differing_policies(policies.values(), vpc_tags)
-    ask(VPC_QUEUE_URL, ({"vpcId": id_, "reason": reason} for id_ in unwell), now)
-    ask(POLICY_QUEUE_URL, ({"vpcEndpointId": id_, "reason": reason} for id_ in differing), now)
+    chosen = choose_all(policies.values(), vpc_tags, approved, settings.opt_out_tag)
+    known = roll_out(chosen, now, redeployed=event.get("detail-type") == DEPLOYED)
+    differ = differing(chosen, known)
+    trying = [one.endpoint_id for one in known.values() if one and one.phase is Phase.TRYING]
+    looks = [detail(id_, REASON, trial=True) for id_ in trying]
+    looks += [detail(id_, reason) for id_ in differ if id_ not in trying]
+    ask(sqs, VPC_QUEUE_URL, settings, ({"vpcId": i, "reason": reason} for i in unwell), now)
+    ask(sqs, POLICY_QUEUE_URL, settings, looks, now)
     metrics.add_metric("VpcsSwept", MetricUnit.Count, len(vpc_ids))
     metrics.add_metric("EndpointsSwept", MetricUnit.Count, len(policies))
     counts = {
         "vpcs": len(vpc_ids),
         "endpoints": len(policies),
         "vpcs_unwell": len(unwell),
-        "policies_differing": len(differing),
+        "policies_differing": len(differ),
     }
     logger.info(reason, extra=counts)
     return counts
 
 
-def differing_policies(
-    policies: Iterable[AttachedPolicy], vpc_tags: Mapping[str, Tags]
-) -> list[str]:
-    """The endpoints that do not carry the policy chosen for them; those for which there is none."""
-
-    # Most carry the same text: each is compared once.
-    @cache
-    def agrees(text: str, chosen: ApprovedPolicy | None) -> bool:
-        return chosen is not None and not compare(text, chosen.policy)
-
-    return [
-        one.endpoint_id
-        for one in policies
-        if not agrees(one.text, approved.choose(one.tags, vpc_tags.get(one.vpc_id, {})).policy)
-    ]
-
-
-def ask(queue_url: str, details: Iterable[Mapping[str, str]], now: datetime) -> None:
-    """Put one reconcile message per detail on the queue."""
-    for some in batched(details, BATCH, strict=False):
-        entries: Any = [
-            {"Id": str(number), "MessageBody": envelope(settings, now, detail)}
-            for number, detail in enumerate(some)
-        ]
-        failed = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed", [])
-        if failed:
-            raise NotSent(f"{len(failed)} of {len(entries)} messages: {failed[0].get('Message')}")
+def roll_out(
+    chosen: Sequence[Chosen], now: datetime, *, redeployed: bool
+) -> dict[str, Rollout | None]:
+    """Begin what a deployment asks for; how it stands with each policy in use, by name."""
+    known: dict[str, Rollout | None] = {}
+    for policy in {one.policy.name: one.policy for one in chosen if one.policy}.values():
+        rollout = rollouts.of(policy.name, now)
+        found = step(
+            rollout,
+            policy,
+            endpoint_ids=canaries(chosen, policy, rollout),
+            now=int(now.timestamp()),
+            watch_seconds=0,
+            redeployed=redeployed,
+        )
+        match found:
+            case Remember():
+                rollouts.remember(rollout, policy)
+            case Try(endpoint_ids) if rollout:
+                free = (id_ for id_ in endpoint_ids if not pauses.of(id_, now))
+                if first := next(free, None):
+                    rollouts.begin(rollout, policy, first)
+                    rollout = rollouts.of(policy.name, now)
+            case _:
+                pass  # the looks at the canary do the rest
+        known[policy.name] = rollout
+    return known

@@ -56,6 +56,8 @@ class Kind(StrEnum):
     POLICY_DRIFT = "policy-drift"  # observe mode: what would have been restored
     POLICY_NOT_RESTORABLE = "policy-not-restorable"
     ENFORCEMENT_PAUSED = "enforcement-paused"
+    POLICY_ROLLOUT = "policy-rollout"
+    POLICY_ROLLOUT_FAILED = "policy-rollout-failed"
     # detect_bypass
     BYPASS = "bypass"
     CONSOLE_ACCESS = "console-access"

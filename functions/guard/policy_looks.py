@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 EARLY_SECONDS = 5  # clocks differ
 
 
-def detail(endpoint_id: str, reason: str, not_before: int) -> dict[str, Any]:
-    """The `detail` of a message that asks for a look."""
-    return {"vpcEndpointId": endpoint_id, "reason": reason, "notBefore": not_before}
+def detail(
+    endpoint_id: str, reason: str, not_before: int = 0, *, trial: bool = False
+) -> dict[str, Any]:
+    """The `detail` of a message that asks for a look. `trial`: it tries a new version."""
+    asked = {"vpcEndpointId": endpoint_id, "reason": reason, "notBefore": not_before}
+    return {**asked, "trial": True} if trial else asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,13 @@ class PolicyLooks:
     queue_url: str
     settings: Settings
 
-    def ask(self, endpoint_id: str, reason: str, when: datetime | int, now: datetime) -> None:
+    def ask(
+        self, endpoint_id: str, reason: str, when: datetime, now: datetime, *, trial: bool = False
+    ) -> None:
         """Have the endpoint looked at then."""
-        second = when if isinstance(when, int) else int(when.timestamp())
-        self.send(envelope(self.settings, now, detail(endpoint_id, reason, second)), second, now)
+        second = int(when.timestamp())
+        asked = detail(endpoint_id, reason, second, trial=trial)
+        self.send(envelope(self.settings, now, asked), second, now)
 
     def send(self, body: str, not_before: int, now: datetime) -> None:
         """Send a message, to be handed out as near to its time as SQS can."""

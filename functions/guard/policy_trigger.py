@@ -15,7 +15,8 @@ class Concern:
     """What one message asks to be looked at; no endpoints: nothing to do, and `reason` says why.
 
     `record` is who did what, for the finding; a sweep has none. `not_before` (epoch seconds) is
-    when to look. `written` is the policy that one of the guard's own calls wrote.
+    when to look. `written` is the policy that one of the guard's own calls wrote. `trial` says that
+    the endpoint tries a new version of its policy.
     """
 
     reason: str
@@ -23,6 +24,7 @@ class Concern:
     record: Record | None = None
     not_before: int = 0
     written: str = ""
+    trial: bool = False
 
 
 def concern(
@@ -57,4 +59,5 @@ def _asked_for(detail: Mapping[str, Any]) -> Concern:
     if type(not_before) is not int:
         raise ValueError("the notBefore of a reconcile request is a number of seconds")
     reason = str(detail.get("reason", "sweep"))
-    return Concern(reason, frozenset({endpoint_id}), not_before=not_before)
+    trial = detail.get("trial") is True
+    return Concern(reason, frozenset({endpoint_id}), not_before=not_before, trial=trial)

@@ -40,6 +40,7 @@ def vpcs_and_policies(cloud: Cloud) -> None:
     account.ec2.modify_vpc_endpoint(
         VpcEndpointId=endpoint["VpcEndpointId"], PolicyDocument=json.dumps(ALLOW_ALL)
     )
+    cloud.fire_schedule()
     cloud.settle()
     tear_down(cloud, account)
 

@@ -71,9 +71,6 @@ def test_the_search_finds_what_did_leak(cloud):
     """A plant in the one place that must be told, the secret's name: it is in all of them."""
     cloud.inject(record(cloud, requestParameters={"secretId": plant(9)}))
     cloud.settle()
-    print(
-        [(f["kind"], f["evidence"]) for f in cloud.findings], cloud.dead_letters("DetectionQueue")
-    )
     places = {where.split()[0] for where, _ in leaks(cloud)}
     assert {"message", "Slack"} <= places
 
