@@ -75,6 +75,7 @@ lint: .venv/.stamp .venv-sam/.stamp .venv-checkov/.stamp check-lock  ## Check fo
 	.venv/bin/ruff check .
 	.venv/bin/pyright
 	.venv/bin/python -m guardctl policies lint
+	.venv/bin/python -m guardctl exceptions lint
 	.venv/bin/cfn-lint
 	AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/sam validate --lint
 	.venv-checkov/bin/checkov --config-file .checkov.yaml

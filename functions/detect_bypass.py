@@ -44,14 +44,19 @@ from guard.judge import SECRETS_MANAGER, Case, Inventory, Judgement, Reach, Verd
 from guard.judge.predicates import refused_by_endpoint
 from guard.observe import Observer
 from guard.own_endpoints import OwnEndpoints
+from guard.policy_name import PolicyNames
 from guard.reconcile import envelope
 from guard.record import NotFromCloudTrail, Record, UnreadableRecord, from_envelope
 from guard.report import PublishError, report
 from guard.rollouts import note_denials
 from guard.settings import Settings, items, required, whole_number
 from guard.state import State, StateError
+from guard.storm import Storms
 from guard.whereabouts import Whereabouts
 
+# An exception keeps a request from being told of, and not its VPC from being repaired.
+REPAIRED = frozenset({Verdict.BYPASS, Verdict.EXEMPT})
+ONCE = 366 * 86_400  # seconds; who renews an exception gives it another expiry
 REPAIR_SECONDS = 900  # how often a VPC is put on the queue for what callers in it do
 READERS_AT_ONCE = 25  # callers of whom the table is asked what they read before, in one batch
 COUNTED = {
@@ -67,7 +72,8 @@ APPROVED_ACCOUNTS = items(os.environ, "APPROVED_ACCOUNTS")
 VPC_QUEUE_URL = required(os.environ, "VPC_QUEUE_URL")
 WINDOW = whole_number(os.environ, "ALERT_WINDOW_SECONDS")
 GUARD_ROLES = items(os.environ, "GUARD_ROLES")
-EXCEPTIONS_FILE = Path(os.environ.get("APPROVED_POLICIES_DIR", LAYER_FOLDER)).parent / FILE_NAME
+POLICIES = Path(os.environ.get("APPROVED_POLICIES_DIR", LAYER_FOLDER))
+EXCEPTIONS_FILE = POLICIES.parent / FILE_NAME
 
 # One quick retry only: a throttled or broken call goes back to the queue with its messages.
 config = Config(
@@ -78,7 +84,12 @@ sns = client("sns", config=config)
 sqs = client("sqs", config=config)
 dynamodb = client("dynamodb", config=config)
 state = State(dynamodb, settings.table_name)
+<<<<<<< HEAD
 logger = Logger(json_serializer=log_line)
+=======
+storms = Storms()
+logger = Logger()
+>>>>>>> main
 metrics = Metrics()
 
 # A layer without the file has no exceptions. One that is there and wrong stops the cold start: to
@@ -86,6 +97,8 @@ metrics = Metrics()
 exceptions: tuple[Exemption, ...] = load(EXCEPTIONS_FILE) if EXCEPTIONS_FILE.exists() else ()
 
 
+told_expired: set[str] = set()
+policy_names = PolicyNames(POLICIES, settings)
 own_endpoints = OwnEndpoints(ec2, (settings.service_name, f"{settings.service_name}-fips"))
 whereabouts = Whereabouts(
     ec2,
@@ -140,6 +153,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     count(judged, now)
     asked = repair(judged, inbox, now)
     news += [News(one.message, told_of(one, asked)) for one in judged]
+    news += expired(judged, now)
     tell(news, inbox, now)
     inbox.log_failures(logger)
     return inbox.response()
@@ -205,7 +219,8 @@ def inventory(records: Sequence[Record], now: datetime) -> Inventory:
     if not suspects:
         return known
     places = whereabouts.places(suspects)
-    known = replace(known, places=places, blind=whereabouts.blind)
+    strangers = whereabouts.strangers(suspects)
+    known = replace(known, places=places, blind=whereabouts.blind, strangers=strangers)
     return replace(known, read_before=readers(suspects, known, now))
 
 
@@ -229,8 +244,6 @@ def count(judged: Sequence[Judged], now: datetime) -> None:
     metrics.add_metric("RecordsJudged", MetricUnit.Count, len(judged))
     for one in judged:
         judgement, record = one.judgement, one.record
-        if judgement.verdict in COUNTED:
-            metrics.add_metric(COUNTED[judgement.verdict], MetricUnit.Count, 1)
         log = logger.info if judgement.alert or judgement.exemption else logger.debug
         log(
             judgement.verdict,
@@ -242,6 +255,10 @@ def count(judged: Sequence[Judged], now: datetime) -> None:
                 "exemption": judgement.exemption,
             },
         )
+    verdicts = Counter(COUNTED.get(one.judgement.verdict) for one in judged)
+    for name, times in verdicts.items():
+        if name:
+            metrics.add_metric(name, MetricUnit.Count, times)
     uses = Counter(one.judgement.exemption for one in judged if one.judgement.exemption)
     for name, times in uses.items():
         with single_metric(name="ExceptionUses", unit=MetricUnit.Count, value=times) as metric:
@@ -259,7 +276,7 @@ def repair(judged: Sequence[Judged], inbox: Inbox, now: datetime) -> dict[str, s
     """
     by_vpc: dict[str, list[Judged]] = {}
     for one in judged:
-        if one.judgement.broken and one.judgement.alert:
+        if one.judgement.broken and one.judgement.verdict in REPAIRED:
             by_vpc.setdefault(one.judgement.vpc_id, []).append(one)
     done: dict[str, str] = {}
     for vpc_id, some in by_vpc.items():
@@ -293,16 +310,43 @@ def ask(vpc_id: str, record: Record, key: str, now: datetime) -> None:
 def told_of(one: Judged, asked: Mapping[str, str]) -> list[Finding]:
     """What ops should be told of one record."""
     done = asked.get(one.judgement.vpc_id) if one.judgement.alert else None
-    policy = own_endpoints.policies.get(one.record.vpc_endpoint_id, "")
-    return [
-        *findings(one.record, one.judgement, WINDOW, done=(done,) if done else (), policy=policy),
-        *expired_exceptions(one.record, one.judgement, exceptions),
-    ]
+    refused = one.judgement.verdict is Verdict.ENDPOINT_DENIED
+    policy = own_endpoints.policies.get(one.record.vpc_endpoint_id, "") if refused else ""
+    return findings(
+        one.record,
+        one.judgement,
+        WINDOW,
+        done=(done,) if done else (),
+        policy=policy,
+        policy_name=policy_names.of(policy) if policy else "",
+    )
+
+
+def expired(judged: Sequence[Judged], now: datetime) -> list[News]:
+    """What to tell of exceptions that are over and were needed: once for each and its expiry.
+
+    A message that comes again tells it again, since the try before may have died on the way.
+    """
+    news: list[News] = []
+    for one in judged:
+        for finding in expired_exceptions(one.record, one.judgement, exceptions):
+            key = finding.fingerprint
+            if key in told_expired and not one.message.came_before:
+                continue
+            try:
+                first = state.spend(f"expired#{key}", 1, ONCE, now)
+            except (ClientError, BotoCoreError, StateError) as error:
+                logger.warning("the next request tells of it", extra={"error": repr(error)})
+                continue
+            told_expired.add(key)
+            if first or one.message.came_before:
+                news.append(News(one.message, [finding]))
+    return news
 
 
 def tell(news: Sequence[News], inbox: Inbox, now: datetime) -> None:
     """Publish the findings of a batch, equal ones as one; what cannot be published goes back."""
-    told = collapse([finding for one in news for finding in one.told])
+    told = storms.gather(collapse([finding for one in news for finding in one.told]), now)
     try:
         reported = report(
             told,

@@ -26,7 +26,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from guard import canary, pace, trial_findings
 from guard import policy_findings as findings_of
-from guard.redact import log_line, sealed
 from guard.approved import ApprovedPolicy
 from guard.aws import client
 from guard.aws_errors import REFUSALS, code_of, message_of, throttled
@@ -48,6 +47,7 @@ from guard.policy_findings import About
 from guard.policy_looks import EARLY_SECONDS, PolicyLooks
 from guard.policy_trigger import Concern, concern
 from guard.record import UnreadableRecord
+from guard.redact import log_line, sealed
 from guard.report import report
 from guard.rollouts import Rollouts
 from guard.settings import Settings, items, required, whole_number

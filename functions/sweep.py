@@ -24,7 +24,6 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
-from guard.redact import log_line, sealed
 from guard.aws import client
 from guard.canary import Phase, Remember, Rollout, Try, step
 from guard.census import unwell_vpcs
@@ -34,6 +33,7 @@ from guard.observe import Observer
 from guard.pauses import Pauses
 from guard.policy_looks import detail
 from guard.policy_sweep import Chosen, ask, canaries, choose_all, differing
+from guard.redact import log_line, sealed
 from guard.rollouts import Rollouts
 from guard.scope import Guarded
 from guard.settings import Settings, required

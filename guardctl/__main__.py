@@ -1,9 +1,14 @@
+<<<<<<< HEAD
 """`guardctl`: drill, audit, replay, policies, preflight, history, least rights."""
+=======
+"""`guardctl`: drill, audit, replay of logs, preflight, policies and exceptions, history."""
+>>>>>>> main
 
 import typer
 
 from guardctl.audit import audit
 from guardctl.drill import drill
+from guardctl.exceptions import app as exceptions
 from guardctl.history import history, resume, rollback
 from guardctl.policies import app as policies
 from guardctl.preflight import preflight
@@ -27,6 +32,7 @@ app.command()(rollback)
 app.command()(resume)
 app.command()(least_rights)
 app.add_typer(policies, name="policies")
+app.add_typer(exceptions, name="exceptions")
 
 
 def main() -> None:

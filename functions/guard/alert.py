@@ -27,7 +27,6 @@ KINDS = {
 }
 POLICY_CHANGES = ("PutResourcePolicy", "DeleteResourcePolicy")
 
-_ONCE = 366 * 86_400  # seconds in which it is told once; who renews it gives it another expiry
 _LISTED = 20  # of secrets, events or addresses in one finding's evidence
 _POLICY_CLIPPED = 6_000  # of a policy's 20,480, so that a finding stays far below SNS's 256 KB
 _CLIPPED = 1_000  # characters of a text somebody else chose
@@ -40,13 +39,19 @@ def findings(
     *,
     done: Sequence[str] = (),
     policy: str = "",
+    policy_name: str = "",
 ) -> list[Finding]:
     """What to tell of one record: how it came, if that is an alert, and a secret's changed policy.
 
     `window` is the number of seconds in which equal findings are one alert, `done` what the guard
-    did about it, `policy` the one of the endpoint it came through, as far as that is known.
+    did about it, `policy` the one of the endpoint it came through, as far as that is known, and
+    `policy_name` the approved policy that it is.
     """
-    told = [replace(_way(record, judgement, window, policy), done=done)] if judgement.alert else []
+    told: list[Finding] = []
+    if judgement.alert:
+        way = _way(record, judgement, window)
+        found = _policy(policy, policy_name) if way.kind is Kind.ENDPOINT_DENIED else {}
+        told.append(replace(way, done=done, evidence={**way.evidence, **found}))
     if record.event_name in POLICY_CHANGES and not record.failed:
         told.append(_policy_changed(record, window))
     return told
@@ -55,7 +60,7 @@ def findings(
 def expired_exceptions(
     record: Record, judgement: Judgement, exceptions: Sequence[Exemption]
 ) -> list[Finding]:
-    """What to tell of exceptions that would have covered an alert, had they not expired: once."""
+    """What to tell of exceptions that would have covered an alert, had they not expired."""
     return [
         Finding(
             kind=Kind.EXCEPTION_EXPIRED,
@@ -74,7 +79,7 @@ def expired_exceptions(
             ),
             evidence={"owner": one.owner, "events": [record.event_id] if record.event_id else []},
             identity=(one.name, one.expires.isoformat()),
-            window=_ONCE,
+            window=0,  # the caller tells each but once
             first_seen=record.event_time,
             last_seen=record.event_time,
         )
@@ -162,7 +167,7 @@ def _as_one(equal: Sequence[Finding]) -> Finding:
     return replace(merged, severity=worst.severity, evidence=evidence)
 
 
-def _way(record: Record, judgement: Judgement, window: int, policy: str = "") -> Finding:
+def _way(record: Record, judgement: Judgement, window: int) -> Finding:
     kind = KINDS.get(judgement.verdict, Kind.BYPASS)
     by_endpoint = kind in (Kind.FOREIGN_ENDPOINT, Kind.ENDPOINT_DENIED)
     caller = principal(record)
@@ -175,7 +180,7 @@ def _way(record: Record, judgement: Judgement, window: int, policy: str = "") ->
         title=_title(kind, record),
         cause=judgement.cause,
         todo=judgement.todo,
-        evidence=_evidence(record) | _found_out(judgement, kind, policy),
+        evidence=_evidence(record) | ({"vpc": judgement.vpc_id} if judgement.vpc_id else {}),
         links=_links(record, kind, judgement.vpc_id),
         identity=(caller, reach(record), _outcome(record), _place(record)),
         window=window,
@@ -277,13 +282,15 @@ def _evidence(record: Record) -> dict[str, Any]:
     }
 
 
-def _found_out(judgement: Judgement, kind: Kind, policy: str) -> dict[str, Any]:
-    """What the record itself does not tell: the caller's VPC, and the policy that refused."""
-    found: dict[str, Any] = {"vpc": judgement.vpc_id} if judgement.vpc_id else {}
-    if kind is Kind.ENDPOINT_DENIED and policy:
-        found["endpoint_policy"] = _compact(policy)[:_POLICY_CLIPPED]
-        found["endpoint_policy_sha256"] = hashlib.sha256(policy.encode()).hexdigest()
-    return found
+def _policy(policy: str, name: str) -> dict[str, str]:
+    """What is said of the policy that refused: its text is cut, so the digest tells which it is."""
+    if not policy:
+        return {}
+    return {
+        "endpoint_policy_name": name or "none of the approved policies",
+        "endpoint_policy": _compact(policy)[:_POLICY_CLIPPED],
+        "endpoint_policy_sha256": hashlib.sha256(policy.encode()).hexdigest(),
+    }
 
 
 def _compact(policy: str) -> str:

@@ -72,6 +72,11 @@ class Whereabouts:
         self._look_at({place.vpc_id for place in places.values()} - {""}, now)
         return {clue: self._with_trouble(place) for clue, place in places.items()}
 
+    def strangers(self, records: Iterable[Record]) -> frozenset[str]:
+        """The records' addresses of which AWS said that nothing in the account has them."""
+        addresses = {record.source_ip for record in records}
+        return frozenset(a for a in addresses if a in self._known and self._known[a][1] is None)
+
     def _is_fresh(self, known: tuple[float, Any] | None, now: float) -> bool:
         return known is not None and now - known[0] < REMEMBERED_SECONDS
 

@@ -242,7 +242,40 @@ def nobody_is_bothered(stage: Stage) -> Checks:
     yield "no alert", new_kinds(stage) == []
 
 
-# 11. somebody brings an endpoint of their own ----------------------------------------------------
+# 11. a bypass leads to a repair ------------------------------------------------------------------
+
+
+def read_round_no_endpoint(stage: Stage) -> None:
+    vpc_id, subnets = stage.make_vpc("nora", "10.40.0.0/16", ("us-east-1a", "us-east-1b"))
+    ec2 = stage.client("ec2", "nora")
+    address = ec2.allocate_address(Domain="vpc")
+    ec2.create_nat_gateway(SubnetId=subnets[0], AllocationId=address["AllocationId"])
+    stage.cloud.lose_events()  # so the guard knows nothing of this VPC
+    stage.props["lab"] = vpc_id
+    through_nat = Caller(kind="role", source_ip=address["PublicIp"])
+    stage.client("secretsmanager", "lab-app", through_nat).get_secret_value(SecretId="ledger")
+
+
+def bypass_led_to_repair(stage: Stage) -> Checks:
+    vpc_id = stage.props["lab"]
+    yield (
+        "ops were told of the bypass, and of the endpoint it led to",
+        (new_kinds(stage) == ["bypass", "endpoint-created"]),
+    )
+    told = stage.cloud.findings[stage.props["findings_before"]]
+    yield (
+        "why: it left by the NAT gateway of a VPC without an endpoint",
+        all(part in told["cause"] for part in (vpc_id, "NAT gateway", "no working endpoint")),
+    )
+    yield "and what the guard did about it", any(vpc_id in text for text in told["done"])
+    endpoints = stage.endpoints(vpc_id)
+    yield (
+        "the VPC has its endpoint, with private DNS",
+        (len(endpoints) == 1 and endpoints[0]["PrivateDnsEnabled"]),
+    )
+
+
+# 12. somebody brings an endpoint of their own ----------------------------------------------------
 
 
 def bring_endpoint(stage: Stage) -> None:
@@ -273,7 +306,7 @@ def theirs_is_kept(stage: Stage) -> Checks:
     )
 
 
-# 12. a VPC is torn down --------------------------------------------------------------------------
+# 13. a VPC is torn down --------------------------------------------------------------------------
 
 
 def tear_down(stage: Stage) -> None:
@@ -308,7 +341,7 @@ def vpc_is_let_go(stage: Stage) -> Checks:
     yield "ops were told of both", new_kinds(stage) == ["stood-down", "stood-down"]
 
 
-# 13. the sweep, and the end ----------------------------------------------------------------------
+# 14. the sweep, and the end ----------------------------------------------------------------------
 
 
 def sweep(stage: Stage) -> None:
@@ -371,6 +404,11 @@ STORY = (
         read_by_service,
         nobody_is_bothered,
         quiet=True,
+    ),
+    Chapter(
+        "An application reads it by the NAT gateway of a VPC that the guard never heard of",
+        read_round_no_endpoint,
+        bypass_led_to_repair,
     ),
     Chapter("Terraform brings an endpoint of its own", bring_endpoint, theirs_is_kept),
     Chapter("Terraform destroys the first VPC", tear_down, vpc_is_let_go),

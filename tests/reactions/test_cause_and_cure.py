@@ -7,7 +7,7 @@ import pytest
 
 from emulator import Caller
 from guard.exceptions import parse as parse_exceptions
-from tests.reactions.account import Account
+from tests.reactions.account import ALLOW_ALL, Account
 from tests.reactions.test_detect_bypass import FUNCTION, batch, envelope_of, failed, told
 
 IMAGE = "ami-12c6146b"
@@ -114,6 +114,22 @@ def test_an_instance_is_looked_for_where_it_runs_and_not_where_its_traffic_leave
     assert f"It came out of {vpc_id} (instance {instance})" in finding["cause"]
     assert account.endpoints(vpc_id)
     assert not account.endpoints(hub)
+
+
+def test_an_instances_credentials_at_an_address_of_nobody_here_are_suspicious(
+    cloud, account, secret, bare
+):
+    vpc_id, subnet = bare
+    made = account.ec2.run_instances(ImageId=IMAGE, MinCount=1, MaxCount=1, SubnetId=subnet)
+    instance = made["Instances"][0]["InstanceId"]
+    cloud.lose_events()
+    read(cloud, secret, kind="role", source_ip="203.0.113.9", session=instance)
+    cloud.settle()
+    (finding,) = told(cloud)
+    assert finding["severity"] == "high"
+    assert f"the credentials of instance {instance} in {vpc_id}" in finding["cause"]
+    assert "treat the credentials" in finding["todo"][0]
+    assert account.endpoints(vpc_id)  # and the VPC is repaired all the same
 
 
 def test_a_function_in_no_vpc_is_said_to_be_in_none(cloud, account, secret):
@@ -227,6 +243,21 @@ def test_the_policy_that_refused_is_in_the_evidence(cloud, account):
     (finding,) = [one for one in told(cloud) if one["kind"] == "endpoint-denied"]
     shown = json.loads(finding["evidence"]["endpoint_policy"])
     assert shown == json.loads(endpoint["PolicyDocument"])
+    assert finding["evidence"]["endpoint_policy_name"] == "own-account"
+
+
+def test_a_policy_that_is_none_of_the_approved_is_said_to_be_none(cloud, account):
+    vpc_id, _ = account.vpc_with_subnets()
+    cloud.settle()
+    (endpoint,) = account.endpoints(vpc_id)
+    account.ec2.modify_vpc_endpoint(
+        VpcEndpointId=endpoint["VpcEndpointId"], PolicyDocument=json.dumps(ALLOW_ALL)
+    )
+    cloud.lose_events()
+    cloud.inject(cloud.denied_at_endpoint("mallory", endpoint["VpcEndpointId"]))
+    cloud.settle()
+    (finding,) = [one for one in told(cloud) if one["kind"] == "endpoint-denied"]
+    assert finding["evidence"]["endpoint_policy_name"] == "none of the approved policies"
 
 
 @pytest.fixture
@@ -264,9 +295,38 @@ def test_an_exception_is_used_and_counted(cloud, secret, excepted):
     assert item["tally"]["N"] == "3"
 
 
+def test_an_excepted_request_lets_its_vpc_be_repaired(cloud, account, secret, excepted, bare):
+    vpc_id, subnet = bare
+    _, address = nat(account, subnet)
+    cloud.lose_events()
+    read(cloud, secret, "ci", kind="role", source_ip=address)
+    cloud.settle()
+    assert told(cloud) == []
+    assert account.endpoints(vpc_id)
+
+
+def test_an_exception_that_is_over_is_told_again_only_by_a_message_that_comes_again(
+    cloud, secret, excepted
+):
+    read(cloud, secret, "ci-old", kind="role", source_ip="203.0.113.9")
+    cloud.lose_events()
+    message = envelope_of(cloud)
+    cloud.fault("sns", "PublishBatch", "InternalError", times=9, function=FUNCTION)
+    assert failed(cloud.invoke(FUNCTION, batch(message))) == ["0"]
+    cloud._faults.clear()
+    cloud.clock.skip(seconds=420)
+    again = batch(message)
+    again["Records"][0]["attributes"] = {"ApproximateReceiveCount": "2"}
+    assert failed(cloud.invoke(FUNCTION, again)) == []
+    assert [one["kind"] for one in cloud.findings].count("exception-expired") == 1
+    assert failed(cloud.invoke(FUNCTION, batch(message))) == []
+    assert [one["kind"] for one in cloud.findings].count("exception-expired") == 1
+
+
 def test_an_exception_that_is_over_works_no_more_and_is_told_once(cloud, secret, excepted):
-    for _ in range(2):
-        read(cloud, secret, "ci-old", kind="role", source_ip="203.0.113.9")
+    for times in (2, 12):  # more than the tenth sighting, at which others are told again
+        for _ in range(times):
+            read(cloud, secret, "ci-old", kind="role", source_ip="203.0.113.9")
         cloud.settle()
         cloud.clock.skip(seconds=90_000)
     assert len(told(cloud)) == 2

@@ -157,6 +157,14 @@ def test_the_guards_own_question_is_no_bypass(cloud, account, secret):
     assert not any("EnsureEndpoint" in finding["resource"] for finding in told(cloud))
 
 
+def test_the_guards_own_sweep_is_no_bypass(cloud, secret):
+    cloud.fire_schedule("ScheduleRule")
+    cloud.settle()
+    asked = [one["eventName"] for one in cloud.records if "SecretPolicy" in str(one)]
+    assert "ListSecrets" in asked
+    assert told(cloud) == []
+
+
 def test_a_person_in_the_console_is_told_low(cloud, secret):
     read(cloud, secret, kind="console")
     read(

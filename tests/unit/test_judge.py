@@ -17,6 +17,7 @@ from guard.judge import (
     Place,
     Reach,
     Verdict,
+    explain,
     judge,
     origin,
     reach,
@@ -33,6 +34,7 @@ from tests.records import (
     READ,
     ROOT,
     ROTATION_SUCCEEDED,
+    SECRET,
     changed,
     read,
     role,
@@ -45,7 +47,13 @@ INVENTORY = Inventory(
     own_endpoints=frozenset({OWN_ENDPOINT}),
     approved_endpoints=frozenset({APPROVED_ENDPOINT}),
     approved_accounts=frozenset({APPROVED_ACCOUNT}),
-    places={"203.0.113.99": Place(via="NAT gateway nat-0a", vpc_id="vpc-0a", broken=True)},
+    places={
+        "203.0.113.99": Place(via="NAT gateway nat-0a", vpc_id="vpc-0a", broken=True),
+        "i-0aaaaaaaaaaaaaaaa": Place(via="instance i-0aaaaaaaaaaaaaaaa", vpc_id="vpc-0a"),
+        "report": Place(via="Function report"),
+    },
+    strangers=frozenset({"192.0.2.66"}),
+    read_before=frozenset({"again"}),
     guard_roles=frozenset({f"arn:aws:iam::{ACCOUNT}:role/vpce-guard-EnsureEndpointRole"}),
 )
 EXCEPTIONS = parse_exceptions(
@@ -123,6 +131,14 @@ excepted = read(userIdentity=role("ci-runner"))
 excepted_too_late = changed(excepted, eventTime="2026-07-01T00:00:00Z")
 stranger = changed(READ, userIdentity=None, sourceIPAddress=None)
 retyped_endpoint = read(vpcEndpointId={"id": OWN_ENDPOINT})
+FUNCTION = f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:rotate"
+IN_FUNCTION = {"issuerType": "AWS::Lambda::Function", "credentialsIssuedTo": FUNCTION}
+by_instance = read(userIdentity=role(session="i-0aaaaaaaaaaaaaaaa"), sourceIPAddress="203.0.113.99")
+by_instance_elsewhere = changed(by_instance, sourceIPAddress="192.0.2.66")
+as_ever = changed(by_instance, eventID="again")
+pending = {"secretId": SECRET, "versionStage": "AWSPENDING"}
+rotating = read(userIdentity=role(inScopeOf=IN_FUNCTION), requestParameters=pending)
+through_aws = read(vpcEndpointId="vpce-1bba4172")
 console_action = read(eventType="AwsConsoleAction")
 allowed_network_activity = changed(ENDPOINT_DENIED, errorCode=..., errorMessage=...)
 
@@ -272,14 +288,66 @@ SAMPLES = {
         [by_user, by_role, read(userAgent=BROWSER), on_behalf, principal_of_service],
     ),
     "is_the_guard": Samples(
-        [by_guard],
+        [
+            by_guard,
+            *(changed(by_guard, eventName=n) for n in ("ListSecrets", "GetResourcePolicy")),
+        ],
         [
             by_role,
             changed(by_guard, eventName="GetSecretValue"),
+            changed(by_guard, eventName="DeleteResourcePolicy"),
             changed(by_guard, userIdentity=role("vpce-guard-EnsureEndpointRole2")),
         ],
     ),
     "is_excepted": Samples([excepted], [excepted_too_late, by_role, by_user]),
+    "is_root": Samples([by_root], [by_user, by_role, read(userIdentity={**ALICE, "type": "root"})]),
+    "was_refused": Samples(
+        [read(errorCode="AccessDenied"), ENDPOINT_DENIED],
+        [by_user, changed(ROTATION_SUCCEEDED, errorMessage="timed out")],
+    ),
+    "is_used_elsewhere": Samples(
+        [by_instance_elsewhere],
+        [
+            by_instance,
+            changed(by_instance, sourceIPAddress="192.0.2.67"),  # nobody could look
+            by_role,  # an instance that is none of ours
+            read(sourceIPAddress="192.0.2.66"),
+            read(
+                userIdentity=role(session="report"),
+                sourceIPAddress="192.0.2.66",  # a function in no VPC has an address of AWS's
+                userAgent="Boto3/1.43 exec-env/AWS_Lambda_python3.13",
+            ),
+        ],
+    ),
+    "reads_as_ever": Samples(
+        [as_ever],
+        [by_instance, changed(as_ever, sourceIPAddress="192.0.2.66"), read(eventID="again")],
+    ),
+    "is_rotating": Samples(
+        [
+            rotating,
+            changed(
+                rotating,
+                eventName="PutSecretValue",
+                requestParameters={"secretId": SECRET, "versionStages": ["AWSPENDING"]},
+            ),
+            changed(rotating, eventName="UpdateSecretVersionStage", requestParameters=None),
+        ],
+        [
+            changed(rotating, requestParameters={"secretId": SECRET}),
+            read(requestParameters=pending),
+            # What the caller says of itself does not count.
+            read(
+                userIdentity=role(session="rotate"),
+                requestParameters=pending,
+                userAgent="Boto3/1.43 exec-env/AWS_Lambda_python3.13",
+            ),
+        ],
+    ),
+    "came_through_aws_endpoint": Samples(
+        [through_aws, changed(through_aws, vpcEndpointAccountId="AWS Internal")],
+        [through_foreign, through_foreign_account, through_own, by_user],
+    ),
 }
 
 
@@ -287,9 +355,18 @@ def case(record: dict[str, Any]) -> Case:
     return Case(parse(record), INVENTORY, EXCEPTIONS)
 
 
+def without_samples(names: set[str], samples: dict[str, Samples]) -> set[str]:
+    """The rules that lack records they must match, or records they must not."""
+    lopsided = {name for name, some in samples.items() if not some.must or not some.must_not}
+    return (names ^ set(samples)) | lopsided
+
+
 def test_every_predicate_has_samples_of_both_kinds():
-    assert {predicate.__name__ for predicate in PREDICATES} == set(SAMPLES)
-    assert all(samples.must and samples.must_not for samples in SAMPLES.values())
+    names = {predicate.__name__ for predicate in PREDICATES}
+    assert without_samples(names, SAMPLES) == set()
+    assert without_samples(names | {"is_new"}, SAMPLES) == {"is_new"}
+    lopsided = SAMPLES | {"used_browser": Samples([in_console], [])}
+    assert without_samples(names, lopsided) == {"used_browser"}
 
 
 @pytest.mark.parametrize("predicate", PREDICATES, ids=lambda predicate: predicate.__name__)
@@ -387,6 +464,14 @@ def test_without_named_accounts_the_account_a_record_came_to_is_own():
         (through_foreign, Severity.HIGH),
         (changed(through_foreign, eventName="ListSecrets"), Severity.HIGH),
         (changed(through_foreign, errorCode="AccessDenied"), Severity.MEDIUM),
+        (by_instance, Severity.HIGH),
+        (as_ever, Severity.MEDIUM),
+        (by_instance_elsewhere, Severity.HIGH),
+        (changed(by_instance_elsewhere, eventID="again"), Severity.HIGH),
+        (changed(by_instance_elsewhere, eventName="ListSecrets"), Severity.MEDIUM),
+        (rotating, Severity.MEDIUM),
+        (through_aws, Severity.MEDIUM),
+        (changed(through_aws, userIdentity=ROOT), Severity.HIGH),
         (in_console, Severity.LOW),
         (ENDPOINT_DENIED, Severity.MEDIUM),
         (stranger, Severity.LOW),
@@ -473,6 +558,13 @@ def test_the_cause_is_an_instance():
     assert "i-0123456789abcdef0" in judgement.cause
 
 
+def test_the_cause_is_that_credentials_are_used_elsewhere():
+    judgement = judge(parse(by_instance_elsewhere), INVENTORY)
+    assert "the credentials of instance i-0aaaaaaaaaaaaaaaa in vpc-0a" in judgement.cause
+    assert "192.0.2.66, which nothing in this account has" in judgement.cause
+    assert "treat the credentials" in judgement.todo[0]
+
+
 def test_the_cause_names_the_foreign_endpoint_and_its_owner():
     judgement = judge(parse(through_foreign_account), INVENTORY)
     assert FOREIGN_ENDPOINT in judgement.cause
@@ -481,6 +573,31 @@ def test_the_cause_names_the_foreign_endpoint_and_its_owner():
 
 def test_the_cause_names_what_could_not_be_read():
     assert "vpcEndpointId" in judge(parse(retyped_endpoint), INVENTORY).cause
+
+
+# What each rule said
+
+
+def test_an_explanation_says_of_each_rule_what_it_asked_and_what_it_saw():
+    said = {name: (answer, reason) for name, answer, reason in explain(parse(by_user), INVENTORY)}
+    assert said.keys() == set(SAMPLES)
+    assert said["came_from_address"] == (
+        True,
+        (
+            "It came from an address of the internet, or from one that is masked?"
+            " sourceIPAddress is '198.51.100.7'."
+        ),
+    )
+    assert said["was_invoked_by_service"][1].endswith("invokedBy is absent.")
+    assert "for a person is came_from_address" in said["is_on_owners_behalf"][1]
+
+
+def test_an_explanation_names_the_exception_and_keeps_long_texts_short():
+    said = {one.name: one for one in explain(parse(excepted), INVENTORY, EXCEPTIONS)}
+    assert said["is_excepted"].answer
+    assert "the exception is 'ci'" in said["is_excepted"].reason
+    huge = parse(read(userAgent="x" * 100_000))
+    assert all(len(one.reason) < 1_000 for one in explain(huge, INVENTORY))
 
 
 # Any shape at all
@@ -493,6 +610,8 @@ def test_every_record_gets_a_verdict(value: Any):
     except UnreadableRecord:
         return
     judgement = judge(record, INVENTORY, EXCEPTIONS)
+    said = explain(record, INVENTORY, EXCEPTIONS)
+    assert tuple((one.name, one.answer) for one in said) == judgement.predicates
     assert judgement.cause
     assert judgement.alert or judgement.verdict in (
         Verdict.APPROVED,

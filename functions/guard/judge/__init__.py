@@ -2,7 +2,7 @@
 
 Pure: a record, what is known of the account (`Inventory`) and the exceptions go in, a `Judgement`
 comes out. Each rule is a small predicate with a name, and a judgement holds the answer of every
-one, so that `guardctl replay --explain` can show how it came about.
+one; `explain` says of each also what it looked at, for `guardctl replay --explain`.
 
 One field never makes a caller an AWS service when another speaks for a person. AWS says so in
 several places when it acts on the owner's behalf (`userIdentity.type`, `invokedBy`,
@@ -12,6 +12,7 @@ several places when it acts on the owner's behalf (`userIdentity.type`, `invoked
 """
 
 from guard.judge.case import SECRETS_MANAGER, Case, Inventory, Verdict
+from guard.judge.explaining import Said, explain
 from guard.judge.judging import PREDICATES, Judgement, judge
 from guard.judge.origin import Origin, origin
 from guard.judge.places import Place, clues
@@ -26,8 +27,10 @@ __all__ = [
     "Origin",
     "Place",
     "Reach",
+    "Said",
     "Verdict",
     "clues",
+    "explain",
     "judge",
     "origin",
     "reach",

@@ -34,7 +34,8 @@ class Inventory:
 
     `accounts` are the owner's own; where it is empty, the account a record was delivered to counts
     as own. `places` gives where a clue of `guard.judge.places` led to, and `blind` says why nobody
-    could look. `read_before` are the ids of events in which a caller reads what it has read before.
+    could look; `strangers` are the public addresses that nothing in the account has. `read_before`
+    are the ids of events in which a caller reads what it has read before.
     `guard_roles` are the ARNs of the roles with which the guard itself asks Secrets Manager.
     """
 
@@ -44,6 +45,7 @@ class Inventory:
     approved_accounts: frozenset[str] = frozenset()
     places: Mapping[str, Place] = field(default_factory=dict[str, Place])
     blind: str = ""
+    strangers: frozenset[str] = frozenset()
     read_before: frozenset[str] = frozenset()
     guard_roles: frozenset[str] = frozenset()
 

@@ -3,7 +3,7 @@
 from guard.judge.case import Case, Verdict
 from guard.judge.origin import Origin, origin
 from guard.judge.places import Place, function_of, instance_of
-from guard.judge.predicates import unreadable_fields
+from guard.judge.predicates import is_used_elsewhere, unreadable_fields
 from guard.judge.severity import Reach, reach
 from guard.record import Record
 
@@ -13,7 +13,7 @@ def cause_of(verdict: Verdict, case: Case) -> str:
     record = case.record
     match verdict:
         case Verdict.EXEMPT:
-            return "The guard itself asked which function rotates the secret."
+            return "The guard itself looks after secrets; it never reads their values."
         case Verdict.APPROVED:
             return f"It came through {record.vpc_endpoint_id}."
         case Verdict.SERVICE:
@@ -46,6 +46,12 @@ def _foreign_cause(record: Record) -> str:
 
 def _bypass_cause(case: Case) -> str:
     record, place = case.record, case.place
+    if place and is_used_elsewhere(case):
+        return (
+            f"It has the credentials of {place.via} in {place.vpc_id}, and the address "
+            f"{record.source_ip}, which nothing in this account has: either that VPC's traffic "
+            "leaves by somebody else's gateway or proxy, or the credentials are used elsewhere."
+        )
     if place and place.vpc_id:
         why = place.trouble or "the VPC has no endpoint, or the caller does not resolve to it"
         return f"It came out of {place.vpc_id} ({place.via}): {why}."
@@ -128,6 +134,11 @@ def _bypass_todo(case: Case) -> tuple[str, ...]:
 
 def _where_to_look(case: Case, place: Place | None) -> str:
     record = case.record
+    if place and is_used_elsewhere(case):
+        return (
+            f"Find out whether {place.vpc_id} reaches the internet by {record.source_ip}; if not, "
+            f"treat the credentials of {place.via} as stolen and revoke the role's sessions."
+        )
     if place and place.vpc_id and place.trouble and not place.broken:
         name = record.host or "the name of Secrets Manager"
         return (

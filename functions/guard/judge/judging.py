@@ -10,6 +10,7 @@ from guard.judge.cause import cause_of, todo_of
 from guard.judge.predicates import (
     PERSON_VOICES,
     SERVICE_VOICES,
+    WEIGHTS,
     came_through_approved_account,
     came_through_known_endpoint,
     came_through_other_account,
@@ -105,4 +106,5 @@ PREDICATES: tuple[Callable[[Case], bool], ...] = (
     *SERVICE_VOICES,
     has_service_linked_role,
     *PERSON_VOICES,
+    *(predicate for predicate, _ in WEIGHTS),
 )

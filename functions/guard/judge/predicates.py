@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from guard.judge.case import Case
 from guard.judge.origin import Origin, names_service, names_sign_in, origin
+from guard.judge.places import function_of, instance_of
 from guard.record import Record
 
 # The way a request took. Ids are compared with what is known: a present id proves nothing.
@@ -159,12 +160,12 @@ def is_excepted(case: Case) -> bool:
 
 
 def is_the_guard(case: Case) -> bool:
-    """One of the guard's own functions, which run outside any VPC, asks which function rotates."""
+    """One of the guard's own functions, which run outside any VPC, looks after secrets."""
     record = case.record
     own_role = record.identity.type == "AssumedRole" and (
         record.identity.issuer_arn in case.inventory.guard_roles
     )
-    return own_role and record.event_name == "DescribeSecret"
+    return own_role and record.event_name in GUARDS_WORK
 
 
 def cannot_be_judged(case: Case) -> bool:
@@ -172,6 +173,61 @@ def cannot_be_judged(case: Case) -> bool:
     record = case.record
     nobody = record.identity.name == "unknown" and not record.source_ip
     return bool(unreadable_fields(record)) or (nobody and not record.vpc_endpoint_id)
+
+
+# What makes it matter more or less.
+
+
+def is_root(case: Case) -> bool:
+    """The caller is the account's root user."""
+    return case.record.identity.type == "Root"
+
+
+def was_refused(case: Case) -> bool:
+    """AWS refused it, or could not do it: nothing was given away."""
+    return case.record.failed
+
+
+def is_used_elsewhere(case: Case) -> bool:
+    """It has the credentials of something in a VPC of ours, and an address of nothing of ours."""
+    known = case.place is not None and case.place.vpc_id != ""
+    workload = bool(instance_of(case.record) or function_of(case.record))
+    return known and workload and case.record.source_ip in case.inventory.strangers
+
+
+def reads_as_ever(case: Case) -> bool:
+    """A workload in a VPC of ours reads what it has read before: misconfigured, most likely."""
+    return bool(case.vpc) and case.read_before and not is_used_elsewhere(case)
+
+
+def is_rotating(case: Case) -> bool:
+    """A function, by AWS's own word, does a step of a rotation: it handles the pending version."""
+    record = case.record
+    stages = record.request.get("versionStage"), record.request.get("versionStages")
+    pending = any(one == PENDING or (isinstance(one, list) and PENDING in one) for one in stages)
+    moves = record.event_name == "UpdateSecretVersionStage"
+    by_function = record.identity.in_scope_of_type == "AWS::Lambda::Function"
+    return by_function and (pending or moves) and not is_used_elsewhere(case)
+
+
+def came_through_aws_endpoint(case: Case) -> bool:
+    """From the internet through an endpoint that no account is named for: AWS's own, as a rule."""
+    nobody = not case.record.vpc_endpoint_account_id.isdecimal()
+    public = origin(case.record) is Origin.PUBLIC
+    return came_through_unknown_endpoint(case) and nobody and public
+
+
+PENDING = "AWSPENDING"
+# All that the template lets the guard's roles do to secrets. None of it gives a value away.
+GUARDS_WORK = frozenset({"DescribeSecret", "GetResourcePolicy", "ListSecrets", "PutResourcePolicy"})
+WEIGHTS: tuple[tuple[Callable[[Case], bool], int], ...] = (
+    (is_root, 1),
+    (was_refused, -1),
+    (reads_as_ever, -1),
+    (is_rotating, -1),
+    (came_through_aws_endpoint, -1),
+    (is_used_elsewhere, 1),
+)
 
 
 def _is_endpoint(case: Case) -> bool:

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from guard.finding import Severity
 from guard.judge.case import Case, Verdict
+from guard.judge.predicates import WEIGHTS
 from guard.record import Record
 
 
@@ -25,19 +26,18 @@ def severity_of(verdict: Verdict, case: Case) -> Severity:
         case Verdict.ENDPOINT_DENIED:
             return Severity.MEDIUM
         case Verdict.FOREIGN_ENDPOINT:
-            return Severity.MEDIUM if case.record.failed else Severity.HIGH
+            return _weighed(Severity.HIGH.rank, case)
         case Verdict.BYPASS:
-            return _bypass_severity(case)
+            return _weighed(_RANKS[reach(case.record)], case)
 
 
-def _bypass_severity(case: Case) -> Severity:
-    """A workload of an own VPC that reads what it always reads is most likely misconfigured."""
-    record = case.record
-    rank = {Reach.VALUE: 3, Reach.CHANGE: 2, Reach.LOOK: 1}[reach(record)]
-    rank += record.identity.type == "Root"
-    rank -= record.failed
-    rank -= bool(case.vpc) and case.read_before
-    return list(Severity)[max(1, min(3, rank))]
+def _weighed(rank: int, case: Case) -> Severity:
+    """From what it is after, up and down by what is known of the caller and the outcome."""
+    rank += sum(weight for predicate, weight in WEIGHTS if predicate(case))
+    return list(Severity)[max(Severity.LOW.rank, min(Severity.HIGH.rank, rank))]
+
+
+_RANKS = {Reach.VALUE: 3, Reach.CHANGE: 2, Reach.LOOK: 1}
 
 
 _WITH_VALUE = frozenset(

@@ -1,0 +1,114 @@
+"""Check the reviewed exceptions: `guardctl exceptions lint`, which `make lint` runs.
+
+An error is what the function would refuse to start with. A warning is an exception that is over and
+should be renewed or removed, or that soon will be: time alone must not make a build fail.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from guard.exceptions import FILE_NAME, ExceptionsError, Exemption, load
+
+SHIPPED = Path(__file__).resolve().parents[1] / "layers" / "approved_policies" / FILE_NAME
+SOON = timedelta(days=14)
+FOUND, BAD_INPUT = 1, 2
+
+
+class Level(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class Format(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something about an exception that somebody should see to."""
+
+    level: Level
+    exception: str
+    text: str
+
+
+app = typer.Typer(no_args_is_help=True, help="Check the reviewed exceptions.")
+
+
+@app.callback()
+def main() -> None:
+    """Check the reviewed exceptions: who may go round the endpoint, why and until when."""
+
+
+@app.command("lint")
+def lint_command(
+    file: Annotated[
+        Path, typer.Argument(help="The file of exceptions.", show_default="the shipped one")
+    ] = SHIPPED,
+    format_: Annotated[
+        Format, typer.Option("--format", help="How to print what was found.")
+    ] = Format.TABLE,
+) -> None:
+    """Check a file of exceptions. Exit code 1 for an error, 2 for a file that cannot be read."""
+    try:
+        problems = list(problems_of(file, datetime.now(UTC)))
+    except OSError as error:
+        typer.echo(f"Cannot read {file}: {error.strerror or error}", err=True)
+        raise typer.Exit(BAD_INPUT) from None
+    _print(problems, format_)
+    if any(problem.level is Level.ERROR for problem in problems):
+        raise typer.Exit(FOUND)
+
+
+def problems_of(file: Path, now: datetime) -> Iterator[Problem]:
+    """All that is wrong with a file, and which exceptions are over or about to be."""
+    try:
+        exemptions = load(file)
+    except ExceptionsError as error:
+        for line in str(error).splitlines():
+            place, _, text = line.partition(": ")
+            yield Problem(Level.ERROR, place if text else file.name, text or line)
+        return
+    yield from expiries(exemptions, now)
+
+
+def expiries(exemptions: Sequence[Exemption], now: datetime) -> Iterator[Problem]:
+    """A warning for each exception that has expired, or will within `SOON`."""
+    for one in exemptions:
+        if not one.valid_at(now):
+            text = f"expired on {one.expires:%Y-%m-%d %H:%M} UTC: renew it by review or remove it"
+        elif not one.valid_at(now + SOON):
+            text = (
+                f"expires on {one.expires:%Y-%m-%d %H:%M} UTC: ask {one.owner} whether it is needed"
+            )
+        else:
+            continue
+        yield Problem(Level.WARNING, one.name, text)
+
+
+def _print(problems: Sequence[Problem], format_: Format) -> None:
+    match format_:
+        case Format.JSON:
+            print(json.dumps([asdict(one) for one in problems], indent=2))
+        case Format.JSONL:
+            for one in problems:
+                print(json.dumps(asdict(one)))
+        case Format.TABLE:
+            if problems:
+                table = Table("Level", "Exception", "What")
+                for one in problems:
+                    # Text and not markup: the file's own words may look like some.
+                    table.add_row(one.level, Text(one.exception), Text(one.text))
+                Console().print(table)

@@ -1,0 +1,67 @@
+"""A storm of bypasses is a handful of alerts, loses nothing, and costs next to no calls."""
+
+import json
+from typing import Any
+
+import pytest
+
+from benchmarks.storm import ALERTS, CALLS_PER_RECORD, bypasses, counted, storm
+from emulator import Cloud
+
+FUNCTION = "DetectBypassFunction"
+
+
+def equal_bypasses(cloud: Cloud, number: int, **fields: Any) -> dict[str, Any]:
+    """One batch of different events that are the same occurrence."""
+    (envelope,) = bypasses(cloud, 1)
+    return {
+        "Records": [
+            {
+                "messageId": str(n),
+                "body": json.dumps(
+                    {**envelope, "detail": {**envelope["detail"], "eventID": f"e-{n}", **fields}}
+                ),
+            }
+            for n in range(number)
+        ]
+    }
+
+
+def test_a_storm_keeps_to_the_bounds_of_the_benchmark(cloud):
+    came = storm(cloud, 2_000, 100)
+    assert came.duplicates > 0
+    assert (came.lost, came.failed) == (0, 0)
+    assert 0 < came.alerts <= ALERTS
+    assert came.calls_per_record <= CALLS_PER_RECORD
+
+
+def test_what_is_lost_would_be_seen(cloud):
+    cloud.fault("dynamodb", "UpdateItem", "InternalServerError", times=4, function=FUNCTION)
+    assert storm(cloud, 200, 100).lost > 0
+
+
+@pytest.mark.parametrize(
+    "came_before", [pytest.param(False, id="new"), pytest.param(True, id="known")]
+)
+def test_a_thousand_equal_bypasses_cost_five_calls(cloud, came_before):
+    batch = equal_bypasses(cloud, 1_000)
+    if came_before:
+        cloud.invoke(FUNCTION, equal_bypasses(cloud, 1))
+    before, told = len(cloud.calls), len(cloud.findings)
+    assert cloud.invoke(FUNCTION, batch).result == {"batchItemFailures": []}
+    made = [call.action for call in cloud.calls[before:]]
+    assert 0 < len(made) <= 5, made
+    assert [one["count"] for one in cloud.findings[told:]] == [1_000 + came_before]
+    assert counted(cloud) == 1_000 + came_before
+
+
+def test_several_batches_of_one_caller_are_told_at_ten_a_hundred_and_a_thousand(cloud):
+    for n in range(1_050 // 35):
+        records = equal_bypasses(cloud, 35, requestID=str(n))
+        for one in records["Records"]:
+            body = json.loads(one["body"])
+            body["detail"]["eventID"] += f"-{n}"
+            one["body"] = json.dumps(body)
+        cloud.invoke(FUNCTION, records)
+    assert [one["count"] for one in cloud.findings] == [35, 105, 1_015]
+    assert counted(cloud) == 1_050
