@@ -32,7 +32,6 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard.redact import log_line, sealed
 from guard.alert import collapse, expired_exceptions, findings, once, reader, unreadable
 from guard.aws import client
 from guard.chosen_policy import LAYER_FOLDER
@@ -47,6 +46,7 @@ from guard.own_endpoints import OwnEndpoints
 from guard.policy_name import PolicyNames
 from guard.reconcile import envelope
 from guard.record import NotFromCloudTrail, Record, UnreadableRecord, from_envelope
+from guard.redact import log_line, sealed
 from guard.report import PublishError, report
 from guard.rollouts import note_denials
 from guard.settings import Settings, items, required, whole_number
@@ -84,12 +84,8 @@ sns = client("sns", config=config)
 sqs = client("sqs", config=config)
 dynamodb = client("dynamodb", config=config)
 state = State(dynamodb, settings.table_name)
-<<<<<<< HEAD
-logger = Logger(json_serializer=log_line)
-=======
 storms = Storms()
-logger = Logger()
->>>>>>> main
+logger = Logger(json_serializer=log_line)
 metrics = Metrics()
 
 # A layer without the file has no exceptions. One that is there and wrong stops the cold start: to

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""`guardctl`: drill, audit, replay, policies, preflight, history, least rights."""
-=======
-"""`guardctl`: drill, audit, replay of logs, preflight, policies and exceptions, history."""
->>>>>>> main
+"""`guardctl`: drill, audit, replay, preflight, policies, exceptions, history, rights."""
 
 import typer
 
