@@ -68,8 +68,11 @@ def record(cloud: Cloud, **changes: Any) -> dict[str, Any]:
 
 
 def test_the_search_finds_what_did_leak(cloud):
-    """A plant in the one place that must be told, the secret's name: it is in all of them."""
-    cloud.inject(record(cloud, requestParameters={"secretId": plant(9)}))
+    """A plant in what must be told, the caller's name: it is found in both."""
+    arn = Account(cloud).secret("prod/db")
+    cloud.lose_events()
+    caller = cloud.session(plant(9), Caller(source_ip="198.51.100.7"))
+    caller.client("secretsmanager").get_secret_value(SecretId=arn)
     cloud.settle()
     places = {where.split()[0] for where, _ in leaks(cloud)}
     assert {"message", "Slack"} <= places
