@@ -33,7 +33,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from guard.alert import collapse, expired_exceptions, findings, once, reader, unreadable
-from guard.aws import client
+from guard.aws import client, seldom_client
 from guard.chosen_policy import LAYER_FOLDER
 from guard.decide import Wanted
 from guard.exceptions import FILE_NAME, Exemption, load
@@ -81,7 +81,7 @@ config = Config(
 )
 ec2 = client("ec2", config=config)
 sns = client("sns", config=config)
-sqs = client("sqs", config=config)
+sqs = seldom_client("sqs", config=config)
 dynamodb = client("dynamodb", config=config)
 state = State(dynamodb, settings.table_name)
 storms = Storms()
@@ -98,7 +98,7 @@ policy_names = PolicyNames(POLICIES, settings)
 own_endpoints = OwnEndpoints(ec2, (settings.service_name, f"{settings.service_name}-fips"))
 whereabouts = Whereabouts(
     ec2,
-    client("lambda", config=config),
+    seldom_client("lambda", config=config),
     Observer(ec2, settings.service_name),
     # The policy has no part in whether a caller reaches the endpoint.
     Wanted(

@@ -32,7 +32,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from guard import ensure_findings as findings_of
 from guard import rotation, rotation_findings
 from guard.act import Actor, Outcome
-from guard.aws import client
+from guard.aws import client, seldom_client
 from guard.aws_errors import throttled
 from guard.callers import Caller
 from guard.canary import aim
@@ -80,8 +80,8 @@ wanted = wanted_from_env(os.environ, settings, approved)
 config = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10
 )
-functions = client("lambda", config=config)
-secretsmanager = client("secretsmanager", config=config)
+functions = seldom_client("lambda", config=config)
+secretsmanager = seldom_client("secretsmanager", config=config)
 sns = client("sns", config=config)
 sqs = client("sqs", config=config)
 dynamodb = client("dynamodb", config=config)
@@ -209,7 +209,7 @@ def reconcile_all(worklist: Worklist, inbox: Inbox) -> None:
     if not works:
         return
     try:
-        vpcs = observer.vpcs(works, {id_ for id_, work in works.items() if work.one_of_all})
+        vpcs = observer.vpcs(works, {id_ for id_, work in works.items() if work.leaves_dns})
     except (ClientError, BotoCoreError) as error:
         worklist.findings += may_not_look(settings, now, error, frozenset(works))
         for message in {one.id: one for work in works.values() for one in work.messages}.values():

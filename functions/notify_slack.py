@@ -25,7 +25,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard.aws import client
+from guard.aws import client, seldom_client
 from guard.parameters import Parameters, ParameterUnreadable
 from guard.redact import log_line, sealed
 from guard.settings import required
@@ -52,7 +52,7 @@ NOTIFY_QUEUE_URL = required(os.environ, "NOTIFY_QUEUE_URL")
 config = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=2, read_timeout=5
 )
-sqs = client("sqs", config=config)
+sqs = seldom_client("sqs", config=config)
 ssm = Parameters(client("ssm", config=config))
 logger = Logger(json_serializer=log_line)
 metrics = Metrics()

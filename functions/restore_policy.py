@@ -27,7 +27,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from guard import canary, pace, trial_findings
 from guard import policy_findings as findings_of
 from guard.approved import ApprovedPolicy
-from guard.aws import client
+from guard.aws import client, seldom_client
 from guard.aws_errors import REFUSALS, code_of, message_of, throttled
 from guard.canary import Accept, Aim, RollBack, Rollout
 from guard.chosen_policy import ApprovedPolicies
@@ -79,7 +79,7 @@ fights = Fights(
     pause=timedelta(minutes=whole_number(os.environ, "PAUSE_MINUTES")),
 )
 looks = PolicyLooks(
-    client("sqs", config=config), required(os.environ, "POLICY_QUEUE_URL"), settings
+    seldom_client("sqs", config=config), required(os.environ, "POLICY_QUEUE_URL"), settings
 )
 rollouts = Rollouts(table)
 observer = Observer(ec2, settings.service_name)

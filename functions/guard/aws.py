@@ -4,12 +4,24 @@ boto3 would hand out the same ones. To import it costs a tenth of a cold start, 
 transfers to S3 that nothing here uses; `python -m benchmarks.cold_start` shows what is left.
 """
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 
 if TYPE_CHECKING:
     # The same arguments, and stubs that know the services used.
     from boto3 import client as client  # pyright: ignore[reportUnknownVariableType]
+
+    seldom_client = client  # pyright: ignore[reportUnknownVariableType]
 else:
     client = botocore.session.get_session().create_client
+
+    class seldom_client:  # noqa: N801 - called as client is
+        """A client for calls that most invocations do not make: it is made at the first of them."""
+
+        def __init__(self, service: str, **settings: Any) -> None:
+            self._made = cache(lambda: client(service, **settings))
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._made(), name)

@@ -19,6 +19,17 @@ ROTATION = frozenset({"RotateSecret", "CancelRotateSecret"})
 # Whoever does this may be about to make the endpoint as well, or means to use the VPC.
 BUILDING = frozenset({"CreateVpc", "CreateDefaultVpc", "CreateSubnet"})
 USING = BUILDING | {"RotateSecret", "AssociateVpcCidrBlock"}
+# These change no DNS attribute of the VPC: what its private DNS vouches for need not be asked.
+LEAVES_DNS = frozenset(
+    {
+        "AssociateVpcCidrBlock",
+        "CreateSubnet",
+        "CreateVpcEndpoint",
+        "DeleteSubnet",
+        "DeleteVpcEndpoints",
+        "ModifyVpcEndpoint",
+    }
+)
 # These fail while an endpoint's network interface or a security group is left.
 TEAR_DOWN = frozenset({"DeleteSubnet", "DeleteVpc"})
 IN_USE = frozenset({"Client.DependencyViolation", "DependencyViolation"})

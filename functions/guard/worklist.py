@@ -13,7 +13,7 @@ from guard.memory import Intent, late
 from guard.record import Record
 from guard.rotation import Rotation
 from guard.settings import Settings
-from guard.vpc_trigger import BUILDING, USING, Concern, concern
+from guard.vpc_trigger import BUILDING, LEAVES_DNS, USING, Concern, concern
 
 EARLY_SECONDS = 5  # of a look that is asked for at a certain time: clocks differ
 
@@ -84,9 +84,15 @@ class Work:
         return all(one.is_tear_down for one in self.concerns)
 
     @property
-    def one_of_all(self) -> bool:
-        """Whether nothing speaks of this VPC in particular, only of any."""
-        return all(one.every_vpc for one in self.concerns)
+    def leaves_dns(self) -> bool:
+        """Whether nothing speaks of the VPC's DNS attributes: of any VPC, or of something else.
+
+        A sweep's message and a later look do: they are there to find what had no event.
+        """
+        return all(
+            one.every_vpc or (one.record is not None and one.record.event_name in LEAVES_DNS)
+            for one in self.concerns
+        )
 
     @property
     def built(self) -> int:

@@ -35,15 +35,6 @@ UNUSED = (
     "botocore/docs/[!_du]*.py",
     "boto3/data",  # models of boto3.resource
     "boto3/examples",
-    "slack",  # slack_sdk's older name
-    "slack_sdk/audit_logs",
-    "slack_sdk/oauth",
-    "slack_sdk/rtm",
-    "slack_sdk/rtm_v2",
-    "slack_sdk/scim",
-    "slack_sdk/socket_mode",
-    "slack_sdk/*/async_*.py",
-    "slack_sdk/web/legacy_*.py",
 )
 
 # Beside the models themselves: what botocore reads for any client.
@@ -65,6 +56,7 @@ def main() -> None:
     site = Path(sys.argv[1])
     operations = json.loads(Path(__file__).with_name("operations.json").read_text())
     trim_data(site / "botocore" / "data", operations)
+    trim_handlers(site / "botocore", operations)
     remove(site, UNUSED)
     replace(site, Path(__file__).with_name("lean"))
     for listing in site.glob("*.dist-info/RECORD"):
@@ -190,6 +182,32 @@ def without_documentation(model: Json) -> Json:
 
 def bare(value: Json) -> Json:
     return {key: one for key, one in value.items() if key != "documentation"}
+
+
+HANDLERS = """
+
+# Added by the build: hooks for documentation and for the services left out are not registered.
+def _is_needed(event):
+    what, _, rest = event.partition(".")
+    return what != "docs" and (not rest or rest.split(".")[0] in {services!r})
+
+
+BUILTIN_HANDLERS = [one for one in BUILTIN_HANDLERS if _is_needed(one[0])]
+"""
+
+
+def trim_handlers(botocore: Path, services: Iterable[str]) -> None:
+    """Have botocore register hooks of these services alone; each takes it a while at every start.
+
+    Their events name a service by its id, or by its older name (botocore.handlers, botocore.hooks).
+    """
+    ids = {"*"}
+    for service in services:
+        (folder,) = (botocore / "data" / service).iterdir()
+        metadata = read(folder / f"{MODEL}.json")["metadata"]
+        ids |= {service, metadata["serviceId"].lower().replace(" ", "-")}
+    with (botocore / "handlers.py").open("a") as file:
+        file.write(HANDLERS.replace("{services!r}", repr(sorted(ids))))
 
 
 def trimmed_endpoints(endpoints: Json, prefixes: set[str]) -> Json:

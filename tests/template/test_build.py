@@ -1,6 +1,7 @@
 """What SAM builds holds all that the functions need, although most of botocore is left out."""
 
 import ast
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ from botocore.model import Shape
 
 from layers.dependencies.find_operations import LISTED, find
 from layers.dependencies.lean import typing_extensions
-from layers.dependencies.trim import UNUSED, remove, trim_data
+from layers.dependencies.trim import UNUSED, remove, trim_data, trim_handlers
 from tests.template.stack import REGION, ROOT, written
 from tests.template.test_functions import FILES, variables_of
 
@@ -107,6 +108,22 @@ def test_clients_reach_the_same_address_and_page_alike(trimmed: Path, service: s
     assert left.meta.endpoint_url == whole.meta.endpoint_url
     for name in left.meta.method_to_api_mapping:
         assert left.can_paginate(name) == whole.can_paginate(name)
+
+
+def test_hooks_of_other_services_are_not_registered(trimmed: Path, tmp_path: Path):
+    shutil.copytree(trimmed, tmp_path / "data")
+    file = tmp_path / "handlers.py"
+    shutil.copy(WHOLE.parent / "handlers.py", file)
+    trim_handlers(tmp_path, OPERATIONS)
+    spec = importlib.util.spec_from_file_location("trimmed_handlers", file)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    left = {one[0] for one in module.BUILTIN_HANDLERS}
+    assert {"before-parameter-build.route53", "after-call.sqs.*", "before-call"} <= left
+    assert {"choose-signer", "request-created", "before-parameter-build"} <= left
+    assert [one for one in left if one.startswith("docs") or ".s3" in one or ".rds" in one] == []
 
 
 def test_nothing_else_is_left(trimmed: Path):
