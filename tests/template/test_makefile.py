@@ -11,6 +11,7 @@ TARGETS = [
     "setup",
     "drill",
     "test",
+    "nightly",
     "lint",
     "lock",
     "operations",
