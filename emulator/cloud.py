@@ -29,7 +29,7 @@ from moto.sqs.models import Queue, sqs_backends
 from moto.ssm.models import ssm_backends
 from samtranslator.yaml_helper import yaml_parse
 
-from emulator import cloudtrail, moto_patches, moto_state, strict
+from emulator import cloudtrail, moto_patches, moto_state, strict, trails
 from emulator.alarms import publish_alarm
 from emulator.callers import Caller, Callers, Identity
 from emulator.clock import Clock
@@ -41,12 +41,13 @@ from emulator.runtime_inprocess import InProcess
 from emulator.runtime_lambda import LambdaRuntime
 from emulator.server import Call, Gate, Ledger, Server
 from emulator.sessions import make_session
-from emulator.slack import Slack
+from emulator.slack import CHANNEL, TOKEN, Slack
 from emulator.wire import ApiRequest
 
 ROOT = Path(__file__).resolve().parent.parent
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
+COLLECTED = "shelf#digest#"  # how the guard's table names what the digest will tell
 SLACK_PARAMETER = "/vpce-guard/slack-webhook"
 
 _ENVIRONMENT = {
@@ -74,6 +75,7 @@ class Cloud:
         self._faults = Faults()
         self._ledger = Ledger()
         self._findings: list[dict[str, Any]] = []
+        self._collected: list[dict[str, Any]] = []
         self._saved_environment: dict[str, str | None] = {}
         self._gate = Gate(
             self.callers,
@@ -106,10 +108,10 @@ class Cloud:
         """Start the account and deploy the stack; the deployment's own event is left to be settled.
 
         `parameters` are the template's. `SlackWebhookParameter` is set to a parameter that holds
-        the URL of the loopback Slack unless given. The code is run from `root`/functions
-        ("inprocess") or from its build ("lambda"); a Runtime of one's own can be given instead. The
-        account has no default VPC. Raises DeploymentFailed, and NotBuilt where there is no build to
-        run.
+        the URL of the loopback Slack unless given, and a `SlackBotTokenParameter` to its token. The
+        code is run from `root`/functions ("inprocess") or from its build ("lambda"); a Runtime of
+        one's own can be given instead. The account has no default VPC. Raises DeploymentFailed, and
+        NotBuilt where there is no build to run.
         """
         cloud = cls(region)
         try:
@@ -133,6 +135,7 @@ class Cloud:
             self.callers.register("emulator", Caller(), self.clock.now(), unrecorded=True)
         )
         self._without_default_vpc()
+        trails.begin(self.account, self.region)
         if "SlackWebhookParameter" in _parameters_of(template):
             parameters.setdefault("SlackWebhookParameter", SLACK_PARAMETER)
             if parameters["SlackWebhookParameter"]:
@@ -141,6 +144,12 @@ class Cloud:
                     Value=self.slack.url,
                     Type="SecureString",
                 )
+        if parameters.get("SlackBotTokenParameter"):
+            parameters.setdefault("SlackChannel", CHANNEL)
+            parameters.setdefault("SlackApi", self.slack.api)
+            housekeeper.client("ssm").put_parameter(
+                Name=parameters["SlackBotTokenParameter"], Value=TOKEN, Type="SecureString"
+            )
         self.deployment = deploy(template, parameters, operator, self.account, self.region)
         self._ledger.raise_bugs()
         self._assume_roles(housekeeper)
@@ -222,6 +231,7 @@ class Cloud:
                 for backend in list(backends[account].values()):
                     backend.reset()
         self._without_default_vpc()
+        trails.begin(self.account, self.region)
         self._restore_deployed_state()
         self.callers.forget_users()
         self._faults.clear()
@@ -231,6 +241,7 @@ class Cloud:
         self._ledger.calls.clear()
         self._ledger.records.clear()
         self._findings.clear()
+        self._collected.clear()
 
     # --- what a test or the drill does ------------------------------------------------------------
 
@@ -366,8 +377,13 @@ class Cloud:
 
     @property
     def findings(self) -> list[dict[str, Any]]:
-        """The JSON findings published on the topic so far."""
+        """The JSON findings so far, published on the topic or put by for the digest."""
         return self._findings
+
+    @property
+    def collected(self) -> list[dict[str, Any]]:
+        """Those of the findings that were put by for the digest, and not published one by one."""
+        return self._collected
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -468,11 +484,14 @@ class Cloud:
 
     def _on_records(self, records: Iterable[dict[str, Any]]) -> None:
         if hasattr(self, "_pump"):
-            self._pump.put(map(cloudtrail.envelope, records))
+            heard = [one for one in records if trails.logged(self.account, self.region, one)]
+            self._pump.put(map(cloudtrail.envelope, heard))
 
     def _on_answer(self, request: ApiRequest, answer: Mapping[str, Any]) -> None:
         if request.service == "sns" and request.action in ("Publish", "PublishBatch"):
             self._note_findings(request.params)
+        elif (request.service, request.action) == ("dynamodb", "UpdateItem"):
+            self._note_collected(request.params)
         elif (request.service, request.action) == ("events", "PutEvents"):
             self._put_events(request.params["Entries"], answer["Entries"])
 
@@ -486,6 +505,13 @@ class Cloud:
                 by_protocol = json.loads(text)
                 text = by_protocol.get("sqs", by_protocol["default"])
             self._findings.append(json.loads(text))
+
+    def _note_collected(self, params: Mapping[str, Any]) -> None:
+        """Keep what is put by for the digest: it will be told, only later."""
+        body = params.get("ExpressionAttributeValues", {}).get(":body", {}).get("S")
+        if body and params["Key"].get("pk", {}).get("S", "").startswith(COLLECTED):
+            self._findings.append(json.loads(body))
+            self._collected.append(self._findings[-1])
 
     def _put_events(
         self, entries: Iterable[Mapping[str, Any]], results: Iterable[Mapping[str, Any]]

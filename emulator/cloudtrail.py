@@ -36,10 +36,15 @@ NETWORK_ACTIVITY = "AWS Network Activity Event via CloudTrail"
 # judges.
 RECORDED = {
     "cloudformation",
+    "cloudtrail",
+    "cloudwatch",
+    "dynamodb",
     "ec2",
     "events",
     "iam",
+    "kms",
     "lambda",
+    "logs",
     "secretsmanager",
     "sns",
     "sqs",
@@ -49,9 +54,18 @@ READS_RECORDED = {"secretsmanager"}
 
 # Data-plane calls: no management event.
 DATA_CALLS = {
+    ("cloudwatch", "PutMetricData"),
+    ("dynamodb", "BatchWriteItem"),
+    ("dynamodb", "DeleteItem"),
+    ("dynamodb", "PutItem"),
+    ("dynamodb", "Query"),
+    ("dynamodb", "Scan"),
+    ("dynamodb", "TransactWriteItems"),
+    ("dynamodb", "UpdateItem"),
     ("events", "PutEvents"),
     ("lambda", "Invoke"),
     ("lambda", "InvokeAsync"),
+    ("logs", "PutLogEvents"),
     ("sns", "Publish"),
     ("sns", "PublishBatch"),
     ("sqs", "ChangeMessageVisibility"),
@@ -125,6 +139,8 @@ _ALWAYS_SHOWN = {
 }
 
 _LAMBDA_VERSIONS = {
+    "PutFunctionConcurrency": "20171031",
+    "DeleteFunctionConcurrency": "20171031",
     "UpdateFunctionConfiguration": "20150331v2",
     "UpdateFunctionCode": "20150331v2",
     "AddPermission": "20150331v2",

@@ -53,6 +53,8 @@ def make_session(
 
     def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         body: Any = request.body or b""
+        if hasattr(body, "read"):
+            body = body.read()  # an object's content for S3
         body = body.encode() if isinstance(body, str) else bytes(body)
         try:
             answer = gate(_environ(request, len(body)), body)

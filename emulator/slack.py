@@ -1,7 +1,8 @@
-"""A Slack incoming webhook on a loopback port, with Slack's answers and Slack's limits.
+"""Slack on a loopback port: an incoming webhook and two methods of the Web API, with its limits.
 
 Limits: "Block Kit" reference (50 blocks, 3,000 characters in a section, 10 fields of 2,000, 150 in
-a header, 10 elements in a context) and "Rate limits" (429 with Retry-After).
+a header, 10 elements in a context) and "Rate limits" (429 with Retry-After). That a message of more
+than some 13,000 characters is refused as `msg_blocks_too_long` stands nowhere, but is so.
 """
 
 import json
@@ -10,13 +11,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 _real_sleep = time.sleep  # a function that runs in this process skips the virtual clock instead
 
 PATH = "/services/T00000000/B00000000/madeUpWebhookToken"
+
+API = "/api/"
+TOKEN = "xoxb-made-up-bot-token"
+CHANNEL = "C0123456789"
+MESSAGE_CHARACTERS = 13_200
 
 TEXT_LIMITS = {"section": 3000, "header": 150}
 
@@ -30,16 +36,22 @@ class Answer:
     body: str | None = None
     delay: float = 0.0
     cut: bool = False
+    taken: bool = False
+    refused: bool = False
 
 
 _BODIES = {200: "ok", 404: "no_service", 410: "channel_is_archived", 429: "rate_limited"}
 
 
 class Slack:
-    """`messages` holds the accepted posts (their JSON), `posts` counts every attempt."""
+    """`messages` holds the accepted posts (their JSON), `posts` counts every attempt, `times` says
+    when those were made. `channel` holds what the channel shows by `ts`, in the order it came.
+    """
 
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
+        self.channel: dict[str, dict[str, Any]] = {}
+        self.times: list[float] = []
         self.posts = 0
         self._answers: deque[Answer] = deque()
         slack = self
@@ -61,6 +73,11 @@ class Slack:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}{PATH}"
 
+    @property
+    def api(self) -> str:
+        """The address before the name of a Web API method."""
+        return f"http://127.0.0.1:{self._server.server_port}{API}"
+
     def start(self) -> None:
         self._thread.start()
 
@@ -79,26 +96,36 @@ class Slack:
         body: str | None = None,
         delay: float = 0.0,
         cut: bool = False,
+        lost: bool = False,
     ) -> None:
-        """Answer the next posts like this: after `delay` real seconds, or not at all (`cut`)."""
-        self._answers.extend([Answer(status, headers or {}, body, delay, cut)] * times)
+        """Answer the next posts like this: after `delay` real seconds, or not at all (`cut`); with
+        `lost`, the message was taken before the connection was cut.
+        """
+        answer = Answer(status, headers or {}, body, delay, cut or lost, lost)
+        self._answers.extend([answer] * times)
 
     def reset(self) -> None:
         self.messages.clear()
+        self.channel.clear()
+        self.times.clear()
         self._answers.clear()
         self.posts = 0
 
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
         text = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
         self.posts += 1
-        answer = self._answers.popleft() if self._answers else self._judge(handler.path, text)
+        self.times.append(time.time())
+        own = self._judge(handler, text)
+        answer = self._answers.popleft() if self._answers else own
         _real_sleep(answer.delay)
+        if answer.taken or (
+            answer.status == 200 and not answer.cut and own.status == 200 and not own.refused
+        ):
+            answer = self._take(handler.path, json.loads(text), answer)
         if answer.cut:
             handler.connection.shutdown(socket.SHUT_RDWR)
             handler.close_connection = True
             return
-        if answer.status == 200:
-            self.messages.append(json.loads(text))
         body = (answer.body or _BODIES.get(answer.status, "server_error")).encode()
         handler.send_response(answer.status)
         for name, value in answer.headers.items():
@@ -107,16 +134,42 @@ class Slack:
         handler.end_headers()
         handler.wfile.write(body)
 
-    def _judge(self, path: str, text: bytes) -> Answer:
-        if path != PATH:
-            return Answer(404)
+    def _take(self, path: str, message: dict[str, Any], answer: Answer) -> Answer:
+        """Show a message; the answer says under which name, where the Web API was asked."""
+        if not path.startswith(API):
+            self.messages.append(message)
+            return answer
+        known = message.get("ts")
+        if path.endswith("chat.update") and known not in self.channel:
+            return replace(answer, body='{"ok": false, "error": "message_not_found"}')
+        self.messages.append(message)
+        ts = known or f"1700000000.{len(self.messages):06d}"
+        self.channel[ts] = message
+        return replace(answer, body=answer.body or json.dumps({"ok": True, "ts": ts}))
+
+    def _judge(self, handler: BaseHTTPRequestHandler, text: bytes) -> Answer:
+        if not handler.path.startswith(API):
+            return self._judge_message(text) if handler.path == PATH else Answer(404)
+        if handler.headers.get("Authorization") != f"Bearer {TOKEN}":
+            return Answer(200, body='{"ok": false, "error": "invalid_auth"}', refused=True)
+        answer = self._judge_message(text)
+        if answer.status == 200:
+            return answer
+        error = json.dumps({"ok": False, "error": answer.body})
+        return Answer(200, body=error, refused=True)
+
+    def _judge_message(self, text: bytes) -> Answer:
         try:
             message = json.loads(text)
         except ValueError:
             return Answer(400, body="invalid_payload")
         if not isinstance(message, dict) or not (message.get("text") or message.get("blocks")):
             return Answer(400, body="no_text")
-        if next(faults_of_blocks(message.get("blocks", [])), None) is not None:
+        if len(json.dumps(message, ensure_ascii=False)) > MESSAGE_CHARACTERS:
+            return Answer(400, body="msg_blocks_too_long")
+        bars = [one.get("blocks", []) for one in message.get("attachments", [])]
+        blocks = [*message.get("blocks", []), *(block for bar in bars for block in bar)]
+        if next(faults_of_blocks(blocks), None) is not None:
             return Answer(400, body="invalid_blocks")
         return Answer(200)
 

@@ -34,6 +34,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from guard.alert import collapse, expired_exceptions, findings, once, reader, unreadable
 from guard.aws import client, seldom_client
+from guard.beat import Mark, part
 from guard.chosen_policy import LAYER_FOLDER
 from guard.decide import Wanted
 from guard.exceptions import FILE_NAME, Exemption, load
@@ -72,6 +73,7 @@ APPROVED_ACCOUNTS = items(os.environ, "APPROVED_ACCOUNTS")
 VPC_QUEUE_URL = required(os.environ, "VPC_QUEUE_URL")
 WINDOW = whole_number(os.environ, "ALERT_WINDOW_SECONDS")
 GUARD_ROLES = items(os.environ, "GUARD_ROLES")
+heartbeat = Mark(settings.stack_id, required(os.environ, "HEARTBEAT_ROLE"))
 POLICIES = Path(os.environ.get("APPROVED_POLICIES_DIR", LAYER_FOLDER))
 EXCEPTIONS_FILE = POLICIES.parent / FILE_NAME
 
@@ -140,7 +142,9 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     now = datetime.now(UTC)
     inbox = Inbox.open(event)
     records, news = read(inbox, now)
-    records = observe(records, inbox)
+    beats, records = part(heartbeat, observe(records, inbox))
+    for sent in beats:
+        metrics.add_metric("HeartbeatSeconds", MetricUnit.Seconds, (now - sent).total_seconds())
     note_denials((record for _, record in records), dynamodb, settings.table_name)
     known = inventory([record for _, record in records], now)
     judged = [

@@ -38,6 +38,7 @@ from guard.redact import log_line, sealed
 from guard.report import report
 from guard.secret_findings import About
 from guard.secret_policy import Bound, NotCorrectable, Perimeter, Secret, corrected, gaps
+from guard.secret_reading import read_perimeter, read_secret, tags_of
 from guard.settings import Settings, items, required, switch, whole_number
 from guard.state import State, StateError
 
@@ -53,8 +54,6 @@ bound = Bound(
     everything=required(os.environ, "PERIMETER_BOUND") == "all",
     opt_out_tag=settings.opt_out_tag,
 )
-
-OUT = Perimeter(settings.account_id, settings.partition)
 
 config = Config(retries={"mode": "standard"}, connect_timeout=3, read_timeout=10)
 secretsmanager = client("secretsmanager", config=config)
@@ -104,7 +103,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
     of_cloudtrail = str(event.get("detail-type", "")).endswith(FROM_CLOUDTRAIL)
     record = from_envelope(event) if of_cloudtrail else None
     named = own_secret(record) if record else list(bound_secrets())
-    round_ = Round(str(event.get("id", "")), datetime.now(UTC), record, inside() if named else OUT)
+    round_ = Round(str(event.get("id", "")), datetime.now(UTC), record, inside(named))
     for one in named:
         try:
             look(one, round_)
@@ -147,24 +146,19 @@ def bound_secrets() -> Iterator[str]:
                 yield secret["ARN"]
 
 
-def inside() -> Perimeter:
-    """What counts as inside: own VPCs and endpoints, and the approved ones of others."""
-    vpc_ids = frozenset(observer.vpc_ids()) | APPROVED_VPCS
-    endpoints = observer.attached_policies()
-    return Perimeter(
-        account=settings.account_id,
-        partition=settings.partition,
-        vpc_ids=vpc_ids,
-        endpoint_ids=frozenset(endpoints) | APPROVED_ENDPOINTS,
-        served_vpc_ids=frozenset(one.vpc_id for one in endpoints.values()) | APPROVED_VPCS,
-        extra_endpoint_ids=APPROVED_ENDPOINTS,
+def inside(named: Sequence[str]) -> Perimeter:
+    """What is inside the perimeter; not asked where there is no secret to look at."""
+    if not named:
+        return Perimeter(settings.account_id, settings.partition)
+    return read_perimeter(
+        observer, settings.account_id, settings.partition, APPROVED_VPCS, APPROVED_ENDPOINTS
     )
 
 
 def look(named: str, round_: Round) -> None:
     """Compare one secret's policy with what keeps the perimeter, and act or tell."""
     try:
-        secret = read(named)
+        secret = read_secret(secretsmanager, named)
     except ClientError as error:
         if code_of(error) == "ResourceNotFoundException":
             return
@@ -185,27 +179,6 @@ def look(named: str, round_: Round) -> None:
     for one in memory.begun([intent]):  # by a try that was cut short before it could tell
         round_.findings.append(late(one.finding, one.finding.done, round_.now))
         round_.told.append(intent)
-
-
-def read(named: str) -> Secret:
-    """The secret and its policy as they are now. Raises ClientError."""
-    said: Any = secretsmanager.describe_secret(SecretId=named)
-    policy = secretsmanager.get_resource_policy(SecretId=said["ARN"]).get("ResourcePolicy")
-    replicas = (one.get("Region", "") for one in said.get("ReplicationStatus", []))
-    return Secret(
-        arn=said["ARN"],
-        name=said["Name"],
-        tags=tags_of(said),
-        policy=policy,
-        rotation_function=said.get("RotationLambdaARN", ""),
-        owning_service=said.get("OwningService", ""),
-        primary_region=said.get("PrimaryRegion", ""),
-        replica_regions=tuple(replicas),
-    )
-
-
-def tags_of(said: Mapping[str, Any]) -> dict[str, str]:
-    return {tag["Key"]: tag.get("Value", "") for tag in said.get("Tags", [])}
 
 
 def unbound(secret: Secret, round_: Round) -> list[Finding]:
@@ -262,7 +235,7 @@ def write(about: About, perimeter: Perimeter) -> None:
     secretsmanager.put_resource_policy(
         SecretId=arn, ResourcePolicy=about.correction, BlockPublicPolicy=True
     )
-    if left := gaps(read(arn).policy, arn, perimeter):
+    if left := gaps(read_secret(secretsmanager, arn).policy, arn, perimeter):
         raise NotWritten(f"{arn} does not show the policy that was put: {left[0]}")
 
 

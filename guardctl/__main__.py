@@ -10,6 +10,7 @@ from guardctl.policies import app as policies
 from guardctl.preflight import preflight
 from guardctl.replay import replay
 from guardctl.rights import least_rights
+from guardctl.suggest_secret_policy import suggest_secret_policy
 
 app = typer.Typer(
     name="guardctl",
@@ -23,6 +24,7 @@ app.command()(drill)
 app.command()(audit)
 app.command()(replay)
 app.command()(preflight)
+app.command()(suggest_secret_policy)
 app.command()(history)
 app.command()(rollback)
 app.command()(resume)

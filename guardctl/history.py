@@ -162,20 +162,17 @@ def rollback(
 
     The pause ends by itself; `guardctl resume` ends it sooner. Exits with 2 if it cannot be done.
     """
+    what = f"{'after' if after else 'before'} change {to}"
     with _told():
         book = Book(deployed(stack_name, profile, region))
         now = datetime.now(UTC)
-        attached = book.attached(endpoint)
-        change = book.change(endpoint, to, now)
-        text = change.after if after else change.before
-        differences = _differences(text, attached.text, change, after=after)
-        for line in differences:
+        attached, text = earlier_policy(book, endpoint, to, now, after=after)
+        for line in _differences(text, attached.text, what):
             print(line)
         if dry_run:
             return
         until = now + timedelta(hours=pause_hours)
-        what = f"{'after' if after else 'before'} change {to}"
-        number = _write(book, attached, text, until, what, now)
+        number = roll_back(book, attached, text, until, what, now)
     print(
         f"{endpoint} has the policy of {what} again; this is change {number}.\n"
         f"Enforcement is paused until {until:%Y-%m-%d %H:%M} UTC;"
@@ -206,26 +203,32 @@ def resume(
     print(f"{endpoint} is guarded again. It was not, because {paused.reason}.")
 
 
-def _differences(text: str, attached: str, change: Change, *, after: bool) -> Sequence[str]:
-    """How the policy would change, in words. Raises Refused where there is nothing to write."""
+def earlier_policy(
+    book: Book, endpoint_id: str, number: int, now: datetime, *, after: bool = False
+) -> tuple[AttachedPolicy, str]:
+    """What the endpoint carries, and what it carried before a change, or after. Raises Refused."""
+    attached, change = book.attached(endpoint_id), book.change(endpoint_id, number, now)
+    text = change.after if after else change.before
     if not text:
         raise Refused(
-            f"change {change.number} created the endpoint: nothing was before it;"
+            f"change {number} created the endpoint: nothing was before it;"
             " --after writes what it was created with"
         )
+    return attached, text
+
+
+def _differences(text: str, attached: str, what: str) -> Sequence[str]:
+    """How the policy would change, in words. Raises Refused where it would not."""
     try:
         found = compare(text, parse(attached))
     except PolicyError:  # what is attached cannot be understood: nothing to compare with
         return ["the policy that is attached cannot be read; it is replaced as a whole"]
     if not found:
-        raise Refused(
-            f"the endpoint already has the policy of {'after' if after else 'before'}"
-            f" change {change.number}"
-        )
+        raise Refused(f"the endpoint already has the policy of {what}")
     return [f"{one.risk}: {one.text}" for one in found]
 
 
-def _write(
+def roll_back(
     book: Book, attached: AttachedPolicy, text: str, until: datetime, what: str, now: datetime
 ) -> int:
     """Pause first, so that the guard does not undo it at once; write, keep; the change's number."""

@@ -19,6 +19,7 @@ from . import (
     network_requests,
     networks,
     secrets_manager,
+    trails,
 )
 from .options import Options, options
 
@@ -34,6 +35,7 @@ _THEMES = (
     hosted_zones,
     lambda_functions,
     secrets_manager,
+    trails,
 )
 _installed: ExitStack | None = None
 

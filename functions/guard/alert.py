@@ -52,7 +52,8 @@ def findings(
         way = _way(record, judgement, window)
         found = _policy(policy, policy_name) if way.kind is Kind.ENDPOINT_DENIED else {}
         told.append(replace(way, done=done, evidence={**way.evidence, **found}))
-    if record.event_name in POLICY_CHANGES and not record.failed:
+    by_guard = dict(judgement.predicates).get("is_the_guard", False)  # whose finding tells it
+    if record.event_name in POLICY_CHANGES and not record.failed and not by_guard:
         told.append(_policy_changed(record, window))
     return told
 
@@ -134,16 +135,21 @@ def once[T](things: Iterable[T], record_of: Callable[[T], Record]) -> list[T]:
     seen: set[tuple[str, ...]] = set()
     first: list[T] = []
     for thing in things:
-        record = record_of(thing)
-        ids = set[tuple[str, ...]]()
-        if record.event_id:
-            ids.add(("event", record.event_id))
-        if record.shared_event_id:
-            ids.add(("shared", record.shared_event_id, record.event_category))
+        ids = calls(record_of(thing))
         if not ids & seen:
             first.append(thing)
         seen |= ids
     return first
+
+
+def calls(record: Record) -> set[tuple[str, ...]]:
+    """What two records of one call have in common, see `once`; nothing where it has no ids."""
+    ids = set[tuple[str, ...]]()
+    if record.event_id:
+        ids.add(("event", record.event_id))
+    if record.shared_event_id:
+        ids.add(("shared", record.shared_event_id, record.event_category))
+    return ids
 
 
 def collapse(told: Sequence[Finding]) -> list[Finding]:

@@ -71,6 +71,39 @@ class Kind(StrEnum):
     SECRET_PERIMETER_RESTORED = "secret-perimeter-restored"
     # every reaction
     MODE_UNREADABLE = "mode-unreadable"
+    # digest
+    DIGEST = "digest"
+    DAILY_REPORT = "daily-report"
+    # heartbeat
+    RULE_BLIND = "rule-blind"
+    TRAIL_BLIND = "trail-blind"
+    MODE_CHANGED = "mode-changed"
+    DEAD_LETTERS = "dead-letters"
+    # watch_guard
+    GUARD_CHANGED = "guard-changed"
+
+
+PAUSES = frozenset(
+    {
+        Kind.CHANGE_BUDGET_SPENT,
+        Kind.COST_LIMIT_REACHED,
+        Kind.STOOD_DOWN,
+        Kind.ENFORCEMENT_PAUSED,
+    }
+)
+"""Findings that say that the guard keeps still somewhere, told in the daily report."""
+
+WAITS = PAUSES | {
+    Kind.ENDPOINT_DRIFT,
+    Kind.ENDPOINT_NOT_REPAIRABLE,
+    Kind.ENDPOINT_DEGRADED,
+    Kind.ROTATION_CANNOT_REACH_ENDPOINT,
+    Kind.ROTATION_REFUSED_BY_POLICY,
+    Kind.POLICY_DRIFT,
+    Kind.POLICY_NOT_RESTORABLE,
+    Kind.SECRET_PERIMETER_LOST,
+}
+"""Those, and what stays as it is until a person does something: told anew each day until then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from guard.digest import readable
 from guard.finding import Finding
 from guard.links import RUNBOOKS, evident_links, runbook_link
 from guard.redact import redacted
@@ -125,6 +126,8 @@ def _section(heading: str, texts: Iterable[str]) -> list[str]:
 
 
 def _shown(key: str, value: object) -> str:
+    if (lines := readable(value)) is not None:
+        return "\n".join([f"{key}:", *lines])
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
     more = len(text) - EMAIL_VALUE_CHARACTERS
     return f"{key}: {text}" if more <= 0 else f"{key}: {text[:-more]}... ({more:,} characters more)"

@@ -14,6 +14,7 @@ from guard.secret_policy import Secret, warnings
 from guard.settings import Settings
 
 DAY = 86_400
+CHANGES = ("PutResourcePolicy", "DeleteResourcePolicy", "TagResource", "UntagResource")
 RESTORE_SWITCH = "RestoreSecretPolicies"
 
 
@@ -32,12 +33,15 @@ class About:
     hindrance: str = ""
     record: Record | None = None
 
-    def who(self) -> str:
-        """Who did what, from where, in words."""
+    def seen(self) -> str:
+        """Who changed it, or by what it was seen, in a sentence: another call proves nothing."""
         if self.record is None:
-            return "unknown: found by a sweep, not by an event"
+            return "Found by a sweep: who changed it is not known."
         one = self.record
-        return f"{one.identity.name} from {one.source_ip} with {one.event_name}"
+        who = f"{one.identity.name} from {one.source_ip} with {one.event_name}"
+        if one.event_name in CHANGES:
+            return f"Changed by {who}."
+        return f"Seen at another call: by {who}."
 
     def finding(
         self,
@@ -53,7 +57,7 @@ class About:
         event_id = self.record.event_id if self.record else ""
         evidence: dict[str, Any] = {
             "secret": self.secret.arn,
-            "changed_by": self.who(),
+            "seen": self.seen(),
             "event_ids": [event_id] if event_id else [],
             "gaps": list(self.gaps),
             "policy_before": self.secret.policy,
@@ -71,7 +75,8 @@ class About:
             done=tuple(done),
             todo=tuple(todo),
             evidence={key: value for key, value in evidence.items() if value},
-            identity=(cause,) if window else (event_id or self.now.isoformat(),),
+            # A state is told once a day, by whatever event or sweep it is seen again.
+            identity=(title, *self.gaps) if window else (event_id or self.now.isoformat(),),
             window=window,
             first_seen=self.now,
             last_seen=self.now,
@@ -93,7 +98,7 @@ def lost(about: About, hindrance: str = "") -> Finding:
         Kind.SECRET_PERIMETER_LOST,
         Severity.HIGH,
         title=f"The policy of {about.secret.name} does not keep it inside the perimeter",
-        cause=f"{_sentence(about.gaps)} Changed by {about.who()}.",
+        cause=f"{_sentence(about.gaps)} {about.seen()}",
         todo=(*([hindrance] if hindrance and about.correction else []), *put),
         window=DAY,
     )
@@ -105,7 +110,7 @@ def restored(about: About) -> Finding:
         Kind.SECRET_PERIMETER_RESTORED,
         Severity.HIGH,
         title=f"The policy of {about.secret.name} keeps it inside the perimeter again",
-        cause=f"{_sentence(about.gaps)} Changed by {about.who()}.",
+        cause=f"{_sentence(about.gaps)} {about.seen()}",
         done=("put the corrected policy, with every other statement kept, and read it back",),
         todo=(
             "look for readers that are refused now (evidence: aws_warns)",
@@ -125,7 +130,7 @@ def budget_spent(about: About, budget: int) -> Finding:
         Kind.CHANGE_BUDGET_SPENT,
         Severity.HIGH,
         title=f"The policy of {about.secret.name} was put back {budget} times in an hour",
-        cause=f"It keeps being changed by {about.who()}. It is left alone until the hour is over.",
+        cause=f"It is left alone until the hour is over. {about.seen()}",
         todo=("settle with its owner which policy is right; the next sweep tries again",),
         window=3_600,
     )
@@ -152,7 +157,7 @@ def released(about: About) -> Finding:
         Kind.SECRET_PERIMETER_LOST,
         Severity.MEDIUM,
         title=f"{about.secret.name} is no longer bound to the perimeter",
-        cause=f"Its tags were changed by {about.who()}.",
+        cause=f"Its tags were changed. {about.seen()}",
         todo=("put the tags back, unless its owner meant it: nobody watches its policy now",),
     )
 

@@ -67,9 +67,12 @@ def endpoint_service(partition: str, region: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """How ops are told. `runbooks` is the address under which `docs/runbooks/` can be read."""
+    """How ops are told. `runbooks` is the address under which `docs/runbooks/` can be read;
+    `collect`: findings of low severity wait for the digest.
+    """
 
     runbooks: str = RUNBOOKS
+    collect: bool = False
 
 
 BY_DEFAULT = Way()
@@ -103,7 +106,10 @@ class Settings:
             table_name=required(env, "TABLE_NAME"),
             mode_parameter=required(env, "MODE_PARAMETER"),
             opt_out_tag=required(env, "OPT_OUT_TAG"),
-            way=Way(runbooks=env.get("RUNBOOKS") or RUNBOOKS),
+            way=Way(
+                runbooks=env.get("RUNBOOKS") or RUNBOOKS,
+                collect=env.get("COLLECT_LOW") == "true",
+            ),
         )
 
     @property

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from guard.digest import readable
 from guard.finding import SCHEMA
 from guard.links import console_links
 from guard.text import one_line
@@ -206,7 +207,7 @@ def _listed(heading: str, entries: Iterable[str], limit: int) -> list[dict[str, 
 def _evidence(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
     lines: list[str] = []
     for name, value in evidence.items():
-        values = cast(list[object], value) if isinstance(value, list) else [value]
+        values = _values(value)
         label = prose(name.replace("_", " "), 80)
         shown = [code(_text(one), VALUE_CHARACTERS) for one in values]
         if len(shown) == 1:
@@ -214,6 +215,13 @@ def _evidence(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
         else:
             lines += [f"• {label}: {'' if shown else '-'}", *(f"    ◦ {one}" for one in shown)]
     return [_section(_fitting("*Evidence*", lines, EVIDENCE_CHARACTERS))] if lines else []
+
+
+def _values(value: object) -> list[object]:
+    lines = readable(value)
+    if lines is not None:
+        return list(lines)
+    return cast(list[object], value) if isinstance(value, list) else [value]
 
 
 def _text(value: object) -> str:

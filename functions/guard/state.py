@@ -1,9 +1,12 @@
 """What the guard remembers: how often a finding was seen, and how many changes it has made.
 
 One DynamoDB table: key `pk`, time to live on `expires_at` (epoch seconds). Both uses are counters
-in windows that open when a key is first seen. DynamoDB deletes expired items late, "within a few
-days" (developer guide, "Using time to live"), so an item whose window is over is started afresh
-here, by a condition, and never by trusting that it is gone.
+in windows that open when a key is first seen and are over at `ends`. An item is kept a while
+longer, so that the digest can sum the window up; one whose window is over is started afresh here,
+by a condition, and never by trusting that it is gone.
+
+A fingerprint seen again after its window carries the old one's numbers along (`past_...`) until the
+digest has told them: however seldom that runs, no sighting goes untold.
 
 boto3 repeats an update whose answer was lost, so a count may come out too high, never too low: a
 finding is then followed up early, a budget spent early.
@@ -12,9 +15,12 @@ finding is then followed up early, a budget spent early.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from guard.shelf import Shelf
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -26,6 +32,8 @@ It must end before the messages of a killed process become visible again (six fu
 while the claim stands, the redelivered message would leave the alert to the dead process.
 """
 
+KEPT_SECONDS = 14 * 86_400
+"""How long after its window an item waits for the digest."""
 READER_KEPT = 90 * 86_400
 """How long it is remembered who reads what, and which exceptions are used."""
 
@@ -33,18 +41,25 @@ _RACES = (
     5  # losing one means that somebody else just opened the window, so the next try counts in it
 )
 _NO_LIMIT = 10**15
+_NO_TEXTS: Mapping[str, str] = {}
 
 _COUNT_IN_WINDOW = (
-    "SET expires_at = if_not_exists(expires_at, :ends), "
-    "first_seen = if_not_exists(first_seen, :seen), told = if_not_exists(told, :zero) "
-    "ADD tally :n"
+    "SET ends = if_not_exists(ends, :ends), expires_at = if_not_exists(expires_at, :kept), "
+    "first_seen = if_not_exists(first_seen, :seen), last_seen = :last, "
+    "told = if_not_exists(told, :zero) ADD tally :n"
 )
-_IN_WINDOW = "attribute_not_exists(pk) OR (expires_at > :now AND tally < :limit)"
+_IN_WINDOW = "attribute_not_exists(pk) OR (ends > :now AND tally < :limit)"
+_CARRY = (
+    "past_first = if_not_exists(past_first, first_seen), "
+    "past_last = if_not_exists(last_seen, first_seen), "
+    "past_tally = if_not_exists(past_tally, :zero) + tally, "
+    "past_told = if_not_exists(past_told, :zero) + told, "
+)
 _OPEN_WINDOW = (
-    "SET expires_at = :ends, first_seen = :seen, told = :zero, tally = :n "
-    "REMOVE claimed, claimed_until"
+    "expires_at = :kept, ends = :ends, first_seen = :seen, last_seen = :last, told = :zero, "
+    "tally = :n REMOVE claimed, claimed_until"
 )
-_WINDOW_OVER = "expires_at <= :now"
+_WINDOW_OVER = "attribute_not_exists(ends) OR ends <= :now"
 
 _ALWAYS = "attribute_exists(pk) OR attribute_not_exists(pk)"
 
@@ -93,7 +108,7 @@ def milestone(total: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The table. Needs dynamodb:UpdateItem on it, and nothing else."""
+    """The table. Needs dynamodb:UpdateItem on it, and nothing else; only the digest reads it."""
 
     client: DynamoDBClient
     table: str
@@ -105,19 +120,21 @@ class State:
         now: datetime,
         window: int,
         first_seen: datetime | None = None,
+        last_seen: datetime | None = None,
     ) -> Counted:
         """Add `n` sightings to the window of `window` seconds; nearly always one UpdateItem.
 
         The window opens at `now` of its first sighting and later ones do not prolong it; of that
-        sighting `first_seen` is kept (`now` if not given). Raises StateError, or boto3's
-        ClientError.
+        sighting `first_seen` is kept, and `last_seen` of the latest (`now` if not given). Raises
+        StateError, or boto3's ClientError.
         """
-        item, _ = self._count(_finding(fingerprint), n, now, window, seen=first_seen or now)
+        seen = (first_seen or now, last_seen or now)
+        item, _ = self._count(finding_key(fingerprint), n, now, window, seen=seen, carry=_CARRY)
         return Counted(
             total=item["tally"],
             first_seen=datetime.fromtimestamp(item["first_seen"], UTC),
             told=item["told"],
-            window_ends=item["expires_at"],
+            window_ends=item["ends"],
         )
 
     def claim(self, fingerprint: str, counted: Counted, now: datetime) -> bool:
@@ -131,7 +148,7 @@ class State:
         return self._write_if(
             fingerprint,
             "SET claimed = :total, claimed_until = :until, claimant = :me",
-            "expires_at = :ends AND told < :milestone AND (attribute_not_exists(claimed)"
+            "ends = :ends AND told < :milestone AND (attribute_not_exists(claimed)"
             " OR claimed < :milestone OR claimed_until <= :now OR claimant = :me)",
             {
                 ":me": secrets.randbits(48),
@@ -143,18 +160,19 @@ class State:
             },
         )
 
-    def mark_told(self, fingerprint: str, counted: Counted) -> bool:
+    def mark_told(self, fingerprint: str, counted: Counted, body: str) -> bool:
         """Remember that ops were told `counted.total`: after publishing, so that a crash repeats an
-        alert and never loses one.
+        alert and never loses one. `body` is what they were told, for the digest to sum up.
 
         False, and nothing written, where more has been told meanwhile, or a new window has opened:
         what was told in the old one must not silence the new one.
         """
         return self._write_if(
             fingerprint,
-            "SET told = :total",
-            "expires_at = :ends AND told < :total",
+            "SET told = :total, body = :body",
+            "ends = :ends AND told < :total",
             {":total": counted.total, ":ends": counted.window_ends},
+            {":body": body},
         )
 
     def spend(self, key: str, limit: int, window: int, now: datetime, n: int = 1) -> Spent:
@@ -166,8 +184,9 @@ class State:
         if limit < n:
             ends = datetime.fromtimestamp(_epoch(now) + window, UTC)
             return Spent(used=0, limit=limit, allowed=False, window_ends=ends)
-        item, allowed = self._count(f"budget#{key}", n, now, window, seen=now, limit=limit - n + 1)
-        ends = datetime.fromtimestamp(item["expires_at"], UTC)
+        seen = (now, now)
+        item, allowed = self._count(f"budget#{key}", n, now, window, seen=seen, limit=limit - n + 1)
+        ends = datetime.fromtimestamp(item["ends"], UTC)
         return Spent(used=item["tally"], limit=limit, allowed=allowed, window_ends=ends)
 
     def give_back(self, key: str, now: datetime) -> None:
@@ -178,7 +197,7 @@ class State:
         self._update(
             f"budget#{key}",
             "ADD tally :back",
-            "expires_at > :now AND tally > :none",
+            "ends > :now AND tally > :none",
             {":back": -1, ":now": _epoch(now), ":none": 0},
         )
 
@@ -224,6 +243,16 @@ class State:
                 return item["slot_at"]
         raise StateError(f"{key}: lost {_RACES} races for a place in the line")
 
+    def close_line(self, key: str, until: datetime) -> None:
+        """Nobody's turn comes before `until`. Raises boto3's ClientError."""
+        opens = int(until.timestamp() * 1000)
+        self._update(
+            f"pace#{key}",
+            "SET slot_at = :opens, expires_at = :ends",
+            "attribute_not_exists(slot_at) OR slot_at < :opens",
+            {":opens": opens, ":ends": _epoch(until) + _LINE_KEPT},
+        )
+
     def _count(
         self,
         key: str,
@@ -231,34 +260,72 @@ class State:
         now: datetime,
         window: int,
         *,
-        seen: datetime,
+        seen: tuple[datetime, datetime],
         limit: int = _NO_LIMIT,
+        carry: str = "",
     ) -> tuple[dict[str, int], bool]:
         """The item after adding `n`, and True; the item as it is, and False, at the limit.
 
         The two updates exclude each other by their conditions, so whoever loses the race to open a
         window counts in the one that somebody else opened.
         """
-        values = {":n": n, ":zero": 0, ":seen": _epoch(seen), ":ends": _epoch(now) + window}
+        ends = _epoch(now) + window
+        first, last = map(_epoch, seen)
+        kept = ends + KEPT_SECONDS
+        values = {":n": n, ":zero": 0, ":seen": first, ":last": last, ":ends": ends, ":kept": kept}
         here = {":now": _epoch(now)}
         for _ in range(_RACES):
             item, done = self._update(
                 key, _COUNT_IN_WINDOW, _IN_WINDOW, {**values, **here, ":limit": limit}
             )
-            if done or item.get("expires_at", 0) > _epoch(now):
+            if done or item.get("ends", 0) > _epoch(now):
                 return item, done
-            item, done = self._update(key, _OPEN_WINDOW, _WINDOW_OVER, {**values, **here})
+            opening = f"SET {carry}{_OPEN_WINDOW}"
+            item, done = self._update(key, opening, _WINDOW_OVER, {**values, **here})
             if done:
                 return item, done
         raise StateError(f"{key}: lost {_RACES} races for its window")
 
+    def shelf(self, name: str) -> Shelf:
+        """What is put by under this name for the digest, in the same table."""
+        return Shelf(self.client, self.table, name)
+
+    def tally(self, now: datetime, counts: Mapping[str, int]) -> None:
+        """Add to the day's counts, which the daily report tells. Raises ClientError."""
+        numbers = {name: n for name, n in counts.items() if n}
+        if not numbers:
+            return
+        names = {f"#{place}": name for place, name in enumerate(numbers)}
+        adds = ", ".join(f"#{place} :{place}" for place in range(len(numbers)))
+        values = {f":{place}": {"N": str(n)} for place, n in enumerate(numbers.values())}
+        self.client.update_item(
+            TableName=self.table,
+            Key={"pk": {"S": day_key(now)}},
+            UpdateExpression=f"SET expires_at = :kept ADD {adds}",
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues={
+                ":kept": {"N": str(_epoch(now) + KEPT_SECONDS)},
+                **values,
+            },
+        )
+
     def _write_if(
-        self, fingerprint: str, update: str, condition: str, values: dict[str, int]
+        self,
+        fingerprint: str,
+        update: str,
+        condition: str,
+        values: dict[str, int],
+        texts: Mapping[str, str] = _NO_TEXTS,
     ) -> bool:
-        return self._update(_finding(fingerprint), update, condition, values)[1]
+        return self._update(finding_key(fingerprint), update, condition, values, texts)[1]
 
     def _update(
-        self, key: str, update: str, condition: str, values: dict[str, int]
+        self,
+        key: str,
+        update: str,
+        condition: str,
+        values: dict[str, int],
+        texts: Mapping[str, str] = _NO_TEXTS,
     ) -> tuple[dict[str, int], bool]:
         """The item's numbers after the update, and True; as they are, and False, if not allowed."""
         try:
@@ -267,7 +334,10 @@ class State:
                 Key={"pk": {"S": key}},
                 UpdateExpression=update,
                 ConditionExpression=condition,
-                ExpressionAttributeValues={name: {"N": str(n)} for name, n in values.items()},
+                ExpressionAttributeValues={
+                    **{name: {"N": str(n)} for name, n in values.items()},
+                    **{name: {"S": text} for name, text in texts.items()},
+                },
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
@@ -276,8 +346,13 @@ class State:
         return _numbers(answer.get("Attributes", {})), True
 
 
-def _finding(fingerprint: str) -> str:
+def finding_key(fingerprint: str) -> str:
     return f"finding#{fingerprint}"
+
+
+def day_key(when: datetime) -> str:
+    """The item that holds one UTC day's counts."""
+    return f"day#{when.astimezone(UTC):%Y-%m-%d}"
 
 
 def _epoch(when: datetime) -> int:

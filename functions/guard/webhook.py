@@ -5,6 +5,7 @@ incoming webhooks" (its error words). The webhook's URL is a secret: no exceptio
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -16,6 +17,8 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 TIMEOUT_SECONDS = 5
+WORDS = 200  # of an answer: enough for Slack's, and little of what a proxy may say instead
+ANSWER = 100_000  # of the Web API's, which shows the whole message again
 SECONDS_BETWEEN_POSTS = 1.0
 
 LONGEST_WAIT = 12 * 3600 - 900  # SQS counts its 12 hours from when it handed the message out
@@ -71,6 +74,17 @@ def checked(url: str) -> str:
     return url
 
 
+def checked_token(token: str) -> str:
+    """The token, if it looks like a bot's: never a webhook's URL, which would go into a header.
+
+    Raises BadWebhook.
+    """
+    token = token.strip()
+    if not re.fullmatch(r"xoxb-[A-Za-z0-9-]+", token):
+        raise BadWebhook("the parameter holds no bot token, which begins with xoxb-")
+    return token
+
+
 def _is_here(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
@@ -78,29 +92,34 @@ def _is_here(host: str) -> bool:
         return host == "localhost"
 
 
-def post(url: str, message: Mapping[str, Any]) -> Answer:
+def post(url: str, message: Mapping[str, Any], token: str = "") -> Answer:
     """Post once: no retries here, because a second try in haste may post a second time.
 
-    With the standard library, which the AWS clients have loaded already: slack_sdk takes as long to
+    With a `token` the URL may be a method of the Web API, which takes JSON in the same way. With
+    the standard library, which the AWS clients have loaded already: slack_sdk takes as long to
     import as half of botocore, and adds nothing to one POST.
     """
     body = json.dumps(message).encode()
+    most = ANSWER if token else WORDS
     try:
         headers = {"Content-Type": "application/json; charset=utf-8"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
         request = Request(url, body, headers)  # noqa: S310 - checked() has seen the URL
         with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - the same
-            return _read(answer.status, answer)
+            return _read(answer.status, answer, most)
     except HTTPError as refusal:
         with refusal:
-            return _read(refusal.code, refusal)
+            return _read(refusal.code, refusal, most)
     except (OSError, HTTPException, UnicodeError, LookupError, ValueError) as error:
         reason = getattr(error, "reason", None)
         return Answer(0, type(reason if isinstance(reason, Exception) else error).__name__)
 
 
-def _read(status: int, answer: Any) -> Answer:
+def _read(status: int, answer: Any, most: int) -> Answer:
     """The beginning of what Slack, or whoever stands in between, said."""
-    return Answer(status, answer.read(800).decode(errors="replace")[:200], dict(answer.headers))
+    said = answer.read(4 * most).decode(errors="replace")[:most]
+    return Answer(status, said, dict(answer.headers))
 
 
 def judge(answer: Answer, attempt: int) -> Verdict:
@@ -109,7 +128,7 @@ def judge(answer: Answer, attempt: int) -> Verdict:
         case status if 200 <= status < 300:
             return Verdict(Fate.POSTED if _is_yes(answer.words) else Fate.REFUSED)
         case 429:
-            return Verdict(Fate.PAUSE, _retry_after(answer.headers) or back_off(attempt))
+            return Verdict(Fate.PAUSE, retry_after(answer.headers) or back_off(attempt))
         case status if status in (0, 408) or status >= 500:
             return Verdict(Fate.RETRY, back_off(attempt))
         case 403 | 404 | 410:
@@ -131,7 +150,7 @@ def _is_yes(words: str) -> bool:
         return False
 
 
-def _retry_after(headers: Mapping[str, str]) -> int:
+def retry_after(headers: Mapping[str, str]) -> int:
     """Whole seconds, within what SQS can wait; 0 where Slack did not say."""
     value = next((headers[name] for name in headers if name.lower() == "retry-after"), "")
     return min(max(int(value), 1), LONGEST_WAIT) if value.isascii() and value.isdigit() else 0

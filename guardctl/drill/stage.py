@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emulator import Caller, Cloud
+from guardctl.history import Book
+from guardctl.stack import Stack
 
 SERVICE = "com.amazonaws.us-east-1.secretsmanager"
 EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
@@ -32,6 +34,22 @@ class Stage:
         """A plain boto3 client of somebody in the account."""
         session: Any = self.cloud.session(who, caller)  # boto3's types want a literal service name
         return session.client(service)
+
+    def book(self, who: str) -> Book:
+        """What `guardctl history` and `rollback` work with, in somebody's hands."""
+        deployment = self.cloud.deployment
+        parameters = {
+            "HistoryDays": str(deployment.template["Parameters"]["HistoryDays"]["Default"])
+        }
+        return Book(
+            Stack(
+                name=deployment.stack_id.split("/")[1],
+                id=deployment.stack_id,
+                session=self.cloud.session(who),
+                outputs=self.cloud.outputs,
+                parameters=parameters,
+            )
+        )
 
     def see(self) -> Any:
         """EC2 as the audience sees it."""

@@ -12,7 +12,9 @@ from datetime import timedelta
 from botocore.exceptions import ClientError
 
 from emulator import Caller
+from guardctl.drill.perimeter import open_perimeter, opening_is_told
 from guardctl.drill.stage import SERVICE, Stage
+from guardctl.history import earlier_policy, roll_back
 
 type Checks = Iterator[tuple[str, bool]]
 
@@ -45,7 +47,7 @@ def new_writes(stage: Stage) -> list[str]:
     ]
 
 
-# 1. a VPC appears --------------------------------------------------------------------------------
+# a VPC appears ------------------------------------------------------------------------------------
 
 
 def create_vpc(stage: Stage) -> None:
@@ -76,7 +78,7 @@ def vpc_is_served(stage: Stage) -> Checks:
     yield "ops were told once", new_kinds(stage) == ["endpoint-created"]
 
 
-# 2. the policy is replaced -----------------------------------------------------------------------
+# the policy is replaced ---------------------------------------------------------------------------
 
 
 def replace_policy(stage: Stage) -> None:
@@ -97,7 +99,7 @@ def policy_is_back(stage: Stage) -> Checks:
     yield "and who did it", "user/mallory" in evidence.get("changed_by", "")
 
 
-# 3. the same policy in other words ---------------------------------------------------------------
+# the same policy in other words -------------------------------------------------------------------
 
 
 def reword_policy(stage: Stage) -> None:
@@ -115,7 +117,80 @@ def wording_is_left(stage: Stage) -> Checks:
     yield "it means the same, so nothing was written", new_writes(stage) == []
 
 
-# 4. the endpoint is deleted ----------------------------------------------------------------------
+# and 5. two sides write against each other, and somebody rolls back -------------------------------
+
+
+TERRAFORM = "APN/1.0 HashiCorp/1.0 Terraform/1.9.5 terraform-provider-aws/5.70.0"
+
+
+def fight_over_policy(stage: Stage) -> None:
+    pipeline = stage.client("ec2", "pipeline", Caller(user_agent=TERRAFORM))
+    stage.props["seen"] = []
+    for _ in range(3):
+        pipeline.modify_vpc_endpoint(
+            VpcEndpointId=stage.props["endpoint"], PolicyDocument=json.dumps(ALLOW_ALL)
+        )
+        stage.cloud.pass_time(timedelta(minutes=3))
+        stage.props["seen"].append(stage.policy(stage.props["endpoint"]))
+
+
+def fight_is_ended(stage: Stage) -> Checks:
+    approved, seen = stage.props["approved"], stage.props["seen"]
+    yield (
+        "put back twice more, three times within the hour, and then let go",
+        ([one == approved for one in seen] == [True, True, False]),
+    )
+    told = stage.cloud.findings[stage.props["findings_before"] :]
+    paused = [one for one in told if one["kind"] == "enforcement-paused"]
+    yield (
+        "ops were told who fights and with which tool",
+        all(part in paused[0]["cause"] for part in ("user/pipeline", "with Terraform")),
+    )
+    yield (
+        "loudly when it began, softly when it drifted",
+        ([one["severity"] for one in paused] == ["high", "low"]),
+    )
+    yield (
+        "an hour later the guard took the endpoint up again by itself",
+        (stage.policy(stage.props["endpoint"]) == approved),
+    )
+
+
+def roll_policy_back(stage: Stage) -> None:
+    book, endpoint = stage.book("olga"), stage.props["endpoint"]
+    now = stage.cloud.clock.now()
+    changes = list(book.history.latest(endpoint, now))
+    stage.props["changes"] = changes
+    attached, text = earlier_policy(book, endpoint, changes[0].number, now)
+    until = now + timedelta(hours=2)
+    stage.props["rolled_back_to"] = json.loads(text)
+    roll_back(book, attached, text, until, f"before change {changes[0].number}", now)
+    stage.cloud.pass_time(timedelta(hours=1, minutes=45))
+    stage.props["seen"] = [stage.policy(endpoint)]
+
+
+def rollback_was_kept(stage: Stage) -> Checks:
+    changes = stage.props["changes"]
+    yield (
+        "the history has every change of the endpoint's policy, and who made it",
+        (
+            [one.action for one in changes] == ["restored"] * 4 + ["created"]
+            and "user/mallory" in changes[3].who
+            and all("user/pipeline" in one.who for one in changes[1:3])
+        ),
+    )
+    yield (
+        "the earlier policy was written and left alone",
+        (stage.props["seen"] == [stage.props["rolled_back_to"]]),
+    )
+    yield (
+        "until the pause was over",
+        (stage.policy(stage.props["endpoint"]) == stage.props["approved"]),
+    )
+    yield "ops were told of that", new_kinds(stage)[-1:] == ["policy-restored"]
+
+
+# the endpoint is deleted --------------------------------------------------------------------------
 
 
 def delete_endpoint(stage: Stage) -> None:
@@ -133,7 +208,7 @@ def endpoint_is_back(stage: Stage) -> Checks:
     yield "ops were told", new_kinds(stage) == ["endpoint-created"]
 
 
-# 5. rotation in a VPC nobody told us of ----------------------------------------------------------
+# rotation in a VPC nobody told us of --------------------------------------------------------------
 
 
 def enable_rotation(stage: Stage) -> None:
@@ -158,7 +233,7 @@ def rotation_is_served(stage: Stage) -> Checks:
     )
 
 
-# 6. a third AZ -----------------------------------------------------------------------------------
+# a third AZ ---------------------------------------------------------------------------------------
 
 
 def add_zone(stage: Stage) -> None:
@@ -174,7 +249,7 @@ def zone_is_served(stage: Stage) -> Checks:
     yield "ops were told", new_kinds(stage) == ["endpoint-repaired"]
 
 
-# 7. a function that is not let out ---------------------------------------------------------------
+# a function that is not let out -------------------------------------------------------------------
 
 
 def rotate_behind_closed_doors(stage: Stage) -> None:
@@ -202,7 +277,7 @@ def obstruction_is_told(stage: Stage) -> Checks:
     yield "nobody's group was edited", new_writes(stage) == []
 
 
-# 8. to 10. a secret is read -----------------------------------------------------------------------
+# to 12. a secret is read --------------------------------------------------------------------------
 
 
 def read_over_internet(stage: Stage) -> None:
@@ -242,7 +317,7 @@ def nobody_is_bothered(stage: Stage) -> Checks:
     yield "no alert", new_kinds(stage) == []
 
 
-# 11. a bypass leads to a repair ------------------------------------------------------------------
+# a bypass leads to a repair -----------------------------------------------------------------------
 
 
 def read_round_no_endpoint(stage: Stage) -> None:
@@ -275,7 +350,7 @@ def bypass_led_to_repair(stage: Stage) -> Checks:
     )
 
 
-# 12. somebody brings an endpoint of their own ----------------------------------------------------
+# somebody brings an endpoint of their own ---------------------------------------------------------
 
 
 def bring_endpoint(stage: Stage) -> None:
@@ -306,7 +381,7 @@ def theirs_is_kept(stage: Stage) -> Checks:
     )
 
 
-# 13. a VPC is torn down --------------------------------------------------------------------------
+# a VPC is torn down -------------------------------------------------------------------------------
 
 
 def tear_down(stage: Stage) -> None:
@@ -341,7 +416,7 @@ def vpc_is_let_go(stage: Stage) -> Checks:
     yield "ops were told of both", new_kinds(stage) == ["stood-down", "stood-down"]
 
 
-# 14. the sweep, and the end ----------------------------------------------------------------------
+# the sweep, and the end ---------------------------------------------------------------------------
 
 
 def sweep(stage: Stage) -> None:
@@ -362,8 +437,8 @@ def all_is_well(stage: Stage) -> Checks:
     )
     yield "no message was given up: the dead-letter queues are empty", letters == 0
     yield (
-        "every finding reached Slack",
-        (len(stage.cloud.slack.messages) == len(stage.cloud.findings)),
+        "every finding reached Slack, those of low severity in a digest",
+        len(stage.cloud.slack.messages) == len(stage.cloud.findings) - len(stage.cloud.collected),
     )
 
 
@@ -376,6 +451,8 @@ STORY = (
         wording_is_left,
         quiet=True,
     ),
+    Chapter("Terraform and the guard write against each other", fight_over_policy, fight_is_ended),
+    Chapter("Ops roll the policy back for two hours", roll_policy_back, rollback_was_kept),
     Chapter("Somebody deletes the endpoint", delete_endpoint, endpoint_is_back),
     Chapter(
         "Rotation is turned on in a second VPC, whose events were lost",
@@ -404,6 +481,11 @@ STORY = (
         read_by_service,
         nobody_is_bothered,
         quiet=True,
+    ),
+    Chapter(
+        "Somebody lets a secret that is bound to the VPCs be read from outside",
+        open_perimeter,
+        opening_is_told,
     ),
     Chapter(
         "An application reads it by the NAT gateway of a VPC that the guard never heard of",

@@ -29,7 +29,7 @@ from guard.record import (
     secret_id,
 )
 from guardctl import trail
-from guardctl.preflight.request import NO_SECRET, made_by_service, request_of, through_endpoint
+from guardctl.preflight.request import NO_SECRET, Way, request_of
 from guardctl.preflight.source import PolicySource, PolicySourceError
 from guardctl.preflight.tally import REFUSED_CODES, Tally
 from guardctl.replay.screen import console, printable
@@ -58,27 +58,28 @@ class Question:
 
     def ask(self, record: Record, tally: Tally) -> None:
         """Decide about one Secrets Manager record and count it. Raises PolicySourceError."""
+        way = Way.of(record)
         if record.event_type not in ("", "AwsApiCall", "AwsConsoleAction"):
             tally.no_requests += 1  # a service's report, or the endpoint's own record of a request
-        elif not self._came_through(record) and not self.assume:
+        elif not (through := self._came_through(record, way)) and not self.assume:
             tally.not_through_endpoint += 1
-        elif made_by_service(record):
+        elif way.by_service:
             tally.by_services += 1
         elif record.error_code.startswith(REFUSED_CODES):
             tally.refused_already += 1
         else:
-            tally.add(record, principal(record), _secret(record), self._decide(record))
+            decision = self._decide(record, assumed=not through)
+            tally.add(record, principal(record), _secret(record), decision)
 
-    def _came_through(self, record: Record) -> bool:
+    def _came_through(self, record: Record, way: Way) -> bool:
         if self.endpoints:
             return record.vpc_endpoint_id in self.endpoints
-        return through_endpoint(record)
+        return way.through_endpoint
 
-    def _decide(self, record: Record) -> Decision:
+    def _decide(self, record: Record, *, assumed: bool) -> Decision:
         if not (record.account and record.region) and self.source.asks:
             return Decision(Outcome.UNKNOWN, None, frozenset({"account", "region"}))
         policy = self.source.policy_for(record.account, record.region)
-        assumed = not self._came_through(record)
         return evaluate(policy, request_of(record, assumed=assumed, org_of=self.org_of))
 
 

@@ -9,10 +9,13 @@ for AWS Secrets Manager" in the Service Authorization Reference.
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from guard.judge import Inventory, Verdict, judge
 from guard.policy.evaluate import Request
 from guard.record import Identity, Record, secret_id
+
+_NOTHING_KNOWN = Inventory()
 
 type Value = str | tuple[str, ...] | None
 
@@ -53,19 +56,23 @@ _PARAMETERS = {
 }
 
 
-def made_by_service(record: Record) -> bool:
-    """Whether AWS itself made the request: those do not come through an endpoint of the owner's."""
-    return judge(record, Inventory()).verdict is Verdict.SERVICE
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a request came, as far as it matters here.
 
+    `by_service`: AWS itself made it, so not through an endpoint of the owner's. `through_endpoint`:
+    it came through a VPC endpoint that is not one of AWS's own.
+    """
 
-def through_endpoint(record: Record) -> bool:
-    """Whether the request came through a VPC endpoint that is not one of AWS's own."""
-    known = judge(record, Inventory()).verdict
-    return record.vpc_endpoint_id.startswith("vpce-") and known not in (
-        Verdict.SERVICE,
-        Verdict.CONSOLE,
-        Verdict.UNREADABLE,
-    )
+    by_service: bool
+    through_endpoint: bool
+
+    @classmethod
+    def of(cls, record: Record) -> "Way":
+        verdict = judge(record, _NOTHING_KNOWN).verdict
+        others = (Verdict.SERVICE, Verdict.CONSOLE, Verdict.UNREADABLE)
+        named = record.vpc_endpoint_id.startswith("vpce-")
+        return cls(verdict is Verdict.SERVICE, named and verdict not in others)
 
 
 def request_of(record: Record, *, assumed: bool, org_of: Mapping[str, str]) -> Request:

@@ -18,12 +18,14 @@ import typer
 from guard.exceptions import ExceptionsError, Exemption, load
 from guard.judge import Inventory
 from guardctl.replay.judging import Complaint, Judged, News, PassedOver, Task
+from guardctl.replay.page import page
 from guardctl.replay.pool import judge_all
+from guardctl.replay.progress import progress
 from guardctl.replay.screen import printable
 from guardctl.replay.show import PRINT, Format, explain_one, print_summary
 from guardctl.replay.suggest import suggestions
 from guardctl.replay.summary import Summary
-from guardctl.trail.files import sources
+from guardctl.trail.files import size_of, sources
 
 
 def _time(text: str | None) -> datetime | None:
@@ -41,6 +43,13 @@ def _exceptions(path: Path | None) -> tuple[Exemption, ...]:
         return load(path) if path else ()
     except (ExceptionsError, OSError) as error:
         raise typer.BadParameter(f"{path}: {error}", param_hint="--exceptions") from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}", param_hint="--html") from error
 
 
 def replay(
@@ -81,6 +90,10 @@ def replay(
     suggest_exceptions: Annotated[
         bool, typer.Option("--suggest-exceptions", help="Print a file of exceptions to start from.")
     ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write one page to look at, with all in it."),
+    ] = None,
     processes: Annotated[
         int | None, typer.Option(min=1, help="Processes to use. Default: one for each core.")
     ] = None,
@@ -101,18 +114,23 @@ def replay(
         since=_time(since),
         until=_time(until),
         explain=explain or "",
+        findings=html is not None,
     )
-    news = judge_all(list(sources(paths)), task, processes or os.cpu_count() or 1)
+    found = list(sources(paths, since=task.since, until=task.until))
     summary = Summary()
-    judged = _summed(news, summary)
-    if explain:
-        raise typer.Exit(explain_one(judged, summary, explain))
-    if suggest_exceptions:
-        deque(judged, maxlen=0)
-        print(json.dumps(suggestions(summary), indent=2))
-    else:
-        PRINT[form](judged, summary)
+    with progress(sum(map(size_of, found)), streams=form is not Format.TABLE) as tick:
+        news = judge_all(found, task, processes or os.cpu_count() or 1, tick)
+        judged = _summed(news, summary)
+        if explain:
+            raise typer.Exit(explain_one(judged, summary, explain))
+        if suggest_exceptions:
+            deque(judged, maxlen=0)
+            print(json.dumps(suggestions(summary), indent=2))
+        else:
+            PRINT[form](judged, summary)
     print_summary(summary)
+    if html:
+        _write(html, page(summary, ["guardctl replay", *paths]))
     raise typer.Exit(summary.exit_code)
 
 

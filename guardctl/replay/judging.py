@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
-from guard.alert import fingerprint, principal, unreadable
+from guard.alert import calls, findings, fingerprint, principal, unreadable
 from guard.exceptions import Exemption
+from guard.finding import Finding
 from guard.judge import SECRETS_MANAGER, Inventory, Judgement, Verdict, judge
 from guard.record import (
     NotFromCloudTrail,
@@ -17,7 +18,7 @@ from guard.record import (
     secret_id,
 )
 from guardctl import trail
-from guardctl.trail.files import Source
+from guardctl.trail.files import Openable
 
 _COMPLAINTS = 10  # told of one file; what is more is counted
 
@@ -31,6 +32,7 @@ class Task:
     since: datetime | None = None
     until: datetime | None = None
     explain: str = ""
+    findings: bool = False  # whether to make what would be told, too
 
     def wants(self, when: datetime) -> bool:
         after = self.since is None or when >= self.since
@@ -39,11 +41,17 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One Secrets Manager record and its judgement: `row` is the line of the contract."""
+    """One Secrets Manager record and its judgement: `row` is the line of the contract.
+
+    `calls` is equal for the records of one call, `findings` what would be told of it, if the task
+    asks for that.
+    """
 
     row: dict[str, Any]
     caller: str
     predicates: tuple[tuple[str, bool], ...] = ()
+    calls: frozenset[tuple[str, ...]] = frozenset()
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,7 @@ def judge_stream(stream: BinaryIO, name: str, task: Task) -> Iterator[News]:
         yield Complaint(f"{name}: and {complaints - _COMPLAINTS:,} more such places")
 
 
-def judge_source(source: Source, task: Task) -> Iterator[News]:
+def judge_source(source: Openable, task: Task) -> Iterator[News]:
     """As `judge_stream`; a file that cannot be opened is a complaint."""
     try:
         with source.open() as stream:
@@ -95,7 +103,7 @@ def judge_source(source: Source, task: Task) -> Iterator[News]:
 
 
 def _judge_element(value: dict[str, Any], where: str, task: Task) -> News:
-    enveloped = "detail-type" in value and "detail" in value
+    enveloped = "detail-type" in value and "detail" in value and "eventSource" not in value
     detail = value["detail"] if enveloped else value
     source = detail.get("eventSource") if isinstance(detail, dict) else None
     if isinstance(source, str) and source != SECRETS_MANAGER:
@@ -112,7 +120,14 @@ def _judge_element(value: dict[str, Any], where: str, task: Task) -> News:
         return PassedOver(outside=1)
     judgement = judge(record, task.inventory, task.exceptions)
     predicates = judgement.predicates if task.explain == record.event_id else ()
-    return Judged(row_of(record, judgement), principal(record), predicates)
+    told = findings(record, judgement, window=0) if task.findings else []
+    return Judged(
+        row_of(record, judgement),
+        principal(record),
+        predicates,
+        calls=frozenset(calls(record)) if judgement.alert else frozenset(),
+        findings=tuple(told),
+    )
 
 
 def row_of(record: Record, judgement: Judgement) -> dict[str, Any]:
@@ -153,7 +168,7 @@ def _unreadable(detail: dict[str, Any], why: str) -> Judged:
         "vpc_endpoint_id": None,
         "fingerprint": finding.fingerprint,
     }
-    return Judged(row, "unknown")
+    return Judged(row, "unknown", findings=(finding,))
 
 
 def _iso(when: datetime) -> str:

@@ -1,66 +1,218 @@
-"""Judge many files, on several processes where that is quicker; the results stay in order."""
+"""Judge many files, on several processes where that is quicker; the results stay in order.
 
+Each worker judges one file at a time and sends what it finds in small batches. Batches of the file
+whose turn it is are passed on at once, later ones wait; where too many do, the workers have to wait
+themselves. So memory stays the same, however large or many the files are.
+"""
+
+import io
 import multiprocessing
+import signal
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-
-from rich.progress import track
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, BinaryIO, cast
 
 from guardctl.replay.judging import Complaint, News, PassedOver, Task, judge_source
-from guardctl.replay.screen import console
 from guardctl.trail.files import Missing, Source, StandardInput
 
 _WORTH_PROCESSES = 8 << 20  # bytes of input below which starting processes takes longer
+_BATCH = 200  # news
+_BATCH_BYTES = 4 << 20  # of a file, after which a batch goes out even if there is no news
+_AHEAD = 100  # batches that wait for their turn
+
+Tick = Callable[[int], None]
 
 
-def judge_all(found: Sequence[Source | Missing], task: Task, processes: int) -> Iterator[News]:
-    """Everything there is to say of the files, in their order, whatever the number of processes."""
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some of what there is to say of a file, the bytes it took, and whether that is all."""
+
+    news: Sequence[News]
+    read: int
+    last: bool = False
+
+
+def judge_all(
+    found: Sequence[Source | Missing], task: Task, processes: int, tick: Tick = lambda _: None
+) -> Iterator[News]:
+    """Everything there is to say of the files, in their order, whatever the number of processes.
+
+    Args:
+        found: the files, and the arguments that name none.
+        task: what to judge by.
+        processes: how many to use at most.
+        tick: told of each so many bytes that were read.
+    """
     sizes = [one.size for one in found if not isinstance(one, Missing | StandardInput)]
-    if processes < 2 or len(sizes) < 2 or sum(sizes) < _WORTH_PROCESSES:
-        for one in _progress(found):
-            yield from _judge_one(one, task)
-        return
-    # Not forked: a forked process would inherit whatever threads the caller runs.
-    context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        ahead: deque[Future[list[News]] | Source | Missing] = deque()
-        for one in _progress(found):
-            if isinstance(one, Missing | StandardInput):
-                ahead.append(one)
-            else:
-                ahead.append(pool.submit(_judged_list, one, task))
-            if len(ahead) > 4 * processes:
-                yield from _result(ahead.popleft(), task)
-        while ahead:
-            yield from _result(ahead.popleft(), task)
+    alone = processes < 2 or len(sizes) < 2 or sum(sizes) < _WORTH_PROCESSES
+    batches = _one_by_one(found, task) if alone else _side_by_side(found, task, processes)
+    for batch in batches:
+        tick(batch.read)
+        yield from batch.news
 
 
-def _judge_one(one: Source | Missing, task: Task) -> Iterator[News]:
+def _one_by_one(found: Sequence[Source | Missing], task: Task) -> Iterator[Batch]:
+    for one in found:
+        yield from _batches(one, task)
+
+
+def _batches(one: Source | Missing, task: Task) -> Iterator[Batch]:
+    """A file's news with the many small counts made one."""
     if isinstance(one, Missing):
-        yield Complaint(one.text)
-    else:
-        yield from judge_source(one, task)
-
-
-def _judged_list(source: Source, task: Task) -> list[News]:
-    """A file's news, with the many small counts made one, to be sent between processes."""
+        yield Batch([Complaint(one.text)], 0, last=True)
+        return
+    counted = _Counted(one)
     news: list[News] = []
-    others = outside = 0
-    for one in judge_source(source, task):
-        if isinstance(one, PassedOver):
-            others, outside = others + one.others, outside + one.outside
+    others = outside = told = 0
+    for single in judge_source(counted, task):
+        if isinstance(single, PassedOver):
+            others, outside = others + single.others, outside + single.outside
         else:
-            news.append(one)
-    return [*news, PassedOver(others, outside)]
+            news.append(single)
+        if len(news) >= _BATCH or counted.read - told >= _BATCH_BYTES:
+            yield Batch([*news, PassedOver(others, outside)], counted.read - told)
+            news, others, outside, told = [], 0, 0, counted.read
+    yield Batch([*news, PassedOver(others, outside)], counted.read - told, last=True)
 
 
-def _result(one: Future[list[News]] | Source | Missing, task: Task) -> Iterator[News]:
-    yield from one.result() if isinstance(one, Future) else _judge_one(one, task)
+class _Counted:
+    """A source that knows how many of its bytes were read."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.name = source.name
+        self.size = source.size
+        self.read = 0
+
+    def open(self) -> BinaryIO:
+        return cast(BinaryIO, _CountedStream(self.source.open(), self))
 
 
-def _progress[T](files: Sequence[T]) -> Iterable[T]:
-    errors = console(stderr=True)
-    if not errors.is_terminal or len(files) < 2:
-        return files
-    return track(files, "Judging", console=errors, transient=True)
+class _CountedStream(io.RawIOBase):
+    def __init__(self, stream: BinaryIO, counted: _Counted) -> None:
+        self.stream = stream
+        self.counted = counted
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        size = self.stream.readinto(buffer)  # pyright: ignore[reportAttributeAccessIssue]
+        self.counted.read += size or 0
+        return size
+
+    def close(self) -> None:
+        self.stream.close()
+        super().close()
+
+
+# Several processes
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: BaseProcess
+    connection: Connection
+    at: int = -1  # the file it judges, or none
+
+
+@dataclass(slots=True)
+class _Crew:
+    """The workers, the files not given out yet, and the batches that wait for their turn."""
+
+    found: Sequence[Source | Missing]
+    task: Task
+    workers: list[_Worker] = field(default_factory=list[_Worker])
+    given_out: int = 0
+    waiting: dict[int, deque[Batch]] = field(default_factory=dict[int, deque[Batch]])
+
+    def give(self, worker: _Worker) -> None:
+        """The next file that a process can open by itself; none when all are given out."""
+        worker.at = -1
+        while self.given_out < len(self.found):
+            number, self.given_out = self.given_out, self.given_out + 1
+            one = self.found[number]
+            if not isinstance(one, Missing | StandardInput):
+                worker.at = number
+                worker.connection.send((one, self.task))
+                return
+
+    def hear(self, turn: int) -> None:
+        """Wait for batches: of the file whose turn it is, and of others while there is room."""
+        room = sum(map(len, self.waiting.values())) < _AHEAD
+        heard = [one for one in self.workers if one.at == turn or (one.at >= 0 and room)]
+        by_connection = {one.connection: one for one in heard}
+        for connection in wait(list(by_connection)):
+            self._take(by_connection[connection])  # pyright: ignore[reportArgumentType]
+
+    def _take(self, worker: _Worker) -> None:
+        try:
+            batch: Batch = worker.connection.recv()
+        except (EOFError, OSError):
+            batch = self._replaced(worker)
+        self.waiting.setdefault(worker.at, deque()).append(batch)
+        if batch.last:
+            self.give(worker)
+
+    def _replaced(self, worker: _Worker) -> Batch:
+        """A process that is gone, perhaps for want of memory, takes no more than its file along."""
+        worker.process.join()
+        code = worker.process.exitcode
+        name = getattr(self.found[worker.at], "name", "")
+        fresh = _started()
+        worker.process, worker.connection = fresh.process, fresh.connection
+        return Batch([Complaint(f"{name}: the process that judged it ended with {code}")], 0, True)
+
+    def batches(self, turn: int) -> Iterator[Batch]:
+        """Those of one file, as they come."""
+        if isinstance(self.found[turn], Missing | StandardInput):
+            yield from _batches(self.found[turn], self.task)
+            return
+        while True:
+            ready = self.waiting.setdefault(turn, deque())
+            while ready:
+                batch = ready.popleft()
+                yield batch
+                if batch.last:
+                    del self.waiting[turn]
+                    return
+            self.hear(turn)
+
+
+def _side_by_side(found: Sequence[Source | Missing], task: Task, processes: int) -> Iterator[Batch]:
+    crew = _Crew(found, task, [_started() for _ in range(min(processes, len(found)))])
+    try:
+        for worker in crew.workers:
+            crew.give(worker)
+        for turn in range(len(found)):
+            yield from crew.batches(turn)
+    finally:
+        for worker in crew.workers:
+            worker.process.terminate()
+            worker.process.join()
+            worker.connection.close()
+
+
+def _started() -> _Worker:
+    # Not forked from here: a forked process would inherit whatever threads the caller runs.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs,), daemon=True)
+    process.start()
+    theirs.close()
+    return _Worker(process, ours)
+
+
+def _work(connection: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one is told too
+    while True:
+        try:
+            source, task = connection.recv()
+        except EOFError:
+            return
+        for batch in _batches(source, task):
+            connection.send(batch)

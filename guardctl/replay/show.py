@@ -11,9 +11,10 @@ from rich.table import Table
 
 from guard.exceptions import name_of_secret
 from guard.finding import Severity
+from guardctl.replay.collapse import most
 from guardctl.replay.judging import Judged
 from guardctl.replay.screen import console, printable
-from guardctl.replay.summary import BAD_INPUT, Summary, most
+from guardctl.replay.summary import BAD_INPUT, Summary
 
 
 class Format(StrEnum):
@@ -76,8 +77,11 @@ def print_summary(summary: Summary) -> None:
         verdicts = ", ".join(f"{verdict} {n:,}" for verdict, n in body["verdicts"].items())
         out.print(f"Verdicts: {verdicts}")
         out.print(f"From {body['first_seen']} to {body['last_seen']}")
-    out.print(f"Alerts: {summary.alerts:,}, in {len(summary.occurrences):,} occurrences")
-    for label in ("principals", "secrets", "addresses"):
+    out.print(
+        f"Alerts: {summary.alerts:,}, in {len(summary.occurrences):,} occurrences"
+        + (f"; {summary.repeats:,} told of a call again" if summary.repeats else "")
+    )
+    for label in summary.tops():
         if top := body[f"top_{label}"]:
             shown = ", ".join(f"{printable(name)} ({n:,})" for name, n in top.items())
             out.print(f"Top {label}: {shown}", markup=False)

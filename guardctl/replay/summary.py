@@ -1,10 +1,12 @@
-"""Sum up: what would be one finding as one occurrence, and what all the files came to."""
+"""Sum up what all the files came to."""
 
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from guard.finding import Severity
+from guard.finding import Finding
+from guardctl.replay.chart import bucket
+from guardctl.replay.collapse import Occurrence, most
 from guardctl.replay.judging import Judged
 
 FOUND, BAD_INPUT = 1, 2
@@ -12,53 +14,12 @@ _TOP = 5
 
 
 @dataclass(slots=True)
-class Occurrence:
-    """The alerts of one fingerprint: what would be one finding."""
-
-    fingerprint: str
-    verdict: str
-    severity: Severity
-    principal: str
-    cause: str
-    first_seen: str
-    last_seen: str
-    count: int = 0
-    actions: Counter[str] = field(default_factory=Counter[str])
-    secrets: Counter[str] = field(default_factory=Counter[str])
-    addresses: Counter[str] = field(default_factory=Counter[str])
-
-    def add(self, row: dict[str, Any]) -> None:
-        self.count += 1
-        self.severity = max(self.severity, row["severity"], key=lambda severity: severity.rank)
-        self.first_seen = min(self.first_seen, row["event_time"] or self.first_seen)
-        self.last_seen = max(self.last_seen, row["event_time"] or self.last_seen)
-        for counter, key in (
-            (self.actions, "event_name"),
-            (self.secrets, "secret_id"),
-            (self.addresses, "source_ip"),
-        ):
-            if row[key]:
-                counter[row[key]] += 1
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "fingerprint": self.fingerprint,
-            "verdict": self.verdict,
-            "severity": self.severity,
-            "count": self.count,
-            "principal": self.principal,
-            "cause": self.cause,
-            "first_seen": self.first_seen or None,
-            "last_seen": self.last_seen or None,
-            "actions": most(self.actions, 20),
-            "secrets": most(self.secrets, 20),
-            "addresses": most(self.addresses, 20),
-        }
-
-
-@dataclass(slots=True)
 class Summary:
-    """What all the files came to."""
+    """What all the files came to.
+
+    `changes` are findings that are no alert about a record's way, such as a secret's policy that
+    was set; `repeats` alerts of a call that another record told of already; `calls` those calls.
+    """
 
     judged: int = 0
     others: int = 0
@@ -66,8 +27,12 @@ class Summary:
     complaints: int = 0
     verdicts: Counter[str] = field(default_factory=Counter[str])
     occurrences: dict[str, Occurrence] = field(default_factory=dict[str, Occurrence])
+    changes: dict[str, Finding] = field(default_factory=dict[str, Finding])
+    timeline: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    repeats: int = 0
     first_seen: str = ""
     last_seen: str = ""
+    calls: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]])
 
     def add(self, judged: Judged) -> None:
         row = judged.row
@@ -76,13 +41,21 @@ class Summary:
         self.verdicts[row["verdict"]] += 1
         self.first_seen = min(self.first_seen or when, when or self.first_seen)
         self.last_seen = max(self.last_seen, when)
+        self.timeline[bucket(when), row["verdict"]] += 1
+        for finding in judged.findings[1 if row["alert"] else 0 :]:
+            self.changes.setdefault(finding.fingerprint, finding)
         if row["alert"]:
-            key = row["fingerprint"]
-            if key not in self.occurrences:
-                self.occurrences[key] = Occurrence(
-                    key, row["verdict"], row["severity"], judged.caller, row["cause"], when, when
-                )
-            self.occurrences[key].add(row)
+            self._alert(judged)
+
+    def _alert(self, judged: Judged) -> None:
+        if judged.calls & self.calls:
+            self.repeats += 1
+            return
+        self.calls |= judged.calls
+        key = judged.row["fingerprint"]
+        if key not in self.occurrences:
+            self.occurrences[key] = Occurrence.begun(judged)
+        self.occurrences[key].add(judged)
 
     @property
     def alerts(self) -> int:
@@ -98,11 +71,6 @@ class Summary:
         return sorted(self.occurrences.values(), key=lambda o: (-o.severity.rank, -o.count))
 
     def to_json(self) -> dict[str, Any]:
-        by_principal, by_secret, by_address = Counter[str](), Counter[str](), Counter[str]()
-        for one in self.occurrences.values():
-            by_principal[one.principal] += one.count
-            by_secret.update(one.secrets)
-            by_address.update(one.addresses)
         return {
             "records": self.judged + self.others + self.outside,
             "secrets_manager": self.judged,
@@ -114,11 +82,21 @@ class Summary:
             "verdicts": dict(self.verdicts.most_common()),
             "alerts": self.alerts,
             "occurrences": len(self.occurrences),
-            "top_principals": most(by_principal, _TOP),
-            "top_secrets": most(by_secret, _TOP),
-            "top_addresses": most(by_address, _TOP),
+            "repeats": self.repeats,
+            **{f"top_{name}": most(counter, _TOP) for name, counter in self.tops().items()},
         }
 
-
-def most(counter: Counter[str], number: int) -> dict[str, int]:
-    return dict(counter.most_common(number))
+    def tops(self) -> dict[str, Counter[str]]:
+        """Alerts by principal, secret, cause and address."""
+        principals, secrets, causes, addresses = (Counter[str]() for _ in range(4))
+        for one in self.occurrences.values():
+            principals[one.principal] += one.count
+            causes[one.cause] += one.count
+            secrets.update(one.secrets)
+            addresses.update(one.addresses)
+        return {
+            "principals": principals,
+            "secrets": secrets,
+            "causes": causes,
+            "addresses": addresses,
+        }

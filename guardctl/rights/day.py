@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from datetime import timedelta
 
 from botocore.exceptions import ClientError
 
@@ -27,6 +28,9 @@ def play(cloud: Cloud) -> None:
     requests(cloud)
     callers(cloud)
     secret_policies(cloud)
+    digests(cloud)
+    heartbeats(cloud)
+    hands_off(cloud)
 
 
 def vpcs_and_policies(cloud: Cloud) -> None:
@@ -120,4 +124,30 @@ def secret_policies(cloud: Cloud) -> None:
     account.bound_secret("prod/ledger")
     cloud.settle()
     cloud.inject(cloud.stack_event("UPDATE_COMPLETE"))
+    cloud.settle()
+
+
+def digests(cloud: Cloud) -> None:
+    """What was collected is told, an alert that is over is summed up, and a day is reported on."""
+    stranger = cloud.session("reader-0").client("secretsmanager")
+    for _ in range(3):
+        stranger.get_secret_value(SecretId="prod/orders-db")
+        cloud.settle()
+    for _ in range(2):
+        morning = cloud.clock.now().replace(hour=9, minute=0, second=0)
+        cloud.clock.skip_to(morning + timedelta(days=1))
+        cloud.fire_schedule("DigestRule")
+        cloud.settle()
+
+
+def heartbeats(cloud: Cloud) -> None:
+    queue = cloud.resource("PolicyDeadLetterQueue")
+    cloud.session("alice").client("sqs").send_message(QueueUrl=queue, MessageBody="{}")
+    cloud.fire_schedule("HeartbeatRule")
+    cloud.settle()
+
+
+def hands_off(cloud: Cloud) -> None:
+    events = cloud.session("mallory").client("events")
+    events.disable_rule(Name=cloud.resource("BypassRule"))
     cloud.settle()

@@ -16,6 +16,7 @@ PLATFORM = {
     "Log": "Lambda writes the log",
     "Trace": "Lambda sends the traces",
     "KeepWhatFailed": "Lambda sends what failed for good to the destination",
+    "KeepFailures": "Lambda sends what failed to the function's failure destination",
     "Receive": "the event source mapping polls the queue",
     "DecryptWebhook": "SSM asks KMS on behalf of the reader",
     "SwitchPrivateDnsOn": "EC2 asks Route 53 on behalf of whoever creates an endpoint",

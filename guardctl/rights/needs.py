@@ -106,7 +106,7 @@ def _keys(call: Call) -> dict[str, str]:
     return {}
 
 
-def _resource(call: Call, cloud: Cloud) -> str:
+def _resource(call: Call, cloud: Cloud) -> str:  # noqa: C901 - one case for each service
     own = f"arn:aws:{call.service}:{cloud.region}:{cloud.account}"
     match call.service:
         case "sqs":
@@ -114,7 +114,7 @@ def _resource(call: Call, cloud: Cloud) -> str:
         case "sns":
             return call.params["TopicArn"]
         case "dynamodb":
-            return f"{own}:table/{call.params['TableName']}"
+            return f"{own}:table/{_table(call.params)}"
         case "ssm":
             return f"{own}:parameter/{call.params['Name'].removeprefix('/')}"
         case "route53":
@@ -123,6 +123,12 @@ def _resource(call: Call, cloud: Cloud) -> str:
         case "lambda":
             function = call.params["FunctionName"]
             return function if function.startswith("arn:") else f"{own}:function:{function}"
+        case "cloudformation":
+            return call.params["StackName"]
+        case "cloudtrail" if name := call.params.get("Name") or call.params.get("TrailName"):
+            return name
+        case "cloudtrail" | "events":
+            return "*"
         case "secretsmanager" if "SecretId" not in call.params:
             return "*"
         case "secretsmanager":
@@ -130,6 +136,13 @@ def _resource(call: Call, cloud: Cloud) -> str:
             return secret if secret.startswith("arn:") else f"{own}:secret:{secret}-AbCdEf"
         case _:
             raise NotImplementedError(call.iam_action)
+
+
+def _table(params: Mapping[str, Any]) -> str:
+    if "TableName" in params:
+        return params["TableName"]
+    (table,) = params["RequestItems"]  # of a BatchGetItem of ours
+    return table
 
 
 def _ec2_needs(action: str, params: Mapping[str, Any], cloud: Cloud) -> Iterator[Need]:

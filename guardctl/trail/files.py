@@ -3,11 +3,15 @@
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
+
+from guardctl.trail import s3
+from guardctl.trail.s3 import S3Object
 
 LOG_FILES = (".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
-DIGESTS = "CloudTrail-Digest"  # beside the logs in a trail's bucket, and no logs
+NO_LOGS = ("CloudTrail-Digest", "CloudTrail-Insight")  # beside the logs in a trail's bucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,29 @@ class Missing:
     text: str
 
 
-Source = LogFile | StandardInput
+Source = LogFile | StandardInput | S3Object
 
 
-def sources(arguments: Iterable[str]) -> Iterator[Source | Missing]:
-    """What the arguments name: files, folders, patterns; `-` is standard input."""
+class Openable(Protocol):
+    """What can be read. `open` raises OSError where it cannot."""
+
+    @property
+    def name(self) -> str: ...
+
+    def open(self) -> BinaryIO: ...
+
+
+def sources(
+    arguments: Iterable[str], *, since: datetime | None = None, until: datetime | None = None
+) -> Iterator[Source | Missing]:
+    """What the arguments name: files, folders, patterns, S3 prefixes; `-` is standard input.
+
+    `since` and `until` spare the listing of days in S3 whose logs can hold nothing of the time.
+    """
     for text in arguments:
+        if text.startswith(s3.SCHEME):
+            yield from _in_bucket(text, since, until)
+            continue
         path = Path(text)
         if text == "-":
             yield StandardInput()
@@ -70,9 +91,30 @@ def sources(arguments: Iterable[str]) -> Iterator[Source | Missing]:
                 yield Missing(f"{text}: no such file, folder or match")
 
 
+def size_of(one: Source | Missing) -> int:
+    """In bytes, as far as it is known."""
+    return 0 if isinstance(one, Missing) else one.size
+
+
+def _in_bucket(
+    url: str, since: datetime | None, until: datetime | None
+) -> Iterator[Source | Missing]:
+    found = False
+    try:
+        for one in s3.objects(url, since, until):
+            if is_log(one.key):
+                found = True
+                yield one
+    except OSError as error:
+        yield Missing(f"{url}: {error}")
+        return
+    if not found:
+        yield Missing(f"{url}: no {', '.join(LOG_FILES)} below it")
+
+
 def is_log(name: str) -> bool:
-    """Whether a path or key names a log, and not the digest of one."""
-    return name.endswith(LOG_FILES) and DIGESTS not in name.split("/")
+    """Whether a path or key names a log of calls, and not the digest of one, or of insights."""
+    return name.endswith(LOG_FILES) and not set(NO_LOGS) & set(name.split("/"))
 
 
 def _in_folder(folder: Path) -> Iterator[Source | Missing]:

@@ -28,6 +28,7 @@ def test_the_story_holds_and_is_told_to_machines(deployment):
         "EnsureEndpointFunction",
         "RestorePolicyFunction",
         "DetectBypassFunction",
+        "SecretPolicyFunction",
         "SweepFunction",
         "NotifySlackFunction",
     ],

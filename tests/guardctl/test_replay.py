@@ -3,12 +3,16 @@
 import gzip
 import json
 import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from benchmarks.corpus import huge_array
 from guard.alert import fingerprint
 from guard.exceptions import ExceptionsError
 from guard.exceptions import parse as parse_exceptions
@@ -172,6 +176,16 @@ def test_table(log):
     assert f"Top secrets: {SECRET} (2)" in result.stderr
 
 
+def test_a_call_that_several_records_tell_of_is_one_alert(log):
+    twin = changed(READ, eventID="twin", sharedEventID="s", recipientAccountId=OTHER_ACCOUNT)
+    shared = changed(READ, eventID="first", sharedEventID="s")
+    result = replay(log(READ, READ, shared, twin), "--format", "json")
+    body = json.loads(result.stdout)
+    assert len(body["records"]) == 4
+    assert (body["summary"]["alerts"], body["summary"]["repeats"]) == (2, 2)
+    assert "Alerts: 2, in 1 occurrences; 2 told of a call again" in result.stderr
+
+
 def test_what_is_in_records_does_not_steer_the_terminal(log):
     result = replay(log(read(requestParameters={"secretId": "\x1b[2J[bold]x"})))
     assert "\x1b[2J" not in result.output
@@ -191,10 +205,10 @@ def test_suggested_exceptions_would_work_once_somebody_owns_them(log):
     records = [
         READ,
         LATER,
-        read(userIdentity=role("app"), sourceIPAddress="198.51.100.8"),
-        read(userIdentity=ROOT),
-        read(vpcEndpointId=FOREIGN_ENDPOINT),
-        read(sessionCredentialFromConsole="true"),
+        read(eventID="3", userIdentity=role("app"), sourceIPAddress="198.51.100.8"),
+        read(eventID="4", userIdentity=ROOT),
+        read(eventID="5", vpcEndpointId=FOREIGN_ENDPOINT),
+        read(eventID="6", sessionCredentialFromConsole="true"),
     ]
     body = json.loads(replay(log(*records), "--suggest-exceptions").stdout)
     assert {entry["principal"] for entry in body["exceptions"]} == {
@@ -273,6 +287,52 @@ def test_what_can_be_read_is_judged_beside_what_cannot(log, tmp_path):
         "Places that could not be read: 3",
     ):
         assert words in result.stderr
+
+
+def test_each_broken_file_is_told_with_place_and_reason(log, tmp_path):
+    line, good = json.dumps(READ), log(READ, name="z.json")
+    broken = {
+        "half.jsonl": (f"{line}\n{line[:200]}\n{line}\n".encode(), "2:201: "),
+        "utf16.json": (line.encode("utf-16"), "1:"),
+        "latin.jsonl": (b'{"eventName": "caf\xe9"}\n', "1:22: not UTF-8"),
+        "list.json": (
+            f'{{"Records": [{line}'.encode(),
+            f"1:{len(line) + 14}: the file ends inside",
+        ),
+        "text.json.gz": (b"no gzip", "1:1: Expecting value"),
+    }
+    for name, (content, _) in broken.items():
+        (tmp_path / name).write_bytes(content)
+    result = replay(tmp_path, "--format", "jsonl")
+    for name, (_, reason) in broken.items():
+        assert f"{tmp_path / name}:{reason}" in result.stderr
+    assert len(lines(result)) == 4  # two of half.jsonl, one of list.json, and the good one
+    assert lines(result)[-1] == lines(replay(good, "--format", "jsonl"))[0]
+    assert result.exit_code == 2
+
+
+def test_an_array_larger_than_its_memory(tmp_path):
+    file = huge_array(tmp_path / "huge.json.gz", 0.2)
+    replaying = f"{sys.executable} -m guardctl replay {file} --format jsonl"
+    command = ["bash", "-c", f"ulimit -v 400000; exec {replaying}"]  # kilobytes
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 1, result.stderr
+    assert int(result.stderr.split(" records")[0].replace(",", "")) > 100_000
+
+
+def test_progress_is_shown_on_a_terminal_and_nowhere_else(log):
+    path = log(READ)
+    command = [sys.executable, "-m", "guardctl", "replay", str(path), str(path)]
+    plain = subprocess.run(command, capture_output=True, text=True)
+    assert "Judging" not in plain.stderr
+    assert "Alerts: 1" in plain.stderr
+    ours, theirs = pty.openpty()
+    shown = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, text=True)
+    os.close(theirs)
+    told = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert "Judging" in told
+    assert shown.stdout == plain.stdout
 
 
 def test_a_folder_without_logs(tmp_path):

@@ -229,6 +229,7 @@ def test_in_observe_mode_ours_stays_and_ops_are_told(cloud, account):
 def observe(cloud: Cloud, account: Account) -> None:
     parameter = cloud.outputs["ModeParameterName"]
     account.client("ssm").put_parameter(Name=parameter, Value="observe", Overwrite=True)
+    cloud.lose_events()  # of the switch itself, which watch_guard would tell
     cloud.clock.skip(61)
 
 
@@ -545,18 +546,24 @@ def test_a_fight_is_left_after_the_budget_and_escalated_once(cloud, account):
 
 
 def test_a_finding_that_sns_refused_is_told_when_the_message_comes_back(cloud, account):
+    vpc_id, _ = account.vpc_with_subnets()
+    cloud.settle()
+    (endpoint,) = account.endpoints(vpc_id)
+    before = writes(cloud, ENSURE).count("ModifyVpcEndpoint")
     cloud.fault(
         service="sns", action="PublishBatch", error="InternalError", times=2, function=ENSURE
     )
-    vpc_id, _ = account.vpc_with_subnets()
+    account.ec2.modify_vpc_endpoint(
+        VpcEndpointId=endpoint["VpcEndpointId"], PrivateDnsEnabled=False
+    )
 
     cloud.settle()
 
-    assert len(account.endpoints(vpc_id)) == 1
-    (told,) = findings(cloud, "endpoint-created")
+    assert account.endpoints(vpc_id)[0]["PrivateDnsEnabled"]
+    (told,) = findings(cloud, "endpoint-repaired")
     assert "(reported late)" in told["title"]
-    assert any("create the endpoint" in step for step in told["done"])
-    assert writes(cloud, ENSURE).count("CreateVpcEndpoint") == 1
+    assert any("private DNS" in step for step in told["done"])
+    assert writes(cloud, ENSURE).count("ModifyVpcEndpoint") == before + 1
 
 
 def test_a_restoration_that_could_not_be_told_is_told_late(cloud, account):

@@ -99,7 +99,8 @@ def test_a_policy_that_lost_the_perimeter_gets_it_back_and_keeps_the_rest(cloud,
     assert policy["Statement"][0] == READER
     assert statement_of(account, secret)
     finding = about(cloud, RESTORED)[-1]
-    assert "user/mallory" in finding["evidence"]["changed_by"]
+    assert finding["evidence"]["seen"].startswith("Changed by arn:aws:iam::")
+    assert "user/mallory" in finding["evidence"]["seen"]
     assert json.loads(finding["evidence"]["policy_before"])["Statement"] == [READER]
     assert json.loads(finding["evidence"]["policy_corrected"]) == policy
     assert any("with a role of yours" in one for one in finding["evidence"]["aws_warns"])
@@ -162,6 +163,7 @@ def test_observe_mode_tells_and_leaves(cloud, account, secret):
     account.client("ssm").put_parameter(
         Name=cloud.outputs["ModeParameterName"], Value="observe", Overwrite=True
     )
+    cloud.lose_events()  # of the switch itself, which watch_guard would tell
     cloud.settle(timedelta(minutes=2))
     put(account, secret, READER)
     cloud.settle()
@@ -171,6 +173,30 @@ def test_observe_mode_tells_and_leaves(cloud, account, secret):
     corrected = json.loads(finding["evidence"]["policy_corrected"])
     assert [one.get("Sid") for one in corrected["Statement"]] == [None, SID]
     assert any("guardctl suggest-secret-policy" in one for one in finding["todo"])
+
+
+def test_what_stays_open_is_told_once_a_day_whatever_event_or_sweep_sees_it(cloud, account):
+    account.bound_secret("prod/ledger")
+    cloud.settle()
+    cloud.inject(cloud.stack_event("UPDATE_COMPLETE"))
+    cloud.settle()
+    assert len(about(cloud, LOST)) == 1
+    cloud.settle(timedelta(days=1))
+    cloud.inject(cloud.stack_event("UPDATE_COMPLETE"))
+    cloud.settle()
+    assert len(about(cloud, LOST)) == 2
+
+
+def test_the_guards_own_calls_are_no_bypass(cloud, account, secret):
+    put(account, secret, READER)
+    cloud.inject(cloud.stack_event("UPDATE_COMPLETE"))
+    cloud.settle()
+    own = {"ListSecrets", "DescribeSecret", "GetResourcePolicy", "PutResourcePolicy"}
+    calls = [call for call in cloud.calls if call.function == WATCH]
+    assert own <= {call.action for call in calls}
+    roles = {finding["resource"] for finding in about(cloud, "bypass")}
+    assert not [one for one in roles if "SecretPolicyRole" in one]
+    assert len(about(cloud, "secret-policy-changed")) == 1  # by alice, and not ours
 
 
 def test_where_nothing_is_inside_nobody_is_locked_out(cloud, account):
@@ -189,7 +215,7 @@ def test_a_lost_event_is_made_up_for_by_the_next_sweep(cloud, account, secret):
     cloud.inject(cloud.stack_event("UPDATE_COMPLETE"))
     cloud.settle()
     assert statement_of(account, secret)
-    assert "found by a sweep" in about(cloud, RESTORED)[-1]["evidence"]["changed_by"]
+    assert about(cloud, RESTORED)[-1]["evidence"]["seen"].startswith("Found by a sweep")
 
 
 def test_a_policy_that_lets_the_public_in_is_not_written_over(cloud, account, secret):
@@ -256,3 +282,4 @@ def test_a_policy_that_is_only_tried_out_has_the_present_one_looked_at(cloud, ac
     )
     cloud.settle()
     assert statement_of(account, secret)
+    assert about(cloud, RESTORED)[-1]["evidence"]["seen"].startswith("Seen at another call: by ")

@@ -75,6 +75,7 @@ class Stack:
         defaults = {name: one["Default"] for name, one in template["Parameters"].items()}
         self.parameters: dict[str, Any] = {**defaults, **parameters}
         self.conditions = template["Conditions"]
+        self.mappings = template["Mappings"]
         self.resources = self._present(template["Resources"])
         self.outputs = self._present(template["Outputs"])
 
@@ -110,7 +111,7 @@ class Stack:
         resolved = {key: self._resolve(one) for key, one in value.items()}
         return {key: one for key, one in resolved.items() if one is not NOTHING}
 
-    def _intrinsic(self, name: str, operand: Any) -> Any:
+    def _intrinsic(self, name: str, operand: Any) -> Any:  # noqa: C901 - one case for each
         match name, operand:
             case "Ref", _:
                 return self._named(operand)
@@ -124,6 +125,8 @@ class Stack:
                 return self._resolve(left) == self._resolve(right)
             case "Fn::Not", [inner]:
                 return not self._resolve(inner)
+            case "Fn::FindInMap", [mapping, first, second]:
+                return self.mappings[mapping][str(self._resolve(first))][second]
             case "Fn::Join", [separator, parts]:
                 resolved = self._resolve(parts)
                 return resolved if isinstance(resolved, str) else separator.join(resolved)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.template.stack import ACCOUNT, Stack
+from tests.template.stack import ACCOUNT, Stack, written
 
 STACK = Stack()
 ALARMS = STACK.of_type("AWS::CloudWatch::Alarm")
@@ -31,6 +31,7 @@ METRICS = {
         "Unreadable",
         "FindingsPublished",
         "FindingsSuppressed",
+        "HeartbeatSeconds",
     ],
     "sweep": ["VpcsSwept", "EndpointsSwept"],
     "secret_policy": [
@@ -41,6 +42,10 @@ METRICS = {
     ],
     "notify_slack": ["MessagesPosted", "MessagesRetried"],
 }
+
+# The heartbeat's silence is its alarm; what watch_guard could not do is in the rules' dead-letter
+# queue, which has one.
+WITHOUT_ALARMS = {"HeartbeatFunction", "WatchGuardFunction"}
 
 
 def watched(metric: str) -> dict[str, dict[str, Any]]:
@@ -74,7 +79,7 @@ def test_a_queue_that_falls_behind_is_an_alarm():
 @pytest.mark.parametrize("metric", ["Errors", "Throttles"])
 def test_a_function_that_fails_or_waits_is_an_alarm(metric: str):
     alarms = watched(metric)
-    assert set(alarms) == set(FUNCTIONS)
+    assert set(alarms) == set(FUNCTIONS) - WITHOUT_ALARMS
     for alarm in alarms.values():
         assert (alarm["Namespace"], alarm["Statistic"], alarm["Threshold"]) == (
             "AWS/Lambda",
@@ -83,7 +88,27 @@ def test_a_function_that_fails_or_waits_is_an_alarm(metric: str):
         )
 
 
-@pytest.mark.parametrize("name", ALARMS)
+def test_silence_of_the_heartbeat_is_an_alarm():
+    alarm = ALARMS["HeartbeatAlarm"]
+    minutes = int(STACK.parameters["HeartbeatMinutes"])
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("VPCEGuard", "HeartbeatSeconds")
+    assert alarm["Dimensions"] == [{"Name": "service", "Value": "detect_bypass"}]
+    assert alarm["TreatMissingData"] == "breaching"
+    assert alarm["Period"] == 60 * minutes
+    # A heartbeat that is a little late falls into the next period: one empty period is no silence.
+    assert (alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (2, 2)
+    assert alarm["AlarmActions"] == alarm["OKActions"] == ["AlarmsTopic"]
+
+
+def test_every_interval_of_the_heartbeat_has_its_period():
+    parameter = written()["Parameters"]["HeartbeatMinutes"]
+    for minutes in parameter["AllowedValues"]:
+        alarm = Stack({"HeartbeatMinutes": minutes}).properties("HeartbeatAlarm")
+        assert alarm["Period"] == 60 * int(minutes)
+        assert alarm["Period"] * alarm["EvaluationPeriods"] <= 24 * 3600  # the most for a period
+
+
+@pytest.mark.parametrize("name", sorted(set(ALARMS) - {"HeartbeatAlarm"}))
 def test_an_alarm_is_told_and_silence_is_health(name: str):
     alarm = ALARMS[name]
     assert alarm["AlarmActions"] == ["AlarmsTopic"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from guard.watch import TYPES
 from tests.template.stack import PSEUDO, ROOT, TEMPLATE, Stack, written
 
 PARAMETERS = written()["Parameters"]
@@ -20,6 +21,7 @@ def test_sections_stand_in_the_order_one_reads_them():
         "Description",
         "Metadata",
         "Parameters",
+        "Mappings",
         "Conditions",
         "Globals",
         "Resources",
@@ -44,10 +46,16 @@ def test_a_parameter_explains_itself_and_has_a_default_within_its_bounds(name: s
         ("OptOutTag", "a tag"),
         ("AlertEmail", "ops"),
         ("SlackWebhookParameter", "slack-webhook"),
+        ("SlackBotTokenParameter", "xoxb-a-token"),
+        ("SlackChannel", "#alerts"),
+        ("SlackApi", "https://slack.example/api/"),
         ("SlackWebhookParameter", "https://hooks.slack.example/services/T0/B0/x"),
         ("RunbookAddress", "http://wiki.example/runbooks"),
         ("SweepSchedule", "every 6 hours"),
         ("SweepSchedule", "rate(1 hours)"),
+        ("DigestSchedule", "hourly"),
+        ("DailyReportHour", 25),
+        ("CollectLow", "yes"),
         ("Mode", "Remediate"),
         ("ChangeBudget", 0),
         ("MaximumConcurrency", 1),
@@ -85,13 +93,11 @@ def test_nothing_is_tied_to_one_partition_region_or_account():
     assert re.findall(r"\b\d{12}\b", BARE) == []
     # Service principals end so in every partition, as do event sources; the rest is the console.
     domains = set(re.findall(r"[\w.-]+\.amazonaws\.com\b(?!\.cn)", BARE))
-    assert domains == {
+    assert domains - set(TYPES) == {
+        "cloudformation.amazonaws.com",
         "cloudwatch.amazonaws.com",
         "ec2.amazonaws.com",
-        "events.amazonaws.com",
-        "lambda.amazonaws.com",
         "secretsmanager.amazonaws.com",
-        "sns.amazonaws.com",
     }
 
 
@@ -152,7 +158,7 @@ def test_the_console_link_follows_the_partition(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_slack_and_email_are_left_out_where_nobody_wants_them():
-    bare = Stack({"SlackWebhookParameter": "", "AlertEmail": ""})
+    bare = Stack({"SlackWebhookParameter": "", "SlackBotTokenParameter": "", "AlertEmail": ""})
     assert bare.of_type("AWS::SNS::Subscription") == {}
     assert not [name for name in bare.resources if name.startswith("Notify")]
     assert not [name for name in bare.outputs if name.startswith("Notify")]

@@ -25,8 +25,8 @@ HARD = Stack(
         "CodeSigningConfigArn": SIGNING,
     }
 )
-# Slack is on the internet.
-OUTSIDE = {"NotifySlackFunction"}
+# Slack is on the internet; and a heartbeat from behind an endpoint would be no bypass.
+OUTSIDE = {"NotifySlackFunction", "HeartbeatFunction"}
 FUNCTIONS = sorted(HARD.of_type("AWS::Lambda::Function"))
 ROLES = sorted(HARD.of_type("AWS::IAM::Role"))
 

@@ -43,7 +43,7 @@ def test_a_role_grants_what_the_files_docstring_says(stack: Stack, function: str
     (rights,) = re.findall(r"^IAM: (.*)", said, re.DOTALL | re.MULTILINE)
     named = set(re.findall(r"\b[a-z0-9]+:[A-Z]\w+", rights))
     most = Stack(
-        {**EVERYTHING, "Scope": "rotation"}
+        {**EVERYTHING, "Scope": "rotation", "SlackBotTokenParameter": "/vpce-guard/bot"}
     )  # with every grant that depends on a parameter
     granted = {grant.action for grant in grants(most.properties(role_of(function)))}
     assert {grant.action for grant in of_the_function(most, function)} <= named <= granted
@@ -99,7 +99,9 @@ def test_what_aws_asks_for_on_behalf_of_a_function_is_granted_where_it_is_needed
 ):
     """The embedded cloud never asks for these, so no recorded call can prove them."""
     actions = {grant.action for grant in grants(stack.properties(role_of(function)))}
-    called_by_rules = ("SweepFunction", "SecretPolicyFunction")
+    called_by_rules = {
+        one["FunctionName"] for one in stack.of_type("AWS::Lambda::Permission").values()
+    }
     polls = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
     assert {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments"} <= actions
     assert polls <= actions or function in called_by_rules
@@ -127,6 +129,7 @@ def test_only_what_this_stack_made_can_be_deleted(stack: Stack):
         "ec2:DeleteVpcEndpoints": ours,
         "ec2:DeleteSecurityGroup": ours,
         "sqs:DeleteMessage": {},
+        "dynamodb:DeleteItem": {},  # the digest, of what it has told
     }
 
 

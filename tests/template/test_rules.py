@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from emulator.eventbridge import matches, state_admits, validate
+from guard.watch import CLOUDFORMATION, TYPES
 from tests.template.stack import EVENTS, Stack, sample
 
 ALL_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
@@ -30,8 +31,11 @@ QUEUES_OF = {
     "BypassRule": {"DetectionQueue"},
     "ForeignEndpointRule": {"DetectionQueue"},
     "EndpointDeniedRule": {"DetectionQueue"},
-    "DeployRule": {"SweepFunction", "SecretPolicyFunction"},
+    "DeployRule": {"SweepFunction", "HeartbeatFunction", "SecretPolicyFunction"},
     "ScheduleRule": {"SweepFunction", "SecretPolicyFunction"},
+    "DigestRule": {"DigestFunction"},
+    "HeartbeatRule": {"HeartbeatFunction"},
+    "WatchRule": {"WatchGuardFunction"},
 }
 
 # An API call's name, or its error, already says which service and which kind of event it is; these
@@ -183,6 +187,30 @@ def test_what_a_target_cannot_take_is_retried_and_kept(name: str):
 
 def test_the_schedule_is_the_parameters(stack: Stack):
     assert RULES["ScheduleRule"]["ScheduleExpression"] == stack.parameters["SweepSchedule"]
+    assert RULES["DigestRule"]["ScheduleExpression"] == stack.parameters["DigestSchedule"]
+
+
+def test_every_kind_of_resource_that_is_watched_for_can_be_told_of():
+    sources = set(PATTERNS["WatchRule"]["detail"]["eventSource"])
+    assert sources == {*TYPES, CLOUDFORMATION}
+    watched = {kind for kinds in TYPES.values() for kind in kinds}
+    made = {one["Type"] for one in Stack().resources.values()}
+    assert watched - made <= {"AWS::KMS::Key"}  # the owner's own, where one is given
+    unwatched = {
+        "AWS::CloudWatch::Dashboard",
+        "AWS::IAM::ManagedPolicy",
+        "AWS::Lambda::EventInvokeConfig",  # named by its function, and watched so
+        "AWS::Lambda::LayerVersion",  # cannot be changed, only replaced by another
+        "AWS::Lambda::Permission",
+        "AWS::SNS::TopicPolicy",
+        "AWS::SQS::QueuePolicy",
+    }
+    assert made - watched <= unwatched
+
+
+def test_heartbeats_come_as_often_as_the_parameter_says(stack: Stack):
+    minutes = stack.parameters["HeartbeatMinutes"]
+    assert RULES["HeartbeatRule"]["ScheduleExpression"] == f"rate({minutes} minutes)"
 
 
 def test_only_the_rules_that_lead_to_it_may_invoke_a_function(stack: Stack):

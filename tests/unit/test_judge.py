@@ -22,6 +22,7 @@ from guard.judge import (
     origin,
     reach,
 )
+from guard.judge.predicates import GUARD_CALLS
 from guard.record import UnreadableRecord, parse
 from tests.damage import damaged
 from tests.records import (
@@ -288,10 +289,7 @@ SAMPLES = {
         [by_user, by_role, read(userAgent=BROWSER), on_behalf, principal_of_service],
     ),
     "is_the_guard": Samples(
-        [
-            by_guard,
-            *(changed(by_guard, eventName=n) for n in ("ListSecrets", "GetResourcePolicy")),
-        ],
+        [by_guard, *(changed(by_guard, eventName=name) for name in GUARD_CALLS)],
         [
             by_role,
             changed(by_guard, eventName="GetSecretValue"),

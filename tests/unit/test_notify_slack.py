@@ -4,6 +4,7 @@ import importlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import ModuleType
 from typing import Any
 
@@ -25,8 +26,21 @@ class World:
     waits: dict[str, int] = field(default_factory=dict)
     seconds: float = 1_000_000.0
     milliseconds_a_post: int = 0
+    line: float = 0.0
+    table_refuses: bool = False
     left: int = 30_000
     sqs_refuses: bool = False
+
+    def next_slot(self, _key: str, gap_ms: int, _now: object) -> int:
+        if self.table_refuses:
+            raise ClientError({"Error": {"Code": "Throttled"}}, "UpdateItem")
+        self.line = max(self.line, self.seconds) + gap_ms / 1000
+        return round(self.line * 1000)
+
+    def close_line(self, _key: str, until: datetime) -> None:
+        if self.table_refuses:
+            raise ClientError({"Error": {"Code": "Throttled"}}, "UpdateItem")
+        self.line = max(self.line, until.timestamp())
 
     def post(self, url: str, message: dict[str, Any]) -> Answer:
         assert url.startswith(URL)
@@ -48,7 +62,7 @@ class World:
         return self.seconds
 
     def sleep(self, seconds: float) -> None:
-        assert 0 < seconds <= 1
+        assert 0 < seconds <= 3
         self.seconds += seconds
 
 
@@ -57,6 +71,7 @@ def notify(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     for name, value in {
         "WEBHOOK_PARAMETER": "/webhook",
         "NOTIFY_QUEUE_URL": "https://sqs.example/notify",
+        "TABLE_NAME": "state",
         "AWS_DEFAULT_REGION": "eu-west-1",
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
@@ -74,6 +89,7 @@ def world(notify: ModuleType, monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
     monkeypatch.setattr(notify, "post", world.post)
     monkeypatch.setattr(notify, "sqs", world)
+    monkeypatch.setattr(notify, "state", world)
     monkeypatch.setattr(notify, "payload", lambda body, attempt: {"body": body})
     monkeypatch.setattr(time, "time", world.time)
     monkeypatch.setattr(time, "sleep", world.sleep)
@@ -222,3 +238,39 @@ def test_an_unreadable_webhook_at_the_start_returns_the_whole_batch(notify, worl
     with pytest.raises(notify.ParameterUnreadable):
         notify.handler({"Records": batch("a")}, Context())
     assert world.posts == []
+
+
+def test_two_copies_take_turns_in_one_line(notify, world, monkeypatch):
+    theirs = notify.Past()
+    deliver(notify, world, batch("a"))
+    began = world.seconds
+    mine = notify.past
+    for body in "bcde":
+        monkeypatch.setattr(notify, "past", theirs if body in "bd" else mine)
+        deliver(notify, world, batch(body))
+    assert world.posts == ["a", "b", "c", "d", "e"]
+    assert world.seconds == began + 4
+
+
+def test_a_turn_that_is_far_away_is_not_waited_for(notify, world):
+    world.line = world.seconds + 60
+    assert deliver(notify, world, batch("ab")) == "ab"
+    assert world.posts == []
+    assert world.waits == {"a": 60, "b": 61}
+
+
+def test_a_pause_is_told_to_the_other_copies(notify, world, monkeypatch):
+    world.answers["a"] = [Answer(429, "", {"Retry-After": "30"})]
+    deliver(notify, world, batch("a"))
+    monkeypatch.setattr(notify, "past", notify.Past())
+    assert deliver(notify, world, batch("b")) == "b"
+    assert world.posts == ["a"]
+    assert world.waits["b"] == 30
+
+
+def test_without_the_table_it_keeps_its_own_pace(notify, world):
+    world.table_refuses = True
+    world.answers["c"] = [Answer(429, "", {"Retry-After": "30"})]
+    assert deliver(notify, world, batch("abc")) == "c"
+    assert world.posts == ["a", "b", "c"]
+    assert world.seconds == 1_000_002

@@ -1,6 +1,7 @@
 """What is published, how often, and in what form."""
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from guard.finding import Finding, Kind, Severity
 from guard.message import MESSAGE_BYTES, email_text, published_form, subject
 from guard.report import PublishError, Reported, report
+from guard.settings import BY_DEFAULT, Way
 from guard.state import Counted
 from tests.findings import NOON, bypass, findings
 
@@ -63,6 +65,9 @@ class Memory:
     told: dict[str, int] = field(default_factory=dict)
     claims: set[tuple[str, int]] = field(default_factory=set)
     first: dict[str, datetime] = field(default_factory=dict)
+    shelves: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    counts: Counter[str] = field(default_factory=Counter)
+    full: bool = False
 
     def count(
         self,
@@ -71,6 +76,7 @@ class Memory:
         _now: datetime,
         _window: int,
         first_seen: datetime,
+        _last_seen: datetime,
     ) -> Counted:
         self.totals[fingerprint] = self.totals.get(fingerprint, 0) + n
         first = self.first.setdefault(fingerprint, first_seen)
@@ -81,9 +87,29 @@ class Memory:
         self.claims.add((fingerprint, counted.total))
         return free
 
-    def mark_told(self, fingerprint: str, counted: Counted) -> bool:
+    def mark_told(self, fingerprint: str, counted: Counted, _body: str) -> bool:
         self.told[fingerprint] = counted.total
         return True
+
+    def tally(self, _now: datetime, counts: dict[str, int]) -> None:
+        self.counts.update(counts)
+
+    def shelf(self, name: str) -> "FakeShelf":
+        return FakeShelf(self.shelves[name], self.full)
+
+
+@dataclass
+class FakeShelf:
+    bodies: dict[str, str]
+    full: bool
+
+    def put(self, id_: str, body: str, _now: datetime) -> bool:
+        if not self.full:
+            self.bodies[id_] = body
+        return not self.full
+
+    def add(self, id_: str) -> bool:
+        return self.put(id_, "", NOON)
 
 
 def size(entry: dict[str, Any]) -> int:
@@ -94,8 +120,10 @@ def size(entry: dict[str, Any]) -> int:
     )
 
 
-def tell(topic: Topic, memory: Memory, findings: Sequence[Finding]) -> Reported:
-    return report(findings, sns=topic, state=memory, topic_arn="topic", now=NOON)  # pyright: ignore[reportArgumentType]
+def tell(
+    topic: Topic, memory: Memory, findings: Sequence[Finding], way: Way = BY_DEFAULT
+) -> Reported:
+    return report(findings, sns=topic, state=memory, topic_arn="topic", now=NOON, way=way)  # pyright: ignore[reportArgumentType]
 
 
 def test_equal_findings_of_a_batch_are_one_message_with_a_count() -> None:
@@ -226,6 +254,59 @@ def test_each_protocol_gets_what_it_can_use_and_filters_get_attributes() -> None
         "account": "111122223333",
         "region": "eu-west-1",
     }
+
+
+COLLECT = Way(collect=True)
+
+
+@pytest.mark.parametrize("severity", Severity)
+def test_what_can_wait_is_put_by_and_what_cannot_is_told_at_once(severity: Severity) -> None:
+    topic, memory = Topic(), Memory()
+    assert tell(topic, memory, [bypass(severity=severity)], COLLECT) == Reported(1, 0)
+    waits = severity in (Severity.INFO, Severity.LOW)
+    assert (len(topic.told), len(memory.shelves["digest"])) == ((0, 1) if waits else (1, 0))
+    assert memory.told == {bypass().fingerprint: 1}
+
+
+def test_what_is_put_by_is_the_finding_as_it_would_have_been_published() -> None:
+    topic, memory = Topic(), Memory()
+    tell(
+        topic,
+        memory,
+        [bypass(severity=Severity.LOW)],
+        Way(runbooks="https://wiki.example", collect=True),
+    )
+    ((id_, body),) = memory.shelves["digest"].items()
+    assert Finding.from_json(json.loads(body)).id == id_
+    assert json.loads(body)["links"]["Runbook"] == "https://wiki.example/bypass.md"
+
+
+def test_where_nothing_more_can_be_put_by_it_is_told_at_once() -> None:
+    topic, memory = Topic(), Memory(full=True)
+    assert tell(topic, memory, [bypass(severity=Severity.LOW)], COLLECT) == Reported(1, 0)
+    assert len(topic.told) == 1
+
+
+def test_the_window_of_an_alert_is_remembered_for_the_digest() -> None:
+    memory = Memory()
+    tell(Topic(), memory, [bypass(), bypass(kind=Kind.ENDPOINT_CREATED, window=0)])
+    assert list(memory.shelves["windows"]) == [f"{bypass().fingerprint}@0"]
+
+
+def test_what_waits_for_a_person_is_remembered_for_the_daily_report() -> None:
+    memory = Memory()
+    drift = bypass(kind=Kind.POLICY_DRIFT)
+    tell(Topic(), memory, [drift, bypass()])
+    assert list(memory.shelves["waiting"]) == [drift.fingerprint]
+
+
+def test_the_day_counts_sightings_by_kind_and_what_was_only_counted() -> None:
+    topic, memory = Topic(), Memory()
+    tell(topic, memory, [bypass(), bypass()])
+    tell(topic, memory, [bypass(), bypass(kind=Kind.POLICY_RESTORED, window=0)])
+    assert +memory.counts == Counter(
+        {"found bypass": 3, "found policy-restored": 1, "suppressed": 1}
+    )
 
 
 def test_an_attribute_without_a_value_is_left_out_because_sns_refuses_it() -> None:

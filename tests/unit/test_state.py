@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import boto3
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from guard.state import CLAIM_SECONDS, Counted, State, StateError, milestone
+from guard.state import CLAIM_SECONDS, KEPT_SECONDS, Counted, State, StateError, milestone
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 HOUR = 3600
@@ -42,7 +43,7 @@ def item(state: State, pk: str) -> dict[str, int]:
 def told(state: State, counted: Counted, now: datetime = NOON) -> bool:
     claimed = state.claim("f", counted, now)
     if claimed:
-        state.mark_told("f", counted)
+        state.mark_told("f", counted, "{}")
     return claimed
 
 
@@ -82,9 +83,44 @@ def test_an_expired_item_that_was_not_deleted_is_started_afresh(state: State) ->
     assert told(state, again, later(2 * HOUR))
 
 
-def test_the_time_to_live_is_the_end_of_the_window(state: State) -> None:
+def test_the_time_to_live_leaves_the_digest_time_after_the_window(state: State) -> None:
     state.count("f", 1, NOON, HOUR)
-    assert item(state, "finding#f")["expires_at"] == int(later(HOUR).timestamp())
+    kept = item(state, "finding#f")
+    assert kept["ends"] == int(later(HOUR).timestamp())
+    assert kept["expires_at"] == kept["ends"] + KEPT_SECONDS
+
+
+def test_a_window_that_is_over_leaves_its_numbers_to_the_next_one(state: State) -> None:
+    state.count("f", 3, NOON, HOUR, first_seen=later(-60), last_seen=later(-10))
+    assert told(state, state.count("f", 4, NOON, HOUR, last_seen=later(30)))
+    state.count("f", 2, later(2 * HOUR), HOUR)
+    state.count("f", 1, later(4 * HOUR), HOUR)
+    kept = item(state, "finding#f")
+    assert {name: kept[name] for name in kept if name.startswith("past_")} == {
+        "past_tally": 9,
+        "past_told": 7,
+        "past_first": int(later(-60).timestamp()),
+        "past_last": int(later(2 * HOUR).timestamp()),
+    }
+    assert (kept["tally"], kept["told"]) == (1, 0)
+
+
+def test_an_item_of_an_older_version_is_started_afresh(state: State) -> None:
+    old = {"pk": "finding#f", "expires_at": int(later(HOUR).timestamp()), "tally": 7, "told": 1}
+    numbers: Any = {name: {"N": str(n)} for name, n in old.items() if name != "pk"}
+    first = {"first_seen": {"N": str(int(NOON.timestamp()))}}
+    state.client.put_item(TableName="state", Item={"pk": {"S": "finding#f"}, **numbers, **first})
+    assert state.count("f", 1, later(60), HOUR).total == 1
+    assert item(state, "finding#f")["past_tally"] == 7
+
+
+def test_a_day_adds_up_what_it_is_told(state: State) -> None:
+    state.tally(NOON, {"found bypass": 2, "suppressed": 0})
+    state.tally(NOON, {"found bypass": 1, "excepted": 5})
+    state.tally(NOON, {})
+    counts = item(state, "day#2026-05-04")
+    del counts["expires_at"]
+    assert counts == {"found bypass": 3, "excepted": 5}
 
 
 def test_ops_are_told_at_milestones_only(state: State) -> None:
@@ -133,15 +169,15 @@ def test_what_has_been_told_cannot_be_claimed_again(state: State) -> None:
 def test_what_was_told_in_an_old_window_does_not_silence_the_new_one(state: State) -> None:
     old = state.count("f", 5, NOON, HOUR)
     new = state.count("f", 1, later(HOUR), HOUR)
-    assert not state.mark_told("f", old)
+    assert not state.mark_told("f", old, "{}")
     assert not state.claim("f", old, later(HOUR))
     assert told(state, new, later(HOUR))
 
 
 def test_telling_less_never_lowers_what_was_told(state: State) -> None:
     low, high = state.count("f", 1, NOON, HOUR), state.count("f", 99, NOON, HOUR)
-    state.mark_told("f", high)
-    assert not state.mark_told("f", low)
+    state.mark_told("f", high, "{}")
+    assert not state.mark_told("f", low, "{}")
     assert item(state, "finding#f")["told"] == 100
 
 
@@ -201,11 +237,11 @@ def test_a_budget_spent_by_another_process_just_before_is_refused(state: State) 
 
 def test_a_race_that_cannot_be_won_is_an_error_and_not_a_count(state: State) -> None:
     def both_windows() -> None:  # whatever is asked next, the item says the opposite
-        before = item(state, "finding#f")["expires_at"]
+        before = item(state, "finding#f")["ends"]
         ends = int(later(2 * HOUR).timestamp()) if before <= NOON.timestamp() else 0
         state.client.put_item(
             TableName="state",
-            Item={"pk": {"S": "finding#f"}, "tally": {"N": "1"}, "expires_at": {"N": str(ends)}},
+            Item={"pk": {"S": "finding#f"}, "tally": {"N": "1"}, "ends": {"N": str(ends)}},
         )
 
     state.count("f", 1, NOON, HOUR)

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from enum import StrEnum
+from functools import lru_cache
 
 from guard.record import Record
 
@@ -40,7 +41,11 @@ def origin(record: Record) -> Origin:
     Private means not routable in the internet; Python's own `is_private` also has the networks
     reserved for documentation, which are masks and examples here.
     """
-    source = record.source_ip.strip()
+    return _kind(record.source_ip.strip())
+
+
+@lru_cache(1024)  # several rules ask for each record, and a caller's address comes again and again
+def _kind(source: str) -> Origin:
     if not source:
         return Origin.ABSENT
     if names_service(source) and not names_sign_in(source):
@@ -54,6 +59,7 @@ def origin(record: Record) -> Origin:
     return Origin.PRIVATE if any(address in network for network in _PRIVATE) else Origin.PUBLIC
 
 
+@lru_cache(1024)
 def names_service(text: str) -> bool:
     """Whether a text names an AWS service, or AWS's own network; "AWS Internal;" is real."""
     text = text.strip().rstrip(";").lower()

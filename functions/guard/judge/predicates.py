@@ -159,13 +159,17 @@ def is_excepted(case: Case) -> bool:
     return any(exemption.valid_at(case.record.event_time) for exemption in case.covering)
 
 
+# To find rotation functions, and to watch secrets' resource policies: nothing that shows a value.
+GUARD_CALLS = ("DescribeSecret", "ListSecrets", "GetResourcePolicy", "PutResourcePolicy")
+
+
 def is_the_guard(case: Case) -> bool:
-    """One of the guard's own functions, which run outside any VPC, looks after secrets."""
+    """One of the guard's own functions, which run outside any VPC, does what it is there for."""
     record = case.record
     own_role = record.identity.type == "AssumedRole" and (
         record.identity.issuer_arn in case.inventory.guard_roles
     )
-    return own_role and record.event_name in GUARDS_WORK
+    return own_role and record.event_name in GUARD_CALLS
 
 
 def cannot_be_judged(case: Case) -> bool:
@@ -218,8 +222,6 @@ def came_through_aws_endpoint(case: Case) -> bool:
 
 
 PENDING = "AWSPENDING"
-# All that the template lets the guard's roles do to secrets. None of it gives a value away.
-GUARDS_WORK = frozenset({"DescribeSecret", "GetResourcePolicy", "ListSecrets", "PutResourcePolicy"})
 WEIGHTS: tuple[tuple[Callable[[Case], bool], int], ...] = (
     (is_root, 1),
     (was_refused, -1),

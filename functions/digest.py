@@ -1,0 +1,251 @@
+"""Digest: findings of low severity told together, alerts summed up, and a report once a day.
+
+Changes nothing but what the guard remembers. Findings of low severity wait in the state table
+until this function tells them in one message; an alert that came again within its window without
+ops being told is summed up once the window is over; the first run after the hour that
+`DailyReportHour` names reports on the day before.
+
+Triggered by a schedule. What waits is taken away only after SNS accepted the message that tells it:
+a run that dies repeats, and never loses. An hour in which nothing happened costs two reads.
+
+IAM: dynamodb:BatchGetItem, dynamodb:UpdateItem, dynamodb:DeleteItem, sns:Publish, ssm:GetParameter.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import batched
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from botocore.config import Config
+
+from guard.aws import client
+from guard.digest import Day, Over, Waiting, daily_report, digest, for_digest, parts
+from guard.finding import Finding
+from guard.mode import read_mode
+from guard.parameters import Parameters
+from guard.report import PublishError, send
+from guard.settings import Settings, required, whole_number
+from guard.shelf import DIGEST, WAITING, WINDOWS, read
+from guard.state import State, day_key, finding_key
+
+AT_ONCE = 200  # findings read, told and taken away before the next are read
+CATCH_UP_DAYS = 7
+REPORTED = "report#daily"
+
+settings = Settings.from_env(os.environ)
+DAILY_REPORT_HOUR = whole_number(os.environ, "DAILY_REPORT_HOUR")  # 24: never
+TABLE = required(os.environ, "TABLE_NAME")
+
+config = Config(retries={"mode": "standard"}, connect_timeout=3, read_timeout=10)
+dynamodb = client("dynamodb", config=config)
+sns = client("sns", config=config)
+parameters = Parameters(client("ssm", config=config))
+state = State(dynamodb, TABLE)
+logger = Logger()
+
+
+@logger.inject_lambda_context
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
+    """Tell what waits; returns how many findings, summed-up alerts and daily reports were told.
+
+    Raises PublishError or ClientError, upon which Lambda's own retries and then the dead-letter
+    queue take over: what was told before that is not told again.
+    """
+    now = datetime.now(UTC)
+    told = {"findings": tell(now), "days": report_days(now)}
+    logger.info("digest", extra=told)
+    return told
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A fingerprint's window that is over, and the entries of the shelf that end with it."""
+
+    over: Over | None
+    fingerprint: str
+    item: Mapping[str, Any]
+    entries: Sequence[str]
+
+
+def tell(now: datetime) -> int:
+    """Tell the findings of low severity, and the alerts that are over: one message if they fit."""
+    closed = windows_over(now)
+    forget(one for one in closed if not one.over)
+    over = {one.fingerprint: one for one in closed if one.over}
+    sums = [one.over.gist for one in over.values() if one.over]
+    told = 0
+    for ids in list(batched(state.shelf(DIGEST).ids(), AT_ONCE, strict=False)) or [()]:
+        for part in parts([*collected(ids), *sums]):
+            publish(digest(settings, now, part))
+            put_away(part, over)
+            told += len(part)
+        sums = []
+    return told
+
+
+def collected(ids: Sequence[str]) -> list[dict[str, Any]]:
+    """What was put by under these ids, oldest first."""
+    shelf = state.shelf(DIGEST)
+    bodies = {id_: json.loads(one["body"]["S"]) for id_, one in shelf.bodies(ids).items()}
+    if gone := [id_ for id_ in ids if id_ not in bodies]:
+        # Only where nobody could tell them for two weeks, of which there were alarms.
+        logger.error("findings were kept for too long", extra={"ids": gone})
+        shelf.remove(gone)
+    return sorted(map(for_digest, bodies.values()), key=lambda one: one["first_seen"])
+
+
+def put_away(part: Sequence[Mapping[str, Any]], over: Mapping[str, Closed]) -> None:
+    """Forget what a message has told."""
+    state.shelf(DIGEST).remove([one["id"] for one in part if not one["over"]])
+    forget(over[one["fingerprint"]] for one in part if one["over"])
+
+
+def forget(closed: Iterable[Closed]) -> None:
+    """Forget windows that are over and were summed up, or need not be.
+
+    Where the item has changed since it was read, it and its entries are left to the next run.
+    """
+    done = [entry for one in closed if not one.item or forgotten(one) for entry in one.entries]
+    if done:
+        state.shelf(WINDOWS).remove(done)
+
+
+def windows_over(now: datetime) -> list[Closed]:
+    ended = [
+        entry
+        for entry in state.shelf(WINDOWS).ids()
+        if int(entry.partition("@")[2]) <= now.timestamp()
+    ]
+    return look(ended, now)
+
+
+def look(entries: Sequence[str], now: datetime) -> list[Closed]:
+    by_fingerprint: dict[str, list[str]] = {}
+    for entry in entries:
+        by_fingerprint.setdefault(entry.partition("@")[0], []).append(entry)
+    items = read(dynamodb, TABLE, [finding_key(one) for one in by_fingerprint])
+    return [
+        Closed(summed_up(item, now), fingerprint, item, ended)
+        for fingerprint, ended in by_fingerprint.items()
+        for item in [items.get(finding_key(fingerprint), {})]
+    ]
+
+
+def summed_up(item: Mapping[str, Any], now: datetime) -> Over | None:
+    """The windows of one fingerprint that are over, as one; None if ops know all of it."""
+    if "body" not in item:
+        return None
+    tally, told, first, last = (_n(item, f"past_{name}") for name in _NUMBERS)
+    if is_over(item, now):
+        tally, told = tally + _n(item, "tally"), told + _n(item, "told")
+        first, last = first or _n(item, "first_seen"), _n(item, "last_seen")
+    numbers = {"count": tally, "first_seen": _iso(first), "last_seen": _iso(max(first, last))}
+    over = Over({**json.loads(item["body"]["S"]), **numbers, "over": True}, told)
+    return over if over.is_news else None
+
+
+def is_over(item: Mapping[str, Any], now: datetime) -> bool:
+    return _n(item, "ends") <= now.timestamp()
+
+
+def forgotten(one: Closed) -> bool:
+    """Take the ended windows out of the fingerprint's item; False if it has changed meanwhile."""
+    item, key = one.item, {"pk": {"S": finding_key(one.fingerprint)}}
+    newest = max(int(entry.partition("@")[2]) for entry in one.entries)
+    same = {":ends": {"N": str(_n(item, "ends"))}}
+    try:
+        if _n(item, "ends") <= newest:
+            dynamodb.delete_item(
+                TableName=TABLE,
+                Key=key,
+                ConditionExpression="ends = :ends",
+                ExpressionAttributeValues=same,
+            )
+        elif "past_tally" in item:  # a new window has opened: only the ended ones are forgotten
+            dynamodb.update_item(
+                TableName=TABLE,
+                Key=key,
+                UpdateExpression="REMOVE past_tally, past_told, past_first, past_last",
+                ConditionExpression="past_tally = :past AND ends = :ends",
+                ExpressionAttributeValues={**same, ":past": item["past_tally"]},
+            )
+    except dynamodb.exceptions.ConditionalCheckFailedException:
+        return False
+    return True
+
+
+def report_days(now: datetime) -> int:
+    """Report on the days that are over and were not reported on; the first run only sets out."""
+    if now.hour < DAILY_REPORT_HOUR:
+        return 0
+    yesterday = now.date() - timedelta(days=1)
+    reported = read(dynamodb, TABLE, [REPORTED]).get(REPORTED)
+    if reported is None:
+        note_reported(yesterday)
+        return 0
+    last = max(date.fromisoformat(reported["day"]["S"]), yesterday - timedelta(days=CATCH_UP_DAYS))
+    days = [last + timedelta(days=n + 1) for n in range((yesterday - last).days)]
+    if days:
+        waiting, mode = what_waits(now), read_mode(parameters, settings.mode_parameter)
+        for day in days:
+            publish(daily_report(settings, now, counts_of(day), waiting, mode.mode))
+            note_reported(day)
+    return len(days)
+
+
+def counts_of(day: date) -> Day:
+    key = day_key(datetime.combine(day, datetime.min.time(), UTC))
+    item = read(dynamodb, TABLE, [key]).get(key, {})
+    return Day(day, {name: _n(item, name) for name, value in item.items() if "N" in value})
+
+
+def what_waits(now: datetime) -> list[Waiting]:
+    """What is paused or waits for a person; what was not told again for a day is taken away."""
+    shelf = state.shelf(WAITING)
+    ids = shelf.ids()
+    waiting = {
+        id_: Waiting(json.loads(one["body"]["S"]), _time(one, "since"), _time(one, "latest"))
+        for id_, one in shelf.bodies(ids).items()
+    }
+    shelf.remove([id_ for id_ in ids if id_ not in waiting or waiting[id_].stale(now)])
+    return [one for one in waiting.values() if not one.stale(now)]
+
+
+def note_reported(day: date) -> None:
+    dynamodb.update_item(
+        TableName=TABLE,
+        Key={"pk": {"S": REPORTED}},
+        UpdateExpression="SET #day = :day",
+        ExpressionAttributeNames={"#day": "day"},
+        ExpressionAttributeValues={":day": {"S": day.isoformat()}},
+    )
+
+
+def publish(finding: Finding) -> None:
+    """Publish one finding. Raises PublishError, ClientError."""
+    refusals = [
+        why
+        for _, refused in send([finding], sns=sns, topic_arn=settings.topic_arn, way=settings.way)
+        for why in refused
+    ]
+    if refusals:
+        raise PublishError("; ".join(refusals))
+
+
+_NUMBERS = ("tally", "told", "first", "last")
+
+
+def _n(item: Mapping[str, Any], name: str) -> int:
+    return int(item.get(name, {}).get("N", 0))
+
+
+def _time(item: Mapping[str, Any], name: str) -> datetime:
+    return datetime.fromtimestamp(_n(item, name), UTC)
+
+
+def _iso(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,241 @@
+"""The page of a replay, as a browser shows it: complete, sortable, and deaf to what records say."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+from guardctl.__main__ import app
+from guardctl.replay.chart import chart
+from guardctl.replay.slack_view import message
+from tests.records import FOREIGN_ENDPOINT, OWN_ENDPOINT, READ, ROTATION_SUCCEEDED, read, role
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+HOSTILE = '</script><script>document.title="taken"</script><img src=x onerror="document.title=1">'
+RECORDS = [
+    *[read(eventID=f"alice {n}", eventTime=f"2026-06-0{n}T09:30:00Z") for n in range(1, 4)],
+    *[
+        read(eventID=f"app {n}", userIdentity=role("app"), eventName="DescribeSecret")
+        for n in range(12)
+    ],
+    read(eventID="foreign", userIdentity=role("ci"), vpcEndpointId=FOREIGN_ENDPOINT),
+    read(eventID="console", sessionCredentialFromConsole="true"),
+    read(eventID="fine", vpcEndpointId=OWN_ENDPOINT),
+    read(
+        eventID="hostile",
+        userIdentity=role("evil") | {"arn": f"arn:aws:sts::111122223333:assumed-role/{HOSTILE}/x"},
+        requestParameters={"secretId": HOSTILE},
+        resources=None,
+        userAgent=f"*bold* `code` <https://evil.example|click> {HOSTILE}",
+        errorCode=HOSTILE,
+    ),
+    read(
+        eventID="policy",
+        eventName="PutResourcePolicy",
+        vpcEndpointId=OWN_ENDPOINT,
+        requestParameters={"secretId": "payroll", "resourcePolicy": "{}"},
+    ),
+    ROTATION_SUCCEEDED,
+]
+
+
+def written(tmp_path: Path, *records: Any) -> Path:
+    log, html = tmp_path / "log.json", tmp_path / "page.html"
+    log.write_text(json.dumps({"Records": records}))
+    options = ["--html", str(html), "--approved-endpoint", OWN_ENDPOINT]
+    CliRunner().invoke(app, ["replay", str(log), *options])
+    return html
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    playwright_api = pytest.importorskip("playwright.sync_api", reason="make setup installs it")
+    with playwright_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def html(tmp_path_factory) -> Path:
+    return written(tmp_path_factory.mktemp("page"), *RECORDS)
+
+
+@pytest.fixture
+def page(browser: "Browser", html: Path) -> Iterator["Page"]:
+    """The page opened; whatever it asks of the network, and each of its errors, fails the test."""
+    page = browser.new_page()
+    wrong: list[str] = []
+    page.on("request", lambda request: request.url.startswith("file:") or wrong.append(request.url))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda told: wrong.append(told.text))
+    page.goto(html.as_uri())
+    yield page
+    page.close()
+    assert wrong == []
+
+
+def column(page: "Page", number: int) -> list[str]:
+    """The cells of a column in the rows that are shown, from above."""
+    rows = page.locator("#occurrences tbody tr:visible")
+    return [row.locator("td").nth(number).inner_text() for row in rows.all()]
+
+
+def test_what_it_shows(page: "Page"):
+    text = page.locator("main").inner_text()
+    assert "21 of Secrets Manager" in " ".join(text.split())
+    assert "18 alerts" in " ".join(text.split())
+    assert page.locator("#shown").inner_text() == "5 of 5 shown"
+    assert page.locator("svg.timeline rect").count() >= 4
+    titles = page.locator("svg.timeline rect title").all_text_contents()
+    assert any("bypass: " in title for title in titles)
+    assert {"Principals", "Secrets", "Causes", "Addresses"} <= set(
+        page.locator("h2").all_inner_texts()
+    )
+
+
+def test_sorting(page: "Page"):
+    heading = page.get_by_role("button", name="Count")
+    heading.click()
+    assert [int(count) for count in column(page, 1)] == [1, 1, 1, 3, 12]
+    heading.click()
+    assert [int(count) for count in column(page, 1)] == [12, 3, 1, 1, 1]
+    assert page.locator("#occurrences th").nth(1).get_attribute("aria-sort") == "descending"
+    page.get_by_role("button", name="Severity").click()
+    ranks = ["info", "low", "medium", "high"]
+    assert column(page, 0) == sorted(column(page, 0), key=ranks.index)
+    page.get_by_role("button", name="Principal", exact=True).click()
+    assert column(page, 3) == sorted(column(page, 3), key=str.lower)
+    assert page.locator("#occurrences th[aria-sort]").count() == 1
+
+
+def test_sorting_a_small_table(page: "Page"):
+    table = page.locator("section[aria-label=Principals]")
+    table.get_by_role("button", name="Alerts").click()
+    counts = [int(text) for text in table.locator("td.number").all_inner_texts()]
+    assert counts == sorted(counts)
+    assert len(counts) > 2
+
+
+def test_filtering(page: "Page"):
+    page.locator("#filter").fill("role/app DescribeSecret")
+    assert column(page, 1) == ["12"]
+    assert page.locator("#shown").inner_text() == "1 of 5 shown"
+    assert page.locator("article:not(.change):visible").count() == 1
+    assert "seen 12 times" in page.locator("article:not(.change):visible").inner_text()
+    page.locator("#filter").fill("")
+    page.locator("#verdict").select_option("foreign_endpoint")
+    assert column(page, 2) == ["foreign endpoint"]
+    page.locator("#severity").select_option("low")
+    assert column(page, 2) == []
+    page.locator("#verdict").select_option("")
+    assert set(column(page, 0)) == {"low"}
+
+
+def test_from_a_row_to_its_message(page: "Page"):
+    page.locator("#verdict").select_option("console")
+    page.locator("#occurrences tbody tr:visible a").click()
+    card = page.locator("article:target")
+    assert "CONSOLE" in card.inner_text().upper()
+    assert "What to do" in card.inner_text()
+    assert page.locator("article.change").count() == 1
+    assert "payroll" in page.locator("article.change").inner_text()
+
+
+def test_what_records_say_stays_text(page: "Page"):
+    assert page.title() == "VPCE Guard: replay"
+    assert page.locator("main img").count() == 0
+    assert page.locator("script").count() == 1
+    assert HOSTILE in page.locator("#occurrences").inner_text()
+    links = page.locator("a").evaluate_all("all => all.map(one => one.getAttribute('href'))")
+    assert all(link.startswith("#card-") or ".aws.amazon.com/" in link for link in links)
+
+
+def test_only_its_own_script_may_run(page: "Page", browser: "Browser", html: Path, tmp_path: Path):
+    spoilt = tmp_path / "spoilt.html"
+    spoilt.write_text(
+        html.read_text().replace("</main>", "</main><script>document.title = 'taken'</script>")
+    )
+    other = browser.new_page()
+    other.goto(spoilt.as_uri())
+    assert other.title() == "VPCE Guard: replay"
+    other.close()
+
+
+def test_nothing_found(browser: "Browser", tmp_path: Path):
+    page = browser.new_page()
+    page.goto(written(tmp_path, ROTATION_SUCCEEDED).as_uri())
+    assert "no request would have raised an alert" in page.locator("main").inner_text()
+    assert page.locator("#occurrences").count() == 0
+    page.close()
+
+
+# What needs no browser
+
+
+def test_a_page_is_whole_by_itself(html: Path):
+    text = html.read_text()
+    assert not re.findall(r"""(?:src|@import|url\()\s*=?["']?https?:""", text)
+    assert "default-src &#39;none&#39;" in text
+    assert HOSTILE not in text
+
+
+def test_a_page_of_nothing(tmp_path):
+    text = written(tmp_path, read(eventSource="ec2.amazonaws.com")).read_text()
+    assert "<svg" not in text
+
+
+def test_a_page_that_cannot_be_written(tmp_path):
+    log = tmp_path / "log.json"
+    log.write_text(json.dumps(READ))
+    found = CliRunner().invoke(app, ["replay", str(log), "--html", str(tmp_path / "no" / "page")])
+    assert found.exit_code == 2
+    assert "No such file" in " ".join(found.stderr.replace("│", " ").split())
+
+
+def test_the_timeline_adds_up_whatever_its_span():
+    spans = (
+        ["2026-06-01T09:3"],
+        ["2026-06-01T09:3", "2026-06-01T10:0"],
+        ["2019-01-01T00:0", "2026-06-01T00:0"],
+        ["0001-01-01T00:0", "9999-12-31T23:5"],
+    )
+    for times in spans:
+        counted = {
+            (time, verdict): number
+            for number, time in enumerate(times, 2)
+            for verdict in ("bypass", "service")
+        }
+        drawn = chart(counted)
+        told = [int(bar.title.rsplit(" ", 1)[1]) for bar in drawn.bars]
+        assert sum(told) == sum(counted.values())
+        assert len({bar.x for bar in drawn.bars}) == len(times)
+        assert max(bar.x + bar.width for bar in drawn.bars) <= 960
+        assert min(bar.y for bar in drawn.bars) == pytest.approx(0)
+    assert chart({("", "bypass"): 3, ("no time", "bypass"): 1}).bars == ()
+
+
+def test_blocks_that_are_not_known_are_shown_as_they_are():
+    shown = message({"blocks": [{"type": "video", "title": "<b>"}]})
+    assert "&lt;b&gt;" in shown
+    assert "video" in shown
+
+
+def test_a_button_that_leads_elsewhere_is_no_link():
+    button = {"type": "button", "text": {"type": "plain_text", "text": "x"}}
+    blocks = [
+        {"type": "actions", "elements": [button | {"url": url}]}
+        for url in ("javascript:alert(1)", "http://x", "https://x")
+    ]
+    assert message({"blocks": blocks}).count("<a ") == 1

@@ -1,0 +1,131 @@
+"""Watching the watcher: a hand laid on the guard is told; deployments and neighbours are not."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from emulator import Caller
+from tests.reactions.account import Account, kinds
+
+FUNCTION = "WatchGuardFunction"
+
+
+@pytest.fixture
+def account(cloud):
+    return Account(cloud, "mallory")
+
+
+class Deployment(Account):
+    """CloudFormation, with the rights of whoever deploys."""
+
+    def client(self, service: str) -> Any:
+        way = Caller(kind="role", invoked_by="cloudformation.amazonaws.com")
+        return self.cloud.session("deployer", way).client(service)
+
+
+def told(cloud) -> list[dict[str, Any]]:
+    return [one for one in cloud.findings if one["kind"] == "guard-changed"]
+
+
+DEEDS: dict[str, Callable[[Any, Account], Any]] = {
+    "DisableRule": lambda cloud, who: who.client("events").disable_rule(
+        Name=cloud.resource("BypassRule")
+    ),
+    "EnableRule": lambda cloud, who: who.client("events").enable_rule(
+        Name=cloud.resource("BypassRule")
+    ),
+    "RemoveTargets": lambda cloud, who: who.client("events").remove_targets(
+        Rule=cloud.resource("BypassRule"), Ids=["DetectionQueue"]
+    ),
+    "PutParameter": lambda cloud, who: who.client("ssm").put_parameter(
+        Name=cloud.resource("ModeParameter"), Value="observe", Overwrite=True
+    ),
+    "PurgeQueue": lambda cloud, who: who.client("sqs").purge_queue(
+        QueueUrl=cloud.resource("DetectionQueue")
+    ),
+    "SetTopicAttributes": lambda cloud, who: who.client("sns").set_topic_attributes(
+        TopicArn=cloud.resource("FindingsTopic"),
+        AttributeName="DisplayName",
+        AttributeValue="VPCE Guard",
+    ),
+}
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_a_change_by_hand_is_told_high(cloud, account, deed):
+    DEEDS[deed](cloud, account)
+    cloud.settle()
+    (finding,) = told(cloud)
+    assert finding["severity"] == "high"
+    assert f"user/mallory called {deed} on" in finding["title"]
+    assert finding["evidence"]["source_ip"] == "198.51.100.23"
+    assert finding["evidence"]["event_ids"] == [cloud.records[-1]["eventID"]]
+
+
+@pytest.mark.parametrize("deed", ["DisableRule", "PutParameter"])
+def test_a_deployment_is_not(cloud, deed):
+    DEEDS[deed](cloud, Deployment(cloud))
+    cloud.settle()
+    assert [one.function for one in cloud.invocations] == [FUNCTION]
+    assert told(cloud) == []
+
+
+def test_a_neighbours_rule_is_not(cloud, account):
+    events = account.client("events")
+    name = f"{cloud.resource('BypassRule')}2"
+    events.put_rule(Name=name, ScheduleExpression="rate(1 day)")
+    events.disable_rule(Name=name)
+    cloud.settle()
+    assert [one.result for one in cloud.invocations] == [{"told": False}] * 2
+    assert told(cloud) == []
+
+
+def test_an_attempt_that_was_refused_is_told_as_blocked(cloud, account):
+    cloud.fault("events", "DisableRule", "AccessDeniedException")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        DEEDS["DisableRule"](cloud, account)
+    cloud.settle()
+    (finding,) = told(cloud)
+    assert finding["title"].startswith("Blocked: ")
+    assert finding["severity"] == "medium"
+
+
+def test_the_same_again_is_counted_and_told_once_an_hour(cloud, account):
+    for _ in range(3):
+        DEEDS["DisableRule"](cloud, account)
+        cloud.settle()
+    assert len(told(cloud)) == 1
+
+
+def test_the_stack_is_asked_for_once_in_a_while(cloud, account):
+    for _ in range(5):
+        DEEDS["PutParameter"](cloud, account)
+        cloud.settle()
+    asked = [
+        one for one in cloud.calls if one.function == FUNCTION and one.action.startswith("List")
+    ]
+    assert len(asked) == 1
+
+
+def test_what_cannot_be_told_is_tried_again(cloud, account):
+    cloud.fault("sns", "PublishBatch", "InternalError", times=3, function=FUNCTION)
+    DEEDS["DisableRule"](cloud, account)
+    cloud.settle()
+    assert kinds(cloud) == ["guard-changed"]
+
+
+def test_what_never_can_be_told_is_kept(cloud, account):
+    cloud.fault("cloudformation", "ListStackResources", "Throttling", times=99, function=FUNCTION)
+    DEEDS["DisableRule"](cloud, account)
+    cloud.settle()
+    (letter,) = cloud.dead_letters("RuleDeadLetterQueue")
+    assert json.loads(letter["body"])["requestPayload"]["detail"]["eventName"] == "DisableRule"
+
+
+def test_an_event_that_is_no_record_fails(cloud):
+    assert (
+        cloud.invoke(FUNCTION, {"detail-type": "Scheduled Event"}).error_type == "NotFromCloudTrail"
+    )
