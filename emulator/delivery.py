@@ -16,6 +16,7 @@ from typing import Any
 from moto.events.models import Rule, events_backends
 from moto.sqs.models import Message, Queue, sqs_backends
 
+from emulator import logs
 from emulator.clock import Clock
 from emulator.deploy import Deployment, FunctionSpec, QueueMapping
 from emulator.eventbridge import matches, state_admits
@@ -289,6 +290,7 @@ class Pump:
             seconds,
         )
         self.invocations.append(invocation)
+        logs.write(self.deployment, invocation, when)
         failed = (
             f" failed: {outcome.error_type}: {outcome.error}" if outcome.error is not None else ""
         )

@@ -1,5 +1,7 @@
 """`guardctl`: drill, audit, replay, preflight, policies, exceptions, history, rights."""
 
+"""`guardctl`: drill, audit, replay, preflight, policies, exceptions, history, redrive."""
+
 import typer
 
 from guardctl.audit import audit
@@ -8,6 +10,7 @@ from guardctl.exceptions import app as exceptions
 from guardctl.history import history, resume, rollback
 from guardctl.policies import app as policies
 from guardctl.preflight import preflight
+from guardctl.redrive import redrive
 from guardctl.replay import replay
 from guardctl.rights import least_rights
 from guardctl.suggest_secret_policy import suggest_secret_policy
@@ -29,6 +32,7 @@ app.command()(history)
 app.command()(rollback)
 app.command()(resume)
 app.command()(least_rights)
+app.command()(redrive)
 app.add_typer(policies, name="policies")
 app.add_typer(exceptions, name="exceptions")
 

@@ -5,47 +5,21 @@ must end in. A check looks at AWS and at the alerts, never at the guard's code.
 """
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
 
 from botocore.exceptions import ClientError
 
 from emulator import Caller
+from guardctl.drill.chapter import ALLOW_ALL, Chapter, Checks, new_kinds, new_writes
+from guardctl.drill.fight import (
+    fight_is_ended,
+    fight_over_policy,
+    roll_policy_back,
+    rollback_was_kept,
+)
 from guardctl.drill.perimeter import open_perimeter, opening_is_told
 from guardctl.drill.stage import SERVICE, Stage
-from guardctl.history import earlier_policy, roll_back
-
-type Checks = Iterator[tuple[str, bool]]
-
-ALLOW_ALL = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}
-
-
-@dataclass(frozen=True, slots=True)
-class Chapter:
-    """One step. `act` is what is done, `checks` yields each claim about the end state, and whether
-    it holds; `quiet` says that no alert may come of it.
-    """
-
-    title: str
-    act: Callable[[Stage], None]
-    checks: Callable[[Stage], Checks]
-    quiet: bool = False
-
-
-def new_kinds(stage: Stage) -> list[str]:
-    """The kinds of the findings published since the chapter began."""
-    return [one["kind"] for one in stage.cloud.findings[stage.props["findings_before"] :]]
-
-
-def new_writes(stage: Stage) -> list[str]:
-    """The EC2 writes of the guard since the chapter began."""
-    return [
-        call.action
-        for call in stage.cloud.calls[stage.props["calls_before"] :]
-        if call.function and call.service == "ec2" and not call.action.startswith("Describe")
-    ]
-
 
 # a VPC appears ------------------------------------------------------------------------------------
 
@@ -115,79 +89,6 @@ def reword_policy(stage: Stage) -> None:
 
 def wording_is_left(stage: Stage) -> Checks:
     yield "it means the same, so nothing was written", new_writes(stage) == []
-
-
-# and 5. two sides write against each other, and somebody rolls back -------------------------------
-
-
-TERRAFORM = "APN/1.0 HashiCorp/1.0 Terraform/1.9.5 terraform-provider-aws/5.70.0"
-
-
-def fight_over_policy(stage: Stage) -> None:
-    pipeline = stage.client("ec2", "pipeline", Caller(user_agent=TERRAFORM))
-    stage.props["seen"] = []
-    for _ in range(3):
-        pipeline.modify_vpc_endpoint(
-            VpcEndpointId=stage.props["endpoint"], PolicyDocument=json.dumps(ALLOW_ALL)
-        )
-        stage.cloud.pass_time(timedelta(minutes=3))
-        stage.props["seen"].append(stage.policy(stage.props["endpoint"]))
-
-
-def fight_is_ended(stage: Stage) -> Checks:
-    approved, seen = stage.props["approved"], stage.props["seen"]
-    yield (
-        "put back twice more, three times within the hour, and then let go",
-        ([one == approved for one in seen] == [True, True, False]),
-    )
-    told = stage.cloud.findings[stage.props["findings_before"] :]
-    paused = [one for one in told if one["kind"] == "enforcement-paused"]
-    yield (
-        "ops were told who fights and with which tool",
-        all(part in paused[0]["cause"] for part in ("user/pipeline", "with Terraform")),
-    )
-    yield (
-        "loudly when it began, softly when it drifted",
-        ([one["severity"] for one in paused] == ["high", "low"]),
-    )
-    yield (
-        "an hour later the guard took the endpoint up again by itself",
-        (stage.policy(stage.props["endpoint"]) == approved),
-    )
-
-
-def roll_policy_back(stage: Stage) -> None:
-    book, endpoint = stage.book("olga"), stage.props["endpoint"]
-    now = stage.cloud.clock.now()
-    changes = list(book.history.latest(endpoint, now))
-    stage.props["changes"] = changes
-    attached, text = earlier_policy(book, endpoint, changes[0].number, now)
-    until = now + timedelta(hours=2)
-    stage.props["rolled_back_to"] = json.loads(text)
-    roll_back(book, attached, text, until, f"before change {changes[0].number}", now)
-    stage.cloud.pass_time(timedelta(hours=1, minutes=45))
-    stage.props["seen"] = [stage.policy(endpoint)]
-
-
-def rollback_was_kept(stage: Stage) -> Checks:
-    changes = stage.props["changes"]
-    yield (
-        "the history has every change of the endpoint's policy, and who made it",
-        (
-            [one.action for one in changes] == ["restored"] * 4 + ["created"]
-            and "user/mallory" in changes[3].who
-            and all("user/pipeline" in one.who for one in changes[1:3])
-        ),
-    )
-    yield (
-        "the earlier policy was written and left alone",
-        (stage.props["seen"] == [stage.props["rolled_back_to"]]),
-    )
-    yield (
-        "until the pause was over",
-        (stage.policy(stage.props["endpoint"]) == stage.props["approved"]),
-    )
-    yield "ops were told of that", new_kinds(stage)[-1:] == ["policy-restored"]
 
 
 # the endpoint is deleted --------------------------------------------------------------------------

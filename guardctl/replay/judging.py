@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
-from guard.alert import calls, findings, fingerprint, principal, unreadable
+from guard.alert import calls, expired_exceptions, findings, fingerprint, principal, unreadable
 from guard.exceptions import Exemption
 from guard.finding import Finding
-from guard.judge import SECRETS_MANAGER, Inventory, Judgement, Verdict, judge
+from guard.judge import SECRETS_MANAGER, Inventory, Judgement, Said, Verdict, explain, judge
 from guard.record import (
     NotFromCloudTrail,
     Record,
@@ -49,7 +49,7 @@ class Judged:
 
     row: dict[str, Any]
     caller: str
-    predicates: tuple[tuple[str, bool], ...] = ()
+    said: tuple[Said, ...] = ()
     calls: frozenset[tuple[str, ...]] = frozenset()
     findings: tuple[Finding, ...] = ()
 
@@ -119,15 +119,21 @@ def _judge_element(value: dict[str, Any], where: str, task: Task) -> News:
     if not task.wants(record.event_time):
         return PassedOver(outside=1)
     judgement = judge(record, task.inventory, task.exceptions)
-    predicates = judgement.predicates if task.explain == record.event_id else ()
-    told = findings(record, judgement, window=0) if task.findings else []
+    wanted = bool(task.explain) and task.explain == record.event_id
+    told = _told(record, judgement, task) if task.findings else ()
     return Judged(
         row_of(record, judgement),
         principal(record),
-        predicates,
+        explain(record, task.inventory, task.exceptions) if wanted else (),
         calls=frozenset(calls(record)) if judgement.alert else frozenset(),
-        findings=tuple(told),
+        findings=told,
     )
+
+
+def _told(record: Record, judgement: Judgement, task: Task) -> tuple[Finding, ...]:
+    """The findings the function would make of it: on its way first, if that is an alert."""
+    expired = expired_exceptions(record, judgement, task.exceptions)
+    return (*findings(record, judgement, window=0), *expired)
 
 
 def row_of(record: Record, judgement: Judgement) -> dict[str, Any]:

@@ -98,8 +98,9 @@ def explain_one(judged: Iterable[Judged], summary: Summary, event_id: str) -> in
             found = True
             for key, value in one.row.items():
                 out.print(f"{key}: {printable(str(value))}", markup=False)
-            for name, answer in one.predicates:
-                out.print(f"  {'yes' if answer else 'no ':<3} {name}", markup=False)
+            for name, answer, reason in one.said:
+                told = f"  {'yes' if answer else 'no ':<3} {name}: {printable(reason)}"
+                out.print(told, markup=False)
     if not found:
         print(f"no Secrets Manager record has the event id {event_id!r}", file=sys.stderr)
     return 0 if found and not summary.complaints else BAD_INPUT

@@ -1,5 +1,6 @@
 """Sum up what all the files came to."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,10 @@ from guardctl.replay.judging import Judged
 
 FOUND, BAD_INPUT = 1, 2
 _TOP = 5
+# What makes equal causes differ: addresses, ARNs and AWS's ids, but for their kind.
+_ONE_OF_MANY = re.compile(
+    r"\barn:[^\s,;]+|(?<=[a-z]-)[0-9a-f]{8,}\b|\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[0-9a-f]*(?::+[0-9a-f]+){3,}"
+)
 
 
 @dataclass(slots=True)
@@ -32,7 +37,7 @@ class Summary:
     repeats: int = 0
     first_seen: str = ""
     last_seen: str = ""
-    calls: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]])
+    calls: set[int] = field(default_factory=set[int])
 
     def add(self, judged: Judged) -> None:
         row = judged.row
@@ -48,10 +53,11 @@ class Summary:
             self._alert(judged)
 
     def _alert(self, judged: Judged) -> None:
-        if judged.calls & self.calls:
+        calls = set(map(hash, judged.calls))
+        if calls & self.calls:
             self.repeats += 1
             return
-        self.calls |= judged.calls
+        self.calls |= calls
         key = judged.row["fingerprint"]
         if key not in self.occurrences:
             self.occurrences[key] = Occurrence.begun(judged)
@@ -87,11 +93,11 @@ class Summary:
         }
 
     def tops(self) -> dict[str, Counter[str]]:
-        """Alerts by principal, secret, cause and address."""
+        """Alerts by principal, secret, cause and address; a cause without ids and addresses."""
         principals, secrets, causes, addresses = (Counter[str]() for _ in range(4))
         for one in self.occurrences.values():
             principals[one.principal] += one.count
-            causes[one.cause] += one.count
+            causes[_ONE_OF_MANY.sub("*", one.cause)] += one.count
             secrets.update(one.secrets)
             addresses.update(one.addresses)
         return {

@@ -48,10 +48,11 @@ RECORDS = [
 ]
 
 
-def written(tmp_path: Path, *records: Any) -> Path:
+def written(tmp_path: Path, *records: Any, exceptions: Path | None = None) -> Path:
     log, html = tmp_path / "log.json", tmp_path / "page.html"
     log.write_text(json.dumps({"Records": records}))
     options = ["--html", str(html), "--approved-endpoint", OWN_ENDPOINT]
+    options += ["--exceptions", str(exceptions)] if exceptions else []
     CliRunner().invoke(app, ["replay", str(log), *options])
     return html
 
@@ -189,6 +190,14 @@ def test_a_page_is_whole_by_itself(html: Path):
     assert not re.findall(r"""(?:src|@import|url\()\s*=?["']?https?:""", text)
     assert "default-src &#39;none&#39;" in text
     assert HOSTILE not in text
+
+
+def test_an_exception_that_has_expired_is_told_once(tmp_path):
+    entry = {"name": "old", "owner": "o", "reason": "r", "expires": "2026-05-31"}
+    exceptions = tmp_path / "exceptions.json"
+    exceptions.write_text(json.dumps({"exceptions": [entry | {"cidr": "198.51.100.7/32"}]}))
+    text = written(tmp_path, *RECORDS[:3], exceptions=exceptions).read_text()
+    assert text.count("The exception old has expired and is still needed") == 1
 
 
 def test_a_page_of_nothing(tmp_path):

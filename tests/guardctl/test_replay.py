@@ -16,7 +16,7 @@ from benchmarks.corpus import huge_array
 from guard.alert import fingerprint
 from guard.exceptions import ExceptionsError
 from guard.exceptions import parse as parse_exceptions
-from guard.judge import Inventory, judge
+from guard.judge import PREDICATES, Inventory, judge
 from guard.record import from_envelope, parse
 from guardctl.__main__ import app
 from tests.records import (
@@ -186,6 +186,20 @@ def test_a_call_that_several_records_tell_of_is_one_alert(log):
     assert "Alerts: 2, in 1 occurrences; 2 told of a call again" in result.stderr
 
 
+def test_causes_are_counted_without_what_makes_each_differ(log):
+    instances = [role("app", session=f"i-0123456789abcde{n}") for n in range(3)]
+    records = [
+        read(eventID=f"{n}", userIdentity=one, sourceIPAddress=f"198.51.100.{n}")
+        for n, one in enumerate(instances)
+    ]
+    records.append(read(eventID="6", sourceIPAddress="2001:db8::1:2"))
+    body = json.loads(replay(log(*records), "--format", "json").stdout)
+    (most, of_most), (other, of_other) = body["summary"]["top_causes"].items()
+    assert (of_most, of_other) == (3, 1)
+    assert most.startswith("Instance i-* reached Secrets Manager from the public address *, not")
+    assert other.startswith("It came from the public address *, not")
+
+
 def test_what_is_in_records_does_not_steer_the_terminal(log):
     result = replay(log(read(requestParameters={"secretId": "\x1b[2J[bold]x"})))
     assert "\x1b[2J" not in result.output
@@ -195,8 +209,12 @@ def test_what_is_in_records_does_not_steer_the_terminal(log):
 def test_explain(log):
     result = replay(log(READ, LATER), "--explain", "later")
     assert result.exit_code == 0
-    assert "yes came_from_address" in result.stdout
-    assert "no  came_through_known_endpoint" in result.stdout
+    assert "yes came_from_address: It came from an address of the internet" in result.stdout
+    assert "sourceIPAddress is '198.51.100.7'" in result.stdout
+    assert "no  came_through_known_endpoint: " in result.stdout
+    assert "vpcEndpointId is absent" in result.stdout
+    explained = [line for line in result.stdout.splitlines() if line[:5] in ("  yes", "  no ")]
+    assert len(explained) == len(PREDICATES)
     assert READ["eventID"] not in result.stdout
     assert replay(log(READ), "--explain", "nobody").exit_code == 2
 

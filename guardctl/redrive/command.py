@@ -1,0 +1,176 @@
+"""The command: shows what was given up, and puts it back once the cause is cured.
+
+Needs cloudformation:DescribeStacks, cloudformation:ListStackResources, logs:FilterLogEvents on the
+functions' log groups, and on the dead-letter queues sqs:GetQueueAttributes, sqs:ReceiveMessage and
+sqs:ChangeMessageVisibility; to put back also sqs:DeleteMessage there, sqs:SendMessage on the
+guard's queues and lambda:InvokeFunction on its functions.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from guardctl.redrive.letters import Letter
+from guardctl.redrive.queues import DeadLetters, Log, named, of_stack
+from guardctl.stack import Profile, Region, StackError, StackName, deployed
+from guardctl.words import in_words
+
+FOUND, BAD_INPUT = 1, 2
+
+
+class Format(StrEnum):
+    """How the result is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A queue, how many messages wait in it, and those that were looked at."""
+
+    queue: DeadLetters
+    depth: int
+    letters: list[Letter]
+
+
+def redrive(
+    queue: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[QUEUE]",
+            help="vpc, policy, detection, notify, rule, or a queue's name. Else all are shown.",
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Put back without asking; without QUEUE, from all.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Show so many messages of each queue.")] = 20,
+    stack_name: StackName = None,
+    profile: Profile = None,
+    region: Region = None,
+    format_: Annotated[
+        Format, typer.Option("--format", help="What to print: tables, one JSON document, lines.")
+    ] = Format.TABLE,
+) -> None:
+    """Show what is in the dead-letter queues and why, and put it back after a fix.
+
+    With QUEUE it asks, and puts back if told so. Exits with 0 if nothing waits or all was put back,
+    with 1 if messages are left, with 2 if the stack or its queues cannot be read.
+    """
+    with _told():
+        stack = deployed(stack_name, profile, region)
+        chosen = _chosen(of_stack(stack), queue)
+        looked = [_look(one, Log(stack), limit) for one in chosen]
+    _show(looked, format_)
+    waiting = [one for one in looked if one.depth]
+    if not waiting:
+        return
+    if not (yes or (queue is not None and _confirmed(waiting))):
+        raise typer.Exit(FOUND)
+    emptied = [_put_back(one) for one in waiting]
+    if not all(emptied):
+        raise typer.Exit(FOUND)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except (StackError, ClientError, BotoCoreError) as error:
+        words = str(error) if isinstance(error, StackError) else in_words(error)
+        typer.echo(f"guardctl redrive: {words}", err=True)
+        raise typer.Exit(BAD_INPUT) from error
+
+
+def _chosen(queues: list[DeadLetters], name: str | None) -> list[DeadLetters]:
+    if name is None:
+        return queues
+    if found := named(queues, name):
+        return [found]
+    known = ", ".join(one.logical_id.removesuffix("DeadLetterQueue").lower() for one in queues)
+    raise StackError(f"no dead-letter queue is called {name}; there are {known}")
+
+
+def _look(queue: DeadLetters, log: Log, limit: int) -> Looked:
+    """Looking changes nothing: what was taken to be looked at can be taken again at once."""
+    letters = list(queue.receive(limit))
+    queue.let_go(letters)
+    told = [one if one.reason else replace(one, reason=log.reason(queue, one)) for one in letters]
+    return Looked(queue, max(queue.depth(), len(letters)), told)
+
+
+def _confirmed(waiting: list[Looked]) -> bool:
+    if not sys.stdin.isatty():
+        return False
+    count = sum(one.depth for one in waiting)
+    return typer.confirm(f"Put {count} back? Is the cause cured?", err=True)
+
+
+def _put_back(looked: Looked) -> bool:
+    """Put back what waited when it was looked at, and no more: what fails again comes back here."""
+    done, left = 0, 0
+    for letter in looked.queue.receive(looked.depth):
+        if problem := looked.queue.put_back(letter):
+            left += 1
+            typer.echo(f"guardctl redrive: {letter.id} stays: {problem}", err=True)
+        else:
+            done += 1
+    typer.echo(f"{looked.queue.name}: {done} put back, {left} left", err=True)
+    return not left
+
+
+def _show(looked: list[Looked], format_: Format) -> None:
+    match format_:
+        case Format.TABLE:
+            _show_tables(looked)
+        case Format.JSON:
+            print(json.dumps([_document(one) for one in looked], indent=2))
+        case Format.JSONL:
+            for one in looked:
+                for letter in one.letters:
+                    print(json.dumps({"queue": one.queue.name, **letter.to_json()}))
+
+
+def _document(looked: Looked) -> dict[str, Any]:
+    return {
+        "queue": looked.queue.name,
+        "messages": looked.depth,
+        "shown": [one.to_json() for one in looked.letters],
+    }
+
+
+def _show_tables(looked: list[Looked]) -> None:
+    console = Console()
+    for one in looked:
+        if not one.depth:
+            console.print(Text.assemble((one.queue.logical_id, "bold"), ": empty"))
+            continue
+        table = Table(title=f"{one.queue.logical_id}: {one.depth} wait", title_justify="left")
+        for heading in ("age", "about", "why", "from", "message"):
+            table.add_column(heading, overflow="fold")
+        for letter in one.letters:
+            why = letter.reason or "not in the log: the function itself failed, or it is too old"
+            cells = (_age(letter.sent), letter.about, why, letter.source or "its queue", letter.id)
+            table.add_row(*map(Text, cells))
+        console.print(table)
+
+
+def _age(sent: datetime) -> str:
+    age = datetime.now(UTC) - sent
+    for unit, length in (("d", timedelta(days=1)), ("h", timedelta(hours=1))):
+        if age >= length:
+            return f"{age // length} {unit}"
+    return f"{age // timedelta(minutes=1)} min"
