@@ -1,6 +1,4 @@
-"""`guardctl`: drill, audit, replay, preflight, policies, exceptions, history, rights."""
-
-"""`guardctl`: drill, audit, replay, preflight, policies, exceptions, history, redrive."""
+"""`guardctl`: drill, audit, replay, preflight, policies, exceptions, history, redrive, rights."""
 
 import typer
 

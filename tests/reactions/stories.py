@@ -7,6 +7,7 @@ needs a story here, and nothing else.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -244,35 +245,50 @@ def ours_read_past_the_endpoint(account: Account, instance_id: str) -> None:
 
 
 def bound_secret(account: Account) -> str:
-    """A secret bound to the perimeter, without the policy that keeps it in; no event told."""
-    endpoint_of_theirs(account)
-    secret = account.bound_secret("prod/ledger")
+    """A secret that is read from inside alone, by its owner's own words; no event told of it."""
+    endpoint = account.ec2.describe_vpc_endpoints(VpcEndpointIds=[endpoint_of_theirs(account)])
+    where = {"StringNotEquals": {"aws:SourceVpc": endpoint["VpcEndpoints"][0]["VpcId"]}}
+    arn = account.bound_secret("prod/ledger")
+    put_policy(account, arn, {**READER, "Effect": "Deny", "Principal": "*", "Condition": where})
     account.cloud.lose_events()
-    return secret
+    return arn
 
 
-def write_policy(account: Account, secret: str) -> None:
-    """A policy that lets somebody read it from anywhere."""
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"AWS": "111122223333"},
-        "Action": "secretsmanager:GetSecretValue",
-        "Resource": "*",
-    }
+READER = {
+    "Effect": "Allow",
+    "Principal": {"AWS": "111122223333"},
+    "Action": "secretsmanager:GetSecretValue",
+    "Resource": "*",
+}
+
+
+def put_policy(account: Account, secret: str, *statements: dict[str, Any]) -> None:
+    document = {"Version": "2012-10-17", "Statement": [READER, *statements]}
     account.client("secretsmanager").put_resource_policy(
-        SecretId=secret,
-        ResourcePolicy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+        SecretId=secret, ResourcePolicy=json.dumps(document)
     )
 
 
-def write_policy_while_sns_fails(account: Account, secret: str) -> None:
+def open_perimeter(account: Account, secret: str) -> None:
+    put_policy(account, secret)
+
+
+def open_perimeter_unseen(account: Account, secret: str) -> None:
+    put_policy(account, secret)
+    account.cloud.lose_events()
+    account.cloud.fire_schedule("ScheduleRule")
+
+
+def open_perimeter_while_sns_fails(account: Account, secret: str) -> None:
     account.cloud.fault("sns", "PublishBatch", "InternalError", times=2, function=SECRET_POLICY)
-    write_policy(account, secret)
+    put_policy(account, secret)
 
 
-def kept_inside(account: Account, secret: str) -> bool:
-    statements = (account.secret_policy(secret) or {"Statement": []})["Statement"]
-    return any(one["Effect"] == "Deny" for one in statements)
+def closed_again(account: Account, secret: str) -> bool:
+    policy = account.secret_policy(secret) or {"Statement": []}
+    return READER in policy["Statement"] and any(
+        one.get("Sid") == "VpceGuardPerimeter" for one in policy["Statement"]
+    )
 
 
 # --- sweep ----------------------------------------------------------------------------------------
@@ -320,6 +336,18 @@ def publish(account: Account, _: str) -> None:
 
 def in_slack(account: Account, words: str) -> bool:
     return any(words in message["text"] for message in account.cloud.slack.messages)
+
+
+def _perimeter(act: Callable[[Account, str], None]) -> Story:
+    return Story(
+        "SecretPolicyFunction",
+        bound_secret,
+        act,
+        closed_again,
+        frozenset({"secret-perimeter-restored"}),
+        "RuleDeadLetterQueue",
+        (),
+    )
 
 
 STORIES = {
@@ -374,22 +402,9 @@ STORIES = {
         "DetectionQueue",
         ("DetectBypassFunction",),
     ),
-    **{
-        name: Story(
-            SECRET_POLICY,
-            bound_secret,
-            act,
-            kept_inside,
-            frozenset({"secret-perimeter-restored"}),
-            "RuleDeadLetterQueue",
-            (),
-        )
-        for name, act in {
-            "perimeter": write_policy,
-            "perimeter told late": write_policy_while_sns_fails,
-            "all perimeters": time_passes,
-        }.items()
-    },
+    "perimeter": _perimeter(open_perimeter),
+    "perimeter by the sweep": _perimeter(open_perimeter_unseen),
+    "perimeter told late": _perimeter(open_perimeter_while_sns_fails),
     "sweep": Story(
         "SweepFunction",
         unserved_and_tampered,
