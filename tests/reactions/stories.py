@@ -7,6 +7,7 @@ needs a story here, and nothing else.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -350,6 +351,48 @@ def _perimeter(act: Callable[[Account, str], None]) -> Story:
     )
 
 
+# --- digest, heartbeat, watch_guard ---------------------------------------------------------------
+
+
+def news_that_waits(account: Account) -> str:
+    """Findings of low severity, and an alert that came again within its window."""
+    for name in ("prod/db", "prod/api"):
+        secret = account.secret(name)
+        account.client("secretsmanager").delete_resource_policy(SecretId=secret)
+    account.cloud.settle()
+    stranger = account.cloud.session("mallory", Caller(source_ip="198.51.100.7"))
+    for _ in range(3):
+        stranger.client("secretsmanager").get_secret_value(SecretId="prod/db")
+        account.cloud.settle()
+    return ""
+
+
+def two_mornings(account: Account, _: str) -> None:
+    for _day in range(2):
+        morning = account.cloud.clock.now().replace(hour=9, minute=0, second=0)
+        account.cloud.clock.skip_to(morning + timedelta(days=1))
+        account.cloud.fire_schedule("DigestRule")
+        account.cloud.settle()
+
+
+def message_given_up(account: Account) -> str:
+    queue = account.cloud.resource("PolicyDeadLetterQueue")
+    account.client("sqs").send_message(QueueUrl=queue, MessageBody="{}")
+    return ""
+
+
+def beat(account: Account, _: str) -> None:
+    account.cloud.fire_schedule("HeartbeatRule")
+
+
+def beaten(account: Account, _: str) -> bool:
+    return any(record["eventName"] == "DescribeSecret" for record in account.cloud.records)
+
+
+def switch_a_rule_off(account: Account, _: str) -> None:
+    account.client("events").disable_rule(Name=account.cloud.resource("BypassRule"))
+
+
 STORIES = {
     "creation": _ensure(nothing, create, the_vpc_is_served, "endpoint-created"),
     "repair": _ensure(served_vpc, add_zone, served, "endpoint-repaired"),
@@ -411,6 +454,33 @@ STORIES = {
         time_passes,
         both_are_asked_for,
         frozenset(),
+        "RuleDeadLetterQueue",
+        (),
+    ),
+    "digest": Story(
+        "DigestFunction",
+        news_that_waits,
+        two_mornings,
+        anything,
+        frozenset({"digest", "daily-report"}),
+        "RuleDeadLetterQueue",
+        ("DetectBypassFunction",),
+    ),
+    "heartbeat": Story(
+        "HeartbeatFunction",
+        message_given_up,
+        beat,
+        beaten,
+        frozenset({"dead-letters"}),
+        "RuleDeadLetterQueue",
+        (),
+    ),
+    "hands off": Story(
+        "WatchGuardFunction",
+        nothing,
+        switch_a_rule_off,
+        anything,
+        frozenset({"guard-changed"}),
         "RuleDeadLetterQueue",
         (),
     ),
