@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from guard.chat import custom_notification
 from guard.digest import readable
 from guard.finding import Finding
 from guard.links import RUNBOOKS, evident_links, runbook_link
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sns.type_defs import PublishBatchRequestEntryTypeDef as Entry
 
 MESSAGE_BYTES = 256 * 1024  # attributes and subject included; for a whole PublishBatch as for one
-ENTRY_BYTES = MESSAGE_BYTES - 4096  # what the attributes and the subject leave
+ENTRY_BYTES = MESSAGE_BYTES - 36_864  # what attributes, subject and the form for chat leave
 SUBJECT_CHARACTERS = 99  # "less than 100 characters"
 EMAIL_VALUE_CHARACTERS = 4000
 
@@ -41,7 +42,7 @@ def entry(id_: str, finding: Finding, way: Way) -> Entry:
         "Id": id_,
         "Subject": subject(finding),
         "MessageStructure": "json",
-        "Message": message(body),
+        "Message": message(body, chat=way.chat),
         "MessageAttributes": _attributes(finding),
     }
 
@@ -93,10 +94,18 @@ def published_form(finding: Finding, runbooks: str = RUNBOOKS) -> dict[str, Any]
     return _within_limits(body)
 
 
-def message(body: Mapping[str, Any]) -> str:
-    """The SNS message in its JSON structure: text for e-mail, the finding's JSON for all others."""
-    machines = json.dumps(body, default=str, separators=(",", ":"))
-    return json.dumps({"default": machines, "email": email_text(body)}, separators=(",", ":"))
+def message(body: Mapping[str, Any], *, chat: bool = False) -> str:
+    """The SNS message in its JSON structure: text for e-mail, the finding's JSON for all others.
+
+    With `chat`, HTTPS subscribers get what Amazon Q Developer shows in chat applications.
+    """
+    forms = {
+        "default": json.dumps(body, default=str, separators=(",", ":")),
+        "email": email_text(body),
+    }
+    if chat:
+        forms["https"] = custom_notification(body)
+    return json.dumps(forms, separators=(",", ":"))
 
 
 def email_text(body: Mapping[str, Any]) -> str:

@@ -68,11 +68,12 @@ def endpoint_service(partition: str, region: str) -> str:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
     """How ops are told. `runbooks` is the address under which `docs/runbooks/` can be read;
-    `collect`: findings of low severity wait for the digest.
+    `collect`: findings of low severity wait for the digest; `chat`: Amazon Q Developer shows them.
     """
 
     runbooks: str = RUNBOOKS
     collect: bool = False
+    chat: bool = False
 
 
 BY_DEFAULT = Way()
@@ -109,6 +110,7 @@ class Settings:
             way=Way(
                 runbooks=env.get("RUNBOOKS") or RUNBOOKS,
                 collect=env.get("COLLECT_LOW") == "true",
+                chat=env.get("CHAT") == "true",
             ),
         )
 

@@ -1,16 +1,10 @@
 """A message of the notify queue as a Slack message in Block Kit. Pure: text in, payload out.
 
-Text from a record is hostile until shown otherwise. Slack reads `&`, `<` and `>` as the marks of
-entities, links and mentions, so they are always escaped; whatever else its mrkdwn could take for
-formatting, a link or an emoji stands in code spans, where nothing is interpreted and ids can be
-copied as they are. Backticks, which end a code span, become apostrophes.
-
 Slack's limits (its reference of blocks and composition objects; the total is not documented, Slack
 answers `msg_blocks_too_long` somewhere above 13,000): each part has a share of the total.
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -18,6 +12,7 @@ from urllib.parse import urlsplit
 from guard.digest import readable
 from guard.finding import SCHEMA
 from guard.links import console_links
+from guard.mrkdwn import clipped, code, cost, prose
 from guard.text import one_line
 
 HEADER_CHARACTERS = 150
@@ -46,10 +41,6 @@ _ALARM_LOOKS = {
 }
 _GREY = "#8c959f"
 
-_WORD = re.compile(r"""(?P<before>[("'\[]*)(?P<core>.*?)(?P<after>[.,;:!?)\]"']*)""")
-_INERT = re.compile(r"[^&<>*_~`@#:/\\|]*")  # and no dot within, which could make a link
-_DOT_WITHIN = re.compile(r"\w\.\w")
-
 
 def payload(body: str, attempt: int = 1) -> dict[str, Any]:
     """What to send to an incoming webhook for one message of the queue, whatever it holds.
@@ -67,58 +58,6 @@ def payload(body: str, attempt: int = 1) -> dict[str, Any]:
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         pass  # not JSON, or not of the form it claims to have: shown as it is
     return _anything(body, attempt)
-
-
-def prose(text: str, limit: int) -> str:
-    """Text as mrkdwn that reads as it is written, of at most `limit` characters."""
-    words: list[str] = []
-    room = limit - 2
-    for word in (one_line(text) or "-").split(" "):
-        if _cost(shown := _word(word)) + 1 > room:
-            words.append(f"{code(word, room)} …" if not words and room > 2 else "…")
-            break
-        words.append(shown)
-        room -= _cost(shown) + 1
-    return " ".join(words)
-
-
-def code(text: str, limit: int) -> str:
-    """Text as a code span of at most `limit` characters: for ids, ARNs, all that one may copy."""
-    return f"`{_clipped(one_line(text).replace('`', "'") or '-', limit - 2)}`"
-
-
-def _word(word: str) -> str:
-    match = _WORD.fullmatch(word)
-    if not match or not match["core"] or _is_inert(match["core"]):
-        return _escaped(word)
-    core = match["core"].replace("`", "'")
-    return f"{_escaped(match['before'])}`{_escaped(core)}`{_escaped(match['after'])}"
-
-
-def _is_inert(core: str) -> bool:
-    return bool(_INERT.fullmatch(core)) and not _DOT_WITHIN.search(core)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _cost(text: str) -> int:
-    """Characters in the payload, where JSON writes a quotation mark and a backslash as two."""
-    return len(text) + text.count('"') + text.count("\\")
-
-
-def _clipped(text: str, limit: int) -> str:
-    """The text escaped, and its end replaced by an ellipsis where that takes more than `limit`."""
-    if _cost(_escaped(text)) <= limit:
-        return _escaped(text)
-    shown, room = "", limit - 1
-    for character in text:
-        room -= _cost(_escaped(character))
-        if room < 0:
-            break
-        shown += _escaped(character)
-    return f"{shown}…"
 
 
 def _finding(finding: Mapping[str, Any], attempt: int) -> dict[str, Any]:
@@ -189,7 +128,7 @@ def _message(
     """The heading above a coloured bar; `text` is what a notification shows."""
     suffix = f" ({suffix})" if suffix else ""
     room = HEADER_CHARACTERS - len(emoji) - len(suffix) - 1
-    heading = f"{emoji} {_clipped(one_line(title), room)}{suffix}"
+    heading = f"{emoji} {clipped(one_line(title), room)}{suffix}"
     return {
         "text": f"{emoji} {prose(title, 2 * HEADER_CHARACTERS)}{suffix}",
         "blocks": [{"type": "header", "text": _plain(heading)}],
@@ -232,8 +171,8 @@ def _fitting(heading: str, lines: Iterable[str], limit: int) -> str:
     """The heading and as many whole lines as there is room for; says how many are missing."""
     kept, left = [heading], list(lines)
     room = limit - len(heading) - 20
-    while left and _cost(left[0]) + 2 <= room:
-        room -= _cost(left[0]) + 2
+    while left and cost(left[0]) + 2 <= room:
+        room -= cost(left[0]) + 2
         kept.append(left.pop(0))
     return "\n".join([*kept, *([f"… {len(left):,} more lines"] if left else [])])
 
@@ -242,9 +181,9 @@ def _buttons(links: Mapping[str, str]) -> list[dict[str, Any]]:
     room = URLS_CHARACTERS
     buttons: list[dict[str, Any]] = []
     for label, url in links.items():
-        if len(buttons) < BUTTONS and _is_web_address(url) and _cost(url) <= room:
-            room -= _cost(url)
-            text = _plain(_clipped(one_line(label) or "Open", BUTTON_CHARACTERS))
+        if len(buttons) < BUTTONS and _is_web_address(url) and cost(url) <= room:
+            room -= cost(url)
+            text = _plain(clipped(one_line(label) or "Open", BUTTON_CHARACTERS))
             action = f"link-{len(buttons)}"
             buttons.append({"type": "button", "text": text, "url": url, "action_id": action})
     return [{"type": "actions", "elements": buttons}] if buttons else []

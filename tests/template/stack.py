@@ -110,8 +110,9 @@ class Stack:
                 return self._resolve(yes if self._holds(condition) else no)
             case "Fn::Equals", [left, right]:
                 return self._resolve(left) == self._resolve(right)
-            case "Fn::Not", [inner]:
-                return not self._resolve(inner)
+            case (("Fn::Not" | "Fn::And"), parts):
+                truths = [self._resolve(one) for one in parts]
+                return all(truths) if name == "Fn::And" else not truths[0]
             case "Fn::FindInMap", [mapping, first, second]:
                 return self.mappings[mapping][str(self._resolve(first))][second]
             case "Fn::Join", [separator, parts]:

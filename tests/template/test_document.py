@@ -49,6 +49,8 @@ def test_a_parameter_explains_itself_and_has_a_default_within_its_bounds(name: s
         ("SlackBotTokenParameter", "xoxb-a-token"),
         ("SlackChannel", "#alerts"),
         ("SlackApi", "https://slack.example/api/"),
+        ("ChatWorkspaceId", "my workspace"),
+        ("ChatChannelId", "#alerts"),
         ("SlackWebhookParameter", "https://hooks.slack.example/services/T0/B0/x"),
         ("RunbookAddress", "http://wiki.example/runbooks"),
         ("SweepSchedule", "every 6 hours"),
@@ -94,6 +96,7 @@ def test_nothing_is_tied_to_one_partition_region_or_account():
     # Service principals end so in every partition, as do event sources; the rest is the console.
     domains = set(re.findall(r"[\w.-]+\.amazonaws\.com\b(?!\.cn)", BARE))
     assert domains - set(TYPES) == {
+        "chatbot.amazonaws.com",
         "cloudformation.amazonaws.com",
         "cloudwatch.amazonaws.com",
         "ec2.amazonaws.com",

@@ -11,7 +11,8 @@ from slack_sdk.models.blocks import Block
 
 from guard.finding import Finding, Severity
 from guard.message import published_form
-from guard.slack import code, payload, prose
+from guard.mrkdwn import code, prose
+from guard.slack import payload
 from guard.text import one_line
 from tests.findings import bypass, findings, texts
 
