@@ -12,6 +12,8 @@ from datetime import timedelta
 from botocore.exceptions import ClientError
 
 from emulator import Caller
+from emulator.metrics import measured
+from guard.health import SEES_READS
 from guardctl.drill.perimeter import open_perimeter, opening_is_told
 from guardctl.drill.stage import SERVICE, Stage
 from guardctl.history import earlier_policy, roll_back
@@ -442,6 +444,45 @@ def all_is_well(stage: Stage) -> Checks:
     )
 
 
+# the guard itself --------------------------------------------------------------------------------
+
+
+def send_heartbeat(stage: Stage) -> None:
+    stage.cloud.fire_schedule("HeartbeatRule")
+
+
+def heartbeat_came_through(stage: Stage) -> Checks:
+    seconds = [
+        value
+        for run in stage.cloud.invocations
+        for one in measured(run.output)
+        if one.name == "HeartbeatSeconds"
+        for value in one.values
+    ]
+    yield "it went the whole way from CloudTrail to its judgement", len(seconds) >= 1
+    yield "in less than a minute of AWS's time", max(seconds) < 60
+
+
+def blind_the_guard(stage: Stage) -> None:
+    rule = stage.cloud.resource("BypassRule")
+    stage.client("events", "mallory").enable_rule(Name=rule)
+    stage.cloud.settle()
+    stage.cloud.fire_schedule("HeartbeatRule")
+
+
+def blindness_is_told(stage: Stage) -> Checks:
+    told = stage.cloud.findings[stage.props["findings_before"] :]
+    kinds = [one["kind"] for one in told]
+    yield "ops were told at once who laid a hand on the guard", kinds[0] == "guard-changed"
+    yield "by name", "user/mallory" in told[0]["title"]
+    yield "and by the next heartbeat that the rule sees no reads", "rule-blind" in kinds
+    rule = stage.cloud.resource("BypassRule")
+    events = stage.client("events", "audience")
+    pattern = events.describe_rule(Name=rule)["EventPattern"]
+    events.put_rule(Name=rule, EventPattern=pattern, State=SEES_READS)
+    stage.cloud.lose_events()
+
+
 STORY = (
     Chapter("A VPC is created, its subnets follow", create_vpc, vpc_is_served),
     Chapter("Somebody opens the endpoint's policy to everyone", replace_policy, policy_is_back),
@@ -494,5 +535,7 @@ STORY = (
     ),
     Chapter("Terraform brings an endpoint of its own", bring_endpoint, theirs_is_kept),
     Chapter("Terraform destroys the first VPC", tear_down, vpc_is_let_go),
+    Chapter("A heartbeat is sent", send_heartbeat, heartbeat_came_through, quiet=True),
+    Chapter("Somebody blinds the guard with one call", blind_the_guard, blindness_is_told),
     Chapter("Six hours later the sweep looks at everything", sweep, all_is_well, quiet=True),
 )
