@@ -97,13 +97,30 @@ check-lock: | $(UV_FILE)
 .PHONY: build
 build: .aws-sam/build/template.yaml  ## Build the functions and layers with SAM
 
+.PHONY: audit
+audit: | $(UV_FILE)  ## Ask osv.dev whether what is deployed has known vulnerabilities
+	$(UV) audit --frozen --no-default-groups
+
+.PHONY: sbom
+sbom: build  ## Write .aws-sam/sbom.cdx.json, the bill of materials of the build
+	$(UV) export --frozen --quiet --no-dev --no-emit-project --format cyclonedx1.5 > .aws-sam/sbom.cdx.json
+	.venv-sam/bin/python .ci/check_sbom.py .aws-sam/sbom.cdx.json .aws-sam/build/DependenciesLayer/python
+
+.PHONY: reproducible
+reproducible: build  ## Build once more from nothing and compare every byte
+	rm -rf .aws-sam/again
+	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" AWS_DEFAULT_REGION=us-east-1 sam build --no-cached \
+		--build-dir .aws-sam/again > .aws-sam/again.log 2>&1 || { cat .aws-sam/again.log; exit 1; }
+	diff --recursive --exclude template.yaml .aws-sam/build .aws-sam/again
+	@echo "Two builds, the same bytes"
+
 .PHONY: deploy
 deploy: .venv-sam/.stamp build  ## Deploy to the AWS account of your credentials; CONFIG_ENV=default|prod
 	.venv-sam/bin/sam deploy --guided --config-env $(CONFIG_ENV)
 
 .PHONY: clean
 clean:  ## Remove everything these targets made
-	rm -rf .aws-sam .venv .venv-sam .venv-checkov .tools .pytest_cache .ruff_cache .hypothesis
+	rm -rf .aws-sam .venv .venv-sam .venv-checkov .venv-custodian .tools .pytest_cache .ruff_cache .hypothesis
 	find functions guardctl emulator tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- what they are made of --------------------------------------------------------------------------

@@ -3,8 +3,8 @@
     make build && .venv/bin/python -m benchmarks.cold_start [--starts 10] [--check]
 
 Each function as SAM built it starts anew in AWS's Lambda Runtime Interface Emulator and does real
-work: the run of the drill's story in which it called AWS most often, with AWS's answers of then
-(given at once, see recording.py). Beside them, in turn, on the same machine:
+work: of its runs in the drill's story the one in the middle by its number of AWS calls, with AWS's
+answers of then (given at once, see recording.py). Beside them, in turn, on the same machine:
 
 - `bare ec2 client`: a handler that makes one boto3 client for EC2 and returns, with boto3 as it is
   installed from PyPI, bytecode included;

@@ -1,17 +1,22 @@
-"""What the stack costs in a month when nothing happens, and what the endpoints it creates cost.
+"""What the stack costs in a month: idle, and in accounts of three sizes; and what endpoints cost.
 
-    python -m benchmarks.cost [--azs 3] [--vpcs 10]
+    python -m benchmarks.cost [--azs 3] [--bypasses 0.01] [--chart docs/cost.svg] [--check]
 
-Counted from template.yaml itself, transformed as CloudFormation does it, and from `prices.json`. A
-month has 730 hours. What only costs when something happens is left out.
+Counted from template.yaml itself, transformed as CloudFormation does it, from what judging a batch
+takes on the embedded cloud (usage.py), and from `prices.json`. A month has 730 hours. A request
+that comes through an endpoint of the account matches no rule and costs nothing; `--bypasses` is the
+share of those that do not, all of them alerts of ten callers in turn.
 """
 
 import argparse
 import json
 import os
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks import chart, usage
 from emulator.deploy import transformed
 
 HERE = Path(__file__).parent
@@ -25,25 +30,76 @@ SWEEP_SECONDS = 2.0  # rounded up from what `make drill` shows for a small accou
 ARGUMENTS = {"SlackWebhookParameter": "/vpce-guard/slack-webhook"}
 
 
+SIZES = {"S": (10, 1), "M": (100, 100), "L": (1000, 1000)}  # VPCs, million requests a month
+MOST_IDLE, MOST_PER_MILLION = 5.0, 1.0
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--azs", type=int, default=3, help="AZs per VPC")
-    parser.add_argument("--vpcs", type=int, default=10, help="VPCs that get an endpoint")
+    parser.add_argument("--bypasses", type=float, default=0.01, help="share of all requests")
+    parser.add_argument("--chart", type=Path, help="write the sizes' bill here, as SVG")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a goal is missed")
     options = parser.parse_args()
     table = json.loads((HERE / "prices.json").read_text())
     os.environ.setdefault("AWS_DEFAULT_REGION", table["region"])  # the translator asks for one
     template = transformed(HERE.parent / "template.yaml", ARGUMENTS, table["region"])
     rows = idle(template, table["prices"])
-    endpoint = options.azs * HOURS * table["prices"]["privatelink_az_hour"]["usd"]
     print(f"List prices of {table['date']}, {table['region']}, US dollars a month")
     print(f"{'':32} {'amount':>10} {'list':>9} {'after free tier':>16}")
     for name, amount, full, after in rows:
         print(f"{name:32} {amount:>10,.1f} {full:>9.2f} {after:>16.2f}")
     full, after = sum(row[2] for row in rows), sum(row[3] for row in rows)
     print(f"{'the stack when nothing happens':32} {'':10} {full:>9.2f} {after:>16.2f}")
-    for count in (1, options.vpcs):
-        name = f"{count} endpoint{'s' * (count > 1)} in {options.azs} AZs"
-        print(f"{name:32} {'':10} {count * endpoint:>9.2f} {count * endpoint:>16.2f}")
+    shown = sum(row[2] for row in rows if row[0] == "dashboards")
+    print(f"{'  without its dashboard':32} {'':10} {full - shown:>9.2f} {after:>16.2f}")
+    cheapest = sizes(template, table["prices"], full, options)
+    misses = [f"idle {full - shown:.2f}"] if full - shown > MOST_IDLE else []
+    misses += [f"{cheapest:.2f} per million"] if cheapest > MOST_PER_MILLION else []
+    for miss in misses:
+        print(f"MISSED: {miss}")
+    sys.exit(1 if misses and options.check else 0)
+
+
+def sizes(template: Any, prices: Any, idle_usd: float, options: argparse.Namespace) -> float:
+    """Print the bill of three accounts; returns dollars per million where batches are full."""
+    one, full, mapping = usage.measure()
+    usd = {name: price["usd"] for name, price in prices.items()}
+    metrics = len(own_metrics(template)) * usd["cloudwatch_metric_month"]
+    print(f"\n{100 * options.bypasses:g}% of requests round the endpoint; list prices a month")
+    print(f"{'':6} {'VPCs':>6} {'requests':>14} {'judged':>12} {'a batch':>8} {'per million':>12}")
+    bills: dict[str, dict[str, float]] = {}
+    for name, (vpcs, millions) in SIZES.items():
+        judged = millions * 1e6 * options.bypasses
+        batch = usage.records_a_batch(judged / (HOURS * 3600), mapping)
+        rate = usage.per_million(one, full, batch, usd)
+        bills[f"{name}: {vpcs} VPCs, {millions}M"] = {
+            "idle": idle_usd,
+            "metrics": metrics,
+            "judging": judged / 1e6 * rate,
+        }
+        requests = f"{millions:,} million"
+        print(f"{name:6} {vpcs:>6} {requests:>14} {judged:>12,.0f} {batch:>8.1f} {rate:>12.2f}")
+    best = usage.per_million(one, full, mapping.batch_size, usd)
+    print(f"{'full batches of ' + str(mapping.batch_size):50} {best:>12.2f}")
+    print(f"\n{'':24} {'idle':>8} {'metrics':>8} {'judging':>8} {'together':>9} {'endpoints':>11}")
+    for (name, bill), (vpcs, _) in zip(bills.items(), SIZES.values(), strict=True):
+        endpoints = vpcs * options.azs * HOURS * usd["privatelink_az_hour"]
+        parts = " ".join(f"{part:>8.2f}" for part in bill.values())
+        print(f"{name:24} {parts} {sum(bill.values()):>9.2f} {endpoints:>11,.2f}")
+    if options.chart:
+        title = "The stack's bill a month, US dollars at list price, without the endpoints"
+        options.chart.write_text(chart.bars(title, "$", bills))
+    return best
+
+
+def own_metrics(template: dict[str, Any]) -> set[tuple[str, str]]:
+    """The custom metrics that the dashboard shows: each is charged for when it is sent."""
+    body = json.dumps(template["Resources"]["Dashboard"]["Properties"]["DashboardBody"])
+    found = re.findall(r'\[\\*"VPCEGuard\\*", \\*"(\w+)\\*", \\*"service\\*", \\*"(\w+)', body)
+    if not found:
+        raise LookupError("the dashboard shows no metric of ours")
+    return set(found)
 
 
 def idle(template: dict[str, Any], prices: dict[str, Any]) -> list[tuple[str, float, float, float]]:

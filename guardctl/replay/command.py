@@ -18,7 +18,6 @@ import typer
 from guard.exceptions import ExceptionsError, Exemption, load
 from guard.judge import Inventory
 from guardctl.replay.judging import Complaint, Judged, News, PassedOver, Task
-from guardctl.replay.page import page
 from guardctl.replay.pool import judge_all
 from guardctl.replay.progress import progress
 from guardctl.replay.screen import printable
@@ -45,8 +44,11 @@ def _exceptions(path: Path | None) -> tuple[Exemption, ...]:
         raise typer.BadParameter(f"{path}: {error}", param_hint="--exceptions") from error
 
 
-def _write(path: Path, text: str) -> None:
+def _write_page(path: Path, summary: Summary, paths: list[str]) -> None:
+    from guardctl.replay.page import page  # for whoever wants a page: templates take long to import
+
     try:
+        text = page(summary, ["guardctl replay", *paths])
         path.write_text(text, encoding="utf-8", errors="replace")
     except OSError as error:
         raise typer.BadParameter(f"{path}: {error.strerror}", param_hint="--html") from error
@@ -131,7 +133,7 @@ def replay(
             PRINT[form](judged, summary)
     print_summary(summary)
     if html:
-        _write(html, page(summary, ["guardctl replay", *paths]))
+        _write_page(html, summary, paths)
     raise typer.Exit(summary.exit_code)
 
 

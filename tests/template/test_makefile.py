@@ -1,11 +1,14 @@
 """The Makefile is what people meet first: its targets are listed, and each can be made."""
 
+import re
 import subprocess
 
 import pytest
+import yaml
 
 from tests.template.stack import ROOT
 
+WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
 TARGETS = [
     "help",
     "setup",
@@ -15,6 +18,9 @@ TARGETS = [
     "lock",
     "operations",
     "build",
+    "audit",
+    "sbom",
+    "reproducible",
     "deploy",
     "clean",
 ]
@@ -58,3 +64,16 @@ def test_deployment_asks_and_takes_an_environment():
 def test_ci_runs_what_people_run():
     script = (ROOT / ".ci" / "run").read_text()
     assert script.split("\n")[-3:] == ["make lint", "make test", ""]
+    jobs = yaml.safe_load(WORKFLOW.read_text())["jobs"]
+    ran = [step["run"] for step in jobs["gate"]["steps"] if "run" in step]
+    assert ran == ["make lint", "make test"]
+
+
+def test_ci_takes_actions_by_commit_and_may_only_read():
+    workflow = yaml.safe_load(WORKFLOW.read_text())
+    used = [
+        step["uses"] for job in workflow["jobs"].values() for step in job["steps"] if "uses" in step
+    ]
+    assert used
+    assert [one for one in used if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", one)] == []
+    assert workflow["permissions"] == {"contents": "read"}
