@@ -1,4 +1,4 @@
-"""`guardctl`: what an operator of VPCE Guard runs: before a deployment, during one, and after an alert."""
+"""`guardctl`: what an operator of VPCE Guard runs before a deployment, and after an alert."""
 
 import typer
 
