@@ -36,6 +36,7 @@ EVERYTHING = {
     "SlackWebhookParameter": "/vpce-guard/slack-webhook",
     "AlertEmail": "ops@example.com",
     "RestoreSecretPolicies": "true",
+    "TrailBucket": "trail-logs",
 }
 NOTHING = object()
 
