@@ -1,4 +1,4 @@
-"""`guardctl`: drill, audit, replay, preflight, policies, exceptions, history, redrive."""
+"""`guardctl`: drill, audit, replay, preflight, policies, exceptions, history, redrive, messages."""
 
 import typer
 
@@ -6,6 +6,7 @@ from guardctl.audit import audit
 from guardctl.drill import drill
 from guardctl.exceptions import app as exceptions
 from guardctl.history import history, resume, rollback
+from guardctl.messages import messages
 from guardctl.policies import app as policies
 from guardctl.preflight import preflight
 from guardctl.redrive import redrive
@@ -29,6 +30,7 @@ app.command()(history)
 app.command()(rollback)
 app.command()(resume)
 app.command()(redrive)
+app.command()(messages)
 app.add_typer(policies, name="policies")
 app.add_typer(exceptions, name="exceptions")
 

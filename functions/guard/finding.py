@@ -64,6 +64,8 @@ class Kind(StrEnum):
     SECRET_POLICY_CHANGED = "secret-policy-changed"
     UNREADABLE_RECORD = "unreadable-record"
     EXCEPTION_EXPIRED = "exception-expired"
+    # find_missed
+    EVENTS_MISSED = "events-missed"
     # secret_policy
     SECRET_PERIMETER_LOST = "secret-perimeter-lost"
     SECRET_PERIMETER_RESTORED = "secret-perimeter-restored"
@@ -99,7 +101,12 @@ WAITS = PAUSES | {
     Kind.ROTATION_REFUSED_BY_POLICY,
     Kind.POLICY_DRIFT,
     Kind.POLICY_NOT_RESTORABLE,
+    Kind.POLICY_ROLLOUT_FAILED,
     Kind.SECRET_PERIMETER_LOST,
+    Kind.EXCEPTION_EXPIRED,
+    Kind.RULE_BLIND,
+    Kind.TRAIL_BLIND,
+    Kind.DEAD_LETTERS,
 }
 """Those, and what stays as it is until a person does something: told anew each day until then."""
 

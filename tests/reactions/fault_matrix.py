@@ -34,6 +34,7 @@ EXPLAINS = {
     "endpoint-yielded",
     "mode-unreadable",
     "policy-not-restorable",
+    "secret-perimeter-lost",
     "stood-down",
 }
 OUTCOMES = {

@@ -7,6 +7,7 @@ needs a story here, and nothing else.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -219,6 +220,51 @@ def read_past_the_endpoint(account: Account, secret: str) -> None:
         caller.get_secret_value(SecretId=secret)
 
 
+# --- secret_policy --------------------------------------------------------------------------------
+
+
+def bound_secret(account: Account) -> str:
+    """A secret that is read from inside alone, by its owner's own words; no event told of it."""
+    endpoint = account.ec2.describe_vpc_endpoints(VpcEndpointIds=[endpoint_of_theirs(account)])
+    where = {"StringNotEquals": {"aws:SourceVpc": endpoint["VpcEndpoints"][0]["VpcId"]}}
+    arn = account.bound_secret("prod/ledger")
+    put_policy(account, arn, {**READER, "Effect": "Deny", "Principal": "*", "Condition": where})
+    account.cloud.lose_events()
+    return arn
+
+
+READER = {
+    "Effect": "Allow",
+    "Principal": {"AWS": "111122223333"},
+    "Action": "secretsmanager:GetSecretValue",
+    "Resource": "*",
+}
+
+
+def put_policy(account: Account, secret: str, *statements: dict[str, Any]) -> None:
+    document = {"Version": "2012-10-17", "Statement": [READER, *statements]}
+    account.client("secretsmanager").put_resource_policy(
+        SecretId=secret, ResourcePolicy=json.dumps(document)
+    )
+
+
+def open_perimeter(account: Account, secret: str) -> None:
+    put_policy(account, secret)
+
+
+def open_perimeter_unseen(account: Account, secret: str) -> None:
+    put_policy(account, secret)
+    account.cloud.lose_events()
+    account.cloud.fire_schedule("ScheduleRule")
+
+
+def closed_again(account: Account, secret: str) -> bool:
+    policy = account.secret_policy(secret) or {"Statement": []}
+    return READER in policy["Statement"] and any(
+        one.get("Sid") == "VpceGuardPerimeter" for one in policy["Statement"]
+    )
+
+
 # --- sweep ----------------------------------------------------------------------------------------
 
 
@@ -266,6 +312,18 @@ def in_slack(account: Account, words: str) -> bool:
     return any(words in message["text"] for message in account.cloud.slack.messages)
 
 
+def _perimeter(act: Callable[[Account, str], None]) -> Story:
+    return Story(
+        "SecretPolicyFunction",
+        bound_secret,
+        act,
+        closed_again,
+        frozenset({"secret-perimeter-restored"}),
+        "RuleDeadLetterQueue",
+        (),
+    )
+
+
 STORIES = {
     "creation": _ensure(nothing, create, the_vpc_is_served, "endpoint-created"),
     "repair": _ensure(served_vpc, add_zone, served, "endpoint-repaired"),
@@ -309,6 +367,8 @@ STORIES = {
         "DetectionQueue",
         ("DetectBypassFunction",),
     ),
+    "perimeter": _perimeter(open_perimeter),
+    "perimeter by the sweep": _perimeter(open_perimeter_unseen),
     "sweep": Story(
         "SweepFunction",
         unserved_and_tampered,

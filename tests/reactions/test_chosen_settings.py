@@ -13,6 +13,8 @@ def chosen():
         "ApprovedPolicy": "one-secret",
         "CoveredByHub": "false",
         "MaximumZones": "1",
+        "PerimeterBound": "all",
+        "ApprovedVpcs": "vpc-0123456789abcdef0",
     }
     with Cloud.start(parameters=parameters) as cloud:
         yield cloud
@@ -54,3 +56,14 @@ def test_a_rotation_that_the_approved_policy_refuses_is_told_with_the_actions(ch
     assert finding["resource"] == secret
     assert "PutSecretValue" in finding["evidence"]["refused_actions"]
     assert "one-secret" in finding["cause"]
+
+
+def test_where_all_secrets_are_bound_one_without_a_tag_is_told_and_not_written(chosen, account):
+    secret = account.secret("prod/untagged")
+
+    chosen.settle()
+
+    (finding,) = [one for one in chosen.findings if one["kind"] == "secret-perimeter-lost"]
+    assert finding["resource"] == secret
+    assert "vpc-0123456789abcdef0" in finding["evidence"]["policy_corrected"]
+    assert account.secret_policy(secret) is None
