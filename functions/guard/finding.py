@@ -64,6 +64,8 @@ class Kind(StrEnum):
     SECRET_POLICY_CHANGED = "secret-policy-changed"
     UNREADABLE_RECORD = "unreadable-record"
     EXCEPTION_EXPIRED = "exception-expired"
+    # find_missed
+    EVENTS_MISSED = "events-missed"
     # secret_policy
     SECRET_PERIMETER_LOST = "secret-perimeter-lost"
     SECRET_PERIMETER_RESTORED = "secret-perimeter-restored"

@@ -23,6 +23,7 @@ EVERYTHING = {
     "SlackWebhookParameter": "/vpce-guard/slack-webhook",
     "AlertEmail": "ops@example.com",
     "RestoreSecretPolicies": "true",
+    "TrailBucket": "trail-logs",
 }
 NOTHING = object()
 

@@ -39,6 +39,12 @@ WITHOUT_RESOURCES = {
 }
 
 
+# The day is played without a trail's bucket: that job's calls are held to its role by
+# tests/reactions/test_find_missed.py.
+OPERATIONS = {"s3:ListBucket": "ListObjectsV2"}  # what IAM calls by another name
+AT_WORK = [name for name in FILES if name != "FindMissedFunction"]
+
+
 def role_of(function: str) -> str:
     return f"{function.removesuffix('Function')}Role"
 
@@ -82,7 +88,8 @@ def test_every_action_exists_and_is_spelled_out(stack: Stack, function: str):
     models = Session()
     for grant in of_the_function(stack, function):
         service, action = grant.action.split(":")
-        assert action in models.get_service_model(service).operation_names, grant.action
+        operation = OPERATIONS.get(grant.action, action)
+        assert operation in models.get_service_model(service).operation_names, grant.action
 
 
 @pytest.mark.parametrize("function", FILES)
@@ -241,7 +248,7 @@ def role(cloud: Cloud, function: str) -> list[Grant]:
     return grants(cloud.deployment.resources[role_of(function)][1])
 
 
-@pytest.mark.parametrize("function", FILES)
+@pytest.mark.parametrize("function", AT_WORK)
 def test_every_call_is_granted(day: Cloud, function: str):
     allowed = role(day, function)
     refused = [
@@ -254,7 +261,7 @@ def test_every_call_is_granted(day: Cloud, function: str):
     assert refused == []
 
 
-@pytest.mark.parametrize("function", FILES)
+@pytest.mark.parametrize("function", AT_WORK)
 def test_every_grant_is_used(day: Cloud, function: str):
     needed = [need for call in by_function(day, function) for need in needs(call, day)]
     idle = {
