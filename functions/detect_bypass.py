@@ -48,6 +48,7 @@ from guard.own_endpoints import OwnEndpoints
 from guard.policy_name import PolicyNames
 from guard.reconcile import envelope
 from guard.record import NotFromCloudTrail, Record, UnreadableRecord, from_envelope
+from guard.redact import log_line, sealed
 from guard.report import PublishError, report
 from guard.rollouts import note_denials
 from guard.settings import Settings, items, required, switch, whole_number
@@ -89,7 +90,7 @@ dynamodb = client("dynamodb", config=config)
 state = State(dynamodb, settings.table_name)
 arrivals = Arrivals(dynamodb, settings.table_name)
 storms = Storms()
-logger = Logger()
+logger = Logger(json_serializer=log_line)
 metrics = Metrics()
 
 # A layer without the file has no exceptions. One that is there and wrong stops the cold start: to
@@ -136,6 +137,7 @@ class News:
     told: Sequence[Finding]
 
 
+@sealed
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`guardctl`: drill, audit, replay, preflight, policies, exceptions, history, redrive, messages."""
+"""`guardctl`: drill, audit, replay, preflight, policies, exceptions, history, messages, rights."""
 
 import typer
 
@@ -11,6 +11,7 @@ from guardctl.policies import app as policies
 from guardctl.preflight import preflight
 from guardctl.redrive import redrive
 from guardctl.replay import replay
+from guardctl.rights import least_rights
 from guardctl.suggest_secret_policy import suggest_secret_policy
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app.command()(suggest_secret_policy)
 app.command()(history)
 app.command()(rollback)
 app.command()(resume)
+app.command()(least_rights)
 app.command()(redrive)
 app.command()(messages)
 app.add_typer(policies, name="policies")

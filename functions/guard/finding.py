@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from guard.redact import redacted_json
+
 SCHEMA = "vpce-guard/finding/1"
 
 
@@ -162,11 +164,14 @@ class Finding:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The published form: JSON values, times in ISO 8601 UTC, schema and fingerprint added."""
+        """The published form: JSON values, times in ISO 8601 UTC, schema and fingerprint added.
+
+        Nothing in it looks like a secret's value or a token.
+        """
         body = asdict(self if self.id else self.identified(_iso(self.first_seen)))
         for when in ("first_seen", "last_seen"):
             body[when] = _iso(body[when])
-        return {"schema": SCHEMA, "fingerprint": self.fingerprint, **body}
+        return {"schema": SCHEMA, "fingerprint": self.fingerprint, **redacted_json(body)}
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Self:

@@ -18,7 +18,7 @@ _STYLES = {
     "plain": 'class="t"',
     "bold": 'class="t b"',
     "code": 'class="c"',
-    "small": 'class="s"',
+    "small": 'class="t s"',
     "small-code": 'class="c s"',
     "title": 'class="h"',
     "button": 'class="t b"',
@@ -43,6 +43,7 @@ class Word:
     @property
     def width(self) -> float:
         one = {"code": 7.9, "small": 6.2, "small-code": 7.3, "title": 9.6}.get(self.style, 7.5)
+        one += 0.9 * (self.style in ("bold", "button"))
         wide = sum(ord(character) > 0x2000 for character in self.text)
         return one * (len(self.text) + 0.8 * wide)
 

@@ -2,51 +2,29 @@
 
 import json
 import re
+from pathlib import Path
 
+import cfnlint
 import pytest
 from botocore.session import Session
+from samtranslator.yaml_helper import yaml_parse
 
 from emulator import Cloud
 from emulator.server import Call
-from tests.template.iam import Grant, Need, grants, needs
+from guardctl.rights.least import PLATFORM, role_of
+from guardctl.rights.needs import Grant, Need, grants, needs
 from tests.template.stack import EVERYTHING, PSEUDO, ROOT, Stack
 from tests.template.test_functions import FILES
 
-# What AWS does with a function's role by itself, or on the way of another call.
-PLATFORM = {
-    "Log": "Lambda writes the log",
-    "Trace": "Lambda sends the traces",
-    "KeepWhatFailed": "Lambda sends what failed for good to the destination",
-    "Receive": "the event source mapping polls the queue",
-    "KeepFailures": "Lambda sends what failed to the function's failure destination",
-    "DecryptWebhook": "SSM asks KMS on behalf of the reader",
-    "SwitchPrivateDnsOn": "EC2 asks Route 53 on behalf of whoever creates an endpoint",
-}
-WITHOUT_RESOURCES = {
-    "cloudtrail:DescribeTrails",
-    "ec2:DescribeInstances",
-    "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeSecurityGroups",
-    "ec2:DescribeSubnets",
-    "ec2:DescribeVpcEndpointServices",
-    "ec2:DescribeVpcEndpoints",
-    "ec2:DescribeVpcs",
-    "events:ListRules",
-    "route53:ListHostedZonesByVPC",
-    "secretsmanager:ListSecrets",
-    "xray:PutTelemetryRecords",
-    "xray:PutTraceSegments",
-}
-
+WILDCARDS = yaml_parse((ROOT / ".iam-wildcards.yaml").read_text())
+KNOWN = json.loads(
+    (Path(cfnlint.__file__).parent / "data/AdditionalSpecs/Policies.json").read_text()
+)
 
 # The day is played without a trail's bucket: that job's calls are held to its role by
 # tests/reactions/test_find_missed.py.
 OPERATIONS = {"s3:ListBucket": "ListObjectsV2"}  # what IAM calls by another name
 AT_WORK = [name for name in FILES if name != "FindMissedFunction"]
-
-
-def role_of(function: str) -> str:
-    return f"{function.removesuffix('Function')}Role"
 
 
 def of_the_function(stack: Stack, function: str) -> list[Grant]:
@@ -99,7 +77,26 @@ def test_a_grant_names_its_resources_wherever_aws_can(stack: Stack, function: st
         for grant in grants(stack.properties(role_of(function)))
         if "*" in grant.resources
     }
-    assert everywhere <= WITHOUT_RESOURCES
+    assert everywhere <= set(WILDCARDS)
+
+
+def test_a_wildcard_has_a_reason_and_is_used():
+    used = {
+        grant.action
+        for stack in (Stack(), Stack({**EVERYTHING, "Scope": "rotation"}))
+        for function in FILES
+        for grant in grants(stack.properties(role_of(function)))
+        if "*" in grant.resources
+    }
+    assert used == set(WILDCARDS)
+    assert all(len(reason) > 20 for reason in WILDCARDS.values())
+
+
+@pytest.mark.parametrize("action", WILDCARDS)
+def test_aws_knows_no_narrower_resource(action: str):
+    """By the Service Authorization Reference, as cfn-lint ships it."""
+    service, name = action.split(":")
+    assert "Resources" not in KNOWN[service]["Actions"][name.lower()]
 
 
 @pytest.mark.parametrize("function", FILES)
