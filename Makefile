@@ -69,6 +69,11 @@ drill: .venv/.stamp $(if $(filter lambda,$(RUNTIME)),.aws-sam/build/template.yam
 test: .venv/.stamp .aws-sam/build/template.yaml  ## Run every test
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+.PHONY: nightly
+nightly: .venv/.stamp  ## Run the long tests whole: 1,000,000 fuzzing cases, every fault, every order of events
+	FUZZ_CASES=1000000 FAULT_MATRIX=all ORDERS=all .venv/bin/python -m pytest -n 2 --dist loadscope \
+		tests/fuzz tests/reactions/test_fault_matrix.py tests/reactions/test_orders.py
+
 .PHONY: lint
 lint: .venv/.stamp .venv-sam/.stamp .venv-checkov/.stamp check-lock  ## Check format, code, types, template, locked requirements
 	.venv/bin/ruff format --check .

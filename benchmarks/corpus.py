@@ -6,6 +6,7 @@ account: mostly reads by roles, some changes with policies inside, 2 % Secrets M
 
 import gzip
 import json
+import multiprocessing
 import random
 import uuid
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ def make_corpus(folder: Path, records: int) -> None:
     sizes = [PER_FILE] * (records // PER_FILE)
     if rest := records % PER_FILE:
         sizes.append(rest)
-    with ProcessPoolExecutor() as pool:
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("forkserver")) as pool:
         list(
             pool.map(
                 _write,

@@ -156,7 +156,8 @@ class Slack:
 
     def _judge(self, handler: BaseHTTPRequestHandler, text: bytes) -> Answer:
         if not handler.path.startswith(API):
-            return self._judge_message(text) if handler.path == PATH else Answer(404)
+            here = handler.path.partition("?")[0] == PATH
+            return self._judge_message(text) if here else Answer(404)
         if handler.headers.get("Authorization") != f"Bearer {TOKEN}":
             return Answer(200, body='{"ok": false, "error": "invalid_auth"}', refused=True)
         answer = self._judge_message(text)

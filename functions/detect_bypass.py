@@ -33,6 +33,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from guard.alert import collapse, expired_exceptions, findings, once, reader, unreadable
+from guard.arrivals import Arrivals
 from guard.aws import client, seldom_client
 from guard.beat import Mark, part
 from guard.chosen_policy import LAYER_FOLDER
@@ -47,9 +48,10 @@ from guard.own_endpoints import OwnEndpoints
 from guard.policy_name import PolicyNames
 from guard.reconcile import envelope
 from guard.record import NotFromCloudTrail, Record, UnreadableRecord, from_envelope
+from guard.redact import log_line, sealed
 from guard.report import PublishError, report
 from guard.rollouts import note_denials
-from guard.settings import Settings, items, required, whole_number
+from guard.settings import Settings, items, required, switch, whole_number
 from guard.state import State, StateError
 from guard.storm import Storms
 from guard.whereabouts import Whereabouts
@@ -76,6 +78,7 @@ APPROVED_ACCOUNTS = items(os.environ, "APPROVED_ACCOUNTS")
 VPC_QUEUE_URL = required(os.environ, "VPC_QUEUE_URL")
 WINDOW = whole_number(os.environ, "ALERT_WINDOW_SECONDS")
 GUARD_ROLES = items(os.environ, "GUARD_ROLES")
+KEEPS_ARRIVALS = switch(os.environ, "KEEP_ARRIVALS")
 heartbeat = Mark(settings.stack_id, required(os.environ, "HEARTBEAT_ROLE"))
 POLICIES = Path(os.environ.get("APPROVED_POLICIES_DIR", LAYER_FOLDER))
 EXCEPTIONS_FILE = POLICIES.parent / FILE_NAME
@@ -89,8 +92,9 @@ sns = client("sns", config=config)
 sqs = seldom_client("sqs", config=config)
 dynamodb = client("dynamodb", config=config)
 state = State(dynamodb, settings.table_name)
+arrivals = Arrivals(dynamodb, settings.table_name)
 storms = Storms()
-logger = Logger()
+logger = Logger(json_serializer=log_line)
 metrics = Metrics()
 
 # A layer without the file has no exceptions. One that is there and wrong stops the cold start: to
@@ -137,6 +141,7 @@ class News:
     told: Sequence[Finding]
 
 
+@sealed
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -157,6 +162,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     news += [News(one.message, told_of(one, asked)) for one in judged]
     news += expired(judged, now)
     tell(news, inbox, now)
+    keep_arrivals(records, inbox, now)
     inbox.log_failures(logger)
     return inbox.response()
 
@@ -267,6 +273,7 @@ def count(judged: Sequence[Judged], now: datetime) -> None:
             metric.add_dimension(name="Exception", value=name)
         try:
             state.add_up(f"exception#{name}", times, now)
+            state.tally(now, {"excepted": times})
         except (ClientError, BotoCoreError) as error:
             logger.warning("a use is in the metric alone", extra={"error": repr(error)})
 
@@ -344,6 +351,17 @@ def expired(judged: Sequence[Judged], now: datetime) -> list[News]:
             if first or one.message.came_before:
                 news.append(News(one.message, [finding]))
     return news
+
+
+def keep_arrivals(records: Sequence[tuple[Message, Record]], inbox: Inbox, now: datetime) -> None:
+    """Remember what came and was dealt with, for find_missed; nothing where that is off."""
+    if not KEEPS_ARRIVALS:
+        return
+    try:
+        arrivals.keep((r for message, r in records if message.id not in inbox.failures), now)
+    except (ClientError, BotoCoreError) as error:
+        # It will be taken for missed, and judged once more: that is the safe side.
+        logger.warning("arrivals are not kept", extra={"error": repr(error)})
 
 
 def tell(news: Sequence[News], inbox: Inbox, now: datetime) -> None:

@@ -27,6 +27,7 @@ from guard.digest import Day, Over, Waiting, daily_report, digest, for_digest, p
 from guard.finding import Finding
 from guard.mode import read_mode
 from guard.parameters import Parameters
+from guard.redact import log_line, sealed
 from guard.report import PublishError, send
 from guard.settings import Settings, required, whole_number
 from guard.shelf import DIGEST, WAITING, WINDOWS, read
@@ -45,9 +46,10 @@ dynamodb = client("dynamodb", config=config)
 sns = client("sns", config=config)
 parameters = Parameters(client("ssm", config=config))
 state = State(dynamodb, TABLE)
-logger = Logger()
+logger = Logger(json_serializer=log_line)
 
 
+@sealed
 @logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
     """Tell what waits; returns how many findings, summed-up alerts and daily reports were told.

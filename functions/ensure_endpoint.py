@@ -55,6 +55,7 @@ from guard.observe import Observer
 from guard.pace import NotNow, Pace
 from guard.parameters import Parameters
 from guard.record import Record, UnreadableRecord, rotation_function_arn, secret_id
+from guard.redact import log_line, sealed
 from guard.removal import Remover
 from guard.report import report
 from guard.rollouts import Rollouts
@@ -111,10 +112,11 @@ limits = Limits(
 )
 looks = Looks(sqs, required(os.environ, "VPC_QUEUE_URL"), settings, memory)
 withdrawal = Withdrawal(memory, Remover(ec2), settings.stack_id, settings.opt_out_tag, looks.again)
-logger = Logger()
+logger = Logger(json_serializer=log_line)
 metrics = Metrics()
 
 
+@sealed
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

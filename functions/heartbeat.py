@@ -31,6 +31,7 @@ from guard.aws import client
 from guard.aws_errors import code_of
 from guard.beat import REFUSALS, Mark
 from guard.finding import Finding
+from guard.redact import log_line, sealed
 from guard.report import report
 from guard.settings import Settings, items, required
 from guard.state import State
@@ -52,7 +53,7 @@ ssm = client("ssm", config=config)
 sqs = client("sqs", config=config)
 sns = client("sns", config=config)
 state = State(client("dynamodb", config=config), settings.table_name)
-logger = Logger()
+logger = Logger(json_serializer=log_line)
 
 
 class NotChecked(RuntimeError):
@@ -63,6 +64,7 @@ class Answered(RuntimeError):
     """AWS knows a secret of a heartbeat's name, which nobody can have made by chance."""
 
 
+@sealed
 @logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Send a heartbeat, make every check, and tell what is wrong; returns the findings' kinds."""

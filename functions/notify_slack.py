@@ -35,6 +35,7 @@ from guard import bot
 from guard.aws import client, seldom_client
 from guard.finding import SCHEMA
 from guard.parameters import Parameters, ParameterUnreadable
+from guard.redact import log_line, sealed
 from guard.settings import required
 from guard.slack import payload
 from guard.state import State, StateError
@@ -73,7 +74,7 @@ dynamodb = seldom_client("dynamodb", config=config)
 state = State(dynamodb, required(os.environ, "TABLE_NAME"))
 threads = bot.Threads(dynamodb, state.table, CHANNEL)
 ssm = Parameters(client("ssm", config=config))
-logger = Logger()
+logger = Logger(json_serializer=log_line)
 metrics = Metrics()
 
 
@@ -102,6 +103,7 @@ class Past:
 past = Past()
 
 
+@sealed
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:

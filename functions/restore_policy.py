@@ -48,6 +48,7 @@ from guard.policy_findings import About
 from guard.policy_looks import EARLY_SECONDS, PolicyLooks
 from guard.policy_trigger import Concern, concern
 from guard.record import UnreadableRecord
+from guard.redact import log_line, sealed
 from guard.report import report
 from guard.rollouts import Rollouts
 from guard.settings import Settings, items, required, whole_number
@@ -83,7 +84,7 @@ looks = PolicyLooks(
 )
 rollouts = Rollouts(table)
 observer = Observer(ec2, settings.service_name)
-logger = Logger()
+logger = Logger(json_serializer=log_line)
 metrics = Metrics()
 
 
@@ -134,6 +135,7 @@ class Case:
     rollout: Rollout | None
 
 
+@sealed
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from guard.mode import Mode, read_mode, unreadable
 from guard.observe import Observer
 from guard.parameters import Parameters
 from guard.record import FROM_CLOUDTRAIL, Record, from_envelope, secret_id
+from guard.redact import log_line, sealed
 from guard.report import report
 from guard.secret_findings import About
 from guard.secret_policy import Bound, NotCorrectable, Perimeter, Secret, corrected, gaps
@@ -62,7 +63,7 @@ dynamodb = client("dynamodb", config=config)
 state = State(dynamodb, settings.table_name)
 memory = Memory(dynamodb, settings.table_name)
 observer = Observer(client("ec2", config=config), settings.service_name)
-logger = Logger()
+logger = Logger(json_serializer=log_line)
 metrics = Metrics()
 
 
@@ -90,6 +91,7 @@ class Round:
         return About(settings, self.now, secret, open_ways, record=self.record)
 
 
+@sealed
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:

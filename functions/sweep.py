@@ -33,6 +33,7 @@ from guard.observe import Observer
 from guard.pauses import Pauses
 from guard.policy_looks import detail
 from guard.policy_sweep import Chosen, ask, canaries, choose_all, differing
+from guard.redact import log_line, sealed
 from guard.rollouts import Rollouts
 from guard.scope import Guarded
 from guard.settings import Settings, required
@@ -53,10 +54,11 @@ sqs = client("sqs", config=config)
 table = Items(client("dynamodb", config=config), settings.table_name)
 rollouts, pauses = Rollouts(table), Pauses(table)
 observer = Observer(client("ec2", config=config), settings.service_name)
-logger = Logger()
+logger = Logger(json_serializer=log_line)
 metrics = Metrics()
 
 
+@sealed
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:

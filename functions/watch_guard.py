@@ -24,6 +24,7 @@ from botocore.config import Config
 
 from guard.aws import client
 from guard.record import from_envelope
+from guard.redact import log_line, sealed
 from guard.report import report
 from guard.settings import Settings, items
 from guard.state import State
@@ -38,7 +39,7 @@ config = Config(retries={"mode": "standard"}, connect_timeout=3, read_timeout=10
 cloudformation = client("cloudformation", config=config)
 sns = client("sns", config=config)
 state = State(client("dynamodb", config=config), settings.table_name)
-logger = Logger()
+logger = Logger(json_serializer=log_line)
 
 
 @dataclass(slots=True)
@@ -66,6 +67,7 @@ class Stack:
 stack = Stack()
 
 
+@sealed
 @logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, bool]:
     """Tell of one call, if it is about the guard and no deployment. Returns whether it was told.

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from guard.redact import redacted_json
+
 SCHEMA = "vpce-guard/finding/1"
 
 
@@ -64,6 +66,8 @@ class Kind(StrEnum):
     SECRET_POLICY_CHANGED = "secret-policy-changed"
     UNREADABLE_RECORD = "unreadable-record"
     EXCEPTION_EXPIRED = "exception-expired"
+    # find_missed
+    EVENTS_MISSED = "events-missed"
     # secret_policy
     SECRET_PERIMETER_LOST = "secret-perimeter-lost"
     SECRET_PERIMETER_RESTORED = "secret-perimeter-restored"
@@ -99,7 +103,12 @@ WAITS = PAUSES | {
     Kind.ROTATION_REFUSED_BY_POLICY,
     Kind.POLICY_DRIFT,
     Kind.POLICY_NOT_RESTORABLE,
+    Kind.POLICY_ROLLOUT_FAILED,
     Kind.SECRET_PERIMETER_LOST,
+    Kind.EXCEPTION_EXPIRED,
+    Kind.RULE_BLIND,
+    Kind.TRAIL_BLIND,
+    Kind.DEAD_LETTERS,
 }
 """Those, and what stays as it is until a person does something: told anew each day until then."""
 
@@ -155,11 +164,14 @@ class Finding:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The published form: JSON values, times in ISO 8601 UTC, schema and fingerprint added."""
+        """The published form: JSON values, times in ISO 8601 UTC, schema and fingerprint added.
+
+        Nothing in it looks like a secret's value or a token.
+        """
         body = asdict(self if self.id else self.identified(_iso(self.first_seen)))
         for when in ("first_seen", "last_seen"):
             body[when] = _iso(body[when])
-        return {"schema": SCHEMA, "fingerprint": self.fingerprint, **body}
+        return {"schema": SCHEMA, "fingerprint": self.fingerprint, **redacted_json(body)}
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Self:

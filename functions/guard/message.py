@@ -14,6 +14,7 @@ from guard.chat import custom_notification
 from guard.digest import readable
 from guard.finding import Finding
 from guard.links import RUNBOOKS, evident_links, runbook_link
+from guard.redact import redacted
 from guard.settings import Way
 from guard.text import one_line
 
@@ -73,7 +74,7 @@ def _attributes(finding: Finding) -> dict[str, MessageAttributeValueTypeDef]:
 
 def subject(finding: Finding) -> str:
     """The e-mail's subject: fewer than 100 printable ASCII characters."""
-    text = one_line(f"[{finding.severity.upper()}] {finding.title}")
+    text = one_line(f"[{finding.severity.upper()}] {redacted(finding.title)}")
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     plain = " ".join(plain.split())
     if len(plain) <= SUBJECT_CHARACTERS:

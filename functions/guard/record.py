@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, cast
 
+from guard.redact import redacted
+
 Json = Mapping[str, Any]
 
 NOTHING: Json = MappingProxyType({})
@@ -122,13 +124,13 @@ def parse(detail: Mapping[str, Any]) -> Record:
         event_type=read.text("eventType"),
         event_category=read.text("eventCategory"),
         error_code=read.text("errorCode"),
-        error_message=read.text("errorMessage"),
+        error_message=redacted(read.text("errorMessage")),
         read_only=read.flag("readOnly"),
         identity=_identity(
             identity, from_console=read.flag("sessionCredentialFromConsole") is True
         ),
         source_ip=read.text("sourceIPAddress"),
-        user_agent=read.text("userAgent"),
+        user_agent=redacted(read.text("userAgent")),
         vpc_endpoint_id=read.text("vpcEndpointId"),
         vpc_endpoint_account_id=read.account("vpcEndpointAccountId"),
         host=read.inside("tlsDetails").text("clientProvidedHostHeader"),

@@ -66,18 +66,16 @@ def report(
     topic_arn: str,
     now: datetime,
     way: Way = BY_DEFAULT,
-    excepted: int = 0,
 ) -> Reported:
     """Tell each finding that is new, or that has reached 10, 100, 1,000 ... in its window.
 
-    A finding without a window is always told. `excepted` are requests that an exception covers,
-    which only the daily report tells. Needs sns:Publish and dynamodb:UpdateItem. Raises
+    A finding without a window is always told. Needs sns:Publish and dynamodb:UpdateItem. Raises
     PublishError, StateError or boto3's ClientError, after which the caller's messages must be
     retried; what was counted and told before the error is not told again.
     """
     merged = merge_equal(findings)
     due = [one for one in (_due(finding, state, now) for finding in merged) if one]
-    state.tally(now, _counts(merged, [one.finding for one in due], excepted))
+    state.tally(now, _counts(merged, [one.finding for one in due]))
     at_once = [one for one in due if not _collected(one, state, now, way)]
     refusals: list[str] = []
     going = send([one.finding for one in at_once], sns=sns, topic_arn=topic_arn, way=way)
@@ -128,9 +126,9 @@ def _note(one: _Due, state: State, now: datetime) -> None:
         state.mark_told(finding.fingerprint, one.counted, body)
 
 
-def _counts(merged: Sequence[Finding], due: Sequence[Finding], excepted: int) -> Counter[str]:
+def _counts(merged: Sequence[Finding], due: Sequence[Finding]) -> Counter[str]:
     """What the daily report adds up: sightings by kind, and of all kinds those only counted."""
-    counts: Counter[str] = Counter(excepted=excepted)
+    counts = Counter[str]()
     told = {finding.fingerprint for finding in due}
     for finding in merged:
         counts[f"found {finding.kind}"] += finding.count

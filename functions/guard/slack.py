@@ -10,7 +10,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from guard.digest import readable
-from guard.finding import SCHEMA
+from guard.finding import SCHEMA, Kind
 from guard.links import console_links
 from guard.mrkdwn import clipped, code, cost, prose
 from guard.text import one_line
@@ -26,6 +26,7 @@ DONE_CHARACTERS = 1_000
 TODO_CHARACTERS = 1_600
 EVIDENCE_CHARACTERS = 2_600
 VALUE_CHARACTERS = 900
+LONG = (Kind.DIGEST, Kind.DAILY_REPORT)  # whose evidence is what they are about
 PLAIN_CHARACTERS = 2_800
 
 _LOOKS = {  # emoji, colour of the bar
@@ -82,7 +83,7 @@ def _finding(finding: Mapping[str, Any], attempt: int) -> dict[str, Any]:
         {"type": "section", "fields": [_mrkdwn(field) for field in fields]},
         *_listed("What VPCE Guard did", finding["done"], DONE_CHARACTERS),
         *_listed("What to do", finding["todo"], TODO_CHARACTERS),
-        *_evidence(finding["evidence"]),
+        *_evidence(finding["evidence"], 3 if _has_room(finding) else 1),
         *_buttons(finding["links"]),
         _context(notes, attempt),
     ]
@@ -143,7 +144,7 @@ def _listed(heading: str, entries: Iterable[str], limit: int) -> list[dict[str, 
     return [_section(_fitting(f"*{heading}*", lines, limit))] if lines else []
 
 
-def _evidence(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _evidence(evidence: Mapping[str, Any], sections: int) -> list[dict[str, Any]]:
     lines: list[str] = []
     for name, value in evidence.items():
         values = _values(value)
@@ -153,7 +154,34 @@ def _evidence(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
             lines.append(f"• {label}: {shown[0]}")
         else:
             lines += [f"• {label}: {'' if shown else '-'}", *(f"    ◦ {one}" for one in shown)]
-    return [_section(_fitting("*Evidence*", lines, EVIDENCE_CHARACTERS))] if lines else []
+    if not lines:
+        return []
+    first: list[dict[str, Any]] = []
+    while len(first) + 1 < sections and _all_cost(lines) > EVIDENCE_CHARACTERS:
+        some = _beginning(lines, EVIDENCE_CHARACTERS - 40)
+        first.append(_section("\n".join(["*Evidence*", *some])))
+        lines = lines[len(some) :]
+    return [*first, _section(_fitting("*Evidence*", lines, EVIDENCE_CHARACTERS))]
+
+
+def _has_room(finding: Mapping[str, Any]) -> bool:
+    """Whether a digest's or report's lists may take what its other parts leave."""
+    texts = [finding["cause"], *finding["done"], *finding["todo"], *finding["links"].values()]
+    return finding["kind"] in LONG and _all_cost(texts) < 1_200
+
+
+def _all_cost(lines: Iterable[str]) -> int:
+    return sum(cost(line) + 2 for line in lines)
+
+
+def _beginning(lines: list[str], room: int) -> list[str]:
+    """As many whole lines as there is room for, one at least."""
+    kept = lines[:1]
+    for line in lines[1:]:
+        if _all_cost([*kept, line]) > room:
+            break
+        kept.append(line)
+    return kept
 
 
 def _values(value: object) -> list[object]:

@@ -1,14 +1,17 @@
 """The loopback Slack answers as Slack's webhooks do."""
 
+import json
 import time
 
 import pytest
 from slack_sdk.http_retry import default_retry_handlers
 from slack_sdk.webhook import WebhookClient
 
-from emulator.slack import Slack
+from emulator.slack import TOKEN, Slack
+from guard import webhook
 
 SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "hello"}}
+LONG = {"type": "section", "text": {"type": "mrkdwn", "text": "x" * 3000}}
 
 
 @pytest.fixture
@@ -87,11 +90,48 @@ def test_blocks_at_the_limits_are_accepted(slack):
     blocks = [
         {"type": "header", "text": {"type": "plain_text", "text": "x" * 150}},
         {"type": "section", "text": {"type": "mrkdwn", "text": "x" * 3000}},
-        {"type": "section", "fields": [{"type": "mrkdwn", "text": "x" * 2000}] * 10},
+        {
+            "type": "section",
+            "fields": [
+                {"type": "mrkdwn", "text": "x" * 2000},
+                *[{"type": "mrkdwn", "text": "x" * 500}] * 9,
+            ],
+        },
         {"type": "context", "elements": [{"type": "mrkdwn", "text": "x"}] * 10},
         {"type": "divider"},
     ]
     assert post(slack, text="hello", blocks=blocks).status_code == 200
+
+
+def test_a_message_that_is_too_long_in_all_is_refused(slack):
+    answer = post(slack, text="hello", blocks=[{**SECTION, "fields": []}] * 5 + [LONG] * 5)
+    assert (answer.status_code, answer.body) == (400, "msg_blocks_too_long")
+
+
+def test_what_stands_beside_a_bar_is_held_to_the_limits_too(slack):
+    answer = post(slack, text="hello", attachments=[{"blocks": [SECTION] * 51}])
+    assert (answer.status_code, answer.body) == (400, "invalid_blocks")
+
+
+def web_api(slack, method, token=TOKEN, **message):
+    answer = webhook.post(f"{slack.api}{method}", {"text": "hello", **message}, token)
+    assert answer.status == 200
+    return json.loads(answer.words)
+
+
+def test_the_web_api_names_a_message_and_brings_it_up_to_date(slack):
+    ts = web_api(slack, "chat.postMessage")["ts"]
+    assert web_api(slack, "chat.update", ts=ts, text="again")["ok"] is True
+    assert [one["text"] for one in slack.channel.values()] == ["again"]
+    assert web_api(slack, "chat.update", ts="1.1")["error"] == "message_not_found"
+
+
+def test_the_web_api_wants_the_token(slack):
+    assert web_api(slack, "chat.postMessage", token="xoxb-another") == {
+        "ok": False,
+        "error": "invalid_auth",
+    }
+    assert slack.channel == {}
 
 
 def test_a_message_without_words_is_refused(slack):

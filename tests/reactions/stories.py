@@ -7,6 +7,7 @@ needs a story here, and nothing else.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from tests.reactions.account import ALLOW_ALL, SERVICE, Account, kinds
 
 ENSURE = "EnsureEndpointFunction"
 RESTORE = "RestorePolicyFunction"
+SECRET_POLICY = "SecretPolicyFunction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +222,26 @@ def read_past_the_endpoint(account: Account, secret: str) -> None:
         caller.get_secret_value(SecretId=secret)
 
 
+def callers_of_ours(account: Account) -> str:
+    """A secret, a function, and an instance in a VPC without endpoint; its id."""
+    account.secret("prod/db")
+    account.function("report")
+    _, subnets = account.vpc_with_subnets()
+    made = account.ec2.run_instances(
+        ImageId="ami-12c6146b", MinCount=1, MaxCount=1, SubnetId=subnets[0]
+    )
+    account.cloud.lose_events()
+    return made["Instances"][0]["InstanceId"]
+
+
+def ours_read_past_the_endpoint(account: Account, instance_id: str) -> None:
+    for session in ("report", instance_id):
+        agent = "Boto3/1.43 exec-env/AWS_Lambda_python3.13"
+        way = Caller(kind="role", source_ip="203.0.113.9", session=session, user_agent=agent)
+        client = account.cloud.session(f"role-{session}", way).client("secretsmanager")
+        client.get_secret_value(SecretId="prod/db")
+
+
 # --- secret_policy --------------------------------------------------------------------------------
 
 
@@ -256,6 +278,11 @@ def open_perimeter_unseen(account: Account, secret: str) -> None:
     put_policy(account, secret)
     account.cloud.lose_events()
     account.cloud.fire_schedule("ScheduleRule")
+
+
+def open_perimeter_while_sns_fails(account: Account, secret: str) -> None:
+    account.cloud.fault("sns", "PublishBatch", "InternalError", times=2, function=SECRET_POLICY)
+    put_policy(account, secret)
 
 
 def closed_again(account: Account, secret: str) -> bool:
@@ -324,6 +351,48 @@ def _perimeter(act: Callable[[Account, str], None]) -> Story:
     )
 
 
+# --- digest, heartbeat, watch_guard ---------------------------------------------------------------
+
+
+def news_that_waits(account: Account) -> str:
+    """Findings of low severity, and an alert that came again within its window."""
+    for name in ("prod/db", "prod/api"):
+        secret = account.secret(name)
+        account.client("secretsmanager").delete_resource_policy(SecretId=secret)
+    account.cloud.settle()
+    stranger = account.cloud.session("mallory", Caller(source_ip="198.51.100.7"))
+    for _ in range(3):
+        stranger.client("secretsmanager").get_secret_value(SecretId="prod/db")
+        account.cloud.settle()
+    return ""
+
+
+def two_mornings(account: Account, _: str) -> None:
+    for _day in range(2):
+        morning = account.cloud.clock.now().replace(hour=9, minute=0, second=0)
+        account.cloud.clock.skip_to(morning + timedelta(days=1))
+        account.cloud.fire_schedule("DigestRule")
+        account.cloud.settle()
+
+
+def message_given_up(account: Account) -> str:
+    queue = account.cloud.resource("PolicyDeadLetterQueue")
+    account.client("sqs").send_message(QueueUrl=queue, MessageBody="{}")
+    return ""
+
+
+def beat(account: Account, _: str) -> None:
+    account.cloud.fire_schedule("HeartbeatRule")
+
+
+def beaten(account: Account, _: str) -> bool:
+    return any(record["eventName"] == "DescribeSecret" for record in account.cloud.records)
+
+
+def switch_a_rule_off(account: Account, _: str) -> None:
+    account.client("events").disable_rule(Name=account.cloud.resource("BypassRule"))
+
+
 STORIES = {
     "creation": _ensure(nothing, create, the_vpc_is_served, "endpoint-created"),
     "repair": _ensure(served_vpc, add_zone, served, "endpoint-repaired"),
@@ -367,14 +436,51 @@ STORIES = {
         "DetectionQueue",
         ("DetectBypassFunction",),
     ),
+    "detection of ours": Story(
+        "DetectBypassFunction",
+        callers_of_ours,
+        ours_read_past_the_endpoint,
+        anything,
+        frozenset({"bypass"}),
+        "DetectionQueue",
+        ("DetectBypassFunction",),
+    ),
     "perimeter": _perimeter(open_perimeter),
     "perimeter by the sweep": _perimeter(open_perimeter_unseen),
+    "perimeter told late": _perimeter(open_perimeter_while_sns_fails),
     "sweep": Story(
         "SweepFunction",
         unserved_and_tampered,
         time_passes,
         both_are_asked_for,
         frozenset(),
+        "RuleDeadLetterQueue",
+        (),
+    ),
+    "digest": Story(
+        "DigestFunction",
+        news_that_waits,
+        two_mornings,
+        anything,
+        frozenset({"digest", "daily-report"}),
+        "RuleDeadLetterQueue",
+        ("DetectBypassFunction",),
+    ),
+    "heartbeat": Story(
+        "HeartbeatFunction",
+        message_given_up,
+        beat,
+        beaten,
+        frozenset({"dead-letters"}),
+        "RuleDeadLetterQueue",
+        (),
+    ),
+    "hands off": Story(
+        "WatchGuardFunction",
+        nothing,
+        switch_a_rule_off,
+        anything,
+        frozenset({"guard-changed"}),
         "RuleDeadLetterQueue",
         (),
     ),

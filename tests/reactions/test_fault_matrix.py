@@ -9,10 +9,10 @@ import os
 import pytest
 
 from emulator import Cloud
+from guardctl.rights.least import PLATFORM, role_of
+from guardctl.rights.needs import grants
 from tests.reactions.fault_matrix import FAULTS, OUTCOMES, Row, cells, outcome, record, table
 from tests.reactions.stories import STORIES
-from tests.template.iam import grants
-from tests.template.test_rights import PLATFORM, role_of
 
 EVERYTHING = os.environ.get("FAULT_MATRIX") == "all"
 FUNCTIONS = sorted({story.function for story in STORIES.values()})

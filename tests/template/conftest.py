@@ -3,7 +3,7 @@
 import pytest
 
 from emulator import Cloud
-from tests.template.day import play
+from guardctl.rights.day import play
 from tests.template.stack import Stack
 
 

@@ -15,6 +15,19 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from emulator.deploy import transformed
+from guardctl.rights.needs import listed
+
+__all__ = [
+    "EVENTS",
+    "EVERYTHING",
+    "PSEUDO",
+    "ROOT",
+    "TEMPLATE",
+    "Stack",
+    "listed",
+    "sample",
+    "written",
+]
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "template.yaml"
@@ -23,6 +36,7 @@ EVERYTHING = {
     "SlackWebhookParameter": "/vpce-guard/slack-webhook",
     "AlertEmail": "ops@example.com",
     "RestoreSecretPolicies": "true",
+    "TrailBucket": "trail-logs",
 }
 NOTHING = object()
 
@@ -134,8 +148,3 @@ class Stack:
             lambda found: str(values.get(found[1]) or self._named(found[1])),
             text,
         )
-
-
-def listed(value: Any) -> list[Any]:
-    """IAM and CloudFormation take one thing or a list of them."""
-    return value if isinstance(value, list) else [value]

@@ -14,6 +14,7 @@ TARGETS = [
     "setup",
     "drill",
     "test",
+    "nightly",
     "lint",
     "lock",
     "operations",

@@ -2,45 +2,29 @@
 
 import json
 import re
+from pathlib import Path
 
+import cfnlint
 import pytest
 from botocore.session import Session
+from samtranslator.yaml_helper import yaml_parse
 
 from emulator import Cloud
 from emulator.server import Call
-from tests.template.iam import Grant, Need, grants, needs
+from guardctl.rights.least import PLATFORM, role_of
+from guardctl.rights.needs import Grant, Need, grants, needs
 from tests.template.stack import EVERYTHING, PSEUDO, ROOT, Stack
 from tests.template.test_functions import FILES
 
-# What AWS does with a function's role by itself, or on the way of another call.
-PLATFORM = {
-    "Log": "Lambda writes the log",
-    "Trace": "Lambda sends the traces",
-    "KeepWhatFailed": "Lambda sends what failed for good to the destination",
-    "Receive": "the event source mapping polls the queue",
-    "KeepFailures": "Lambda sends what failed to the function's failure destination",
-    "DecryptWebhook": "SSM asks KMS on behalf of the reader",
-    "SwitchPrivateDnsOn": "EC2 asks Route 53 on behalf of whoever creates an endpoint",
-}
-WITHOUT_RESOURCES = {
-    "cloudtrail:DescribeTrails",
-    "ec2:DescribeInstances",
-    "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeSecurityGroups",
-    "ec2:DescribeSubnets",
-    "ec2:DescribeVpcEndpointServices",
-    "ec2:DescribeVpcEndpoints",
-    "ec2:DescribeVpcs",
-    "events:ListRules",
-    "route53:ListHostedZonesByVPC",
-    "secretsmanager:ListSecrets",
-    "xray:PutTelemetryRecords",
-    "xray:PutTraceSegments",
-}
+WILDCARDS = yaml_parse((ROOT / ".iam-wildcards.yaml").read_text())
+KNOWN = json.loads(
+    (Path(cfnlint.__file__).parent / "data/AdditionalSpecs/Policies.json").read_text()
+)
 
-
-def role_of(function: str) -> str:
-    return f"{function.removesuffix('Function')}Role"
+# The day is played without a trail's bucket: that job's calls are held to its role by
+# tests/reactions/test_find_missed.py.
+OPERATIONS = {"s3:ListBucket": "ListObjectsV2"}  # what IAM calls by another name
+AT_WORK = [name for name in FILES if name != "FindMissedFunction"]
 
 
 def of_the_function(stack: Stack, function: str) -> list[Grant]:
@@ -82,7 +66,8 @@ def test_every_action_exists_and_is_spelled_out(stack: Stack, function: str):
     models = Session()
     for grant in of_the_function(stack, function):
         service, action = grant.action.split(":")
-        assert action in models.get_service_model(service).operation_names, grant.action
+        operation = OPERATIONS.get(grant.action, action)
+        assert operation in models.get_service_model(service).operation_names, grant.action
 
 
 @pytest.mark.parametrize("function", FILES)
@@ -92,7 +77,26 @@ def test_a_grant_names_its_resources_wherever_aws_can(stack: Stack, function: st
         for grant in grants(stack.properties(role_of(function)))
         if "*" in grant.resources
     }
-    assert everywhere <= WITHOUT_RESOURCES
+    assert everywhere <= set(WILDCARDS)
+
+
+def test_a_wildcard_has_a_reason_and_is_used():
+    used = {
+        grant.action
+        for stack in (Stack(), Stack({**EVERYTHING, "Scope": "rotation"}))
+        for function in FILES
+        for grant in grants(stack.properties(role_of(function)))
+        if "*" in grant.resources
+    }
+    assert used == set(WILDCARDS)
+    assert all(len(reason) > 20 for reason in WILDCARDS.values())
+
+
+@pytest.mark.parametrize("action", WILDCARDS)
+def test_aws_knows_no_narrower_resource(action: str):
+    """By the Service Authorization Reference, as cfn-lint ships it."""
+    service, name = action.split(":")
+    assert "Resources" not in KNOWN[service]["Actions"][name.lower()]
 
 
 @pytest.mark.parametrize("function", FILES)
@@ -241,7 +245,7 @@ def role(cloud: Cloud, function: str) -> list[Grant]:
     return grants(cloud.deployment.resources[role_of(function)][1])
 
 
-@pytest.mark.parametrize("function", FILES)
+@pytest.mark.parametrize("function", AT_WORK)
 def test_every_call_is_granted(day: Cloud, function: str):
     allowed = role(day, function)
     refused = [
@@ -254,7 +258,7 @@ def test_every_call_is_granted(day: Cloud, function: str):
     assert refused == []
 
 
-@pytest.mark.parametrize("function", FILES)
+@pytest.mark.parametrize("function", AT_WORK)
 def test_every_grant_is_used(day: Cloud, function: str):
     needed = [need for call in by_function(day, function) for need in needs(call, day)]
     idle = {

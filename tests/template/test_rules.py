@@ -14,7 +14,7 @@ import pytest
 
 from emulator.eventbridge import matches, state_admits, validate
 from guard.watch import CLOUDFORMATION, TYPES
-from tests.template.stack import EVENTS, Stack, sample
+from tests.template.stack import EVENTS, EVERYTHING, Stack, sample
 
 ALL_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 RULES = Stack().of_type("AWS::Events::Rule")
@@ -33,6 +33,7 @@ QUEUES_OF = {
     "EndpointDeniedRule": {"DetectionQueue"},
     "DeployRule": {"SweepFunction", "HeartbeatFunction", "SecretPolicyFunction"},
     "ScheduleRule": {"SweepFunction", "SecretPolicyFunction"},
+    "FindMissedRule": {"FindMissedFunction"},
     "DigestRule": {"DigestFunction"},
     "HeartbeatRule": {"HeartbeatFunction"},
     "WatchRule": {"WatchGuardFunction"},
@@ -161,7 +162,7 @@ def test_reads_are_lost_to_a_rule_in_the_plain_state():
 
 
 def test_foreign_endpoints_are_watched_unless_switched_off():
-    rules = Stack({"WatchForeignEndpoints": "false"}).of_type("AWS::Events::Rule")
+    rules = Stack({**EVERYTHING, "WatchForeignEndpoints": "false"}).of_type("AWS::Events::Rule")
     assert set(RULES) - set(rules) == {"ForeignEndpointRule"}
 
 

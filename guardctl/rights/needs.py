@@ -12,7 +12,6 @@ from typing import Any
 
 from emulator import Cloud
 from emulator.server import Call
-from tests.template.stack import listed
 
 # Operations that IAM knows under another name.
 IAM_ACTIONS = {"sqs:SendMessageBatch": "sqs:SendMessage", "sns:PublishBatch": "sns:Publish"}
@@ -28,6 +27,11 @@ TARGETS: dict[str, dict[str, str | None]] = {
     "ModifyVpcAttribute": {"vpc": "VpcId"},
     "ModifyVpcEndpoint": {"vpc-endpoint": "VpcEndpointId"},
 }
+
+
+def listed(value: Any) -> list[Any]:
+    """IAM and CloudFormation take one thing or a list of them."""
+    return value if isinstance(value, list) else [value]
 
 
 @dataclass(frozen=True, slots=True)
