@@ -27,6 +27,7 @@ from guard.arrivals import SLOT, Arrivals, digest, slot_of, slots
 from guard.aws import client
 from guard.missed import Comparison, Missed, envelope_of, finding_of, should_have_come
 from guard.record import UnreadableRecord, parse
+from guard.redact import log_line, sealed
 from guard.report import report
 from guard.settings import Settings, required, switch
 from guard.state import State
@@ -54,7 +55,7 @@ trail = TrailBucket(
     settings.account_id,
     settings.region,
 )
-logger = Logger()
+logger = Logger(json_serializer=log_line)
 metrics = Metrics()
 
 
@@ -66,6 +67,7 @@ class NotSent(RuntimeError):
     """SQS took only a part of a batch: the invocation fails, and Lambda repeats it."""
 
 
+@sealed
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
