@@ -64,6 +64,10 @@ READERS_AT_ONCE = 25  # callers of whom the table is asked what they read before
 COUNTED = {
     Verdict.BYPASS: "Bypasses",
     Verdict.FOREIGN_ENDPOINT: "Bypasses",
+    Verdict.CONSOLE: "ConsoleUses",
+    Verdict.ENDPOINT_DENIED: "DeniedAtEndpoint",
+    Verdict.APPROVED: "Approved",
+    Verdict.SERVICE: "ByServices",
     Verdict.EXEMPT: "Exempted",
     Verdict.UNREADABLE: "Unreadable",
 }

@@ -37,9 +37,11 @@ from guard.aws_errors import throttled
 from guard.callers import Caller
 from guard.canary import aim
 from guard.chosen_policy import ApprovedPolicies
+from guard.cost import monthly_price, zones_added
 from guard.decide import CreateEndpoint, Plan, Verdict, Wanted, decide
 from guard.denials import may_not_look
 from guard.ensure_findings import About
+from guard.figures import since_event
 from guard.finding import Finding, Kind
 from guard.history import CREATED, Change, History
 from guard.hosted_zones import HostedZones
@@ -360,6 +362,11 @@ def mend(
     work.findings.append(finding)
     created = finding.kind is Kind.ENDPOINT_CREATED
     metrics.add_metric("EndpointsCreated" if created else "EndpointsRepaired", MetricUnit.Count, 1)
+    price = monthly_price(zones_added(outcome.done), PRICE)
+    metrics.add_metric("DollarsAMonthAdded", MetricUnit.NoUnit, float(price))
+    seconds = since_event(work.messages, about.now)
+    if seconds is not None:
+        metrics.add_metric("RepairSeconds", MetricUnit.Seconds, seconds)
     for step in outcome.done:
         if isinstance(step, CreateEndpoint):
             history.keep(created_with(step.policy, outcome, about), work.begun[-1], about.now)

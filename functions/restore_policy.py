@@ -32,6 +32,7 @@ from guard.aws_errors import REFUSALS, code_of, message_of, throttled
 from guard.canary import Accept, Aim, RollBack, Rollout
 from guard.chosen_policy import ApprovedPolicies
 from guard.fights import Fight, Fights
+from guard.figures import since_event
 from guard.finding import Finding, Kind
 from guard.history import APPLIED, RESTORED, ROLLED_BACK, Change, History
 from guard.inbox import INSTEAD_OF, Inbox, Message
@@ -316,6 +317,9 @@ def put_back(case: Case, about: About, work: Work, begun: Sequence[Intent]) -> N
     if shown and compare(shown.text, wanted.policy):
         raise NotWritten(f"{endpoint_id} does not show the policy that was written to it")
     metrics.add_metric("PoliciesRestored", MetricUnit.Count, 1)
+    seconds = since_event(work.messages, now)
+    if seconds is not None:
+        metrics.add_metric("RepairSeconds", MetricUnit.Seconds, seconds)
     if is_new:
         work.findings.append(finding)
     else:

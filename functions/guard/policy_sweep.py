@@ -71,7 +71,8 @@ def canaries(
     """Endpoints that could try a version: those first that carry the one before, untouched."""
     ours = [one.attached for one in chosen if one.policy == policy and not one.opted_out]
     stable = aim(rollout, policy, "").policy
-    ours.sort(key=lambda one: (not means(one.text, stable), one.endpoint_id))
+    untouched = {text for text in {one.text for one in ours} if means(text, stable)}
+    ours.sort(key=lambda one: (one.text not in untouched, one.endpoint_id))
     return [one.endpoint_id for one in ours]
 
 

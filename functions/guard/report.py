@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from guard import figures
 from guard.digest import gist
 from guard.finding import WAITS, Finding, Severity, merge_equal
 from guard.message import MESSAGE_BYTES, entry, published_form, weight
@@ -116,6 +117,7 @@ def _collected(one: _Due, state: State, now: datetime, way: Way) -> bool:
 def _note(one: _Due, state: State, now: datetime) -> None:
     """Remember that ops were told, and what a digest or daily report will have to say of it."""
     finding = one.finding
+    figures.alerts([finding.kind], now)
     body = json.dumps(gist(published_form(finding)))
     if finding.kind in WAITS:
         state.shelf(WAITING).put(finding.fingerprint, body, now)

@@ -72,12 +72,12 @@ class Trials:
             approved,
             self.looks.settings.opt_out_tag,
         )
+        texts = {one.attached.text for one in chosen}
+        agreeing = {text for text in texts if canary.means(text, wanted)}
         return [
             one.attached.endpoint_id
             for one in chosen
-            if one.policy == wanted
-            and not one.opted_out
-            and not canary.means(one.attached.text, wanted)
+            if one.policy == wanted and not one.opted_out and one.attached.text not in agreeing
         ]
 
     def accept(self, others: list[str], wanted: ApprovedPolicy, now: datetime) -> None:

@@ -3,6 +3,7 @@
 import json
 import time
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -39,6 +40,10 @@ def drill(
     format: Annotated[  # noqa: A002 - the option is called --format
         Format, typer.Option(help="What to print: a story, one JSON document, or JSON lines.")
     ] = Format.TABLE,
+    dashboard: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw the dashboard, as the drill left it, as SVG."),
+    ] = None,
 ) -> None:
     """Play a day in an emulated AWS account under the guard, and check how each step ends.
 
@@ -73,6 +78,7 @@ def drill(
                     print(json.dumps(one.to_json()), flush=True)
                 case Format.JSON:
                     pass
+        _draw(cloud, dashboard)
     seconds = round(time.perf_counter() - began, 1)
     holds = all(one.holds for one in played)
     if format is Format.JSON:
@@ -82,6 +88,13 @@ def drill(
         console.print(_summary(played, seconds))
     if not holds:
         raise typer.Exit(1)
+
+
+def _draw(cloud: "Cloud", file: Path | None) -> None:
+    if file:
+        from guardctl.drill.picture import draw
+
+        file.write_text(draw(cloud))
 
 
 def _introduce(console: Console, cloud: "Cloud", runtime: Runtime, seconds: float) -> None:

@@ -106,7 +106,12 @@ def _checked(stage: Stage, chapter: Chapter) -> list[Check]:
 
 
 def _is_write(call: Call) -> bool:
-    return call.service in ("ec2", "lambda", "secretsmanager") and not call.action.startswith(READS)
+    return call.service in (
+        "ec2",
+        "events",
+        "lambda",
+        "secretsmanager",
+    ) and not call.action.startswith(READS)
 
 
 def _is_said(call: Call) -> bool:

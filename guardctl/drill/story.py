@@ -20,6 +20,12 @@ from guardctl.drill.fight import (
 )
 from guardctl.drill.perimeter import open_perimeter, opening_is_told
 from guardctl.drill.stage import SERVICE, Stage
+from guardctl.drill.watch import (
+    blind_the_guard,
+    blindness_is_told,
+    heartbeat_came_through,
+    send_heartbeat,
+)
 
 # a VPC appears ------------------------------------------------------------------------------------
 
@@ -395,5 +401,7 @@ STORY = (
     ),
     Chapter("Terraform brings an endpoint of its own", bring_endpoint, theirs_is_kept),
     Chapter("Terraform destroys the first VPC", tear_down, vpc_is_let_go),
+    Chapter("A heartbeat is sent", send_heartbeat, heartbeat_came_through, quiet=True),
+    Chapter("Somebody blinds the guard with one call", blind_the_guard, blindness_is_told),
     Chapter("Six hours later the sweep looks at everything", sweep, all_is_well, quiet=True),
 )

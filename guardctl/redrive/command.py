@@ -106,10 +106,11 @@ def _chosen(queues: list[DeadLetters], name: str | None) -> list[DeadLetters]:
 
 def _look(queue: DeadLetters, log: Log, limit: int) -> Looked:
     """Looking changes nothing: what was taken to be looked at can be taken again at once."""
-    letters = list(queue.receive(limit))
+    depth = queue.depth()
+    letters = list(queue.receive(min(limit, depth)))
     queue.let_go(letters)
     told = [one if one.reason else replace(one, reason=log.reason(queue, one)) for one in letters]
-    return Looked(queue, max(queue.depth(), len(letters)), told)
+    return Looked(queue, depth, told)
 
 
 def _confirmed(waiting: list[Looked]) -> bool:

@@ -26,6 +26,7 @@ def play(cloud: Cloud) -> None:
     hub(cloud)
     rotations(cloud)
     requests(cloud)
+    verdicts(cloud)
     callers(cloud)
     secret_policies(cloud)
     digests(cloud)
@@ -150,4 +151,14 @@ def heartbeats(cloud: Cloud) -> None:
 def hands_off(cloud: Cloud) -> None:
     events = cloud.session("mallory").client("events")
     events.disable_rule(Name=cloud.resource("BypassRule"))
+    cloud.settle()
+
+
+def verdicts(cloud: Cloud) -> None:
+    """A person in the console, a service, and a request that an endpoint refused."""
+    ways = [Caller(kind="console"), Caller(kind="role", invoked_by="rds.amazonaws.com")]
+    for number, way in enumerate(ways):
+        caller = cloud.session(f"asker-{number}", way)
+        caller.client("secretsmanager").get_secret_value(SecretId="prod/orders-db")
+    cloud.inject(cloud.denied_at_endpoint("mallory", "vpce-0f3f3f3f3f3f3f3f3"))
     cloud.settle()

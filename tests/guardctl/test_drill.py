@@ -1,6 +1,7 @@
 """The drill holds, and it notices when any one of the reactions does nothing."""
 
 import json
+from xml.etree import ElementTree
 
 import pytest
 from typer.testing import CliRunner
@@ -8,9 +9,13 @@ from typer.testing import CliRunner
 from emulator import Cloud
 from emulator.runtime import Outcome
 from guardctl.__main__ import app
+from guardctl.drill.picture import draw
 from guardctl.drill.play import play
 from guardctl.drill.stage import Stage
 from guardctl.drill.story import STORY
+from tests.reactions.account import Account
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def test_the_story_holds_and_is_told_to_machines(deployment):
@@ -47,3 +52,14 @@ def test_a_reaction_that_does_nothing_is_noticed(deployment, monkeypatch, reacti
         failed = next((one for one in play(Stage(cloud), STORY) if not one.holds), None)
 
     assert failed is not None
+
+
+def test_the_dashboard_is_drawn_with_what_was_measured(cloud):
+    Account(cloud).secret("prod/db")
+    cloud.settle()
+    picture = draw(cloud)
+    titles = [one.text for one in ElementTree.fromstring(picture).iter(f"{SVG}text")]  # noqa: S314
+    assert "Requests by verdict" in titles
+    place = titles.index("Bypasses")
+    assert titles[place + 1] == "1"
+    assert "bypass" in titles  # of the alerts, by kind

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from emulator import Caller
+from emulator.metrics import measured
 from guard.beat import NAMESPACE
 from tests.reactions.account import Account, kinds
-from tests.reactions.metrics import values_of
 
 FUNCTION = "HeartbeatFunction"
 WRITES_ALONE = [{"ReadWriteType": "WriteOnly", "IncludeManagementEvents": True}]
@@ -31,7 +31,13 @@ def beat(cloud) -> None:
 
 
 def came_through(cloud) -> list[float]:
-    return values_of(cloud, "detect_bypass", "HeartbeatSeconds")
+    return [
+        value
+        for run in cloud.invocations
+        for one in measured(run.output)
+        if one.name == "HeartbeatSeconds" and one.dimensions == (("service", "detect_bypass"),)
+        for value in one.values
+    ]
 
 
 def finding(cloud, kind: str) -> dict[str, Any]:

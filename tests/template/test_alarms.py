@@ -1,6 +1,5 @@
 """Whatever goes wrong is told on the topic, and the topic can be reached by those who tell."""
 
-import json
 from typing import Any
 
 import pytest
@@ -11,38 +10,6 @@ STACK = Stack()
 ALARMS = STACK.of_type("AWS::CloudWatch::Alarm")
 QUEUES = STACK.of_type("AWS::SQS::Queue")
 FUNCTIONS = STACK.of_type("AWS::Lambda::Function")
-METRICS = {
-    "ensure_endpoint": [
-        "EndpointsCreated",
-        "EndpointsRepaired",
-        "VpcsHealthy",
-        "VpcsNotRepairable",
-    ],
-    "restore_policy": [
-        "PoliciesRestored",
-        "PoliciesAgreed",
-        "PoliciesNotRestorable",
-        "EnforcementPaused",
-    ],
-    "detect_bypass": [
-        "RecordsJudged",
-        "Bypasses",
-        "Exempted",
-        "Unreadable",
-        "FindingsPublished",
-        "FindingsSuppressed",
-        "HeartbeatSeconds",
-    ],
-    "sweep": ["VpcsSwept", "EndpointsSwept"],
-    "secret_policy": [
-        "SecretsLookedAt",
-        "SecretPoliciesWhole",
-        "SecretPoliciesRestored",
-        "SecretPoliciesNotRestorable",
-    ],
-    "notify_slack": ["MessagesPosted", "MessagesRetried"],
-}
-
 # The heartbeat's silence is its alarm; what watch_guard could not do is in the rules' dead-letter
 # queue, which has one.
 WITHOUT_ALARMS = {"HeartbeatFunction", "WatchGuardFunction"}
@@ -137,27 +104,3 @@ def test_a_topic_refuses_plain_text(topic: str):
 
 def by_sid(policy: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {statement["Sid"]: statement for statement in policy["Statement"]}
-
-
-def test_the_dashboard_shows_every_metric_of_the_functions():
-    body = json.loads(STACK.properties("Dashboard")["DashboardBody"])
-    shown = {
-        (metric[3], metric[1])
-        for widget in body["widgets"]
-        for metric in widget["properties"]["metrics"]
-        if metric[0] == "VPCEGuard"
-    }
-    assert shown == {(service, name) for service, names in METRICS.items() for name in names}
-
-
-def test_the_dashboards_widgets_do_not_overlap():
-    cells: set[tuple[int, int]] = set()
-    for widget in json.loads(STACK.properties("Dashboard")["DashboardBody"])["widgets"]:
-        assert widget["x"] + widget["width"] <= 24
-        area = {
-            (x, y)
-            for x in range(widget["x"], widget["x"] + widget["width"])
-            for y in range(widget["y"], widget["y"] + widget["height"])
-        }
-        assert not cells & area
-        cells |= area

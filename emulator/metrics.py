@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from emulator import Cloud
-
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -42,14 +40,3 @@ def measured(lines: Iterable[str]) -> Iterator[Measured]:
                         metric.get("Unit", "None"),
                         tuple(values if isinstance(values, list) else [values]),
                     )
-
-
-def values_of(cloud: Cloud, service: str, name: str) -> list[float]:
-    """All values of a function's metric since the cloud was reset."""
-    return [
-        value
-        for run in cloud.invocations
-        for one in measured(run.output)
-        if one.name == name and ("service", service) in one.dimensions
-        for value in one.values
-    ]

@@ -1,0 +1,111 @@
+"""The dashboard shows what the code measures, each metric under the dimensions it is sent with."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from emulator import Cloud
+from emulator.metrics import measured
+from guard.figures import NAMESPACE
+from tests.template.stack import ROOT, Stack
+
+STACK = Stack()
+WIDGETS = json.loads(STACK.properties("Dashboard")["DashboardBody"])["widgets"]
+SEARCH = re.compile(r"SEARCH\('\{(\w+),(\w+)\} MetricName=\"(\w+)\"', '\w+', \d+\)")
+
+# What a day as the tests play it does not bring forth; the drill or the tests of the reactions do.
+RARE = {
+    ("Approved", "detect_bypass"),
+    ("Exempted", "detect_bypass"),
+    ("PoliciesNotRestorable", "restore_policy"),
+    ("EnforcementPaused", "restore_policy"),
+    (
+        "RepairSeconds",
+        "ensure_endpoint",
+    ),  # creations wait for the grace, and that is no repair time
+    ("SecretPoliciesWhole", "secret_policy"),
+    ("SecretPoliciesRestored", "secret_policy"),
+    ("SecretPoliciesNotRestorable", "secret_policy"),
+}
+
+type Shown = tuple[str, str, tuple[tuple[str, str], ...]]
+
+
+def metrics() -> Iterator[list[Any]]:
+    for widget in WIDGETS:
+        yield from widget["properties"]["metrics"]
+
+
+def ours() -> set[Shown]:
+    """Name and dimensions of each metric that the functions measure themselves."""
+    return {
+        (name, tuple(zip(dimensions[::2], dimensions[1::2], strict=True)))
+        for namespace, name, *dimensions in (one for one in metrics() if isinstance(one[0], str))
+        if namespace == NAMESPACE
+    }
+
+
+@pytest.fixture(scope="module")
+def sent(day: Cloud) -> set[Shown]:
+    """Name and dimensions of each metric that was really sent in a day."""
+    every = [one for run in day.invocations for one in measured(run.output)]
+    assert {one.namespace for one in every} == {NAMESPACE}
+    return {(one.name, one.dimensions) for one in every}
+
+
+def test_every_metric_shown_is_one_that_was_sent_so(sent: set[Shown]):
+    rare = {(name, (("service", service),)) for name, service in RARE}
+    assert ours() - sent - rare == set()
+
+
+@pytest.mark.parametrize(("name", "service"), sorted(RARE))
+def test_what_is_rare_is_measured_by_the_function_it_is_shown_for(name: str, service: str):
+    assert (name, (("service", service),)) in ours()
+    assert f'"{name}"' in (ROOT / "functions" / f"{service}.py").read_text()
+
+
+def test_alerts_are_found_by_the_dimension_they_are_sent_with(sent: set[Shown]):
+    (found,) = [
+        SEARCH.fullmatch(one[0]["expression"]) for one in metrics() if isinstance(one[0], dict)
+    ]
+    assert found is not None
+    namespace, dimension, name = found.groups()
+    assert namespace == NAMESPACE
+    kinds = {dims[0][1] for known, dims in sent if known == name and dims[0][0] == dimension}
+    assert {"bypass", "endpoint-created", "policy-restored", "guard-changed"} <= kinds
+
+
+def test_the_rest_are_aws_metrics_of_what_the_stack_has():
+    names = {
+        "AWS/Lambda": ("FunctionName", set(STACK.of_type("AWS::Lambda::Function"))),
+        "AWS/SQS": ("QueueName", {f"{one}.QueueName" for one in STACK.of_type("AWS::SQS::Queue")}),
+    }
+    for one in metrics():
+        if isinstance(one[0], str) and one[0] != NAMESPACE:
+            dimension, known = names[one[0]]
+            assert one[2] == dimension
+            assert one[3] in known
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["verdict", "kind", "Repairs", "event to repair", "Oldest waiting", "dead-letter", "Cost"],
+)
+def test_what_ops_want_to_know_has_its_place(what: str):
+    assert any(what in widget["properties"]["title"] for widget in WIDGETS)
+
+
+def test_widgets_do_not_overlap():
+    cells: set[tuple[int, int]] = set()
+    for widget in WIDGETS:
+        assert widget["x"] + widget["width"] <= 24
+        area = {
+            (x, y)
+            for x in range(widget["x"], widget["x"] + widget["width"])
+            for y in range(widget["y"], widget["y"] + widget["height"])
+        }
+        assert not cells & area
+        cells |= area
