@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
-from tests.template.iam import grants, needs
 
 from emulator import Cloud
 from guard.arrivals import SLOT, Arrivals, slot_of, slots
 from guard.missed import should_have_come
 from guard.record import FROM_CLOUDTRAIL, parse
+from guardctl.rights.needs import grants, needs
 
 FUNCTION = "FindMissedFunction"
 BUCKET, FOLDER = "trail-logs", "org/AWSLogs/o-abc1234567"

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from tests.template.iam import grants
 
+from guardctl.rights.needs import grants
 from tests.template.stack import Stack, listed
 
 STACK = Stack()
