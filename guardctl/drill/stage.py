@@ -6,21 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emulator import Caller, Cloud
+from emulator.people import FUNCTION_ROLE, SERVICE
 from guardctl.history import Book
 from guardctl.stack import Stack
 
-SERVICE = "com.amazonaws.us-east-1.secretsmanager"
 EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Principal": {"Service": "lambda.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        }
-    ],
-}
 
 
 @dataclass(slots=True)
@@ -104,7 +94,7 @@ class Stage:
     def make_function(self, who: str, name: str, subnet_ids: Sequence[str]) -> str:
         """A user's Lambda function in a VPC; returns its ARN."""
         role = self.client("iam", who).create_role(
-            RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST)
+            RoleName=name, AssumeRolePolicyDocument=json.dumps(FUNCTION_ROLE)
         )
         ec2 = self.client("ec2", who)
         vpc_id = ec2.describe_subnets(SubnetIds=list(subnet_ids))["Subnets"][0]["VpcId"]
