@@ -11,6 +11,7 @@ from datetime import timedelta
 from botocore.exceptions import ClientError
 
 from emulator import Caller
+from emulator.people import SERVICE
 from guardctl.drill.chapter import ALLOW_ALL, Chapter, Checks, new_kinds, new_writes
 from guardctl.drill.fight import (
     fight_is_ended,
@@ -19,7 +20,7 @@ from guardctl.drill.fight import (
     rollback_was_kept,
 )
 from guardctl.drill.perimeter import open_perimeter, opening_is_told
-from guardctl.drill.stage import SERVICE, Stage
+from guardctl.drill.stage import Stage
 from guardctl.drill.watch import (
     blind_the_guard,
     blindness_is_told,
