@@ -5,15 +5,14 @@ import sys
 import warnings
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from emulator import Cloud
-from guardctl.rights.day import PARAMETERS, play
-from guardctl.rights.least import Right, policies, rights
+if TYPE_CHECKING:
+    from guardctl.rights.least import Right
 
 FOUND = 1
 BAD_USAGE = 2
@@ -41,6 +40,11 @@ def least_rights(
     A day with every kind of work is played against this repository's own template. Exit code 1:
     a function made a call that its role does not grant, or has a grant that nothing used.
     """
+    # The emulator takes seconds to import, which the other commands must not pay for.
+    from emulator import Cloud
+    from guardctl.rights.day import PARAMETERS, play
+    from guardctl.rights.least import rights
+
     with warnings.catch_warnings(), Cloud.start(parameters=PARAMETERS) as cloud:
         warnings.simplefilter("ignore")  # Powertools tells of runs that had nothing to count
         play(cloud)
@@ -55,10 +59,12 @@ def least_rights(
         raise typer.Exit(FOUND)
 
 
-def show(found: Sequence[Right], output: Format) -> None:
+def show(found: "Sequence[Right]", output: Format) -> None:
     """Print the rights."""
     match output:
         case Format.JSON:
+            from guardctl.rights.least import policies
+
             print(json.dumps(policies(found), indent=2))
         case Format.JSONL:
             for right in found:
