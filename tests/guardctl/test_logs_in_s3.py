@@ -17,7 +17,7 @@ from guardctl.__main__ import app
 from guardctl.trail import s3
 from tests.records import ACCOUNT, OTHER_ACCOUNT, READ, changed
 
-BUCKET = "trail-logs"
+BUCKET = "audited-logs"
 TIMES = st.timedeltas(timedelta(0), timedelta(days=1000)).map(
     lambda later: datetime(2025, 1, 1, tzinfo=UTC) + later
 )
