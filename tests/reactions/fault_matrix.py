@@ -111,7 +111,7 @@ def cells(rows: Sequence[Row], *, everything: bool) -> list[tuple[Row, FaultKind
         (row, fault)
         for number, row in enumerate(rows)
         for turn, fault in enumerate(FAULTS)
-        if (everything or (number + turn) % 4 == 0) and possible(row, fault)
+        if (everything or (number + turn) % 6 == 0) and possible(row, fault)
     ]
 
 
