@@ -106,7 +106,7 @@ def record(cloud: Cloud, names: Iterable[str]) -> list[Row]:
 
 
 def cells(rows: Sequence[Row], *, everything: bool) -> list[tuple[Row, FaultKind]]:
-    """What to play: all, or of each call one or two faults, each fault for a quarter of them."""
+    """What to play: all, or of each call one or two faults, each fault for a sixth of them."""
     return [
         (row, fault)
         for number, row in enumerate(rows)

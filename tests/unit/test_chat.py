@@ -51,7 +51,7 @@ SCHEMA = of(
 VALIDATOR = Draft202012Validator(SCHEMA)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 @given(findings)
 def test_any_finding_is_a_notification_within_the_limits_and_inert(finding: Finding) -> None:
     notification = json.loads(custom_notification(published_form(finding)))
@@ -84,7 +84,7 @@ def test_only_where_it_is_set_up_do_https_subscribers_get_it() -> None:
     assert json.loads(forms["default"])["id"] == body["id"]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 @given(findings)
 def test_with_it_the_message_is_still_within_snss_limit(finding: Finding) -> None:
     assert weight(entry("0", finding, Way(chat=True))) <= MESSAGE_BYTES

@@ -46,7 +46,7 @@ def over(finding: Finding) -> dict[str, Any]:
     return {**gist(published_form(finding)), "over": True}
 
 
-@settings(max_examples=20)  # such findings are large, and each is looked through for secrets
+@settings(max_examples=8)  # such findings are large, and each is looked through for secrets
 @given(findings)
 def test_a_gist_is_small_whatever_the_finding_holds(finding: Finding) -> None:
     assert len(str(put_by(finding)).encode(errors="replace")) < 20_000
