@@ -1,6 +1,6 @@
 """Whatever call goes wrong, in whatever way: the end state is right, or the work is kept and told.
 
-`FAULT_MATRIX=all` plays every call with every fault (`make nightly`); else a sixth of them is
+`FAULT_MATRIX=all` plays every call with every fault (`make nightly`); else a quarter of them is
 played, with every call and every fault among them.
 """
 
