@@ -46,12 +46,13 @@ def over(finding: Finding) -> dict[str, Any]:
     return {**gist(published_form(finding)), "over": True}
 
 
-@settings(max_examples=8)  # such findings are large, and each is looked through for secrets
+@settings(max_examples=8)
 @given(findings)
 def test_a_gist_is_small_whatever_the_finding_holds(finding: Finding) -> None:
     assert len(str(put_by(finding)).encode(errors="replace")) < 20_000
 
 
+@settings(max_examples=20)
 @given(st.lists(findings, max_size=30))
 def test_parts_hold_every_finding_once_in_order_and_fit_into_messages(found: list[Finding]) -> None:
     gists = [put_by(finding) for finding in found]
@@ -102,6 +103,7 @@ def test_the_mail_has_a_line_for_each() -> None:
     ) in text
 
 
+@settings(max_examples=25)
 @given(findings)
 def test_a_finding_is_one_line(finding: Finding) -> None:
     assert line(put_by(finding)).isprintable()

@@ -1,6 +1,8 @@
 """What looks like a secret leaves the guard in no text; what does not is left as it is."""
 
 import json
+import re
+import time
 import traceback
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.redact import REDACTED, HandlerFailed, log_line, redacted, redacted_json, sealed
+from guard.redact import REDACTED, SHAPES, HandlerFailed, log_line, redacted, redacted_json, sealed
 
 PLANT = "S3cr3t-Pl4nt.9"
 LETTERS = "S3cr3tPl4nt9"
@@ -74,6 +76,25 @@ def test_a_log_line_is_json_whatever_is_logged():
 def test_any_text_is_taken_and_a_second_time_changes_nothing(text: str):
     once = redacted(text)
     assert redacted(once) == once
+
+
+@pytest.mark.parametrize("shape", SHAPES.values())
+@given(data=st.data())
+def test_no_shape_is_overlooked_for_want_of_its_words(shape: str, data: st.DataObject):
+    flags = re.VERBOSE | re.IGNORECASE | re.DOTALL | re.ASCII
+    assert REDACTED in redacted(data.draw(st.from_regex(re.compile(shape, flags))))
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["-eyJaaaaaaaa", "password ", " ", "password='", "://a:", "value '", "/services/a", "a@b:",
+     "-----BEGIN PRIVATE KEY-----", "xoxb-a ", "bearer\\\"\t", "a-", "eyJ."],
+)  # fmt: skip
+def test_no_text_that_a_caller_can_send_takes_long(piece: str):
+    for text in (piece * (256_000 // len(piece)), f"password{piece * 250_000}"[:256_000]):
+        started = time.process_time()
+        redacted(text)
+        assert time.process_time() - started < 2
 
 
 def test_what_a_handler_raises_holds_no_secret():
