@@ -23,9 +23,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
@@ -34,27 +35,24 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from guard.alert import collapse, expired_exceptions, findings, once, reader, unreadable
 from guard.arrivals import Arrivals
-from guard.aws import client, seldom_client
+from guard.aws import seldom_client
 from guard.beat import Mark, part
-from guard.chosen_policy import LAYER_FOLDER
-from guard.decide import Wanted
 from guard.exceptions import FILE_NAME, Exemption, load
 from guard.finding import Finding
 from guard.inbox import Inbox, Message
 from guard.judge import SECRETS_MANAGER, Case, Inventory, Judgement, Reach, Verdict, judge, reach
 from guard.judge.predicates import refused_by_endpoint
-from guard.observe import Observer
 from guard.own_endpoints import OwnEndpoints
-from guard.policy_name import PolicyNames
 from guard.reconcile import envelope
 from guard.record import NotFromCloudTrail, Record, UnreadableRecord, from_envelope
 from guard.redact import log_line, sealed
 from guard.report import PublishError, report
-from guard.rollouts import note_denials
-from guard.settings import Settings, items, required, switch, whole_number
+from guard.settings import LAYER_FOLDER, Settings, items, required, switch, whole_number
 from guard.state import State, StateError
 from guard.storm import Storms
-from guard.whereabouts import Whereabouts
+
+if TYPE_CHECKING:
+    from guard.whereabouts import Whereabouts
 
 # An exception keeps a request from being told of, and not its VPC from being repaired.
 REPAIRED = frozenset({Verdict.BYPASS, Verdict.EXEMPT})
@@ -76,6 +74,7 @@ settings = Settings.from_env(os.environ)
 APPROVED_ENDPOINTS = items(os.environ, "APPROVED_ENDPOINTS")
 APPROVED_ACCOUNTS = items(os.environ, "APPROVED_ACCOUNTS")
 VPC_QUEUE_URL = required(os.environ, "VPC_QUEUE_URL")
+MAXIMUM_ZONES = whole_number(os.environ, "MAXIMUM_ZONES")
 WINDOW = whole_number(os.environ, "ALERT_WINDOW_SECONDS")
 GUARD_ROLES = items(os.environ, "GUARD_ROLES")
 KEEPS_ARRIVALS = switch(os.environ, "KEEP_ARRIVALS")
@@ -87,10 +86,11 @@ EXCEPTIONS_FILE = POLICIES.parent / FILE_NAME
 config = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10
 )
-ec2 = client("ec2", config=config)
-sns = client("sns", config=config)
+# Heartbeats and services' own requests need no call of AWS, so each client is made when it is used.
+ec2 = seldom_client("ec2", config=config)
+sns = seldom_client("sns", config=config)
 sqs = seldom_client("sqs", config=config)
-dynamodb = client("dynamodb", config=config)
+dynamodb = seldom_client("dynamodb", config=config)
 state = State(dynamodb, settings.table_name)
 arrivals = Arrivals(dynamodb, settings.table_name)
 storms = Storms()
@@ -103,25 +103,33 @@ exceptions: tuple[Exemption, ...] = load(EXCEPTIONS_FILE) if EXCEPTIONS_FILE.exi
 
 
 told_expired: set[str] = set()
-policy_names = PolicyNames(POLICIES, settings)
 own_endpoints = OwnEndpoints(ec2, (settings.service_name, f"{settings.service_name}-fips"))
-whereabouts = Whereabouts(
-    ec2,
-    seldom_client("lambda", config=config),
-    Observer(ec2, settings.service_name),
-    # The policy has no part in whether a caller reaches the endpoint.
-    Wanted(
-        account_id=settings.account_id,
-        stack_id=settings.stack_id,
-        service_name=settings.service_name,
-        opt_out_tag=settings.opt_out_tag,
-        policy="",
-        maximum_zones=whole_number(os.environ, "MAXIMUM_ZONES"),
-        approved_endpoints=APPROVED_ENDPOINTS,
-        approved_accounts=APPROVED_ACCOUNTS,
-    ),
-    settings.function_arn_prefix,
-)
+
+
+@cache
+def whereabouts() -> "Whereabouts":
+    """Who tells where callers are. What it needs takes long to load, so not before it is asked."""
+    from guard.decide import Wanted
+    from guard.observe import Observer
+    from guard.whereabouts import Whereabouts
+
+    return Whereabouts(
+        ec2,
+        seldom_client("lambda", config=config),
+        Observer(ec2, settings.service_name),
+        # The policy has no part in whether a caller reaches the endpoint.
+        Wanted(
+            account_id=settings.account_id,
+            stack_id=settings.stack_id,
+            service_name=settings.service_name,
+            opt_out_tag=settings.opt_out_tag,
+            policy="",
+            maximum_zones=MAXIMUM_ZONES,
+            approved_endpoints=APPROVED_ENDPOINTS,
+            approved_accounts=APPROVED_ACCOUNTS,
+        ),
+        settings.function_arn_prefix,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +160,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     beats, records = part(heartbeat, observe(records, inbox))
     for sent in beats:
         metrics.add_metric("HeartbeatSeconds", MetricUnit.Seconds, (now - sent).total_seconds())
-    note_denials((record for _, record in records), dynamodb, settings.table_name)
+    note_denials([record for _, record in records])
     known = inventory([record for _, record in records], now)
     judged = [
         Judged(message, record, judge(record, known, exceptions)) for message, record in records
@@ -214,6 +222,14 @@ def observe(
     return list(records)
 
 
+def note_denials(records: Sequence[Record]) -> None:
+    """Have the canary of a new policy know of requests that an endpoint refused."""
+    if refused := [one for one in records if refused_by_endpoint(one)]:
+        from guard.rollouts import note_denials as note
+
+        note(refused, dynamodb, settings.table_name)
+
+
 def inventory(records: Sequence[Record], now: datetime) -> Inventory:
     """What the judgement needs to know; where callers are is asked of those alone that bypassed."""
     known = Inventory(
@@ -226,9 +242,9 @@ def inventory(records: Sequence[Record], now: datetime) -> Inventory:
     suspects = [one for one in records if judge(one, known).verdict is Verdict.BYPASS]
     if not suspects:
         return known
-    places = whereabouts.places(suspects)
-    strangers = whereabouts.strangers(suspects)
-    known = replace(known, places=places, blind=whereabouts.blind, strangers=strangers)
+    ask = whereabouts()
+    places, strangers = ask.places(suspects), ask.strangers(suspects)
+    known = replace(known, places=places, blind=ask.blind, strangers=strangers)
     return replace(known, read_before=readers(suspects, known, now))
 
 
@@ -327,8 +343,16 @@ def told_of(one: Judged, asked: Mapping[str, str]) -> list[Finding]:
         WINDOW,
         done=(done,) if done else (),
         policy=policy,
-        policy_name=policy_names.of(policy) if policy else "",
+        policy_name=name_of(policy) if policy else "",
     )
+
+
+@cache
+def name_of(policy: str) -> str:
+    """Which of the approved policies this is, by what it means; empty for none."""
+    from guard.policy_name import name_of_policy
+
+    return name_of_policy(policy, POLICIES, settings)
 
 
 def expired(judged: Sequence[Judged], now: datetime) -> list[News]:

@@ -21,7 +21,8 @@ def shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     with mock_aws():
-        client = boto3.client("dynamodb", region_name="eu-west-1")
+        # a session of its own: the default one may be older than moto, which it would not ask
+        client = boto3.Session().client("dynamodb", region_name="eu-west-1")
         client.create_table(
             TableName="state",
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
