@@ -108,9 +108,6 @@ class FakeShelf:
             self.bodies[id_] = body
         return not self.full
 
-    def add(self, id_: str) -> bool:
-        return self.put(id_, "", NOON)
-
 
 def size(entry: dict[str, Any]) -> int:
     attributes = entry["MessageAttributes"].items()
@@ -285,12 +282,6 @@ def test_where_nothing_more_can_be_put_by_it_is_told_at_once() -> None:
     topic, memory = Topic(), Memory(full=True)
     assert tell(topic, memory, [bypass(severity=Severity.LOW)], COLLECT) == Reported(1, 0)
     assert len(topic.told) == 1
-
-
-def test_the_window_of_an_alert_is_remembered_for_the_digest() -> None:
-    memory = Memory()
-    tell(Topic(), memory, [bypass(), bypass(kind=Kind.ENDPOINT_CREATED, window=0)])
-    assert list(memory.shelves["windows"]) == [f"{bypass().fingerprint}@0"]
 
 
 def test_what_waits_for_a_person_is_remembered_for_the_daily_report() -> None:
