@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 REPAIRED = frozenset({Verdict.BYPASS, Verdict.EXEMPT})
 ONCE = 366 * 86_400  # seconds; who renews an exception gives it another expiry
 REPAIR_SECONDS = 900  # how often a VPC is put on the queue for what callers in it do
+EVENTS_IN_A_LINE = 10  # of the log; findings have more of them
 READERS_AT_ONCE = 25  # callers of whom the table is asked what they read before, in one batch
 COUNTED = {
     Verdict.BYPASS: "Bypasses",
@@ -266,19 +267,7 @@ def readers(suspects: Sequence[Record], known: Inventory, now: datetime) -> froz
 def count(judged: Sequence[Judged], now: datetime) -> None:
     """Count and log what came of the records, and the uses of each exception."""
     metrics.add_metric("RecordsJudged", MetricUnit.Count, len(judged))
-    for one in judged:
-        judgement, record = one.judgement, one.record
-        log = logger.info if judgement.alert or judgement.exemption else logger.debug
-        log(
-            judgement.verdict,
-            extra={
-                "event_id": record.event_id,
-                "event_name": record.event_name,
-                "principal": record.identity.name,
-                "cause": judgement.cause,
-                "exemption": judgement.exemption,
-            },
-        )
+    log_judgements(judged)
     verdicts = Counter(COUNTED.get(one.judgement.verdict) for one in judged)
     for name, times in verdicts.items():
         if name:
@@ -292,6 +281,27 @@ def count(judged: Sequence[Judged], now: datetime) -> None:
             state.tally(now, {"excepted": times})
         except (ClientError, BotoCoreError) as error:
             logger.warning("a use is in the metric alone", extra={"error": repr(error)})
+
+
+def log_judgements(judged: Sequence[Judged]) -> None:
+    """A line for all records of a batch that say the same: lines cost more than judging does."""
+    alike: dict[tuple[str, str, Judgement], list[str]] = {}
+    for one in judged:
+        said = one.record.event_name, one.record.identity.name, one.judgement
+        alike.setdefault(said, []).append(one.record.event_id)
+    for (event_name, principal, judgement), event_ids in alike.items():
+        log = logger.info if judgement.alert or judgement.exemption else logger.debug
+        log(
+            judgement.verdict,
+            extra={
+                "event_ids": event_ids[:EVENTS_IN_A_LINE],
+                "records": len(event_ids),
+                "event_name": event_name,
+                "principal": principal,
+                "cause": judgement.cause,
+                "exemption": judgement.exemption,
+            },
+        )
 
 
 def repair(judged: Sequence[Judged], inbox: Inbox, now: datetime) -> dict[str, str]:
