@@ -176,6 +176,14 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     return inbox.response()
 
 
+def measure(name: str, times: int) -> None:
+    """Add to a metric, and nothing for none: each is charged for in every hour in which it is sent,
+    and in most of them there is but a heartbeat.
+    """
+    if times:
+        metrics.add_metric(name, MetricUnit.Count, times)
+
+
 def read(inbox: Inbox, now: datetime) -> tuple[list[tuple[Message, Record]], list[News]]:
     """The batch's records, each once, and findings on those that cannot be read."""
     records: list[tuple[Message, Record]] = []
@@ -192,7 +200,7 @@ def read(inbox: Inbox, now: datetime) -> tuple[list[tuple[Message, Record]], lis
                 records.append((message, record))
             else:
                 inbox.fail([message], f"{record.event_source} is not watched")
-    metrics.add_metric("Unreadable", MetricUnit.Count, len(news))
+    measure("Unreadable", len(news))
     return once(records, record_of=itemgetter(1)), news
 
 
@@ -266,12 +274,12 @@ def readers(suspects: Sequence[Record], known: Inventory, now: datetime) -> froz
 
 def count(judged: Sequence[Judged], now: datetime) -> None:
     """Count and log what came of the records, and the uses of each exception."""
-    metrics.add_metric("RecordsJudged", MetricUnit.Count, len(judged))
+    metrics.add_metric("RecordsJudged", MetricUnit.Count, len(judged))  # always one
     log_judgements(judged)
     verdicts = Counter(COUNTED.get(one.judgement.verdict) for one in judged)
     for name, times in verdicts.items():
         if name:
-            metrics.add_metric(name, MetricUnit.Count, times)
+            measure(name, times)
     uses = Counter(one.judgement.exemption for one in judged if one.judgement.exemption)
     for name, times in uses.items():
         with single_metric(name="ExceptionUses", unit=MetricUnit.Count, value=times) as metric:
@@ -319,7 +327,7 @@ def repair(judged: Sequence[Judged], inbox: Inbox, now: datetime) -> dict[str, s
         try:
             if state.spend(key, 1, REPAIR_SECONDS, now):
                 ask(vpc_id, some[0].record, key, now)
-                metrics.add_metric("RepairsAskedFor", MetricUnit.Count, 1)
+                measure("RepairsAskedFor", 1)
                 done[vpc_id] = f"asked for the endpoint of {vpc_id} to be repaired"
             else:
                 done[vpc_id] = f"the endpoint of {vpc_id} is being repaired already"
@@ -413,5 +421,5 @@ def tell(news: Sequence[News], inbox: Inbox, now: datetime) -> None:
     except (ClientError, BotoCoreError, PublishError, StateError) as error:
         inbox.fail([one.message for one in news if one.told], repr(error))
         return
-    metrics.add_metric("FindingsPublished", MetricUnit.Count, reported.published)
-    metrics.add_metric("FindingsSuppressed", MetricUnit.Count, reported.suppressed)
+    measure("FindingsPublished", reported.published)
+    measure("FindingsSuppressed", reported.suppressed)

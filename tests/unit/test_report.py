@@ -384,7 +384,7 @@ def test_an_evidence_value_that_is_not_json_does_not_lose_the_alert() -> None:
     assert topic.told[0]["evidence"] == {"when": "2026-05-04 12:00:00+00:00"}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(findings, max_size=11))
 def test_whatever_is_found_can_be_sent(found: list[Finding]) -> None:
     topic = Topic()
