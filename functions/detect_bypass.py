@@ -47,9 +47,10 @@ from guard.reconcile import envelope
 from guard.record import NotFromCloudTrail, Record, UnreadableRecord, from_envelope
 from guard.redact import log_line, sealed
 from guard.report import PublishError, report
-from guard.settings import LAYER_FOLDER, Settings, items, required, switch, whole_number
+from guard.settings import LAYER_FOLDER, Settings
 from guard.state import State, StateError
 from guard.storm import Storms
+from guard.variables import items, required, switch, whole_number
 
 if TYPE_CHECKING:
     from guard.whereabouts import Whereabouts

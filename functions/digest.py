@@ -30,9 +30,10 @@ from guard.mode import read_mode
 from guard.parameters import Parameters
 from guard.redact import log_line, sealed
 from guard.report import PublishError, send
-from guard.settings import Settings, required, whole_number
+from guard.settings import Settings
 from guard.shelf import DIGEST, WAITING, read
 from guard.state import SUMMARIES, SUMMARY, State, day_key, finding_key
+from guard.variables import required, whole_number
 
 AT_ONCE = 200  # findings read, told and taken away before the next are read
 CATCH_UP_DAYS = 7

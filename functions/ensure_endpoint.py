@@ -62,8 +62,9 @@ from guard.rollouts import Rollouts
 from guard.rotating import RotatingVpcs
 from guard.rotation_way import obstruction, refused_actions
 from guard.scope import Guarded
-from guard.settings import Settings, dollars, required, switch, whole_number
+from guard.settings import Settings
 from guard.state import State, StateError
+from guard.variables import dollars, required, switch, whole_number
 from guard.vpc import Tags, Vpc
 from guard.vpc_trigger import Concern
 from guard.wish import wanted_from_env

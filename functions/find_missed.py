@@ -29,9 +29,10 @@ from guard.missed import Comparison, Missed, envelope_of, finding_of, should_hav
 from guard.record import UnreadableRecord, parse
 from guard.redact import log_line, sealed
 from guard.report import report
-from guard.settings import Settings, required, switch
+from guard.settings import Settings
 from guard.state import State
 from guard.trail_bucket import TrailBucket, Unreadable
+from guard.variables import required, switch
 
 LAG = timedelta(hours=2)  # CloudTrail has delivered by then
 SPAN = timedelta(hours=24)

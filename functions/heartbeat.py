@@ -33,8 +33,9 @@ from guard.beat import REFUSALS, Mark
 from guard.finding import Finding
 from guard.redact import log_line, sealed
 from guard.report import report
-from guard.settings import Settings, items, required
+from guard.settings import Settings
 from guard.state import State
+from guard.variables import items, required
 
 settings = Settings.from_env(os.environ)
 mark = Mark(settings.stack_id, required(os.environ, "HEARTBEAT_ROLE"))

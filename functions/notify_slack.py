@@ -24,21 +24,21 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol, cast
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard import bot
 from guard.aws import client, seldom_client
 from guard.finding import SCHEMA
 from guard.parameters import Parameters, ParameterUnreadable
 from guard.redact import log_line, sealed
-from guard.settings import required
 from guard.slack import payload
 from guard.state import State, StateError
+from guard.variables import required
 from guard.webhook import (
     LONGEST_WAIT,
     SECONDS_BETWEEN_POSTS,
@@ -53,6 +53,9 @@ from guard.webhook import (
     judge,
     post,
 )
+
+if TYPE_CHECKING:
+    from guard.bot import Threads
 
 WEBHOOK_SECONDS = 300
 LONGEST_TURN = 3.0  # seconds to wait for a turn; what would wait longer goes back to the queue
@@ -72,7 +75,6 @@ config = Config(
 sqs = seldom_client("sqs", config=config)
 dynamodb = seldom_client("dynamodb", config=config)
 state = State(dynamodb, required(os.environ, "TABLE_NAME"))
-threads = bot.Threads(dynamodb, state.table, CHANNEL)
 ssm = Parameters(client("ssm", config=config))
 logger = Logger(json_serializer=log_line)
 metrics = Metrics()
@@ -185,11 +187,21 @@ def send(_body: str, message: Mapping[str, Any], url: str, number: int) -> tuple
     return judge(answer, number), answer
 
 
+@cache
+def threads() -> "Threads":
+    """The bot's messages so far. A webhook has no use for it, and is what most stacks have."""
+    from guard.bot import Threads
+
+    return Threads(dynamodb, state.table, CHANNEL)
+
+
 def show(body: str, message: Mapping[str, Any], token: str, number: int) -> tuple[Verdict, Answer]:
     """By the bot: a new message, an old one brought up to date, or one in its thread."""
+    from guard import bot
+
     now = datetime.now(UTC)
     finding = finding_in(body)
-    posted = threads.find(finding["fingerprint"], now) if finding else None
+    posted = threads().find(finding["fingerprint"], now) if finding else None
     step = bot.step(finding, posted, now)
     if step is None:
         return Verdict(Fate.POSTED), Answer(0, "shown already")
@@ -199,7 +211,7 @@ def show(body: str, message: Mapping[str, Any], token: str, number: int) -> tupl
     try:
         verdict = bot.judge(answer, number)
     except bot.Forgotten:  # somebody deleted it: the next try posts anew
-        threads.forget(cast(dict[str, Any], finding)["fingerprint"])
+        threads().forget(cast(dict[str, Any], finding)["fingerprint"])
         return Verdict(Fate.RETRY, 1), answer
     if verdict.fate is Fate.POSTED and finding:
         in_thread = posted is not None and "thread_ts" in step.more
@@ -210,7 +222,7 @@ def show(body: str, message: Mapping[str, Any], token: str, number: int) -> tupl
 def note_thread(finding: Mapping[str, Any], ts: str, now: datetime) -> None:
     """Remember where the finding is shown. Never raises: it is, so it must not be shown again."""
     try:
-        threads.note(finding, ts, now)
+        threads().note(finding, ts, now)
     except (ClientError, BotoCoreError) as error:
         logger.warning("a follow-up will be a new message", extra={"error": repr(error)})
 
@@ -233,7 +245,8 @@ def take_turn() -> float:
     if past.turn < time.time() - SECONDS_BETWEEN_POSTS:
         try:
             gap = int(SECONDS_BETWEEN_POSTS * 1000)
-            next_free = state.next_slot(LINE, gap, datetime.now(UTC)) / 1000
+            idle = past.last_post < time.time() - SECONDS_BETWEEN_POSTS
+            next_free = state.next_slot(LINE, gap, datetime.now(UTC), idle=idle) / 1000
             past.turn = next_free - SECONDS_BETWEEN_POSTS
         except (ClientError, BotoCoreError, StateError) as error:
             # Slack itself still says when it is too fast.

@@ -56,10 +56,11 @@ from guard.record import UnreadableRecord
 from guard.redact import log_line, sealed
 from guard.report import report
 from guard.rollouts import Rollouts
-from guard.settings import Settings, items, required, whole_number
+from guard.settings import Settings
 from guard.state import State, StateError
 from guard.tagged_vpcs import TaggedVpcs
 from guard.trials import Trials
+from guard.variables import items, required, whole_number
 from guard.vpc import AttachedPolicy, Tags
 
 settings = Settings.from_env(os.environ)

@@ -39,8 +39,9 @@ from guard.report import report
 from guard.secret_findings import About
 from guard.secret_policy import Bound, NotCorrectable, Perimeter, Secret, corrected, gaps
 from guard.secret_reading import read_perimeter, read_secret, tags_of
-from guard.settings import Settings, items, required, switch, whole_number
+from guard.settings import Settings
 from guard.state import State, StateError
+from guard.variables import items, required, switch, whole_number
 
 BUDGET_WINDOW_SECONDS = 3600
 

@@ -36,8 +36,9 @@ from guard.policy_sweep import Chosen, ask, canaries, choose_all, differing
 from guard.redact import log_line, sealed
 from guard.rollouts import Rollouts
 from guard.scope import Guarded
-from guard.settings import Settings, required
+from guard.settings import Settings
 from guard.trials import REASON
+from guard.variables import required
 from guard.wish import wanted_from_env
 
 DEPLOYED = "CloudFormation Stack Status Change"

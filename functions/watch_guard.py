@@ -26,8 +26,9 @@ from guard.aws import client
 from guard.record import from_envelope
 from guard.redact import log_line, sealed
 from guard.report import report
-from guard.settings import Settings, items
+from guard.settings import Settings
 from guard.state import State
+from guard.variables import items
 from guard.watch import Deployers, Part, told, touched
 
 CACHE_SECONDS = 300

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from guard.digest import readable
+from guard.gist import readable
 from guard.mrkdwn import code, prose
 from guard.text import one_line
 

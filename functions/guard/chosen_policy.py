@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from guard.approved import ApprovedPolicy, ApprovedPolicyError, Placeholders, load
-from guard.settings import LAYER_FOLDER, Settings, required
+from guard.settings import LAYER_FOLDER, Settings
+from guard.variables import required
 from guard.vpc import Tags
 
 NO_TAGS: Tags = {}

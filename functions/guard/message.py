@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from guard.chat import custom_notification
-from guard.digest import readable
 from guard.finding import Finding
+from guard.gist import readable
 from guard.links import RUNBOOKS, evident_links, runbook_link
 from guard.redact import redacted
 from guard.settings import Way

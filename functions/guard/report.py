@@ -22,8 +22,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from guard import figures
-from guard.digest import gist
 from guard.finding import WAITS, Finding, Severity, merge_equal
+from guard.gist import gist
 from guard.message import MESSAGE_BYTES, entry, published_form, weight
 from guard.settings import BY_DEFAULT, Way
 from guard.shelf import DIGEST, WAITING

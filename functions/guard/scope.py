@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from guard.settings import SettingsError
+from guard.variables import SettingsError
 from guard.vpc import Vpc
 
 

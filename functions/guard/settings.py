@@ -6,59 +6,12 @@ fails at its first invocation, loudly, and not in the middle of a repair.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import Self
 
 from guard.links import RUNBOOKS
+from guard.variables import required
 
 LAYER_FOLDER = "/opt/endpoint_policies"  # where Lambda puts the layer of approved policies
-
-
-class SettingsError(ValueError):
-    """An environment variable is missing, or its value is not of the form the code needs."""
-
-
-def required(env: Mapping[str, str], name: str) -> str:
-    """The variable's text; SettingsError if it is missing or empty."""
-    value = env.get(name, "")
-    if not value:
-        raise SettingsError(f"environment variable {name} is missing or empty")
-    return value
-
-
-def whole_number(env: Mapping[str, str], name: str) -> int:
-    """The variable as an integer of at least 0."""
-    value = required(env, name)
-    if not value.isdecimal():
-        raise SettingsError(f"environment variable {name} is not a whole number: {value!r}")
-    return int(value)
-
-
-def dollars(env: Mapping[str, str], name: str) -> Decimal:
-    """The variable as an amount of money: a decimal number of at least 0."""
-    value = required(env, name)
-    try:
-        amount = Decimal(value)
-    except InvalidOperation:
-        amount = Decimal(-1)
-    if not amount.is_finite() or amount < 0:
-        raise SettingsError(f"environment variable {name} is not an amount: {value!r}")
-    return amount
-
-
-def switch(env: Mapping[str, str], name: str) -> bool:
-    """The variable as true or false, spelled so."""
-    value = required(env, name)
-    if value not in ("true", "false"):
-        raise SettingsError(f"environment variable {name} is neither true nor false: {value!r}")
-    return value == "true"
-
-
-def items(env: Mapping[str, str], name: str) -> frozenset[str]:
-    """A comma-separated variable as a set; empty where the variable is empty."""
-    if name not in env:
-        raise SettingsError(f"environment variable {name} is missing")
-    return frozenset(part.strip() for part in env[name].split(",") if part.strip())
 
 
 def endpoint_service(partition: str, region: str) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from guard.digest import readable
 from guard.finding import SCHEMA, Kind
+from guard.gist import readable
 from guard.links import console_links
 from guard.mrkdwn import clipped, code, cost, prose
 from guard.text import one_line

@@ -254,20 +254,20 @@ class State:
         )
         return item["tally"]
 
-    def next_slot(self, key: str, gap_ms: int, now: datetime) -> int:
+    def next_slot(self, key: str, gap_ms: int, now: datetime, *, idle: bool = False) -> int:
         """The caller's own turn in a line in which turns are `gap_ms` apart: epoch milliseconds.
 
-        Atomic: no two callers get the same turn. Turns that nobody took are not made up for.
-        Raises StateError, or boto3's ClientError.
+        Atomic: no two callers get the same turn. Turns that nobody took are not made up for. It is
+        one UpdateItem where the line is as the caller thinks, `idle` or not, and else two. Raises
+        StateError, or boto3's ClientError.
         """
-        present = int(now.timestamp() * 1000)
-        ends = _epoch(now) + _LINE_KEPT
-        for _ in range(_RACES):
-            values = {":gap": gap_ms, ":now": present, ":ends": ends}
-            item, done = self._update(f"pace#{key}", _QUEUE_UP, "slot_at > :now", values)
-            if not done:
-                values = {":next": present + gap_ms, ":now": present, ":ends": ends}
-                item, done = self._update(f"pace#{key}", _BE_FIRST, _NO_LINE, values)
+        present, ends = int(now.timestamp() * 1000), _epoch(now) + _LINE_KEPT
+        common = {":now": present, ":ends": ends}
+        queue_up = _QUEUE_UP, "slot_at > :now", {":gap": gap_ms, **common}
+        be_first = _BE_FIRST, _NO_LINE, {":next": present + gap_ms, **common}
+        ways = (be_first, queue_up) if idle else (queue_up, be_first)
+        for update, condition, values in ways * _RACES:
+            item, done = self._update(f"pace#{key}", update, condition, values)
             if done:
                 return item["slot_at"]
         raise StateError(f"{key}: lost {_RACES} races for a place in the line")

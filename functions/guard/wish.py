@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from guard.chosen_policy import ApprovedPolicies
 from guard.decide import Wanted
-from guard.settings import Settings, items, whole_number
+from guard.settings import Settings
+from guard.variables import items, whole_number
 
 
 def wanted_from_env(

@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from guard.digest import Day, Waiting, daily_report, digest, for_digest, gist
+from guard.digest import Day, Waiting, daily_report, digest, for_digest
 from guard.finding import Finding, Kind, Severity
+from guard.gist import gist
 from guard.message import published_form
 from guard.settings import Settings
 

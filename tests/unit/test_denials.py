@@ -4,7 +4,8 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from guard.denials import cure, is_denial, may_not_look, missing_permission
-from guard.settings import Settings, SettingsError, switch
+from guard.settings import Settings
+from guard.variables import SettingsError, switch
 from tests.builders import ACCOUNT, NOON, STACK
 
 SETTINGS = Settings(

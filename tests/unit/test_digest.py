@@ -15,12 +15,10 @@ from guard.digest import (
     daily_report,
     digest,
     for_digest,
-    gist,
-    line,
     parts,
-    readable,
 )
 from guard.finding import Finding, Kind, Severity
+from guard.gist import gist, line, readable
 from guard.message import MESSAGE_BYTES, email_text, entry, published_form, weight
 from guard.settings import Settings, Way
 from tests.findings import NOON, bypass, findings

@@ -14,7 +14,7 @@ from guard.memory import Intent, Remembered
 from guard.neighbours import all_of_ours, in_the_way, yielding
 from guard.pace import put_off, times_put_off
 from guard.scope import Guarded
-from guard.settings import SettingsError, dollars
+from guard.variables import SettingsError, dollars
 from guard.vpc import Endpoint, SecurityGroup, Vpc
 from guard.vpc_trigger import concern
 from tests.findings import A_BYPASS

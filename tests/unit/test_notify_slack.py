@@ -31,7 +31,7 @@ class World:
     left: int = 30_000
     sqs_refuses: bool = False
 
-    def next_slot(self, _key: str, gap_ms: int, _now: object) -> int:
+    def next_slot(self, _key: str, gap_ms: int, _now: object, *, idle: bool) -> int:
         if self.table_refuses:
             raise ClientError({"Error": {"Code": "Throttled"}}, "UpdateItem")
         self.line = max(self.line, self.seconds) + gap_ms / 1000

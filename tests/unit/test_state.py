@@ -306,20 +306,28 @@ def test_nothing_is_given_back_that_was_not_spent(state: State) -> None:
     assert state.client.scan(TableName="state")["Count"] == 0
 
 
-def test_turns_in_a_line_are_a_gap_apart_and_never_shared(state: State) -> None:
+@pytest.mark.parametrize("idle", [True, False])
+def test_turns_in_a_line_are_a_gap_apart_and_never_shared(state: State, *, idle: bool) -> None:
     present = int(NOON.timestamp() * 1000)
-    turns = [state.next_slot("line", 3_400, NOON) - present for _ in range(4)]
+    turns = [state.next_slot("line", 3_400, NOON, idle=idle) - present for _ in range(4)]
     assert turns == [3_400, 6_800, 10_200, 13_600]
 
 
-def test_a_line_that_has_emptied_begins_with_the_present(state: State) -> None:
+@pytest.mark.parametrize("idle", [True, False])
+def test_a_line_that_has_emptied_begins_with_the_present(state: State, *, idle: bool) -> None:
     state.next_slot("line", 3_400, NOON)
-    assert state.next_slot("line", 3_400, later(60)) == int(later(60).timestamp() * 1000) + 3_400
+    assert (
+        state.next_slot("line", 3_400, later(60), idle=idle)
+        == int(later(60).timestamp() * 1000) + 3_400
+    )
 
 
-def test_a_place_taken_by_another_process_just_before_is_not_taken_twice(state: State) -> None:
+@pytest.mark.parametrize("idle", [True, False])
+def test_a_place_taken_by_another_process_just_before_is_not_taken_twice(
+    state: State, *, idle: bool
+) -> None:
     other = State(boto3.Session().client("dynamodb", region_name="eu-west-1"), "state")
     taken: list[int] = []
     before_each_update(state, lambda: taken.append(other.next_slot("line", 3_400, NOON)), times=2)
-    mine = state.next_slot("line", 3_400, NOON)
+    mine = state.next_slot("line", 3_400, NOON, idle=idle)
     assert mine not in taken
