@@ -154,7 +154,7 @@ def start(build: Path, playback: Playback, runtime: Path, take: Take) -> float |
     task = build / take.function.logical_id
     artefact = Artefact(task, take.function.handler, [layer], environment)
     seconds = first_invocation(artefact, take.event, runtime)
-    return None if playback.unused else seconds
+    return seconds if playback.as_recorded else None
 
 
 def copied(folder: Path, modules: tuple[str, ...]) -> Path:

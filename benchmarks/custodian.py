@@ -10,9 +10,10 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-from benchmarks.recording import Playback
+from benchmarks.recording import Answer, Playback
 from benchmarks.sandbox import ROOT, Artefact, first_invocation
 from emulator.wire import ApiResponse
 
@@ -93,8 +94,9 @@ def start(custodian: Artefact, playback: Playback, runtime: Path) -> float:
     event = json.loads(EVENT.read_text())
     answer = event["detail"]["responseElements"]["CreateVpcEndpointResponse"]
     body = ENDPOINT.format(id=answer["vpcEndpoint"]["vpcEndpointId"])
-    playback.load([ApiResponse(200, [("Content-Type", "text/xml")], body.encode())])
+    answer = ApiResponse(200, [("Content-Type", "text/xml")], body.encode())
+    playback.load([Answer(answer, time.time())])
     seconds = first_invocation(custodian, event, runtime)
-    if playback.unused:
+    if not playback.as_recorded:
         sys.exit("Cloud Custodian did not ask for the endpoint")
     return seconds

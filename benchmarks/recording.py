@@ -2,10 +2,13 @@
 
 A cold start is measured with real work: of a function's runs in the story the one in the middle, by
 the number of its calls, and AWS's answers to them in their order. Nothing of the embedded cloud's
-own time is in the figures.
+own time is in the figures. Times in the answers are moved along: what was a second ahead in the
+story is a second ahead when it is played.
 """
 
+import re
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,11 +28,19 @@ from guardctl.drill.story import STORY
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """One run of a function: what it was given, and what AWS answered it."""
+    """One run of a function: what it was given, and what AWS answered it and when."""
 
     function: FunctionSpec
     event: Mapping[str, Any]
-    answers: list[ApiResponse] = field(default_factory=list[ApiResponse])
+    answers: list["Answer"] = field(default_factory=list["Answer"])
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What AWS answered, and when: epoch seconds of the story."""
+
+    response: ApiResponse
+    when: float
 
 
 def record() -> dict[str, list[Take]]:
@@ -53,7 +64,7 @@ def record() -> dict[str, list[Take]]:
     def recorded_answer(self: Gate, environ: dict[str, Any], body: bytes) -> ApiResponse:
         given = answer(self, environ, body)
         if running:
-            running[-1].answers.append(given)
+            running[-1].answers.append(Answer(given, time.time()))
         return given
 
     with (
@@ -78,18 +89,37 @@ def record() -> dict[str, list[Take]]:
 SLACK = b"http://localhost:SLACK"
 
 
-def _with_other_slack(answer: ApiResponse, url: str) -> ApiResponse:
+def _with_other_slack(answer: Answer, url: str) -> Answer:
     """The answer with a mark in the place of the embedded Slack's address."""
     scheme, _, rest = url.partition("://")
     address = f"{scheme}://{rest.partition('/')[0]}".encode()
-    return ApiResponse(answer.status, answer.headers, answer.body.replace(address, SLACK))
+    said = answer.response
+    response = ApiResponse(said.status, said.headers, said.body.replace(address, SLACK))
+    return Answer(response, answer.when)
+
+
+_EPOCH = re.compile(rb"(?<![\d.])\d{10}(?:\d{3})?(?![\d.])")  # in seconds or milliseconds
+_NEAR = 30 * 86_400  # seconds; any other number of so many digits is no time
+
+
+def _moved(body: bytes, since: float, until: float) -> bytes:
+    """The text with its times moved as far as from one time to the other."""
+
+    def moved(found: re.Match[bytes]) -> bytes:
+        unit = 1000 if len(found[0]) == len("1234567890123") else 1
+        if abs(int(found[0]) / unit - since) > _NEAR:
+            return found[0]
+        return str(int(found[0]) + int((until - since) * unit)).encode()
+
+    return _EPOCH.sub(moved, body)
 
 
 class Playback:
     """Answers requests to AWS in the order recorded, and Slack's with ok. `url` is its address."""
 
     def __init__(self) -> None:
-        self._answers: Iterator[ApiResponse] = iter(())
+        self._answers: Iterator[Answer] = iter(())
+        self._too_many = 0
         playback = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -108,24 +138,29 @@ class Playback:
         self._server.daemon_threads = True
         self.url = f"http://localhost:{self._server.server_port}"
 
-    def load(self, answers: list[ApiResponse]) -> None:
+    def load(self, answers: list[Answer]) -> None:
         self._answers = iter(answers)
+        self._too_many = 0
 
     @property
-    def unused(self) -> int:
-        """How many answers nobody asked for. Takes them away."""
-        return sum(1 for _ in self._answers)
+    def as_recorded(self) -> bool:
+        """Whether just the answers loaded were asked for, by now. Takes those left away."""
+        return not sum(1 for _ in self._answers) and not self._too_many
 
     def _serve(self, request: BaseHTTPRequestHandler) -> None:
         request.rfile.read(int(request.headers.get("Content-Length") or 0))
         signed = "Credential=" in request.headers.get("Authorization", "")
-        answer = next(self._answers, None) if signed else ApiResponse(200, [], b"ok")
-        if answer is None:
-            answer = ApiResponse(500, [], b"nothing more was recorded")
-        body = answer.body.replace(SLACK, self.url.encode())
+        now = time.time()
+        ok = Answer(ApiResponse(200, [], b"ok"), now)
+        recorded = next(self._answers, None) if signed else ok
+        if recorded is None:
+            self._too_many += 1
+            recorded = Answer(ApiResponse(500, [], b"nothing more was recorded"), now)
+        answer = recorded.response
+        body = _moved(answer.body, recorded.when, now).replace(SLACK, self.url.encode())
         request.send_response(answer.status)
         for name, value in answer.headers:
-            if name.lower() in ("content-type", "x-amzn-requestid", "x-amz-crc32"):
+            if name.lower() in ("content-type", "x-amzn-requestid"):
                 request.send_header(name, value)
         request.send_header("Content-Length", str(len(body)))
         request.end_headers()

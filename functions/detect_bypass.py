@@ -23,9 +23,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
@@ -34,32 +35,30 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from guard.alert import collapse, expired_exceptions, findings, once, reader, unreadable
 from guard.arrivals import Arrivals
-from guard.aws import client, seldom_client
+from guard.aws import seldom_client
 from guard.beat import Mark, part
-from guard.chosen_policy import LAYER_FOLDER
-from guard.decide import Wanted
 from guard.exceptions import FILE_NAME, Exemption, load
 from guard.finding import Finding
 from guard.inbox import Inbox, Message
 from guard.judge import SECRETS_MANAGER, Case, Inventory, Judgement, Reach, Verdict, judge, reach
 from guard.judge.predicates import refused_by_endpoint
-from guard.observe import Observer
 from guard.own_endpoints import OwnEndpoints
-from guard.policy_name import PolicyNames
 from guard.reconcile import envelope
 from guard.record import NotFromCloudTrail, Record, UnreadableRecord, from_envelope
 from guard.redact import log_line, sealed
 from guard.report import PublishError, report
-from guard.rollouts import note_denials
-from guard.settings import Settings, items, required, switch, whole_number
+from guard.settings import LAYER_FOLDER, Settings, items, required, switch, whole_number
 from guard.state import State, StateError
 from guard.storm import Storms
-from guard.whereabouts import Whereabouts
+
+if TYPE_CHECKING:
+    from guard.whereabouts import Whereabouts
 
 # An exception keeps a request from being told of, and not its VPC from being repaired.
 REPAIRED = frozenset({Verdict.BYPASS, Verdict.EXEMPT})
 ONCE = 366 * 86_400  # seconds; who renews an exception gives it another expiry
 REPAIR_SECONDS = 900  # how often a VPC is put on the queue for what callers in it do
+EVENTS_IN_A_LINE = 10  # of the log; findings have more of them
 READERS_AT_ONCE = 25  # callers of whom the table is asked what they read before, in one batch
 COUNTED = {
     Verdict.BYPASS: "Bypasses",
@@ -76,6 +75,7 @@ settings = Settings.from_env(os.environ)
 APPROVED_ENDPOINTS = items(os.environ, "APPROVED_ENDPOINTS")
 APPROVED_ACCOUNTS = items(os.environ, "APPROVED_ACCOUNTS")
 VPC_QUEUE_URL = required(os.environ, "VPC_QUEUE_URL")
+MAXIMUM_ZONES = whole_number(os.environ, "MAXIMUM_ZONES")
 WINDOW = whole_number(os.environ, "ALERT_WINDOW_SECONDS")
 GUARD_ROLES = items(os.environ, "GUARD_ROLES")
 KEEPS_ARRIVALS = switch(os.environ, "KEEP_ARRIVALS")
@@ -87,10 +87,11 @@ EXCEPTIONS_FILE = POLICIES.parent / FILE_NAME
 config = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10
 )
-ec2 = client("ec2", config=config)
-sns = client("sns", config=config)
+# Heartbeats and services' own requests need no call of AWS, so each client is made when it is used.
+ec2 = seldom_client("ec2", config=config)
+sns = seldom_client("sns", config=config)
 sqs = seldom_client("sqs", config=config)
-dynamodb = client("dynamodb", config=config)
+dynamodb = seldom_client("dynamodb", config=config)
 state = State(dynamodb, settings.table_name)
 arrivals = Arrivals(dynamodb, settings.table_name)
 storms = Storms()
@@ -103,25 +104,33 @@ exceptions: tuple[Exemption, ...] = load(EXCEPTIONS_FILE) if EXCEPTIONS_FILE.exi
 
 
 told_expired: set[str] = set()
-policy_names = PolicyNames(POLICIES, settings)
 own_endpoints = OwnEndpoints(ec2, (settings.service_name, f"{settings.service_name}-fips"))
-whereabouts = Whereabouts(
-    ec2,
-    seldom_client("lambda", config=config),
-    Observer(ec2, settings.service_name),
-    # The policy has no part in whether a caller reaches the endpoint.
-    Wanted(
-        account_id=settings.account_id,
-        stack_id=settings.stack_id,
-        service_name=settings.service_name,
-        opt_out_tag=settings.opt_out_tag,
-        policy="",
-        maximum_zones=whole_number(os.environ, "MAXIMUM_ZONES"),
-        approved_endpoints=APPROVED_ENDPOINTS,
-        approved_accounts=APPROVED_ACCOUNTS,
-    ),
-    settings.function_arn_prefix,
-)
+
+
+@cache
+def whereabouts() -> "Whereabouts":
+    """Who tells where callers are. What it needs takes long to load, so not before it is asked."""
+    from guard.decide import Wanted
+    from guard.observe import Observer
+    from guard.whereabouts import Whereabouts
+
+    return Whereabouts(
+        ec2,
+        seldom_client("lambda", config=config),
+        Observer(ec2, settings.service_name),
+        # The policy has no part in whether a caller reaches the endpoint.
+        Wanted(
+            account_id=settings.account_id,
+            stack_id=settings.stack_id,
+            service_name=settings.service_name,
+            opt_out_tag=settings.opt_out_tag,
+            policy="",
+            maximum_zones=MAXIMUM_ZONES,
+            approved_endpoints=APPROVED_ENDPOINTS,
+            approved_accounts=APPROVED_ACCOUNTS,
+        ),
+        settings.function_arn_prefix,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +161,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     beats, records = part(heartbeat, observe(records, inbox))
     for sent in beats:
         metrics.add_metric("HeartbeatSeconds", MetricUnit.Seconds, (now - sent).total_seconds())
-    note_denials((record for _, record in records), dynamodb, settings.table_name)
+    note_denials([record for _, record in records])
     known = inventory([record for _, record in records], now)
     judged = [
         Judged(message, record, judge(record, known, exceptions)) for message, record in records
@@ -165,6 +174,14 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     keep_arrivals(records, inbox, now)
     inbox.log_failures(logger)
     return inbox.response()
+
+
+def measure(name: str, times: int) -> None:
+    """Add to a metric, and nothing for none: each is charged for in every hour in which it is sent,
+    and in most of them there is but a heartbeat.
+    """
+    if times:
+        metrics.add_metric(name, MetricUnit.Count, times)
 
 
 def read(inbox: Inbox, now: datetime) -> tuple[list[tuple[Message, Record]], list[News]]:
@@ -183,7 +200,7 @@ def read(inbox: Inbox, now: datetime) -> tuple[list[tuple[Message, Record]], lis
                 records.append((message, record))
             else:
                 inbox.fail([message], f"{record.event_source} is not watched")
-    metrics.add_metric("Unreadable", MetricUnit.Count, len(news))
+    measure("Unreadable", len(news))
     return once(records, record_of=itemgetter(1)), news
 
 
@@ -214,6 +231,14 @@ def observe(
     return list(records)
 
 
+def note_denials(records: Sequence[Record]) -> None:
+    """Have the canary of a new policy know of requests that an endpoint refused."""
+    if refused := [one for one in records if refused_by_endpoint(one)]:
+        from guard.rollouts import note_denials as note
+
+        note(refused, dynamodb, settings.table_name)
+
+
 def inventory(records: Sequence[Record], now: datetime) -> Inventory:
     """What the judgement needs to know; where callers are is asked of those alone that bypassed."""
     known = Inventory(
@@ -226,9 +251,9 @@ def inventory(records: Sequence[Record], now: datetime) -> Inventory:
     suspects = [one for one in records if judge(one, known).verdict is Verdict.BYPASS]
     if not suspects:
         return known
-    places = whereabouts.places(suspects)
-    strangers = whereabouts.strangers(suspects)
-    known = replace(known, places=places, blind=whereabouts.blind, strangers=strangers)
+    ask = whereabouts()
+    places, strangers = ask.places(suspects), ask.strangers(suspects)
+    known = replace(known, places=places, blind=ask.blind, strangers=strangers)
     return replace(known, read_before=readers(suspects, known, now))
 
 
@@ -249,24 +274,12 @@ def readers(suspects: Sequence[Record], known: Inventory, now: datetime) -> froz
 
 def count(judged: Sequence[Judged], now: datetime) -> None:
     """Count and log what came of the records, and the uses of each exception."""
-    metrics.add_metric("RecordsJudged", MetricUnit.Count, len(judged))
-    for one in judged:
-        judgement, record = one.judgement, one.record
-        log = logger.info if judgement.alert or judgement.exemption else logger.debug
-        log(
-            judgement.verdict,
-            extra={
-                "event_id": record.event_id,
-                "event_name": record.event_name,
-                "principal": record.identity.name,
-                "cause": judgement.cause,
-                "exemption": judgement.exemption,
-            },
-        )
+    metrics.add_metric("RecordsJudged", MetricUnit.Count, len(judged))  # always one
+    log_judgements(judged)
     verdicts = Counter(COUNTED.get(one.judgement.verdict) for one in judged)
     for name, times in verdicts.items():
         if name:
-            metrics.add_metric(name, MetricUnit.Count, times)
+            measure(name, times)
     uses = Counter(one.judgement.exemption for one in judged if one.judgement.exemption)
     for name, times in uses.items():
         with single_metric(name="ExceptionUses", unit=MetricUnit.Count, value=times) as metric:
@@ -276,6 +289,27 @@ def count(judged: Sequence[Judged], now: datetime) -> None:
             state.tally(now, {"excepted": times})
         except (ClientError, BotoCoreError) as error:
             logger.warning("a use is in the metric alone", extra={"error": repr(error)})
+
+
+def log_judgements(judged: Sequence[Judged]) -> None:
+    """A line for all records of a batch that say the same: lines cost more than judging does."""
+    alike: dict[tuple[str, str, Judgement], list[str]] = {}
+    for one in judged:
+        said = one.record.event_name, one.record.identity.name, one.judgement
+        alike.setdefault(said, []).append(one.record.event_id)
+    for (event_name, principal, judgement), event_ids in alike.items():
+        log = logger.info if judgement.alert or judgement.exemption else logger.debug
+        log(
+            judgement.verdict,
+            extra={
+                "event_ids": event_ids[:EVENTS_IN_A_LINE],
+                "records": len(event_ids),
+                "event_name": event_name,
+                "principal": principal,
+                "cause": judgement.cause,
+                "exemption": judgement.exemption,
+            },
+        )
 
 
 def repair(judged: Sequence[Judged], inbox: Inbox, now: datetime) -> dict[str, str]:
@@ -293,7 +327,7 @@ def repair(judged: Sequence[Judged], inbox: Inbox, now: datetime) -> dict[str, s
         try:
             if state.spend(key, 1, REPAIR_SECONDS, now):
                 ask(vpc_id, some[0].record, key, now)
-                metrics.add_metric("RepairsAskedFor", MetricUnit.Count, 1)
+                measure("RepairsAskedFor", 1)
                 done[vpc_id] = f"asked for the endpoint of {vpc_id} to be repaired"
             else:
                 done[vpc_id] = f"the endpoint of {vpc_id} is being repaired already"
@@ -327,8 +361,16 @@ def told_of(one: Judged, asked: Mapping[str, str]) -> list[Finding]:
         WINDOW,
         done=(done,) if done else (),
         policy=policy,
-        policy_name=policy_names.of(policy) if policy else "",
+        policy_name=name_of(policy) if policy else "",
     )
+
+
+@cache
+def name_of(policy: str) -> str:
+    """Which of the approved policies this is, by what it means; empty for none."""
+    from guard.policy_name import name_of_policy
+
+    return name_of_policy(policy, POLICIES, settings)
 
 
 def expired(judged: Sequence[Judged], now: datetime) -> list[News]:
@@ -379,5 +421,5 @@ def tell(news: Sequence[News], inbox: Inbox, now: datetime) -> None:
     except (ClientError, BotoCoreError, PublishError, StateError) as error:
         inbox.fail([one.message for one in news if one.told], repr(error))
         return
-    metrics.add_metric("FindingsPublished", MetricUnit.Count, reported.published)
-    metrics.add_metric("FindingsSuppressed", MetricUnit.Count, reported.suppressed)
+    measure("FindingsPublished", reported.published)
+    measure("FindingsSuppressed", reported.suppressed)

@@ -8,7 +8,8 @@ ops being told is summed up once the window is over; the first run after the hou
 Triggered by a schedule. What waits is taken away only after SNS accepted the message that tells it:
 a run that dies repeats, and never loses. An hour in which nothing happened costs two reads.
 
-IAM: dynamodb:BatchGetItem, dynamodb:UpdateItem, dynamodb:DeleteItem, sns:Publish, ssm:GetParameter.
+IAM: dynamodb:Query (the index), dynamodb:BatchGetItem, dynamodb:UpdateItem, dynamodb:DeleteItem,
+sns:Publish, ssm:GetParameter.
 """
 
 import json
@@ -30,8 +31,8 @@ from guard.parameters import Parameters
 from guard.redact import log_line, sealed
 from guard.report import PublishError, send
 from guard.settings import Settings, required, whole_number
-from guard.shelf import DIGEST, WAITING, WINDOWS, read
-from guard.state import State, day_key, finding_key
+from guard.shelf import DIGEST, WAITING, read
+from guard.state import SUMMARIES, SUMMARY, State, day_key, finding_key
 
 AT_ONCE = 200  # findings read, told and taken away before the next are read
 CATCH_UP_DAYS = 7
@@ -65,12 +66,15 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A fingerprint's window that is over, and the entries of the shelf that end with it."""
+    """A fingerprint of which a window is over, and what to tell of it; None if ops know it all.
+
+    `whole`: its latest window is over too.
+    """
 
     over: Over | None
+    whole: bool
     fingerprint: str
     item: Mapping[str, Any]
-    entries: Sequence[str]
 
 
 def tell(now: datetime) -> int:
@@ -107,33 +111,27 @@ def put_away(part: Sequence[Mapping[str, Any]], over: Mapping[str, Closed]) -> N
 
 
 def forget(closed: Iterable[Closed]) -> None:
-    """Forget windows that are over and were summed up, or need not be.
-
-    Where the item has changed since it was read, it and its entries are left to the next run.
-    """
-    done = [entry for one in closed if not one.item or forgotten(one) for entry in one.entries]
-    if done:
-        state.shelf(WINDOWS).remove(done)
+    """Forget windows that are over and were summed up, or need not be."""
+    for one in closed:
+        forget_window(one)
 
 
 def windows_over(now: datetime) -> list[Closed]:
-    ended = [
-        entry
-        for entry in state.shelf(WINDOWS).ids()
-        if int(entry.partition("@")[2]) <= now.timestamp()
-    ]
-    return look(ended, now)
-
-
-def look(entries: Sequence[str], now: datetime) -> list[Closed]:
-    by_fingerprint: dict[str, list[str]] = {}
-    for entry in entries:
-        by_fingerprint.setdefault(entry.partition("@")[0], []).append(entry)
-    items = read(dynamodb, TABLE, [finding_key(one) for one in by_fingerprint])
+    """What was told and is over. The index may be a moment old; the items themselves are not."""
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=TABLE,
+        IndexName=SUMMARIES,
+        KeyConditionExpression="summary = :due AND summary_at <= :now",
+        ExpressionAttributeValues={
+            ":due": {"S": SUMMARY},
+            ":now": {"N": str(int(now.timestamp()))},
+        },
+    )
+    found: list[Any] = [item for page in pages for item in page["Items"]]
+    keys = [item["pk"]["S"] for item in found]
     return [
-        Closed(summed_up(item, now), fingerprint, item, ended)
-        for fingerprint, ended in by_fingerprint.items()
-        for item in [items.get(finding_key(fingerprint), {})]
+        Closed(summed_up(item, now), is_over(item, now), key.removeprefix(finding_key("")), item)
+        for key, item in read(dynamodb, TABLE, keys).items()
     ]
 
 
@@ -154,13 +152,14 @@ def is_over(item: Mapping[str, Any], now: datetime) -> bool:
     return _n(item, "ends") <= now.timestamp()
 
 
-def forgotten(one: Closed) -> bool:
-    """Take the ended windows out of the fingerprint's item; False if it has changed meanwhile."""
+def forget_window(one: Closed) -> None:
+    """Take the ended windows out of the fingerprint's item, unless it has changed meanwhile: then
+    the next run looks at it again.
+    """
     item, key = one.item, {"pk": {"S": finding_key(one.fingerprint)}}
-    newest = max(int(entry.partition("@")[2]) for entry in one.entries)
     same = {":ends": {"N": str(_n(item, "ends"))}}
     try:
-        if _n(item, "ends") <= newest:
+        if one.whole:
             dynamodb.delete_item(
                 TableName=TABLE,
                 Key=key,
@@ -171,13 +170,13 @@ def forgotten(one: Closed) -> bool:
             dynamodb.update_item(
                 TableName=TABLE,
                 Key=key,
-                UpdateExpression="REMOVE past_tally, past_told, past_first, past_last",
+                UpdateExpression="SET summary_at = ends REMOVE past_tally, past_told, past_first,"
+                " past_last",
                 ConditionExpression="past_tally = :past AND ends = :ends",
                 ExpressionAttributeValues={**same, ":past": item["past_tally"]},
             )
     except dynamodb.exceptions.ConditionalCheckFailedException:
-        return False
-    return True
+        logger.info("a window has changed meanwhile", extra={"fingerprint": one.fingerprint})
 
 
 def report_days(now: datetime) -> int:

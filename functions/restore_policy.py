@@ -8,6 +8,11 @@ looks. Policies are compared by what they mean, so the guard's own write coming 
 changes nothing. What is put back is kept in the history; where somebody keeps writing against the
 guard, it lets go for a while.
 
+EC2's calls are throttled for the whole account, so the VPCs' tags are read once a minute at most.
+What an older tag decided is made good by the sweep, which is never answered from older tags than
+its own. One thing it cannot make good: in a VPC that was excepted less than a minute before, a
+policy may be put back once more. The history has what was there.
+
 IAM: ec2:DescribeVpcEndpoints, ec2:DescribeVpcs, ec2:ModifyVpcEndpoint, ssm:GetParameter,
 sqs:SendMessage (its own queue), dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish.
 """
@@ -53,6 +58,7 @@ from guard.report import report
 from guard.rollouts import Rollouts
 from guard.settings import Settings, items, required, whole_number
 from guard.state import State, StateError
+from guard.tagged_vpcs import TaggedVpcs
 from guard.trials import Trials
 from guard.vpc import AttachedPolicy, Tags
 
@@ -84,6 +90,7 @@ looks = PolicyLooks(
 )
 rollouts = Rollouts(table)
 observer = Observer(ec2, settings.service_name)
+tagged_vpcs = TaggedVpcs(observer, frozenset({settings.opt_out_tag, approved.tag}))
 logger = Logger(json_serializer=log_line)
 metrics = Metrics()
 
@@ -188,8 +195,7 @@ def restore_all(works: dict[str, Work], inbox: Inbox, now: datetime) -> None:
     try:
         found = observer.attached_policies(works).values()
         attached = [one for one in found if not works[one.endpoint_id].is_echo(one)]
-        vpc_ids = {one.vpc_id for one in attached}
-        vpc_tags = observer.vpc_tags(vpc_ids) if vpc_ids else {}
+        vpc_tags = tagged_vpcs.tags(now, tags_since(attached, works)) if attached else {}
     except (ClientError, BotoCoreError) as error:
         for work in works.values():
             again(work, line, inbox, error)
@@ -201,6 +207,17 @@ def restore_all(works: dict[str, Work], inbox: Inbox, now: datetime) -> None:
             judge(policy, vpc_tags.get(policy.vpc_id, {}), about, work, line)
         except (NotNow, ClientError, BotoCoreError, StateError, NotWritten) as error:
             again(work, line, inbox, error)
+
+
+def tags_since(attached: Sequence[AttachedPolicy], works: Mapping[str, Work]) -> float:
+    """When the tags of VPCs that count for these endpoints were there to be read: epoch seconds.
+
+    A VPC is older than its endpoints, so what was read after the youngest of them knows all their
+    VPCs. A sweep that asks has read the tags itself, and would ask in vain if older ones decided.
+    """
+    created = [one.created.timestamp() for one in attached]
+    asked = [it.asked_at for one in attached for it in works[one.endpoint_id].concerns]
+    return max(created + asked)
 
 
 def again(work: Work, line: Pace, inbox: Inbox, error: Exception) -> None:

@@ -5,15 +5,14 @@ reports a deletion that failed, and answers HTTP 500 to the filters `vpc-endpoin
 `ip-address-type` and to unknown ones. AWS heeds all of them.
 """
 
-import base64
-import binascii
 from typing import Any
 
 from moto.core.responses import ActionResult
-from moto.ec2.exceptions import InvalidNextToken, InvalidParameterValue
+from moto.ec2.exceptions import InvalidParameterValue
 from moto.ec2.models.vpcs import VPCEndPoint
 from moto.ec2.responses.vpcs import VPCs
 
+from .paging import page
 from .patching import Patches
 
 patches = Patches()
@@ -22,7 +21,6 @@ _FILTERS = {
     *("ip-address-type", "service-name", "service-region", "tag-key", "vpc-id"),
     *("vpc-endpoint-id", "vpc-endpoint-state", "vpc-endpoint-type"),
 }
-_PAGE = 1_000
 
 
 @patches.method(VPCs)
@@ -72,14 +70,8 @@ def describe_vpc_endpoints(moto: Any, request: Any) -> ActionResult:
     found = request.ec2_backend.describe_vpc_endpoints(
         vpc_end_point_ids=request._get_param("VpcEndpointIds", []), filters=filters
     )
-    start = _position(request._get_param("NextToken"))
-    end = start + min(request._get_param("MaxResults") or _PAGE, _PAGE)
-    return ActionResult(
-        {
-            "VpcEndpoints": found[start:end],
-            "NextToken": _token(end) if end < len(found) else None,
-        }
-    )
+    some, token = page(found, request)
+    return ActionResult({"VpcEndpoints": some, "NextToken": token})
 
 
 @patches.method(VPCs)
@@ -100,19 +92,6 @@ def delete_vpc_endpoints(moto: Any, request: Any) -> ActionResult:
         if endpoint_id not in known
     ]
     return ActionResult({"Unsuccessful": unsuccessful})
-
-
-def _token(position: int) -> str:
-    return base64.urlsafe_b64encode(str(position).encode()).decode()
-
-
-def _position(token: str | None) -> int:
-    if token is None:
-        return 0
-    try:
-        return int(base64.urlsafe_b64decode(token))
-    except (ValueError, binascii.Error) as error:
-        raise InvalidNextToken(token) from error
 
 
 @patches.method(VPCEndPoint)

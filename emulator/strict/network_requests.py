@@ -2,11 +2,13 @@
 
 moto sets several VPC attributes in one request, DNS hostnames without DNS support too, and deletes
 a VPC's default security group. AWS takes one attribute per request, hostnames only where support is
-on (both from the reference of ModifyVpcAttribute), and keeps the default group.
+on (both from the reference of ModifyVpcAttribute), and keeps the default group. moto lists all VPCs
+at once, AWS in pages.
 """
 
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.ec2.exceptions import (
     EC2ClientError,
     InvalidParameterCombination,
@@ -15,11 +17,18 @@ from moto.ec2.exceptions import (
 from moto.ec2.responses.security_groups import SecurityGroups
 from moto.ec2.responses.vpcs import VPCs
 
+from .paging import page
 from .patching import Patches
 
 patches = Patches()
 
 _ATTRIBUTES = ("EnableDnsHostnames", "EnableDnsSupport", "EnableNetworkAddressUsageMetrics")
+
+
+@patches.method(VPCs)
+def describe_vpcs(moto: Any, request: Any) -> ActionResult:
+    some, token = page(moto(request).result["Vpcs"], request)
+    return ActionResult({"Vpcs": some, "NextToken": token})
 
 
 @patches.method(VPCs)

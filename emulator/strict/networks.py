@@ -8,9 +8,11 @@ an id that does exist; AWS's name the one that does not. A NAT gateway of moto h
 outside its subnet and leaves its interface behind when it is deleted, its Elastic IP is one of the
 loopback network, and nobody can be found by
 the public address of an interface. The state of a subnet's IPv6
-block is garbled, and one without IPv4 has free IPv4 addresses.
+block is garbled, and one without IPv4 has free IPv4 addresses. Of several tag keys in a filter a
+VPC needs one for AWS; for moto it must have all, or no others.
 """
 
+import fnmatch
 import ipaddress
 from collections.abc import Iterator
 from typing import Any
@@ -149,7 +151,15 @@ def describe_vpcs(
     for vpc_id in vpc_ids or []:
         if vpc_id not in backend.vpcs:
             raise EC2ClientError("InvalidVpcID.NotFound", f"The vpc ID '{vpc_id}' does not exist")
-    return moto(backend, vpc_ids, filters)
+    others = {name: some for name, some in (filters or {}).items() if name != "tag-key"}
+    found = moto(backend, vpc_ids, others)
+    keys = (filters or {}).get("tag-key")
+    return found if keys is None else [vpc for vpc in found if _has_key(vpc, keys)]
+
+
+def _has_key(vpc: Any, patterns: list[str]) -> bool:
+    keys = [tag["key"] for tag in vpc.get_tags()]
+    return any(fnmatch.fnmatchcase(key, pattern) for key in keys for pattern in patterns)
 
 
 @patches.method(SubnetBackend)

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from guard.approved import ApprovedPolicy, ApprovedPolicyError, Placeholders, load
-from guard.settings import Settings, required
+from guard.settings import LAYER_FOLDER, Settings, required
 from guard.vpc import Tags
 
-LAYER_FOLDER = "/opt/endpoint_policies"
 NO_TAGS: Tags = {}
 
 

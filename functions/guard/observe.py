@@ -69,9 +69,9 @@ class Observer:
         """Every VPC of the account and Region."""
         return list(self.vpc_tags())
 
-    def vpc_tags(self, ids: Collection[str] | None = None) -> dict[str, dict[str, str]]:
-        """The tags of those VPCs that exist, by id; of all without `ids`."""
-        named = {} if ids is None else {"vpc_id": sorted(ids)}
+    def vpc_tags(self, keys: Collection[str] | None = None) -> dict[str, dict[str, str]]:
+        """The tags of those VPCs that carry one of these keys, by id; of all without `keys`."""
+        named = {} if keys is None else {"tag_key": sorted(keys)}
         return {
             one["VpcId"]: _tags(one)
             for one in self._all("describe_vpcs", "Vpcs", **named)
@@ -90,6 +90,7 @@ class Observer:
                 vpc_id=one["VpcId"],
                 text=one.get("PolicyDocument", ""),
                 tags=_tags(one),
+                created=one["CreationTimestamp"],
             )
             for one in found
             if one["State"].lower() in LIVE

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guard import record as records
-from guard.reconcile import is_reconcile
+from guard.reconcile import asked_at, is_reconcile
 from guard.record import Record
 from guard.vpc import fips_name
 
@@ -14,14 +14,15 @@ from guard.vpc import fips_name
 class Concern:
     """What one message asks to be looked at; no endpoints: nothing to do, and `reason` says why.
 
-    `record` is who did what, for the finding; a sweep has none. `not_before` (epoch seconds) is
-    when to look. `written` is the policy that one of the guard's own calls wrote. `trial` says that
-    the endpoint tries a new version of its policy.
+    `record` is who did what, for the finding; a sweep has none. `asked_at` is when the guard itself
+    asked, `not_before` when to look (both epoch seconds). `written` is the policy that one of the
+    guard's own calls wrote. `trial` says that the endpoint tries a new version of its policy.
     """
 
     reason: str
     endpoint_ids: frozenset[str] = frozenset()
     record: Record | None = None
+    asked_at: float = 0
     not_before: int = 0
     written: str = ""
     trial: bool = False
@@ -36,7 +37,7 @@ def concern(
     ValueError if it is a reconcile request that names none.
     """
     if is_reconcile(envelope):
-        return _asked_for(envelope["detail"])
+        return _asked_for(envelope["detail"], asked_at(envelope))
     record = records.from_envelope(envelope)
     if record.failed:
         return Concern(f"{record.event_name} failed: {record.error_code}")
@@ -52,7 +53,7 @@ def concern(
     return Concern(record.event_name, endpoint_ids, record, written=written)
 
 
-def _asked_for(detail: Mapping[str, Any]) -> Concern:
+def _asked_for(detail: Mapping[str, Any], when: float) -> Concern:
     endpoint_id, not_before = detail.get("vpcEndpointId"), detail.get("notBefore", 0)
     if not isinstance(endpoint_id, str):
         raise ValueError("a reconcile request on the policy queue needs a vpcEndpointId")
@@ -60,4 +61,6 @@ def _asked_for(detail: Mapping[str, Any]) -> Concern:
         raise ValueError("the notBefore of a reconcile request is a number of seconds")
     reason = str(detail.get("reason", "sweep"))
     trial = detail.get("trial") is True
-    return Concern(reason, frozenset({endpoint_id}), not_before=not_before, trial=trial)
+    return Concern(
+        reason, frozenset({endpoint_id}), asked_at=when, not_before=not_before, trial=trial
+    )

@@ -37,3 +37,11 @@ def envelope(settings: Settings, now: datetime, detail: Mapping[str, Any]) -> st
 def is_reconcile(message: Mapping[str, Any]) -> bool:
     """Whether an envelope is one of ours."""
     return message.get("source") == SOURCE and message.get("detail-type") == DETAIL_TYPE
+
+
+def asked_at(message: Mapping[str, Any]) -> float:
+    """When one of ours was written, in epoch seconds; 0 where it does not say."""
+    try:
+        return datetime.fromisoformat(str(message.get("time"))).timestamp()
+    except (ValueError, OverflowError):
+        return 0

@@ -26,7 +26,7 @@ from guard.digest import gist
 from guard.finding import WAITS, Finding, Severity, merge_equal
 from guard.message import MESSAGE_BYTES, entry, published_form, weight
 from guard.settings import BY_DEFAULT, Way
-from guard.shelf import DIGEST, WAITING, WINDOWS
+from guard.shelf import DIGEST, WAITING
 from guard.state import Counted, State, milestone
 
 if TYPE_CHECKING:
@@ -122,7 +122,6 @@ def _note(one: _Due, state: State, now: datetime) -> None:
     if finding.kind in WAITS:
         state.shelf(WAITING).put(finding.fingerprint, body, now)
     if one.counted:
-        state.shelf(WINDOWS).add(f"{finding.fingerprint}@{one.counted.window_ends}")
         state.mark_told(finding.fingerprint, one.counted, body)
 
 

@@ -11,6 +11,8 @@ from typing import Self
 
 from guard.links import RUNBOOKS
 
+LAYER_FOLDER = "/opt/endpoint_policies"  # where Lambda puts the layer of approved policies
+
 
 class SettingsError(ValueError):
     """An environment variable is missing, or its value is not of the form the code needs."""

@@ -29,7 +29,6 @@ KEPT = timedelta(days=14)  # as long as a message may wait in a dead-letter queu
 READ_AT_ONCE = 100  # keys of one BatchGetItem
 
 DIGEST = "digest"  # findings of low severity, to be told together
-WINDOWS = "windows"  # fingerprints whose window is open, to be summed up
 WAITING = "waiting"  # findings that say that something is paused or waits for a person
 
 
@@ -59,10 +58,6 @@ class Shelf:
                 ":kept": {"N": str(int((now + KEPT).timestamp()))},
             },
         )
-        return self.add(id_)
-
-    def add(self, id_: str) -> bool:
-        """Put only the id by; False if the shelf is full."""
         try:
             self._update(
                 self._index(_shard(id_)),

@@ -32,6 +32,9 @@ It must end before the messages of a killed process become visible again (six fu
 while the claim stands, the redelivered message would leave the alert to the dead process.
 """
 
+SUMMARIES, SUMMARY = "summaries", "due"
+"""The table's index of what the digest is to sum up, and the one value of its hash key."""
+
 KEPT_SECONDS = 14 * 86_400
 """How long after its window an item waits for the digest."""
 READER_KEPT = 90 * 86_400
@@ -42,9 +45,10 @@ _RACES = (
 )
 _NO_LIMIT = 10**15
 _NO_TEXTS: Mapping[str, str] = {}
+_NO_NUMBERS: Mapping[str, int] = {}
 
 _COUNT_IN_WINDOW = (
-    "SET ends = if_not_exists(ends, :ends), expires_at = if_not_exists(expires_at, :kept), "
+    "ends = if_not_exists(ends, :ends), expires_at = if_not_exists(expires_at, :kept), "
     "first_seen = if_not_exists(first_seen, :seen), last_seen = :last, "
     "told = if_not_exists(told, :zero) ADD tally :n"
 )
@@ -57,8 +61,14 @@ _CARRY = (
 )
 _OPEN_WINDOW = (
     "expires_at = :kept, ends = :ends, first_seen = :seen, last_seen = :last, told = :zero, "
-    "tally = :n REMOVE claimed, claimed_until"
+    "tally = :n"
 )
+# Who opens a window has the claim to tell of it: that spares a call of its own.
+_CLAIM_IF_FIRST = (
+    "claimed = if_not_exists(claimed, :n), claimant = if_not_exists(claimant, :me), "
+    "claimed_until = if_not_exists(claimed_until, :until), "
+)
+_CLAIM = "claimed = :n, claimant = :me, claimed_until = :until, "
 _WINDOW_OVER = "attribute_not_exists(ends) OR ends <= :now"
 
 _ALWAYS = "attribute_exists(pk) OR attribute_not_exists(pk)"
@@ -75,12 +85,16 @@ class StateError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """One fingerprint in its present window; `told` is the total that ops were last told."""
+    """One fingerprint in its present window; `told` is the total that ops were last told.
+
+    `claimed`: this very count opened the window, so nobody else tells of it for `CLAIM_SECONDS`.
+    """
 
     total: int
     first_seen: datetime
     told: int
     window_ends: int
+    claimed: bool = False
 
     @property
     def due(self) -> bool:
@@ -129,21 +143,34 @@ class State:
         StateError, or boto3's ClientError.
         """
         seen = (first_seen or now, last_seen or now)
-        item, _ = self._count(finding_key(fingerprint), n, now, window, seen=seen, carry=_CARRY)
+        me = secrets.randbits(48)
+        item, _ = self._count(
+            finding_key(fingerprint),
+            n,
+            now,
+            window,
+            seen=seen,
+            counting=_CLAIM_IF_FIRST,
+            opening=_CARRY + _CLAIM,
+            more={":me": me, ":until": _epoch(now) + CLAIM_SECONDS},
+        )
         return Counted(
             total=item["tally"],
             first_seen=datetime.fromtimestamp(item["first_seen"], UTC),
             told=item["told"],
             window_ends=item["ends"],
+            claimed=item.get("claimant") == me,
         )
 
     def claim(self, fingerprint: str, counted: Counted, now: datetime) -> bool:
-        """Whether the caller is the one to tell ops of `counted`.
+        """Whether the caller is the one to tell ops of `counted`; without a call where it is so.
 
         False where another process claimed as much in the last `CLAIM_SECONDS`, or told it: two
         batches counting one finding at the same time would otherwise both announce it. The claim
         bears a number of its caller's own, because boto3 repeats a write whose answer was lost.
         """
+        if counted.claimed:
+            return True
         until = _epoch(now) + CLAIM_SECONDS
         return self._write_if(
             fingerprint,
@@ -162,17 +189,19 @@ class State:
 
     def mark_told(self, fingerprint: str, counted: Counted, body: str) -> bool:
         """Remember that ops were told `counted.total`: after publishing, so that a crash repeats an
-        alert and never loses one. `body` is what they were told, for the digest to sum up.
+        alert and never loses one. `body` is what they were told, for the digest to sum up: it finds
+        the item by `summary_at` in the index `SUMMARIES`, once the first window is over.
 
         False, and nothing written, where more has been told meanwhile, or a new window has opened:
         what was told in the old one must not silence the new one.
         """
         return self._write_if(
             fingerprint,
-            "SET told = :total, body = :body",
+            "SET told = :total, body = :body, summary = :due,"
+            " summary_at = if_not_exists(summary_at, ends)",
             "ends = :ends AND told < :total",
             {":total": counted.total, ":ends": counted.window_ends},
-            {":body": body},
+            {":body": body, ":due": SUMMARY},
         )
 
     def spend(self, key: str, limit: int, window: int, now: datetime, n: int = 1) -> Spent:
@@ -262,7 +291,9 @@ class State:
         *,
         seen: tuple[datetime, datetime],
         limit: int = _NO_LIMIT,
-        carry: str = "",
+        counting: str = "",
+        opening: str = "",
+        more: Mapping[str, int] = _NO_NUMBERS,
     ) -> tuple[dict[str, int], bool]:
         """The item after adding `n`, and True; the item as it is, and False, at the limit.
 
@@ -273,15 +304,13 @@ class State:
         first, last = map(_epoch, seen)
         kept = ends + KEPT_SECONDS
         values = {":n": n, ":zero": 0, ":seen": first, ":last": last, ":ends": ends, ":kept": kept}
-        here = {":now": _epoch(now)}
+        values |= {":now": _epoch(now), **more}
         for _ in range(_RACES):
-            item, done = self._update(
-                key, _COUNT_IN_WINDOW, _IN_WINDOW, {**values, **here, ":limit": limit}
-            )
+            count = f"SET {counting}{_COUNT_IN_WINDOW}"
+            item, done = self._update(key, count, _IN_WINDOW, {**values, ":limit": limit})
             if done or item.get("ends", 0) > _epoch(now):
                 return item, done
-            opening = f"SET {carry}{_OPEN_WINDOW}"
-            item, done = self._update(key, opening, _WINDOW_OVER, {**values, **here})
+            item, done = self._update(key, f"SET {opening}{_OPEN_WINDOW}", _WINDOW_OVER, values)
             if done:
                 return item, done
         raise StateError(f"{key}: lost {_RACES} races for its window")

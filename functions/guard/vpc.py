@@ -152,6 +152,7 @@ class AttachedPolicy:
     vpc_id: str
     text: str
     tags: Tags
+    created: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,8 @@ def _resource(call: Call, cloud: Cloud) -> str:  # noqa: C901 - one case for eac
         case "sns":
             return call.params["TopicArn"]
         case "dynamodb":
-            return f"{own}:table/{_table(call.params)}"
+            index = f"/index/{name}" if (name := call.params.get("IndexName")) else ""
+            return f"{own}:table/{_table(call.params)}{index}"
         case "ssm":
             return f"{own}:parameter/{call.params['Name'].removeprefix('/')}"
         case "route53":

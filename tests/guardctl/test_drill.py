@@ -36,6 +36,9 @@ def test_the_story_holds_and_is_told_to_machines(deployment):
         "SecretPolicyFunction",
         "SweepFunction",
         "NotifySlackFunction",
+        "DigestFunction",
+        "WatchGuardFunction",
+        "HeartbeatFunction",
     ],
 )
 def test_a_reaction_that_does_nothing_is_noticed(deployment, monkeypatch, reaction):

@@ -270,3 +270,16 @@ def test_nothing_is_logged_even_at_debug_level(server, caplog):
     server.answer_next(500, cut=True)
     webhook.post(server.url, {"text": "hello"})
     assert "madeUpWebhookToken" not in caplog.text
+
+
+def test_a_redirect_is_not_followed(slack):
+    slack.answer_next(302, headers={"Location": f"{slack.url}/elsewhere"})
+    assert webhook.post(slack.url, {"text": "x"}).status == 302
+    assert slack.posts == 1
+
+
+def test_https_is_never_plain(slack):
+    answer = webhook.post(slack.url.replace("http://", "https://"), {"text": "x"})
+    assert answer.status == 0
+    assert "SSL" in answer.words
+    assert slack.posts == 0

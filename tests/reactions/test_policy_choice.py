@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from emulator.strict import paging
 from tests.reactions.account import ALLOW_ALL, SERVICE, Account, kinds, writes
 from tests.reactions.policies import tamper
 
@@ -132,3 +133,129 @@ def test_an_endpoint_made_by_hand_gets_the_policy_of_its_own_tag(cloud, account)
     cloud.settle()
 
     assert names_one_secret(account, made)
+
+
+# What is remembered of VPCs' tags.
+
+
+SOON = timedelta(seconds=15)
+"""Enough for a change to be put back, and less than the tags are remembered for."""
+
+
+def opt_out(account, vpc_id):
+    account.ec2.create_tags(Resources=[vpc_id], Tags=[{"Key": "vpce-guard:ignore", "Value": ""}])
+
+
+def reads_of_tags(cloud):
+    return [one for one in cloud.calls if one.function == RESTORE and one.action == "DescribeVpcs"]
+
+
+def test_a_vpcs_new_tag_counts_after_a_minute(cloud, account):
+    vpc_id, endpoint_id = endpoint_in(cloud, account)
+    tamper(cloud, endpoint_id)
+    cloud.pass_time(SOON)
+
+    tag(account, vpc_id, "one-secret")
+    cloud.pass_time(timedelta(minutes=1))
+    tamper(cloud, endpoint_id)
+    cloud.settle()
+
+    assert names_one_secret(account, endpoint_id)
+
+
+def test_what_an_older_tag_decided_is_made_good_by_the_next_sweep(cloud, account):
+    vpc_id, endpoint_id = endpoint_in(cloud, account)
+    tamper(cloud, endpoint_id)
+    cloud.pass_time(SOON)
+
+    tag(account, vpc_id, "one-secret")
+    tamper(cloud, endpoint_id)
+    cloud.pass_time(SOON)
+    assert not names_one_secret(account, endpoint_id)
+
+    cloud.fire_schedule("ScheduleRule")  # still within the minute
+    cloud.settle()
+    assert names_one_secret(account, endpoint_id)
+
+
+def test_a_vpc_that_opts_out_is_left_alone_after_a_minute(cloud, account):
+    vpc_id, endpoint_id = endpoint_in(cloud, account)
+    _, guarded = endpoint_in(cloud, account)
+    approved = account.policy(guarded)
+    tamper(cloud, endpoint_id)
+    cloud.pass_time(SOON)
+
+    opt_out(account, vpc_id)
+    cloud.pass_time(timedelta(minutes=1))
+    done = len(writes(cloud, RESTORE))
+    for one in (endpoint_id, guarded):
+        tamper(cloud, one)
+    cloud.settle()
+
+    assert account.policy(endpoint_id)["Statement"] == ALLOW_ALL["Statement"]
+    assert account.policy(guarded) == approved
+    assert len(writes(cloud, RESTORE)) == done + 1
+
+
+def test_the_tags_of_a_new_vpc_count_at_once(cloud, account):
+    """It was not there when the tags were last read, less than a minute ago."""
+    _, endpoint_id = endpoint_in(cloud, account)
+    tamper(cloud, endpoint_id)
+    cloud.pass_time(SOON)
+    (last,) = reads_of_tags(cloud)
+
+    vpc_id, subnets = account.vpc_with_subnets(tags={"vpce-guard:ignore": ""})
+    made = account.ec2.create_vpc_endpoint(
+        VpcId=vpc_id,
+        ServiceName=SERVICE,
+        VpcEndpointType="Interface",
+        SubnetIds=subnets,
+        PrivateDnsEnabled=False,
+        PolicyDocument=json.dumps(ALLOW_ALL),
+    )["VpcEndpoint"]["VpcEndpointId"]
+    cloud.pass_time(timedelta(seconds=20))
+
+    _, again = reads_of_tags(cloud)
+    assert again.when - last.when < timedelta(minutes=1)
+    assert account.policy(made)["Statement"] == ALLOW_ALL["Statement"]
+
+
+def test_more_vpcs_have_a_tag_than_a_page_holds(cloud, account, monkeypatch):
+    monkeypatch.setattr(paging, "PAGE", 2)
+    for _ in range(3):
+        account.vpc(tags={"vpce-guard:ignore": ""})
+    account.vpc(tags={"team": "payroll"})
+    _, endpoint_id = endpoint_in(cloud, account, tags={TAG: "one-secret", "team": "payroll"})
+
+    tamper(cloud, endpoint_id)
+    cloud.settle()
+
+    assert names_one_secret(account, endpoint_id)
+    assert len(reads_of_tags(cloud)) == 2
+
+
+def test_nothing_is_decided_on_tags_that_cannot_be_read(cloud, account):
+    vpc_id, endpoint_id = endpoint_in(cloud, account)
+    tamper(cloud, endpoint_id)
+    cloud.pass_time(SOON)
+    opt_out(account, vpc_id)
+    cloud.pass_time(timedelta(minutes=1))
+    done = len(writes(cloud, RESTORE))
+    cloud.fault(
+        service="ec2",
+        action="DescribeVpcs",
+        error="UnauthorizedOperation",
+        times=1,
+        function=RESTORE,
+    )
+
+    tamper(cloud, endpoint_id)
+    cloud.pass_time(timedelta(seconds=10))
+    (*_, refused) = reads_of_tags(cloud)
+    assert refused.error == "UnauthorizedOperation"
+    cloud.settle()
+
+    assert len(writes(cloud, RESTORE)) == done
+    assert account.policy(endpoint_id)["Statement"] == ALLOW_ALL["Statement"]
+    assert reads_of_tags(cloud)[-1].error is None
+    assert cloud.dead_letters("PolicyQueue") == []

@@ -20,6 +20,7 @@ SEARCH = re.compile(r"SEARCH\('\{(\w+),(\w+)\} MetricName=\"(\w+)\"', '\w+', \d+
 RARE = {
     ("Approved", "detect_bypass"),
     ("Exempted", "detect_bypass"),
+    ("Unreadable", "detect_bypass"),
     ("PoliciesNotRestorable", "restore_policy"),
     ("EnforcementPaused", "restore_policy"),
     (

@@ -25,7 +25,7 @@ def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[State]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     with mock_aws():
-        client = boto3.client("dynamodb", region_name="eu-west-1")
+        client = boto3.Session().client("dynamodb", region_name="eu-west-1")
         client.create_table(
             TableName="state",
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
@@ -62,7 +62,7 @@ def test_nothing_seen_is_no_milestone() -> None:
 def test_sightings_add_up_and_keep_the_first(state: State) -> None:
     state.count("f", 3, NOON, HOUR, first_seen=later(-40))
     counted = state.count("f", 4, later(60), HOUR, first_seen=later(50))
-    assert counted == Counted(7, later(-40), 0, int(later(HOUR).timestamp()))
+    assert counted == Counted(7, later(-40), 0, int(later(HOUR).timestamp()), claimed=False)
 
 
 def test_fingerprints_do_not_mix(state: State) -> None:
@@ -79,7 +79,7 @@ def test_a_window_is_not_prolonged_by_later_sightings(state: State) -> None:
 def test_an_expired_item_that_was_not_deleted_is_started_afresh(state: State) -> None:
     assert told(state, state.count("f", 12, NOON, HOUR))
     again = state.count("f", 2, later(2 * HOUR), HOUR)
-    assert again == Counted(2, later(2 * HOUR), 0, int(later(3 * HOUR).timestamp()))
+    assert again == Counted(2, later(2 * HOUR), 0, int(later(3 * HOUR).timestamp()), claimed=True)
     assert told(state, again, later(2 * HOUR))
 
 
@@ -92,7 +92,7 @@ def test_the_time_to_live_leaves_the_digest_time_after_the_window(state: State) 
 
 def test_a_window_that_is_over_leaves_its_numbers_to_the_next_one(state: State) -> None:
     state.count("f", 3, NOON, HOUR, first_seen=later(-60), last_seen=later(-10))
-    assert told(state, state.count("f", 4, NOON, HOUR, last_seen=later(30)))
+    assert state.mark_told("f", state.count("f", 4, NOON, HOUR, last_seen=later(30)), "{}")
     state.count("f", 2, later(2 * HOUR), HOUR)
     state.count("f", 1, later(4 * HOUR), HOUR)
     kept = item(state, "finding#f")
@@ -155,19 +155,45 @@ def test_a_standing_claim_leaves_the_telling_to_its_holder(state: State) -> None
     assert [state.claim("f", mine, NOON), state.claim("f", theirs, later(1))] == [True, False]
 
 
+@pytest.mark.parametrize("first", [NOON, later(HOUR)], ids=["first ever", "in a new window"])
+def test_who_opens_a_window_tells_of_it_without_a_call(state: State, first: datetime) -> None:
+    state.count("f", 1, later(-1), HOUR)
+    writes: list[int] = []
+    state.client.meta.events.register(
+        "before-call.dynamodb.UpdateItem", lambda **_: writes.append(1)
+    )
+    key = "g" if first == NOON else "f"
+    opener = state.count(key, 1, first, HOUR)
+    made = len(writes)
+    assert state.claim(key, opener, first)
+    assert len(writes) == made
+    other = state.count(key, 1, first, HOUR)
+    assert not other.claimed
+    assert not state.claim(key, other, first)
+
+
+def test_what_was_told_is_found_by_when_its_first_window_is_over(state: State) -> None:
+    assert told(state, state.count("f", 1, NOON, HOUR))
+    state.count("g", 1, NOON, HOUR)
+    assert "summary_at" not in item(state, "finding#g")
+    assert told(state, state.count("f", 1, later(2 * HOUR), HOUR), later(2 * HOUR))
+    assert item(state, "finding#f")["summary_at"] == later(HOUR).timestamp()
+
+
 def test_a_claim_does_not_hold_back_a_higher_milestone(state: State) -> None:
     assert state.claim("f", state.count("f", 1, NOON, HOUR), NOON)
     assert state.claim("f", state.count("f", 9, NOON, HOUR), NOON)
 
 
 def test_what_has_been_told_cannot_be_claimed_again(state: State) -> None:
-    slow = state.count("f", 1, NOON, HOUR)
-    assert told(state, state.count("f", 1, NOON, HOUR))
+    first, slow = state.count("f", 1, NOON, HOUR), state.count("f", 1, NOON, HOUR)
+    assert told(state, first)
     assert not state.claim("f", slow, later(CLAIM_SECONDS + 1))
 
 
 def test_what_was_told_in_an_old_window_does_not_silence_the_new_one(state: State) -> None:
-    old = state.count("f", 5, NOON, HOUR)
+    state.count("f", 4, NOON, HOUR)
+    old = state.count("f", 1, NOON, HOUR)
     new = state.count("f", 1, later(HOUR), HOUR)
     assert not state.mark_told("f", old, "{}")
     assert not state.claim("f", old, later(HOUR))
@@ -219,7 +245,7 @@ def before_each_update(state: State, what: Callable[[], object], times: int = 1)
 
 def test_two_that_both_find_the_window_over_count_in_one_window(state: State) -> None:
     state.count("f", 50, NOON, HOUR)
-    other = State(boto3.client("dynamodb", region_name="eu-west-1"), "state")
+    other = State(boto3.Session().client("dynamodb", region_name="eu-west-1"), "state")
 
     def other_opens_the_window() -> None:
         other.count("f", 1, later(HOUR), HOUR)
@@ -230,7 +256,7 @@ def test_two_that_both_find_the_window_over_count_in_one_window(state: State) ->
 
 
 def test_a_budget_spent_by_another_process_just_before_is_refused(state: State) -> None:
-    other = State(boto3.client("dynamodb", region_name="eu-west-1"), "state")
+    other = State(boto3.Session().client("dynamodb", region_name="eu-west-1"), "state")
     before_each_update(state, lambda: other.spend("vpc-1", 1, HOUR, NOON))
     assert not state.spend("vpc-1", 1, HOUR, NOON)
 
@@ -292,7 +318,7 @@ def test_a_line_that_has_emptied_begins_with_the_present(state: State) -> None:
 
 
 def test_a_place_taken_by_another_process_just_before_is_not_taken_twice(state: State) -> None:
-    other = State(boto3.client("dynamodb", region_name="eu-west-1"), "state")
+    other = State(boto3.Session().client("dynamodb", region_name="eu-west-1"), "state")
     taken: list[int] = []
     before_each_update(state, lambda: taken.append(other.next_slot("line", 3_400, NOON)), times=2)
     mine = state.next_slot("line", 3_400, NOON)

@@ -104,6 +104,32 @@ def test_a_vpc_with_only_an_endpoint_left(account):
         account.ec2.describe_vpcs(VpcIds=[vpc_id])
 
 
+def test_vpcs_by_the_keys_of_their_tags(account):
+    two = account.vpc()
+    account.ec2.create_tags(
+        Resources=[two], Tags=[{"Key": key, "Value": "x"} for key in ("a:one", "team")]
+    )
+    one, _ = account.vpc(), account.vpc()
+    account.ec2.create_tags(Resources=[one], Tags=[{"Key": "b", "Value": "team"}])
+
+    def found(*keys, **more):
+        asked = [{"Name": "tag-key", "Values": list(keys)}]
+        return {vpc["VpcId"] for vpc in account.ec2.describe_vpcs(Filters=asked, **more)["Vpcs"]}
+
+    assert found("a:one", "b") == {one, two}
+    assert found("a:*", "c") == {two}
+    assert found("A:one", "x") == set()
+    assert found("b", VpcIds=[two]) == set()
+
+
+def test_vpcs_in_pages(account):
+    made = {account.vpc() for _ in range(7)}
+    asked = account.ec2.get_paginator("describe_vpcs").paginate(PaginationConfig={"PageSize": 5})
+    pages = [{vpc["VpcId"] for vpc in page["Vpcs"]} for page in asked]
+    assert [len(page) for page in pages] == [5, 3]  # with the default VPC
+    assert made < set.union(*pages)
+
+
 def test_a_vpc_with_only_a_security_group_left(account):
     vpc_id = account.vpc()
     group_id = account.group(vpc_id)
