@@ -7,6 +7,7 @@ judge them.
 """
 
 import json
+import re
 import sys
 from typing import Any
 
@@ -31,6 +32,8 @@ ARNS = {
     "AWS::SNS::Topic": "sns:{region}:{account}:{name}",
     "AWS::SQS::Queue": "sqs:{region}:{account}:{name}",
 }
+# What Stack gives for Ref, for GetAtt, and for GetAtt in a longer text.
+MADE_UP = re.compile(r"(?:arn:)?(\w+)(?:\.Arn)?(?=/|$)")
 
 
 def policies() -> dict[str, Any]:
@@ -62,11 +65,12 @@ def with_arns(value: Any, stack: Stack) -> Any:
         case list():
             return [with_arns(one, stack) for one in value]
         case str():
-            name = value.removeprefix("arn:")
-            form = ARNS.get(stack.resources.get(name, {}).get("Type", ""))
-            if form is None:
+            found = MADE_UP.match(value)
+            form = found and ARNS.get(stack.resources.get(found[1], {}).get("Type", ""))
+            if not found or not form:
                 return value
-            return "arn:aws:" + form.format(region=REGION, account=ACCOUNT, name=name)
+            arn = form.format(region=REGION, account=ACCOUNT, name=found[1])
+            return f"arn:aws:{arn}{value[found.end() :]}"
         case _:
             return value
 
