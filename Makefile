@@ -42,12 +42,13 @@ endif
 	|| "$$python" "$$here/.ci/get_uv.py" "$(UV_VERSION)" "$$here/.tools/uv"
 	@touch $@
 
-# Three environments from one lock file: SAM CLI and checkov would downgrade boto3 in the first.
+# Four environments from one lock file: SAM CLI and checkov would downgrade boto3 in the first, parliament
+# setuptools.
 .venv/.stamp: pyproject.toml uv.lock .python-version | $(UV_FILE)
 	UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --frozen --quiet
 	@touch $@
 
-.venv-sam/.stamp .venv-checkov/.stamp: .venv-%/.stamp: uv.lock .python-version | $(UV_FILE)
+.venv-sam/.stamp .venv-checkov/.stamp .venv-parliament/.stamp: .venv-%/.stamp: uv.lock .python-version | $(UV_FILE)
 	UV_PROJECT_ENVIRONMENT=.venv-$* $(UV) sync --frozen --quiet --only-group $*
 	@touch $@
 
@@ -75,7 +76,7 @@ nightly: .venv/.stamp  ## Run the long tests whole: 1,000,000 fuzzing cases, eve
 		tests/fuzz tests/reactions/test_fault_matrix.py tests/reactions/test_orders.py
 
 .PHONY: lint
-lint: .venv/.stamp .venv-sam/.stamp .venv-checkov/.stamp check-lock  ## Check format, code, types, template, locked requirements
+lint: .venv/.stamp .venv-sam/.stamp .venv-checkov/.stamp .venv-parliament/.stamp check-lock  ## Check format, code, types, template, policies, locked requirements
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/pyright
@@ -84,6 +85,7 @@ lint: .venv/.stamp .venv-sam/.stamp .venv-checkov/.stamp check-lock  ## Check fo
 	.venv/bin/cfn-lint
 	AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/sam validate --lint
 	.venv-checkov/bin/checkov --config-file .checkov.yaml
+	.venv/bin/python .ci/list_policies.py | .venv-parliament/bin/python .ci/judge_policies.py .parliament.yaml
 
 .PHONY: lock
 lock: | $(UV_FILE)  ## Lock again after a change of the dependencies in pyproject.toml
@@ -125,7 +127,7 @@ deploy: .venv-sam/.stamp build  ## Deploy to the AWS account of your credentials
 
 .PHONY: clean
 clean:  ## Remove everything these targets made
-	rm -rf .aws-sam .venv .venv-sam .venv-checkov .venv-custodian .tools .pytest_cache .ruff_cache .hypothesis
+	rm -rf .aws-sam .venv .venv-sam .venv-checkov .venv-parliament .venv-custodian .tools .pytest_cache .ruff_cache .hypothesis
 	find functions guardctl emulator tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- what they are made of --------------------------------------------------------------------------

@@ -28,7 +28,7 @@ POLL_SECONDS = 20
 SWEEPS = HOURS / 6
 SWEEP_SECONDS = 2.0  # rounded up from what `make drill` shows for a small account
 ARGUMENTS = {"SlackWebhookParameter": "/vpce-guard/slack-webhook"}
-
+UNMET = {"FindsMissed"}  # what these arguments leave out, of what is counted
 
 SIZES = {"S": (10, 1), "M": (100, 100), "L": (1000, 1000)}  # VPCs, million requests a month
 MOST_IDLE, MOST_PER_MILLION = 5.0, 1.0
@@ -44,7 +44,13 @@ def main() -> None:
     table = json.loads((HERE / "prices.json").read_text())
     os.environ.setdefault("AWS_DEFAULT_REGION", table["region"])  # the translator asks for one
     template = transformed(HERE.parent / "template.yaml", ARGUMENTS, table["region"])
-    rows = idle(template, table["prices"])
+    template["Resources"] = {
+        name: one
+        for name, one in template["Resources"].items()
+        if one.get("Condition") not in UNMET
+    }
+    sent = usage.metrics_when_idle()
+    rows = idle(template, table["prices"], sum(sent.values()))
     print(f"List prices of {table['date']}, {table['region']}, US dollars a month")
     print(f"{'':32} {'amount':>10} {'list':>9} {'after free tier':>16}")
     for name, amount, full, after in rows:
@@ -53,7 +59,8 @@ def main() -> None:
     print(f"{'the stack when nothing happens':32} {'':10} {full:>9.2f} {after:>16.2f}")
     shown = sum(row[2] for row in rows if row[0] == "dashboards")
     print(f"{'  without its dashboard':32} {'':10} {full - shown:>9.2f} {after:>16.2f}")
-    cheapest = sizes(template, table["prices"], full, options)
+    further = sum(1 - sent.get(one, 0.0) for one in own_metrics(template))
+    cheapest = sizes(table["prices"], full, further, options)
     misses = [f"idle {full - shown:.2f}"] if full - shown > MOST_IDLE else []
     misses += [f"{cheapest:.2f} per million"] if cheapest > MOST_PER_MILLION else []
     for miss in misses:
@@ -61,11 +68,14 @@ def main() -> None:
     sys.exit(1 if misses and options.check else 0)
 
 
-def sizes(template: Any, prices: Any, idle_usd: float, options: argparse.Namespace) -> float:
-    """Print the bill of three accounts; returns dollars per million where batches are full."""
+def sizes(prices: Any, idle_usd: float, further: float, options: argparse.Namespace) -> float:
+    """Print the bill of three accounts; returns dollars per million where batches are full.
+
+    `further` are the metrics that can be sent besides those that count as idle.
+    """
     one, full, mapping = usage.measure()
     usd = {name: price["usd"] for name, price in prices.items()}
-    metrics = len(own_metrics(template)) * usd["cloudwatch_metric_month"]
+    metrics = further * usd["cloudwatch_metric_month"]
     print(f"\n{100 * options.bypasses:g}% of requests round the endpoint; list prices a month")
     print(f"{'':6} {'VPCs':>6} {'requests':>14} {'judged':>12} {'a batch':>8} {'per million':>12}")
     bills: dict[str, dict[str, float]] = {}
@@ -102,7 +112,9 @@ def own_metrics(template: dict[str, Any]) -> set[tuple[str, str]]:
     return set(found)
 
 
-def idle(template: dict[str, Any], prices: dict[str, Any]) -> list[tuple[str, float, float, float]]:
+def idle(
+    template: dict[str, Any], prices: dict[str, Any], metrics: float
+) -> list[tuple[str, float, float, float]]:
     """Name, amount, list price and price after the free tier of all that costs without an event."""
     kinds = [one["Type"] for one in template["Resources"].values()]
     mappings = kinds.count("AWS::Lambda::EventSourceMapping")
@@ -116,6 +128,7 @@ def idle(template: dict[str, Any], prices: dict[str, Any]) -> list[tuple[str, fl
         ("KMS keys", "kms_key_month", kinds.count("AWS::KMS::Key")),
         ("dashboards", "cloudwatch_dashboard_month", kinds.count("AWS::CloudWatch::Dashboard")),
         ("alarms", "cloudwatch_alarm_month", kinds.count("AWS::CloudWatch::Alarm")),
+        ("metrics of heartbeats and sweeps", "cloudwatch_metric_month", metrics),
         ("million idle polls of queues", "sqs_million_requests", polls),
         ("GB-seconds of sweeps", "lambda_gb_second", SWEEPS * SWEEP_SECONDS * memory / 1024),
     ]

@@ -17,6 +17,7 @@ from unittest.mock import patch
 
 from emulator import Cloud
 from emulator.deploy import FunctionSpec, QueueMapping
+from emulator.metrics import measured
 from emulator.runtime import Outcome
 from emulator.runtime_inprocess import InProcess
 
@@ -25,6 +26,7 @@ SAMPLE = EVENTS / "bypass.get-secret-value-by-name-over-internet.json"
 FUNCTION = "DetectBypassFunction"
 CALLERS = 10  # distinct callers and secrets among the records of a full batch
 FULL_CPU = 1769  # MB at which a function has one whole processor ("Configure memory", Lambda)
+SCHEDULES = {"HeartbeatRule": 1.0, "DigestRule": 1.0, "ScheduleRule": 1 / 6}  # runs an hour
 RECORDS_A_RECEIVE = 10  # the most messages that one ReceiveMessage or DeleteMessageBatch takes
 
 
@@ -71,6 +73,22 @@ def measure() -> tuple[Batch, Batch, QueueMapping]:
         one = run(cloud, records, 1)
         full = run(cloud, records, mapping.batch_size)
     return one, full, mapping
+
+
+def metrics_when_idle() -> dict[tuple[str, str], float]:
+    """The metrics sent when nothing happens, by name and function: in what share of all hours."""
+    shares: dict[tuple[str, str], float] = {}
+    with Cloud.start(parameters={"SlackWebhookParameter": ""}) as cloud:
+        cloud.settle()
+        for rule, share in SCHEDULES.items():
+            runs = len(cloud.invocations)
+            cloud.fire_schedule(rule)
+            cloud.settle()
+            for made in cloud.invocations[runs:]:
+                for one in measured(made.output):
+                    key = (one.name, dict(one.dimensions).get("service", ""))
+                    shares[key] = max(share, shares.get(key, 0.0))
+    return shares
 
 
 def run(cloud: Cloud, records: Iterator[dict[str, Any]], count: int) -> Batch:
