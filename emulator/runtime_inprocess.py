@@ -127,7 +127,8 @@ class InProcess:
         try:
             with self._environment(function), redirect_stdout(_OUTPUT):
                 sandbox = self._warm.get(function.logical_id) or self._cold_start(function)
-                with _inside(sandbox), self._time_limit(function) as deadline:
+                world = self._world(sandbox.modules, sandbox.session)
+                with world, self._time_limit(function) as deadline:
                     returned = sandbox.handler(payload, LambdaContext(function, deadline))
                     if time.time() > deadline:
                         raise _TimedOut
@@ -163,22 +164,9 @@ class InProcess:
         """Import the handler into a world without any of the project's modules."""
         session = self._session(function)
         module_name, attribute = function.handler.rsplit(".", 1)
-        with _default_session(session):
-            outside = {
-                name: sys.modules.pop(name) for name in list(sys.modules) if self._is_own(name)
-            }
-            sys.path.insert(0, str(self._code))
-            try:
-                module = importlib.import_module(module_name)
-                inside = {
-                    name: sys.modules.pop(name) for name in list(sys.modules) if self._is_own(name)
-                }
-            finally:
-                sys.path.remove(str(self._code))
-                for name in list(sys.modules):
-                    if self._is_own(name):
-                        del sys.modules[name]
-                sys.modules.update(outside)
+        inside: dict[str, ModuleType] = {}
+        with self._world(inside, session):
+            module = importlib.import_module(module_name)
         sandbox = _Sandbox(getattr(module, attribute), inside, session)
         self._warm[function.logical_id] = sandbox
         return sandbox
@@ -199,8 +187,23 @@ class InProcess:
             keys["SessionToken"],
         )
 
-    def _is_own(self, module: str) -> bool:
-        return module.split(".", 1)[0] in self._own
+    @contextmanager
+    def _world(self, modules: dict[str, ModuleType], session: boto3.Session) -> Iterator[None]:
+        """What `import` finds of the project: these modules; those it loads are added to them."""
+        outside = self._take_own_modules()
+        sys.modules.update(modules)
+        sys.path.insert(0, str(self._code))
+        try:
+            with _default_session(session):
+                yield
+        finally:
+            sys.path.remove(str(self._code))
+            modules.update(self._take_own_modules())
+            sys.modules.update(outside)
+
+    def _take_own_modules(self) -> dict[str, ModuleType]:
+        own = [name for name in sys.modules if name.split(".", 1)[0] in self._own]
+        return {name: sys.modules.pop(name) for name in own}
 
     @contextmanager
     def _time_limit(self, function: FunctionSpec) -> Iterator[float]:
@@ -228,17 +231,3 @@ def _default_session(session: boto3.Session) -> Iterator[None]:
         patch.object(botocore.session, "get_session", lambda: core),
     ):
         yield
-
-
-@contextmanager
-def _inside(sandbox: _Sandbox) -> Iterator[None]:
-    """The function's own modules are what `import` finds while it runs."""
-    outside = {name: sys.modules[name] for name in sandbox.modules if name in sys.modules}
-    sys.modules.update(sandbox.modules)
-    try:
-        with _default_session(sandbox.session):
-            yield
-    finally:
-        for name in sandbox.modules:
-            sys.modules.pop(name, None)
-        sys.modules.update(outside)
