@@ -89,6 +89,10 @@ def measure(build: Path, folder: Path, starts: int) -> list[str]:
             begin = partial(start, build, playback, runtime)
             take = next(take for take in takes if begin(take) is not None)
             contenders.append(Contender(name, len(take.answers), partial(begin, take)))
+            if not take.answers:  # beside it the middle one of those that ask AWS for something
+                take = next(take for take in asking(takes) if begin(take) is not None)
+                again = partial(begin, take)
+                contenders.append(Contender(f"{name}, asking", len(take.answers), again))
         other = custodian.artefact(folder, playback.url)
         if isinstance(other, str):
             print(other)
@@ -104,9 +108,16 @@ def measure(build: Path, folder: Path, starts: int) -> list[str]:
     return told(contenders, seconds, starts)
 
 
+def asking(takes: list[Take]) -> list[Take]:
+    """Of a function's runs those that called AWS, the middle one by their number first."""
+    some = sorted((one for one in takes if one.answers), key=lambda one: len(one.answers))
+    middle = len(some) // 2
+    return sorted(some, key=lambda one: abs(some.index(one) - middle))
+
+
 def told(contenders: list[Contender], seconds: dict[str, list[float]], starts: int) -> list[str]:
     print(f"First invocation, {starts} fresh starts each, Python {platform.python_version()}")
-    print(f"{'':18} {'AWS calls':>9} {'median ms':>10} {'least':>7} {'most':>7} {'ratio':>7}")
+    print(f"{'':21} {'AWS calls':>9} {'median ms':>10} {'least':>7} {'most':>7} {'ratio':>7}")
     misses: list[str] = []
     base = statistics.median(seconds[BARE])
     for one in contenders:
@@ -114,7 +125,7 @@ def told(contenders: list[Contender], seconds: dict[str, list[float]], starts: i
         ratio = statistics.median(times) / base
         calls = "-" if one.calls is None else str(one.calls)
         print(
-            f"{one.name:18} {calls:>9} {1000 * statistics.median(times):>10.0f}"
+            f"{one.name:21} {calls:>9} {1000 * statistics.median(times):>10.0f}"
             f" {1000 * min(times):>7.0f} {1000 * max(times):>7.0f} {ratio:>7.2f}"
         )
         goal = GOALS.get(one.name, GOAL)

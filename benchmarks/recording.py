@@ -70,11 +70,16 @@ def record() -> dict[str, list[Take]]:
     with (
         patch.object(InProcess, "invoke", recorded_invoke),
         patch.object(Gate, "answer", recorded_answer),
-        Cloud.start(parameters={"Mode": "remediate"}) as cloud,
     ):
-        for _ in play(Stage(cloud), STORY):
-            pass
-        slack = cloud.slack.url
+        with Cloud.start(parameters={"Mode": "remediate"}) as cloud:
+            for _ in play(Stage(cloud), STORY):
+                pass
+            slack = cloud.slack.url
+        of_story = len(takes)
+        with Cloud.start(parameters={"Mode": "remediate", "TrailBucket": BUCKET}) as cloud:
+            # What the story has no trail for; its later runs depend on the time of day.
+            cloud.invoke(JOB, {"detail-type": "Scheduled Event"})
+        takes[of_story:] = [one for one in takes[of_story:] if one.function.logical_id == JOB]
     best: dict[str, list[Take]] = {}
     for take in sorted(takes, key=lambda one: -len(one.answers)):
         take.answers[:] = [_with_other_slack(one, slack) for one in take.answers]
@@ -86,6 +91,7 @@ def record() -> dict[str, list[Take]]:
     return best
 
 
+BUCKET, JOB = "trail-logs", "FindMissedFunction"
 SLACK = b"http://localhost:SLACK"
 
 
