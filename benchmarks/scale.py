@@ -85,16 +85,14 @@ def tampered(count: int) -> None:
             strict.options.throttle = True
             cloud.fire_schedule()
             cloud.settle()
-        writes = [
-            one
-            for one in cloud.calls[since:]
-            if one.function == RESTORE and one.action == "ModifyVpcEndpoint"
-        ]
-        done = [one for one in writes if not one.error]
+        writes = [one for one in cloud.calls[since:] if one.action == "ModifyVpcEndpoint"]
+        made = [one for one in writes if not one.error]
+        done = [one for one in made if one.function == RESTORE]
         minutes = (done[-1].when - began).total_seconds() / 60
+        rate = len(made) / (made[-1].when - began).total_seconds()
         print(f"\n{count} endpoints tampered: {len(done)} restored in {minutes:.1f} min")
-        print(f"  writes a second {len(done) / minutes / 60:.2f}, EC2 allows 0.3")
-        print(f"  refused {len(writes) - len(done)}, deepest queue {max(seen)}")
+        print(f"  with {len(made) - len(done)} repairs {rate:.2f} writes a second; EC2 allows 0.3")
+        print(f"  refused {len(writes) - len(made)}, deepest queue {max(seen)}")
         print(f"  dead letters {len(cloud.dead_letters('PolicyQueue'))}")
         print(f"  copies at once, at most: {copies(cloud)}")
 
