@@ -14,7 +14,6 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
-from enum import StrEnum
 from functools import cache, partial
 from itertools import batched
 from typing import Annotated, Any, NoReturn
@@ -34,6 +33,7 @@ from guard.hosted_zones import HostedZones
 from guard.observe import Observer
 from guard.settings import endpoint_service
 from guard.vpc import MANAGED_TAG, STACK_TAG, Vpc
+from guardctl.formats import Format, FormatOption
 from guardctl.words import in_words
 
 NOT_WELL, BAD_INPUT = 1, 2
@@ -51,14 +51,6 @@ COLOURS: Mapping[Verdict, str] = {
 }
 
 _AT_ONCE = 50  # VPCs observed together: a few calls for all of them, and progress to be seen
-
-
-class Format(StrEnum):
-    """How the result is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    JSONL = "jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +115,7 @@ def audit(
     price: Annotated[
         str, typer.Option(help="US dollars for an endpoint per AZ and hour.")
     ] = "0.01",
-    format: Annotated[  # noqa: A002 - the option is called --format
-        Format, typer.Option(help="What to print: a table, one JSON document, or JSON lines.")
-    ] = Format.TABLE,
+    format_: FormatOption = Format.TABLE,
 ) -> None:
     """Show what VPCE Guard thinks of every VPC and what it would do. Changes nothing.
 
@@ -144,11 +134,11 @@ def audit(
     try:
         for row in _rows(profile, region or [], question):
             rows.append(row)
-            if format is Format.JSONL:
+            if format_ is Format.JSONL:
                 print(json.dumps(asdict(row)), flush=True)
     except (AuditFailed, BotoCoreError, ClientError) as error:
         _fail(in_words(error))
-    _report(rows, format)
+    _report(rows, format_)
     if not all(row.well for row in rows):
         raise typer.Exit(NOT_WELL)
 

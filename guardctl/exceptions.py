@@ -4,7 +4,6 @@ An error is what the function would refuse to start with. A warning is an except
 should be renewed or removed, or that soon will be: time alone must not make a build fail.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,11 +12,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from guard.exceptions import FILE_NAME, ExceptionsError, Exemption, load
+from guardctl.formats import Format, FormatOption, print_rows
 
 SHIPPED = Path(__file__).resolve().parents[1] / "layers" / "approved_policies" / FILE_NAME
 SOON = timedelta(days=14)
@@ -27,12 +24,6 @@ FOUND, BAD_INPUT = 1, 2
 class Level(StrEnum):
     ERROR = "error"
     WARNING = "warning"
-
-
-class Format(StrEnum):
-    TABLE = "table"
-    JSON = "json"
-    JSONL = "jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +48,7 @@ def lint_command(
     file: Annotated[
         Path, typer.Argument(help="The file of exceptions.", show_default="the shipped one")
     ] = SHIPPED,
-    format_: Annotated[
-        Format, typer.Option("--format", help="How to print what was found.")
-    ] = Format.TABLE,
+    format_: FormatOption = Format.TABLE,
 ) -> None:
     """Check a file of exceptions. Exit code 1 for an error, 2 for a file that cannot be read."""
     try:
@@ -67,7 +56,8 @@ def lint_command(
     except OSError as error:
         typer.echo(f"Cannot read {file}: {error.strerror or error}", err=True)
         raise typer.Exit(BAD_INPUT) from None
-    _print(problems, format_)
+    rows = [asdict(one) for one in problems]
+    print_rows(rows, format_, ("level", "exception", "text"), "Level", "Exception", "What")
     if any(problem.level is Level.ERROR for problem in problems):
         raise typer.Exit(FOUND)
 
@@ -96,19 +86,3 @@ def expiries(exemptions: Sequence[Exemption], now: datetime) -> Iterator[Problem
         else:
             continue
         yield Problem(Level.WARNING, one.name, text)
-
-
-def _print(problems: Sequence[Problem], format_: Format) -> None:
-    match format_:
-        case Format.JSON:
-            print(json.dumps([asdict(one) for one in problems], indent=2))
-        case Format.JSONL:
-            for one in problems:
-                print(json.dumps(asdict(one)))
-        case Format.TABLE:
-            if problems:
-                table = Table("Level", "Exception", "What")
-                for one in problems:
-                    # Text and not markup: the file's own words may look like some.
-                    table.add_row(one.level, Text(one.exception), Text(one.text))
-                Console().print(table)

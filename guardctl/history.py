@@ -8,14 +8,12 @@ cloudformation:DescribeStacks, to find the table and the queue.
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from functools import cached_property
 from itertools import islice
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
@@ -33,26 +31,10 @@ from guard.policy_looks import detail
 from guard.reconcile import DETAIL_TYPE, SOURCE
 from guard.settings import endpoint_service
 from guard.vpc import AttachedPolicy
-from guardctl.stack import Profile, Region, Stack, StackError, StackName, deployed
-from guardctl.words import in_words
-
-BAD_INPUT = 2
+from guardctl.formats import Format, FormatOption, print_json
+from guardctl.stack import Profile, Region, Stack, StackName, deployed, told
 
 Endpoint = Annotated[str, typer.Argument(metavar="ENDPOINT", help="The endpoint: vpce-...")]
-
-
-class Format(StrEnum):
-    """How the result is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    JSONL = "jsonl"
-
-
-FormatOption = Annotated[
-    Format,
-    typer.Option("--format", help="What to print: a table, one JSON document, or JSON lines."),
-]
 
 
 class Refused(RuntimeError):
@@ -126,7 +108,7 @@ def history(
 
     Exits with 1 if nothing is kept of the endpoint, with 2 if the stack cannot be read.
     """
-    with _told():
+    with told("guardctl", Refused):
         book = Book(deployed(stack_name, profile, region))
         now = datetime.now(UTC)
         changes = list(islice(book.history.latest(endpoint, now), limit))[::-1]
@@ -163,7 +145,7 @@ def rollback(
     The pause ends by itself; `guardctl resume` ends it sooner. Exits with 2 if it cannot be done.
     """
     what = f"{'after' if after else 'before'} change {to}"
-    with _told():
+    with told("guardctl", Refused):
         book = Book(deployed(stack_name, profile, region))
         now = datetime.now(UTC)
         attached, text = earlier_policy(book, endpoint, to, now, after=after)
@@ -190,7 +172,7 @@ def resume(
 
     Exits with 1 if nothing was paused, with 2 if it cannot be done.
     """
-    with _told():
+    with told("guardctl", Refused):
         book = Book(deployed(stack_name, profile, region))
         now = datetime.now(UTC)
         paused = book.pauses.of(endpoint, now)
@@ -259,29 +241,22 @@ def roll_back(
 
 
 def _show(changes: Sequence[Change], format_: Format) -> None:
-    rows = [change.to_json() for change in changes]
-    match format_:
-        case Format.JSON:
-            print(json.dumps(rows, indent=2))
-        case Format.JSONL:
-            for row in rows:
-                print(json.dumps(row))
-        case Format.TABLE if changes:
-            table = Table(show_lines=True)
-            for name in ("No.", "When", "What", "Whose change, or by whom", "Before, compared"):
-                table.add_column(name, overflow="fold", no_wrap=name in ("No.", "What"))
-            for change in changes:
-                # Text and not markup: names and user agents may look like some.
-                table.add_row(
-                    str(change.number),
-                    f"{change.at:%Y-%m-%d %H:%M:%S}",
-                    Text(change.action),
-                    Text(change.who),
-                    Text(_before(change)),
-                )
-            Console().print(table)
-        case Format.TABLE:
-            pass
+    if format_ is not Format.TABLE:
+        print_json([change.to_json() for change in changes], format_)
+    elif changes:
+        table = Table(show_lines=True)
+        for name in ("No.", "When", "What", "Whose change, or by whom", "Before, compared"):
+            table.add_column(name, overflow="fold", no_wrap=name in ("No.", "What"))
+        for change in changes:
+            # Text and not markup: names and user agents may look like some.
+            table.add_row(
+                str(change.number),
+                f"{change.at:%Y-%m-%d %H:%M:%S}",
+                Text(change.action),
+                Text(change.who),
+                Text(_before(change)),
+            )
+        Console().print(table)
 
 
 def _before(change: Change) -> str:
@@ -293,19 +268,3 @@ def _before(change: Change) -> str:
     except PolicyError as error:
         return str(error)
     return "\n".join(one.text for one in found) or "it meant the same"
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Errors in words, with exit code 2."""
-    try:
-        yield
-    except (Refused, StackError) as error:
-        _fail(str(error))
-    except (ClientError, BotoCoreError) as error:
-        _fail(in_words(error))
-
-
-def _fail(message: str) -> NoReturn:
-    print(f"guardctl: {message}", file=sys.stderr)
-    raise typer.Exit(BAD_INPUT)

@@ -19,9 +19,6 @@ from typing import Annotated
 
 import typer
 from botocore.loaders import Loader
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from guard.approved import (
     NAME,
@@ -48,6 +45,7 @@ from guard.policy.conditions import Condition
 from guard.policy.coverage import covers
 from guard.policy.document import EVERYONE
 from guardctl.choices import choice_problems
+from guardctl.formats import Format, FormatOption, print_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ROOT / "layers" / "approved_policies" / "endpoint_policies"
@@ -296,14 +294,7 @@ def _choice_meets(a: Choice, b: Choice) -> bool:
 # --- the commands ---
 
 
-class Format(StrEnum):
-    TABLE = "table"
-    JSON = "json"
-    JSONL = "jsonl"
-
-
 app = typer.Typer(no_args_is_help=True, help="Check the approved endpoint policies.")
-FormatOption = Annotated[Format, typer.Option("--format", help="How to print what was found.")]
 
 
 @app.callback()
@@ -325,7 +316,9 @@ def lint_command(
     problems = lint_folder(directory)
     if directory == SHIPPED:
         problems += [Problem(*one) for one in choice_problems(ROOT, approved_names(directory))]
-    _print([asdict(problem) for problem in problems], format_, ("level", "policy", "place", "text"))
+    print_rows(
+        [asdict(problem) for problem in problems], format_, ("level", "policy", "place", "text")
+    )
     if any(problem.level is Level.ERROR for problem in problems):
         raise typer.Exit(1)
 
@@ -344,25 +337,11 @@ def compare_command(
         typer.echo(f"Cannot compare: {error}", err=True)
         raise typer.Exit(2) from None
     found = compare(text, wanted)
-    _print([one.to_json() for one in found], format_, ("risk", "statement", "difference"))
+    print_rows([one.to_json() for one in found], format_, ("risk", "statement", "difference"))
     risk = overall_risk(found)
     if risk is not None:
         typer.echo(f"Not the same: the first is {risk}.", err=True)
         raise typer.Exit(1)
-
-
-def _print(rows: list[dict[str, str]], format_: Format, columns: tuple[str, ...]) -> None:
-    match format_:
-        case Format.JSON:
-            typer.echo(json.dumps(rows, indent=2))
-        case Format.JSONL:
-            for row in rows:
-                typer.echo(json.dumps(row))
-        case Format.TABLE if rows:
-            table = Table(*columns)
-            for row in rows:
-                table.add_row(*(Text(row[column]) for column in columns))
-            Console().print(table)
 
 
 if __name__ == "__main__":

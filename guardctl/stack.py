@@ -8,8 +8,10 @@ Needs cloudformation:DescribeStacks, and cloudformation:ListStackResources where
 for. See DescribeStacks and ListStackResources in the CloudFormation API reference.
 """
 
+import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -103,6 +105,19 @@ class Stack:
             f"stack {self.name} has no {what} {key}: it was deployed from another version,"
             " or with another choice of parameters"
         )
+
+
+@contextmanager
+def told(command: str, *own: type[Exception]) -> Iterator[None]:
+    """Says in words what goes wrong with the stack, or of the command's `own` errors; exits with 2.
+
+    The words begin with the name of the `command`.
+    """
+    try:
+        yield
+    except (StackError, BotoCoreError, ClientError, *own) as error:
+        print(f"{command}: {in_words(error)}", file=sys.stderr)
+        raise typer.Exit(2) from error
 
 
 def deployed(

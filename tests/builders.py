@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from guard.decide import Wanted
+from guard.settings import Settings
 from guard.vpc import (
     MANAGED_TAG,
     STACK_TAG,
@@ -29,6 +30,18 @@ WANTED = Wanted(
     service_name=SERVICE,
     opt_out_tag="vpce-guard:ignore",
     policy='{"Statement":[]}',
+)
+
+SETTINGS = Settings(
+    account_id=ACCOUNT,
+    region="us-east-1",
+    partition="aws",
+    org_id="",
+    stack_id=STACK,
+    topic_arn="arn:aws:sns:us-east-1:111122223333:findings",
+    table_name="state",
+    mode_parameter="mode",
+    opt_out_tag="vpce-guard:ignore",
 )
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import settings
 
 from emulator import Cloud
+from tests.reactions.account import Account
 from tests.reactions.fault_matrix import table
 
 settings.register_profile("default", deadline=None)
@@ -28,6 +29,28 @@ def deployment() -> Iterator[Cloud]:
 def cloud(deployment: Cloud) -> Cloud:
     deployment.reset()
     return deployment
+
+
+@pytest.fixture
+def account(cloud: Cloud) -> Account:
+    return Account(cloud)
+
+
+@pytest.fixture
+def endpoint_id(cloud: Cloud, account: Account) -> str:
+    """A guarded endpoint, settled."""
+    vpc_id, _ = account.vpc_with_subnets()
+    cloud.settle()
+    (made,) = account.endpoints(vpc_id)
+    return made["VpcEndpointId"]
+
+
+@pytest.fixture
+def secret(cloud: Cloud, account: Account) -> str:
+    """A secret nobody has been told of: the events of making it are lost."""
+    arn = account.secret("prod/db")
+    cloud.lose_events()
+    return arn
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

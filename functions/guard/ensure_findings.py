@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, override
 
+from guard.about import DAY, Subject, sentence
 from guard.act import Outcome, Refused
 from guard.cost import monthly_price, words, zones_added
 from guard.decide import AuthoriseHttps, CreateEndpoint, CreateGroup, Plan
@@ -16,61 +17,36 @@ from guard.rotation import Rotation
 from guard.settings import Settings
 from guard.vpc import Endpoint
 
-DAY = 86_400
-
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """What the findings of one VPC share: where, when, what set the reaction off, and who."""
+class About(Subject):
+    """What the findings of one VPC share: where, what set the reaction off, and who."""
 
-    settings: Settings
-    now: datetime
     vpc_id: str
     reasons: tuple[str, ...]
     who: tuple[str, ...] = ()
     event_ids: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
 
-    def finding(
-        self,
-        kind: Kind,
-        severity: Severity,
-        *,
-        title: str,
-        cause: str,
-        done: Sequence[str] = (),
-        todo: Sequence[str] = (),
-        plan: Plan | None = None,
-        window: int = 0,
-        identity: Sequence[str] | None = None,
-        **evidence_too: Any,
-    ) -> Finding:
-        evidence: dict[str, Any] = {
+    @override
+    def resource(self) -> str:
+        return self.vpc_id
+
+    @override
+    def evidence(self, *, plan: Plan | None = None, **more: Any) -> dict[str, Any]:
+        return {
             "triggered_by": list(self.reasons),
             "who": list(self.who),
             "event_ids": list(self.event_ids),
             "verdict": str(plan.verdict) if plan else "",
             "endpoint_id": plan.endpoint_id if plan else "",
-            **evidence_too,
+            **more,
+            "secrets": list(self.secrets),
         }
-        if self.secrets:
-            evidence["secrets"] = list(self.secrets)
-        return Finding(
-            kind=kind,
-            severity=severity,
-            account=self.settings.account_id,
-            region=self.settings.region,
-            resource=self.vpc_id,
-            title=title,
-            cause=cause,
-            done=tuple(done),
-            todo=tuple(todo),
-            evidence={key: value for key, value in evidence.items() if value},
-            identity=((cause,) if window else self.event_ids) if identity is None else identity,
-            window=window,
-            first_seen=self.now,
-            last_seen=self.now,
-        )
+
+    @override
+    def identity(self, title: str, cause: str, window: int) -> Sequence[str]:
+        return (cause,) if window else self.event_ids
 
 
 def drift(about: About, plan: Plan, price_per_az_hour: Decimal) -> Finding:
@@ -80,7 +56,7 @@ def drift(about: About, plan: Plan, price_per_az_hour: Decimal) -> Finding:
         Kind.ENDPOINT_DRIFT,
         Severity.MEDIUM,
         title=f"The Secrets Manager endpoint of {about.vpc_id} needs repair",
-        cause=_sentence(plan.reasons),
+        cause=sentence(plan.reasons),
         todo=(
             *(f"would {step}" for step in plan.steps),
             *price,
@@ -112,7 +88,7 @@ def changed(
         Kind.ENDPOINT_CREATED if made else Kind.ENDPOINT_REPAIRED,
         Severity.LOW if made else Severity.MEDIUM,
         title=f"{subject} {verb} {about.vpc_id}",
-        cause=" ".join((_sentence(plan.reasons), *price)),
+        cause=" ".join((sentence(plan.reasons), *price)),
         done=(*earlier, *(str(step) for step in outcome.done)),
         todo=_rotate_again(about),
         plan=plan,
@@ -184,7 +160,7 @@ def over_limit(about: About, plan: Plan, limit: str, price_per_az_hour: Decimal)
         Kind.COST_LIMIT_REACHED,
         Severity.HIGH,
         title=f"No endpoint was made for {about.vpc_id}: {limit}",
-        cause=" ".join((_sentence(plan.reasons), *price)),
+        cause=" ".join((sentence(plan.reasons), *price)),
         todo=(
             "raise MaximumCreationsPerHour or MonthlyBudget if the endpoint is wanted",
             f"tag the VPC {about.settings.opt_out_tag} if it is not",
@@ -205,7 +181,7 @@ def refused(
         Kind.ENDPOINT_NOT_REPAIRABLE,
         Severity.HIGH,
         title=f"The Secrets Manager endpoint of {about.vpc_id} could not be repaired",
-        cause=f"{_sentence(plan.reasons)} {refusal}",
+        cause=f"{sentence(plan.reasons)} {refusal}",
         done=(*earlier, *(str(step) for step in outcome.done)),
         todo=(refusal.cure, "the next event or sweep tries again"),
         plan=plan,
@@ -219,7 +195,7 @@ def not_repairable(about: About, plan: Plan) -> Finding:
         Kind.ENDPOINT_NOT_REPAIRABLE,
         Severity.HIGH,
         title=f"{about.vpc_id} has no working Secrets Manager endpoint",
-        cause=_sentence(plan.reasons),
+        cause=sentence(plan.reasons),
         todo=("mend what the cause names", "the next event or sweep looks again"),
         plan=plan,
         window=DAY,
@@ -232,7 +208,7 @@ def degraded(about: About, plan: Plan) -> Finding:
         Kind.ENDPOINT_DEGRADED,
         Severity.LOW,
         title=f"The Secrets Manager endpoint of {about.vpc_id} does not serve everybody alike",
-        cause=_sentence(plan.reasons),
+        cause=sentence(plan.reasons),
         todo=(
             "mend what the cause names, if it matters here",
             "the next event or sweep looks again",
@@ -248,7 +224,7 @@ def still_settling(about: About, plan: Plan, looks: int) -> Finding:
         Kind.ENDPOINT_NOT_REPAIRABLE,
         Severity.HIGH,
         title=f"The Secrets Manager endpoint of {about.vpc_id} does not become available",
-        cause=f"{_sentence(plan.reasons)} So it was at each of {looks} looks a minute apart.",
+        cause=f"{sentence(plan.reasons)} So it was at each of {looks} looks a minute apart.",
         todo=("look at the endpoint's state in the console", "the next sweep looks again"),
         plan=plan,
         window=DAY,
@@ -265,7 +241,7 @@ def budget_spent(about: About, plan: Plan, budget: int, ends: datetime) -> Findi
         Kind.CHANGE_BUDGET_SPENT,
         Severity.HIGH,
         title=f"{about.vpc_id} was changed {budget} times in an hour and is left alone now",
-        cause=f"{_sentence(plan.reasons)} Something keeps undoing the repair.{rivals}",
+        cause=f"{sentence(plan.reasons)} Something keeps undoing the repair.{rivals}",
         todo=(
             f"until {ends:%H:%M} UTC the guard changes nothing here: the VPC stays as it is",
             "find who changes the VPC's endpoint in CloudTrail and settle who owns it",
@@ -364,8 +340,3 @@ def _price(plan: Plan, price_per_az_hour: Decimal) -> tuple[tuple[str, ...], dic
 
 def _only_preparation(outcome: Outcome) -> bool:
     return all(isinstance(step, CreateGroup | AuthoriseHttps) for step in outcome.done)
-
-
-def _sentence(reasons: Sequence[str]) -> str:
-    text = "; ".join(reasons)
-    return text[:1].upper() + text[1:] + "." if text else ""

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import Any, override
 
 from botocore.exceptions import ClientError
 
+from guard.about import DAY, Subject
 from guard.approved import ApprovedPolicy
 from guard.aws_errors import code_of, message_of
 from guard.callers import MOST, Caller, in_words
@@ -16,18 +16,13 @@ from guard.pauses import Pause
 from guard.policy import Difference, Risk, overall_risk
 from guard.policy_trigger import Concern
 from guard.record import Record
-from guard.settings import Settings
 from guard.vpc import AttachedPolicy
-
-DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class About(Subject):
     """What the findings of one endpoint share."""
 
-    settings: Settings
-    now: datetime
     attached: AttachedPolicy
     concerns: tuple[Concern, ...]
 
@@ -35,6 +30,10 @@ class About:
     def records(self) -> tuple[Record, ...]:
         """The CloudTrail records that set this off; none for a sweep."""
         return tuple(one.record for one in self.concerns if one.record)
+
+    @property
+    def event_ids(self) -> tuple[str, ...]:
+        return tuple(record.event_id for record in self.records)
 
     @property
     def callers(self) -> tuple[Caller, ...]:
@@ -45,46 +44,25 @@ class About:
         """Who changed it, from where and with what, in words."""
         return in_words(self.callers) or "unknown: found by a sweep, not by an event"
 
-    def finding(
-        self,
-        kind: Kind,
-        severity: Severity,
-        *,
-        title: str,
-        cause: str,
-        done: Sequence[str] = (),
-        todo: Sequence[str] = (),
-        found: Sequence[Difference] = (),
-        window: int = 0,
-        identity: Sequence[str] | None = None,
-        **evidence_too: Any,
-    ) -> Finding:
-        event_ids = tuple(record.event_id for record in self.records)
-        evidence: dict[str, Any] = {
+    @override
+    def resource(self) -> str:
+        return self.attached.endpoint_id
+
+    @override
+    def evidence(self, *, found: Sequence[Difference] = (), **more: Any) -> dict[str, Any]:
+        return {
             "vpc_id": self.attached.vpc_id,
             "changed_by": self.who(),
             "callers": [one.to_json() for one in self.callers],
-            "event_ids": list(event_ids),
+            "event_ids": list(self.event_ids),
             "difference": [one.to_json() for one in found],
             "policy_before": self.attached.text,
-            **evidence_too,
+            **more,
         }
-        return Finding(
-            kind=kind,
-            severity=severity,
-            account=self.settings.account_id,
-            region=self.settings.region,
-            resource=self.attached.endpoint_id,
-            title=title,
-            cause=cause,
-            done=tuple(done),
-            todo=tuple(todo),
-            evidence={key: value for key, value in evidence.items() if value},
-            identity=((cause,) if window else event_ids) if identity is None else identity,
-            window=window,
-            first_seen=self.now,
-            last_seen=self.now,
-        )
+
+    @override
+    def identity(self, title: str, cause: str, window: int) -> Sequence[str]:
+        return (cause,) if window else self.event_ids
 
 
 def restored(

@@ -47,13 +47,11 @@ class Identity:
     user_name: str = ""
     access_key_id: str = ""
     invoked_by: str = ""
-    issuer_type: str = ""
     issuer_arn: str = ""
     session_name: str = ""
     from_console: bool = False
     in_scope_of_type: str = ""
     in_scope_of: str = ""
-    ec2_role_delivery: str = ""
 
     @property
     def name(self) -> str:
@@ -76,7 +74,6 @@ class Record:
     event_category: str = ""
     error_code: str = ""
     error_message: str = ""
-    read_only: bool | None = None
     identity: Identity = field(default_factory=Identity)
     source_ip: str = ""
     user_agent: str = ""
@@ -125,7 +122,6 @@ def parse(detail: Mapping[str, Any]) -> Record:
         event_category=read.text("eventCategory"),
         error_code=read.text("errorCode"),
         error_message=redacted(read.text("errorMessage")),
-        read_only=read.flag("readOnly"),
         identity=_identity(
             identity, from_console=read.flag("sessionCredentialFromConsole") is True
         ),
@@ -304,13 +300,11 @@ def _identity(read: _Reader, *, from_console: bool) -> Identity:
         user_name=read.text("userName") or issuer.text("userName"),
         access_key_id=read.text("accessKeyId"),
         invoked_by=read.text("invokedBy"),
-        issuer_type=issuer.text("type"),
         issuer_arn=issuer.text("arn"),
         session_name=_session_name(arn, principal_id),
         from_console=from_console,
         in_scope_of_type=scope.text("issuerType"),
         in_scope_of=scope.text("sourceArn") or scope.text("credentialsIssuedTo"),
-        ec2_role_delivery=read.inside("sessionContext").text("ec2RoleDelivery"),
     )
 
 

@@ -2,36 +2,36 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import Any, override
 
 from botocore.exceptions import ClientError
 
+from guard.about import DAY, Subject, sentence
 from guard.aws_errors import code_of, message_of
 from guard.finding import Finding, Kind, Severity
 from guard.record import Record
 from guard.secret_policy import Secret, warnings
-from guard.settings import Settings
 
-DAY = 86_400
 CHANGES = ("PutResourcePolicy", "DeleteResourcePolicy", "TagResource", "UntagResource")
 RESTORE_SWITCH = "RestoreSecretPolicies"
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class About(Subject):
     """What the findings of one secret share. `record` is the event that led to it; none in a sweep.
 
     `correction` is the corrected policy; empty where there is none, and `hindrance` says why.
     """
 
-    settings: Settings
-    now: datetime
     secret: Secret
     gaps: Sequence[str]
     correction: str = ""
     hindrance: str = ""
     record: Record | None = None
+
+    @property
+    def event_ids(self) -> tuple[str, ...]:
+        return (self.record.event_id,) if self.record and self.record.event_id else ()
 
     def seen(self) -> str:
         """Who changed it, or by what it was seen, in a sentence: another call proves nothing."""
@@ -43,44 +43,29 @@ class About:
             return f"Changed by {who}."
         return f"Seen at another call: by {who}."
 
-    def finding(
-        self,
-        kind: Kind,
-        severity: Severity,
-        *,
-        title: str,
-        cause: str,
-        done: Sequence[str] = (),
-        todo: Sequence[str] = (),
-        window: int = 0,
-    ) -> Finding:
-        event_id = self.record.event_id if self.record else ""
-        evidence: dict[str, Any] = {
+    @override
+    def resource(self) -> str:
+        return self.secret.arn
+
+    @override
+    def evidence(self, **more: Any) -> dict[str, Any]:
+        return {
             "secret": self.secret.arn,
             "seen": self.seen(),
-            "event_ids": [event_id] if event_id else [],
+            "event_ids": list(self.event_ids),
             "gaps": list(self.gaps),
             "policy_before": self.secret.policy,
             "policy_corrected": self.correction,
             "aws_warns": list(warnings(self.secret)) if self.gaps else [],
+            **more,
         }
-        return Finding(
-            kind=kind,
-            severity=severity,
-            account=self.settings.account_id,
-            region=self.settings.region,
-            resource=self.secret.arn,
-            title=title,
-            cause=cause,
-            done=tuple(done),
-            todo=tuple(todo),
-            evidence={key: value for key, value in evidence.items() if value},
-            # A state is told once a day, by whatever event or sweep it is seen again.
-            identity=(title, *self.gaps) if window else (event_id or self.now.isoformat(),),
-            window=window,
-            first_seen=self.now,
-            last_seen=self.now,
-        )
+
+    @override
+    def identity(self, title: str, cause: str, window: int) -> Sequence[str]:
+        """A state is told once a day, by whatever event or sweep it is seen again."""
+        if window:
+            return (title, *self.gaps)
+        return self.event_ids or (self.now.isoformat(),)
 
 
 def lost(about: About, hindrance: str = "") -> Finding:
@@ -98,7 +83,7 @@ def lost(about: About, hindrance: str = "") -> Finding:
         Kind.SECRET_PERIMETER_LOST,
         Severity.HIGH,
         title=f"The policy of {about.secret.name} does not keep it inside the perimeter",
-        cause=f"{_sentence(about.gaps)} {about.seen()}",
+        cause=f"{sentence(about.gaps)} {about.seen()}",
         todo=(*([hindrance] if hindrance and about.correction else []), *put),
         window=DAY,
     )
@@ -110,7 +95,7 @@ def restored(about: About) -> Finding:
         Kind.SECRET_PERIMETER_RESTORED,
         Severity.HIGH,
         title=f"The policy of {about.secret.name} keeps it inside the perimeter again",
-        cause=f"{_sentence(about.gaps)} {about.seen()}",
+        cause=f"{sentence(about.gaps)} {about.seen()}",
         done=("put the corrected policy, with every other statement kept, and read it back",),
         todo=(
             "look for readers that are refused now (evidence: aws_warns)",
@@ -160,8 +145,3 @@ def released(about: About) -> Finding:
         cause=f"Its tags were changed. {about.seen()}",
         todo=("put the tags back, unless its owner meant it: nobody watches its policy now",),
     )
-
-
-def _sentence(gaps: Sequence[str]) -> str:
-    text = "; ".join(gaps)
-    return f"{text[:1].upper()}{text[1:]}."

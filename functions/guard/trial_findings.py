@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from guard.about import DAY
 from guard.approved import ApprovedPolicy
 from guard.canary import digest
 from guard.finding import Finding, Kind, Severity
 from guard.policy import Difference
-from guard.policy_findings import DAY, About
+from guard.policy_findings import About
 
 
 def applied(

@@ -12,6 +12,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from guardctl.formats import Format
+
 if TYPE_CHECKING:
     from emulator import Cloud
     from guardctl.drill.play import Played
@@ -22,12 +24,6 @@ SEVERITY = {"high": "bold red", "medium": "yellow", "low": "cyan", "info": "gree
 class Runtime(StrEnum):
     INPROCESS = "inprocess"
     LAMBDA = "lambda"
-
-
-class Format(StrEnum):
-    TABLE = "table"
-    JSON = "json"
-    JSONL = "jsonl"
 
 
 def drill(

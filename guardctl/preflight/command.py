@@ -9,7 +9,6 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -29,6 +28,7 @@ from guard.record import (
     secret_id,
 )
 from guardctl import trail
+from guardctl.formats import Format
 from guardctl.preflight.request import NO_SECRET, Way, request_of
 from guardctl.preflight.source import PolicySource, PolicySourceError
 from guardctl.preflight.tally import REFUSED_CODES, Tally
@@ -37,14 +37,6 @@ from guardctl.trail.files import Missing, Source, sources
 
 REFUSED, BAD_INPUT = 1, 2
 _COMPLAINTS = 10  # told of one file; what is more is counted
-
-
-class Format(StrEnum):
-    """How the result is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    JSONL = "jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

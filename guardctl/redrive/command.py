@@ -8,33 +8,21 @@ guard's queues and lambda:InvokeFunction on its functions.
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from guardctl.formats import Format
 from guardctl.redrive.letters import Letter
 from guardctl.redrive.queues import DeadLetters, Log, named, of_stack
-from guardctl.stack import Profile, Region, StackError, StackName, deployed
-from guardctl.words import in_words
+from guardctl.stack import Profile, Region, StackError, StackName, deployed, told
 
-FOUND, BAD_INPUT = 1, 2
-
-
-class Format(StrEnum):
-    """How the result is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    JSONL = "jsonl"
+FOUND = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +58,7 @@ def redrive(
     With QUEUE it asks, and puts back if told so. Exits with 0 if nothing waits or all was put back,
     with 1 if messages are left, with 2 if the stack or its queues cannot be read.
     """
-    with _told():
+    with told("guardctl redrive"):
         stack = deployed(stack_name, profile, region)
         chosen = _chosen(of_stack(stack), queue)
         looked = [_look(one, Log(stack), limit) for one in chosen]
@@ -83,16 +71,6 @@ def redrive(
     emptied = [_put_back(one) for one in waiting]
     if not all(emptied):
         raise typer.Exit(FOUND)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except (StackError, ClientError, BotoCoreError) as error:
-        words = str(error) if isinstance(error, StackError) else in_words(error)
-        typer.echo(f"guardctl redrive: {words}", err=True)
-        raise typer.Exit(BAD_INPUT) from error
 
 
 def _chosen(queues: list[DeadLetters], name: str | None) -> list[DeadLetters]:

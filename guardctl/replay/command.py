@@ -17,11 +17,12 @@ import typer
 
 from guard.exceptions import ExceptionsError, Exemption, load
 from guard.judge import Inventory
+from guardctl.formats import Format
 from guardctl.replay.judging import Complaint, Judged, News, PassedOver, Task
 from guardctl.replay.pool import judge_all
 from guardctl.replay.progress import progress
 from guardctl.replay.screen import printable
-from guardctl.replay.show import PRINT, Format, explain_one, print_summary
+from guardctl.replay.show import PRINT, explain_one, print_summary
 from guardctl.replay.suggest import suggestions
 from guardctl.replay.summary import Summary
 from guardctl.trail.files import size_of, sources

@@ -4,25 +4,17 @@ import json
 import sys
 from collections import deque
 from collections.abc import Iterable
-from enum import StrEnum
 
 from rich.markup import escape
 from rich.table import Table
 
 from guard.exceptions import name_of_secret
 from guard.finding import Severity
+from guardctl.formats import Format
 from guardctl.replay.collapse import most
 from guardctl.replay.judging import Judged
 from guardctl.replay.screen import console, printable
 from guardctl.replay.summary import BAD_INPUT, Summary
-
-
-class Format(StrEnum):
-    """How the result is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    JSONL = "jsonl"
 
 
 def _print_jsonl(judged: Iterable[Judged], summary: Summary) -> None:  # noqa: ARG001 - see PRINT

@@ -4,26 +4,19 @@ import json
 import sys
 import warnings
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from guardctl.formats import Format
+
 if TYPE_CHECKING:
     from guardctl.rights.least import Right
 
 FOUND = 1
 BAD_USAGE = 2
-
-
-class Format(StrEnum):
-    """How the rights are printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    JSONL = "jsonl"
 
 
 def least_rights(

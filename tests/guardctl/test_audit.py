@@ -6,14 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from guardctl.__main__ import app
-from tests.reactions.account import SERVICE, Account
+from tests.reactions.account import SERVICE
 
 REGION = "us-east-1"
-
-
-@pytest.fixture
-def account(cloud):
-    return Account(cloud)
 
 
 def run(*arguments, code):

@@ -7,26 +7,18 @@ import pytest
 from typer.testing import CliRunner
 
 from guardctl.__main__ import app
-from tests.reactions.account import ALLOW_ALL, Account, kinds, writes
+from tests.reactions.account import ALLOW_ALL, kinds, writes
 from tests.reactions.policies import tamper
 
 RESTORE = "RestorePolicyFunction"
 
 
 @pytest.fixture
-def account(cloud):
-    return Account(cloud)
-
-
-@pytest.fixture
-def endpoint_id(cloud, account):
+def endpoint_id(cloud, endpoint_id):
     """An endpoint that was opened to everyone once, and put back."""
-    vpc_id, _ = account.vpc_with_subnets()
+    tamper(cloud, endpoint_id)
     cloud.settle()
-    (endpoint,) = account.endpoints(vpc_id)
-    tamper(cloud, endpoint["VpcEndpointId"])
-    cloud.settle()
-    return endpoint["VpcEndpointId"]
+    return endpoint_id
 
 
 def run(*arguments, code=0):

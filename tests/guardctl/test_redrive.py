@@ -7,21 +7,14 @@ from typer.testing import CliRunner
 
 from guardctl.__main__ import app
 from guardctl.redrive.letters import read
-from tests.reactions.account import Account, kinds
+from tests.reactions.account import kinds
 
 SECRET_READ = "GetSecretValue"
 
 
 @pytest.fixture
-def account(cloud):
-    return Account(cloud)
-
-
-@pytest.fixture
-def bypass(cloud, account):
+def bypass(cloud, account, secret):
     """A read over the internet that was given up, because SNS refused to tell of it."""
-    secret = account.secret("prod/db")
-    cloud.lose_events()
     cloud.fault("sns", "PublishBatch", "InternalError", times=99, function="DetectBypassFunction")
     account.client("secretsmanager").get_secret_value(SecretId=secret)
     cloud.settle()

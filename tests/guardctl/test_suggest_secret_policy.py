@@ -6,48 +6,24 @@ import pytest
 from typer.testing import CliRunner
 
 from guardctl.__main__ import app
-from tests.reactions.account import SERVICE, Account
+from tests.reactions.account import READER, make_endpoint, put_policy
 
 SID = "VpceGuardPerimeter"
-READER = {
-    "Effect": "Allow",
-    "Principal": {"AWS": "111122223333"},
-    "Action": "secretsmanager:GetSecretValue",
-    "Resource": "*",
-}
-
-
-@pytest.fixture
-def account(cloud):
-    return Account(cloud)
 
 
 @pytest.fixture
 def vpc_id(account):
     """A VPC with an endpoint."""
     made, subnets = account.vpc_with_subnets()
-    account.ec2.create_vpc_endpoint(
-        VpcId=made,
-        ServiceName=SERVICE,
-        VpcEndpointType="Interface",
-        SubnetIds=subnets,
-        PrivateDnsEnabled=False,
-    )
+    make_endpoint(account, made, subnets)
     return made
 
 
 @pytest.fixture
 def secret(account, vpc_id):
     made = account.secret("prod/ledger")
-    put(account, made, READER)
+    put_policy(account, made, READER)
     return made
-
-
-def put(account, secret, *statements):
-    document = {"Version": "2012-10-17", "Statement": list(statements)}
-    account.client("secretsmanager").put_resource_policy(
-        SecretId=secret, ResourcePolicy=json.dumps(document)
-    )
 
 
 def suggest(*arguments, code):
@@ -111,7 +87,7 @@ def test_vpcs_and_endpoints_of_others_can_be_approved(secret, vpc_id):
 
 
 def test_a_policy_that_aws_would_refuse_is_told(account, secret):
-    put(account, secret, {**READER, "Principal": "*"})
+    put_policy(account, secret, {**READER, "Principal": "*"})
     found = suggest(secret, code=2)
     assert "AWS would refuse it: The policy allows broad access" in found.stderr
 

@@ -15,18 +15,6 @@ LAMBDA_AGENT = "Boto3/1.43 md/Botocore#1.43 exec-env/AWS_Lambda_python3.13"
 
 
 @pytest.fixture
-def account(cloud):
-    return Account(cloud)
-
-
-@pytest.fixture
-def secret(cloud, account):
-    arn = account.secret("prod/db")
-    cloud.lose_events()
-    return arn
-
-
-@pytest.fixture
 def bare(cloud, account):
     """A VPC that has no endpoint, because the events of its making were lost: id and subnet."""
     vpc_id, subnets = account.vpc_with_subnets()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from emulator import Caller
-from tests.reactions.account import Account, kinds
+from tests.reactions.account import kinds
 
 FUNCTION = "DetectBypassFunction"
 POLICY = {
@@ -21,26 +21,6 @@ POLICY = {
     ],
 }
 BYPASS_KINDS = {"bypass", "console-access", "foreign-endpoint", "endpoint-denied"}
-
-
-@pytest.fixture
-def account(cloud):
-    return Account(cloud)
-
-
-@pytest.fixture
-def secret(cloud, account):
-    """A secret nobody has been told of: the events of making it are lost."""
-    arn = account.secret("prod/db")
-    cloud.lose_events()
-    return arn
-
-
-@pytest.fixture
-def endpoint(cloud, account):
-    vpc_id, _ = account.vpc_with_subnets()
-    cloud.settle()
-    return account.endpoints(vpc_id)[0]["VpcEndpointId"]
 
 
 def read(cloud, secret: str, name: str = "alice", **caller: Any) -> None:
@@ -85,16 +65,18 @@ def test_a_read_over_the_internet_is_told(cloud, secret):
     assert finding["evidence"]["addresses"] == ["203.0.113.9"]
 
 
-def test_a_read_through_our_endpoint_is_not(cloud, secret, endpoint):
-    read(cloud, secret, vpc_endpoint_id=endpoint)
-    read_of_unknown_owner(cloud, secret, endpoint)
+def test_a_read_through_our_endpoint_is_not(cloud, secret, endpoint_id):
+    read(cloud, secret, vpc_endpoint_id=endpoint_id)
+    read_of_unknown_owner(cloud, secret, endpoint_id)
     cloud.settle()
     assert told(cloud) == []
     assert [one for one in cloud.invocations if one.function == FUNCTION]
 
 
-def test_an_endpoint_made_after_the_function_last_looked_is_known(cloud, account, secret, endpoint):
-    read_of_unknown_owner(cloud, secret, endpoint)
+def test_an_endpoint_made_after_the_function_last_looked_is_known(
+    cloud, account, secret, endpoint_id
+):
+    read_of_unknown_owner(cloud, secret, endpoint_id)
     cloud.settle()
     vpc_id = account.vpc("10.21.0.0/16")
     account.subnet(vpc_id, "10.21.0.0/24", "us-east-1a")
@@ -107,13 +89,13 @@ def test_an_endpoint_made_after_the_function_last_looked_is_known(cloud, account
     assert told(cloud) == []
 
 
-def test_a_late_record_of_a_deleted_endpoint_is_no_alert(cloud, account, secret, endpoint):
-    read_of_unknown_owner(cloud, secret, endpoint)
+def test_a_late_record_of_a_deleted_endpoint_is_no_alert(cloud, account, secret, endpoint_id):
+    read_of_unknown_owner(cloud, secret, endpoint_id)
     cloud.settle()
-    account.ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])
+    account.ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint_id])
     cloud.settle()
 
-    read_of_unknown_owner(cloud, secret, endpoint)
+    read_of_unknown_owner(cloud, secret, endpoint_id)
     cloud.settle()
 
     assert told(cloud) == []
@@ -191,15 +173,15 @@ def test_a_refused_read_is_told_as_blocked(cloud, secret):
     assert finding["severity"] == "medium"
 
 
-def test_a_refusal_at_the_endpoint_is_told(cloud, endpoint):
-    cloud.inject(cloud.denied_at_endpoint("mallory", endpoint))
+def test_a_refusal_at_the_endpoint_is_told(cloud, endpoint_id):
+    cloud.inject(cloud.denied_at_endpoint("mallory", endpoint_id))
     cloud.settle()
     (finding,) = told(cloud)
-    assert (finding["kind"], finding["resource"]) == ("endpoint-denied", endpoint)
+    assert (finding["kind"], finding["resource"]) == ("endpoint-denied", endpoint_id)
 
 
-def test_a_secrets_policy_set_through_the_endpoint_is_told_once(cloud, secret, endpoint):
-    client = cloud.session("alice", Caller(vpc_endpoint_id=endpoint)).client("secretsmanager")
+def test_a_secrets_policy_set_through_the_endpoint_is_told_once(cloud, secret, endpoint_id):
+    client = cloud.session("alice", Caller(vpc_endpoint_id=endpoint_id)).client("secretsmanager")
     client.put_resource_policy(SecretId=secret, ResourcePolicy=json.dumps(POLICY))
     cloud.settle()
     assert kinds(cloud).count("secret-policy-changed") == 1
@@ -319,8 +301,10 @@ def test_where_our_endpoints_cannot_be_listed_only_records_that_name_one_wait(cl
     assert kinds(cloud) == ["bypass"]
 
 
-def test_what_could_not_be_published_goes_back_and_is_told_later(cloud, secret, endpoint, bypass):
-    read(cloud, secret, vpc_endpoint_id=endpoint)
+def test_what_could_not_be_published_goes_back_and_is_told_later(
+    cloud, secret, endpoint_id, bypass
+):
+    read(cloud, secret, vpc_endpoint_id=endpoint_id)
     cloud.lose_events()
     fine = envelope_of(cloud)
     cloud.fault("sns", "PublishBatch", "InternalError", times=9, function=FUNCTION)

@@ -15,11 +15,6 @@ FUNCTION = "DigestFunction"
 OUTSIDE = Caller(source_ip="198.51.100.7")
 
 
-@pytest.fixture
-def account(cloud: Cloud) -> Account:
-    return Account(cloud)
-
-
 def run(cloud: Cloud, **later: int) -> None:
     """Let the digest run now, or by its own schedule so much later."""
     if later:

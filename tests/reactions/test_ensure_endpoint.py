@@ -5,14 +5,9 @@ import json
 import pytest
 
 from emulator.cloudtrail import envelope
-from tests.reactions.account import SERVICE, Account, kinds, writes
+from tests.reactions.account import SERVICE, kinds, writes
 
 ENSURE = "EnsureEndpointFunction"
-
-
-@pytest.fixture
-def account(cloud):
-    return Account(cloud)
 
 
 def test_a_new_vpc_with_subnets_gets_a_working_endpoint(cloud, account):

@@ -9,7 +9,7 @@ import pytest
 from emulator import Caller
 from emulator.metrics import measured
 from guard.beat import NAMESPACE
-from tests.reactions.account import Account, kinds
+from tests.reactions.account import kinds
 
 FUNCTION = "HeartbeatFunction"
 WRITES_ALONE = [{"ReadWriteType": "WriteOnly", "IncludeManagementEvents": True}]
@@ -18,11 +18,6 @@ LEADING_HERE = {
     "HeartbeatRule",
     "DeployRule",
 }  # without them there is no heartbeat, and that is told
-
-
-@pytest.fixture
-def account(cloud):
-    return Account(cloud)
 
 
 def beat(cloud) -> None:

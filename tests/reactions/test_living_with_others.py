@@ -9,15 +9,10 @@ from botocore.exceptions import ClientError
 from emulator import Cloud
 from emulator.cloudtrail import envelope
 from guard.decide import group_name
-from tests.reactions.account import SERVICE, Account, kinds, writes
+from tests.reactions.account import SERVICE, Account, kinds, make_endpoint, writes
 
 ENSURE = "EnsureEndpointFunction"
 SLACK = "/vpce-guard/slack-webhook"
-
-
-@pytest.fixture
-def account(cloud):
-    return Account(cloud)
 
 
 @pytest.fixture
@@ -39,13 +34,7 @@ def deployed():
 def endpoint_of_theirs(account: Account, vpc_id: str, subnets, *, private_dns: bool) -> str:
     if private_dns:
         account.ec2.modify_vpc_attribute(VpcId=vpc_id, EnableDnsHostnames={"Value": True})
-    return account.ec2.create_vpc_endpoint(
-        VpcId=vpc_id,
-        ServiceName=SERVICE,
-        VpcEndpointType="Interface",
-        SubnetIds=subnets,
-        PrivateDnsEnabled=private_dns,
-    )["VpcEndpoint"]["VpcEndpointId"]
+    return make_endpoint(account, vpc_id, subnets, private_dns=private_dns)
 
 
 def groups_of_ours(account: Account, vpc_id: str) -> list[str]:

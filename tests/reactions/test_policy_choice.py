@@ -3,19 +3,12 @@
 import json
 from datetime import timedelta
 
-import pytest
-
 from emulator.strict import paging
-from tests.reactions.account import ALLOW_ALL, SERVICE, Account, kinds, writes
+from tests.reactions.account import ALLOW_ALL, SERVICE, kinds, writes
 from tests.reactions.policies import tamper
 
 RESTORE = "RestorePolicyFunction"
 TAG = "vpce-guard:policy"
-
-
-@pytest.fixture
-def account(cloud):
-    return Account(cloud)
 
 
 def tag(account, resource, value):

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from emulator import delivery, strict
-from tests.reactions.account import SERVICE, Account, kinds
+from tests.reactions.account import Account, kinds, make_endpoint
 from tests.reactions.policies import tamper
 
 RESTORE = "RestorePolicyFunction"
@@ -37,13 +37,7 @@ def endpoints(account, count):
         vpc_id = account.vpc()
         subnet = account.subnet(vpc_id, "10.20.0.0/24", "us-east-1a")
         made += [
-            account.ec2.create_vpc_endpoint(
-                VpcId=vpc_id,
-                ServiceName=SERVICE,
-                VpcEndpointType="Interface",
-                SubnetIds=[subnet],
-                PrivateDnsEnabled=False,
-            )["VpcEndpoint"]["VpcEndpointId"]
+            make_endpoint(account, vpc_id, [subnet])
             for _ in range(start, min(start + PER_VPC, count))
         ]
     return made

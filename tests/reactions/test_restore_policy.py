@@ -4,23 +4,15 @@ import json
 
 import pytest
 
-from tests.reactions.account import ALLOW_ALL, SERVICE, Account, kinds, writes
+from tests.reactions.account import ALLOW_ALL, Account, kinds, make_endpoint, writes
 
 RESTORE = "RestorePolicyFunction"
 
 
 @pytest.fixture
-def account(cloud):
-    return Account(cloud)
-
-
-@pytest.fixture
-def endpoint(cloud, account):
+def endpoint(account, endpoint_id):
     """A guarded endpoint, settled; its id and policy."""
-    vpc_id, _ = account.vpc_with_subnets()
-    cloud.settle()
-    (made,) = account.endpoints(vpc_id)
-    return made["VpcEndpointId"], account.policy(made["VpcEndpointId"])
+    return endpoint_id, account.policy(endpoint_id)
 
 
 def test_a_replaced_policy_is_put_back_and_the_one_who_did_it_named(cloud, account, endpoint):
@@ -70,13 +62,7 @@ def test_an_endpoint_made_by_hand_gets_the_approved_policy(cloud, account, endpo
     _, approved = endpoint
     vpc_id = account.vpc("10.77.0.0/16")
     subnet = account.subnet(vpc_id, "10.77.0.0/24", "us-east-1a")
-    made = account.ec2.create_vpc_endpoint(
-        VpcId=vpc_id,
-        ServiceName=SERVICE,
-        VpcEndpointType="Interface",
-        SubnetIds=[subnet],
-        PrivateDnsEnabled=False,
-    )["VpcEndpoint"]["VpcEndpointId"]
+    made = make_endpoint(account, vpc_id, [subnet])
 
     cloud.settle()
 

@@ -3,14 +3,9 @@
 import pytest
 
 from emulator.cloudtrail import envelope
-from tests.reactions.account import Account, kinds
+from tests.reactions.account import kinds
 
 SECRET = "prod/orders-db"
-
-
-@pytest.fixture
-def account(cloud):
-    return Account(cloud)
 
 
 @pytest.fixture

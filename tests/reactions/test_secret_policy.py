@@ -7,35 +7,18 @@ from typing import Any
 import pytest
 
 from emulator import Cloud
-from tests.reactions.account import SERVICE, Account, kinds
+from tests.reactions.account import READER, Account, kinds, make_endpoint, put_policy
 
 WATCH = "SecretPolicyFunction"
 SID = "VpceGuardPerimeter"
-READER = {
-    "Effect": "Allow",
-    "Principal": {"AWS": "111122223333"},
-    "Action": "secretsmanager:GetSecretValue",
-    "Resource": "*",
-}
 LOST, RESTORED = "secret-perimeter-lost", "secret-perimeter-restored"
-
-
-@pytest.fixture
-def account(cloud):
-    return Account(cloud)
 
 
 @pytest.fixture
 def vpc_id(cloud, account):
     """A VPC with its endpoint, of which no event tells."""
     made, subnets = account.vpc_with_subnets()
-    account.ec2.create_vpc_endpoint(
-        VpcId=made,
-        ServiceName=SERVICE,
-        VpcEndpointType="Interface",
-        SubnetIds=subnets,
-        PrivateDnsEnabled=False,
-    )
+    make_endpoint(account, made, subnets)
     cloud.lose_events()
     return made
 
@@ -44,7 +27,7 @@ def vpc_id(cloud, account):
 def secret(cloud, account, vpc_id):
     """A bound secret whose policy is whole, by its owner's own words."""
     made = account.bound_secret("prod/ledger")
-    put(account, made, READER, by_owner(vpc_id))
+    put_policy(account, made, READER, by_owner(vpc_id))
     cloud.lose_events()
     return made
 
@@ -58,13 +41,6 @@ def statement_of(account: Account, secret: str) -> dict[str, Any]:
     """The guard's statement in the secret's policy; empty where there is none."""
     policy = account.secret_policy(secret) or {"Statement": []}
     return next((one for one in policy["Statement"] if one.get("Sid") == SID), {})
-
-
-def put(account: Account, secret: str, *statements: dict[str, Any]) -> None:
-    account.client("secretsmanager").put_resource_policy(
-        SecretId=secret,
-        ResourcePolicy=json.dumps({"Version": "2012-10-17", "Statement": list(statements)}),
-    )
 
 
 def puts(cloud: Cloud) -> list[dict[str, Any]]:
@@ -93,7 +69,7 @@ def test_a_secret_that_is_made_bound_gets_its_perimeter(cloud, account, vpc_id):
 
 def test_a_policy_that_lost_the_perimeter_gets_it_back_and_keeps_the_rest(cloud, account, secret):
     mallory = Account(cloud, "mallory")
-    put(mallory, secret, READER)
+    put_policy(mallory, secret, READER)
     cloud.settle()
     policy = account.secret_policy(secret)
     assert policy["Statement"][0] == READER
@@ -113,14 +89,14 @@ def test_a_deleted_policy_is_put_back(cloud, account, secret):
 
 
 def test_our_own_write_coming_back_changes_nothing(cloud, account, secret):
-    put(account, secret, READER)
+    put_policy(account, secret, READER)
     cloud.settle()
     assert len(puts(cloud)) == 1
     assert kinds(cloud).count(RESTORED) == 1
 
 
 def test_whatever_keeps_the_perimeter_is_left_as_it_is(cloud, account, vpc_id, secret):
-    put(account, secret, by_owner(vpc_id), READER)
+    put_policy(account, secret, by_owner(vpc_id), READER)
     cloud.settle()
     assert account.secret_policy(secret)["Statement"] == [by_owner(vpc_id), READER]
     assert puts(cloud) == []
@@ -128,7 +104,7 @@ def test_whatever_keeps_the_perimeter_is_left_as_it_is(cloud, account, vpc_id, s
 
 def test_a_secret_that_is_not_bound_is_left_alone(cloud, account, vpc_id):
     free = account.secret("prod/free")
-    put(account, free, READER)
+    put_policy(account, free, READER)
     cloud.settle()
     assert account.secret_policy(free)["Statement"] == [READER]
     assert not {LOST, RESTORED} & set(kinds(cloud))
@@ -138,7 +114,7 @@ def test_an_opted_out_secret_is_left_alone_and_opting_out_is_told(cloud, account
     account.client("secretsmanager").tag_resource(
         SecretId=secret, Tags=[{"Key": "vpce-guard:ignore", "Value": ""}]
     )
-    put(account, secret, READER)
+    put_policy(account, secret, READER)
     cloud.settle()
     assert account.secret_policy(secret)["Statement"] == [READER]
     (finding,) = about(cloud, LOST)
@@ -151,7 +127,7 @@ def test_a_removed_tag_is_told_and_a_new_one_binds(cloud, account, secret):
     cloud.settle()
     (finding,) = about(cloud, LOST)
     assert (finding["severity"], "no longer bound" in finding["title"]) == ("medium", True)
-    put(account, secret, READER)
+    put_policy(account, secret, READER)
     cloud.settle()
     assert not statement_of(account, secret)
     secrets.tag_resource(SecretId=secret, Tags=[{"Key": "vpce-guard:perimeter", "Value": ""}])
@@ -165,7 +141,7 @@ def test_observe_mode_tells_and_leaves(cloud, account, secret):
     )
     cloud.lose_events()  # of the switch itself, which watch_guard would tell
     cloud.settle(timedelta(minutes=2))
-    put(account, secret, READER)
+    put_policy(account, secret, READER)
     cloud.settle()
     assert account.secret_policy(secret)["Statement"] == [READER]
     (finding,) = about(cloud, LOST)
@@ -188,7 +164,7 @@ def test_what_stays_open_is_told_once_a_day_whatever_event_or_sweep_sees_it(clou
 
 
 def test_the_guards_own_calls_are_no_bypass(cloud, account, secret):
-    put(account, secret, READER)
+    put_policy(account, secret, READER)
     cloud.inject(cloud.stack_event("UPDATE_COMPLETE"))
     cloud.settle()
     own = {"ListSecrets", "DescribeSecret", "GetResourcePolicy", "PutResourcePolicy"}
@@ -208,7 +184,7 @@ def test_where_nothing_is_inside_nobody_is_locked_out(cloud, account):
 
 
 def test_a_lost_event_is_made_up_for_by_the_next_sweep(cloud, account, secret):
-    put(account, secret, READER)
+    put_policy(account, secret, READER)
     cloud.lose_events()
     cloud.settle()
     assert not statement_of(account, secret)
@@ -220,7 +196,7 @@ def test_a_lost_event_is_made_up_for_by_the_next_sweep(cloud, account, secret):
 
 def test_a_policy_that_lets_the_public_in_is_not_written_over(cloud, account, secret):
     public = {**READER, "Principal": "*"}
-    put(account, secret, public)
+    put_policy(account, secret, public)
     cloud.settle()
     assert account.secret_policy(secret)["Statement"] == [public]
     (finding,) = about(cloud, LOST)
@@ -232,7 +208,7 @@ def test_who_writes_against_the_guard_wins_after_the_budget_and_ops_are_told(
     cloud, account, secret
 ):
     for _ in range(6):
-        put(account, secret, READER)
+        put_policy(account, secret, READER)
         cloud.settle()
     assert len(puts(cloud)) == 5
     assert "change-budget-spent" in kinds(cloud)
@@ -241,7 +217,7 @@ def test_who_writes_against_the_guard_wins_after_the_budget_and_ops_are_told(
 
 def test_a_change_that_could_not_be_told_is_told_late(cloud, account, secret):
     cloud.fault("sns", "PublishBatch", "InternalError", times=4, function=WATCH)
-    put(account, secret, READER)
+    put_policy(account, secret, READER)
     cloud.settle()
     assert statement_of(account, secret)
     assert len(puts(cloud)) == 1
@@ -252,7 +228,7 @@ def test_what_keeps_failing_ends_in_the_dead_letter_queue(cloud, account, secret
     cloud.fault(
         "secretsmanager", "GetResourcePolicy", "InternalServiceError", times=99, function=WATCH
     )
-    put(account, secret, READER)
+    put_policy(account, secret, READER)
     cloud.settle()
     assert cloud.dead_letters("RuleDeadLetterQueue")
 
@@ -261,21 +237,21 @@ def test_a_secret_the_guard_may_not_look_at_is_told(cloud, account, secret):
     cloud.fault(
         "secretsmanager", "DescribeSecret", "AccessDeniedException", times=1, function=WATCH
     )
-    put(account, secret, READER)
+    put_policy(account, secret, READER)
     cloud.settle()
     (finding,) = about(cloud, LOST)
     assert (finding["severity"], "cannot be looked at" in finding["title"]) == ("low", True)
 
 
 def test_a_secret_that_is_gone_needs_nothing(cloud, account, secret):
-    put(account, secret, READER)
+    put_policy(account, secret, READER)
     account.client("secretsmanager").delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
     cloud.settle()
     assert LOST not in kinds(cloud)
 
 
 def test_a_policy_that_is_only_tried_out_has_the_present_one_looked_at(cloud, account, secret):
-    put(account, secret, READER)
+    put_policy(account, secret, READER)
     cloud.lose_events()
     account.client("secretsmanager").validate_resource_policy(
         SecretId=secret, ResourcePolicy=json.dumps({"Version": "2012-10-17", "Statement": [READER]})

@@ -2,14 +2,7 @@
 
 import json
 
-import pytest
-
-from tests.reactions.account import ALLOW_ALL, Account, kinds, writes
-
-
-@pytest.fixture
-def account(cloud):
-    return Account(cloud)
+from tests.reactions.account import ALLOW_ALL, kinds, writes
 
 
 def test_what_events_missed_the_sweep_makes_good(cloud, account):

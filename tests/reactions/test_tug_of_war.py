@@ -7,23 +7,11 @@ import pytest
 
 from emulator import Caller
 from guardctl.stack import deployed
-from tests.reactions.account import ALLOW_ALL, Account, kinds, writes
+from tests.reactions.account import ALLOW_ALL, kinds, writes
 from tests.reactions.policies import History, tamper
 
 RESTORE = "RestorePolicyFunction"
 TERRAFORM = "APN/1.0 HashiCorp/1.0 Terraform/1.9.5 terraform-provider-aws/5.70.0"
-
-
-@pytest.fixture
-def account(cloud):
-    return Account(cloud)
-
-
-@pytest.fixture
-def endpoint_id(cloud, account):
-    vpc_id, _ = account.vpc_with_subnets()
-    cloud.settle()
-    return account.endpoints(vpc_id)[0]["VpcEndpointId"]
 
 
 def fight(cloud, endpoint_id, times, who="mallory"):

@@ -7,7 +7,7 @@ from moto.ec2 import ec2_backends
 
 from emulator import Caller
 from emulator.strict import options
-from tests.reactions.account import ALLOW_ALL, SERVICE, Account, kinds, writes
+from tests.reactions.account import ALLOW_ALL, SERVICE, kinds, writes
 
 ENSURE = "EnsureEndpointFunction"
 NAME = "secretsmanager.us-east-1.amazonaws.com"
@@ -16,11 +16,6 @@ DENIED_BY_SCP = (
     "not authorized to perform: ec2:CreateTags on resource: x"
     " with an explicit deny in a service control policy"
 )
-
-
-@pytest.fixture
-def account(cloud):
-    return Account(cloud)
 
 
 @pytest.fixture

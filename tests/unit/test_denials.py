@@ -4,21 +4,9 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from guard.denials import cure, is_denial, may_not_look, missing_permission
-from guard.settings import Settings
 from guard.variables import SettingsError, switch
-from tests.builders import ACCOUNT, NOON, STACK
+from tests.builders import NOON, SETTINGS
 
-SETTINGS = Settings(
-    account_id=ACCOUNT,
-    region="us-east-1",
-    partition="aws",
-    org_id="",
-    stack_id=STACK,
-    topic_arn="arn:aws:sns:us-east-1:111122223333:findings",
-    table_name="state",
-    mode_parameter="mode",
-    opt_out_tag="vpce-guard:ignore",
-)
 USER = "User: arn:aws:sts::111122223333:assumed-role/guard/guard is not authorized"
 SCP = "a service control policy"
 

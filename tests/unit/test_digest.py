@@ -20,20 +20,9 @@ from guard.digest import (
 from guard.finding import Finding, Kind, Severity
 from guard.gist import gist, line, readable
 from guard.message import MESSAGE_BYTES, email_text, entry, published_form, weight
-from guard.settings import Settings, Way
+from guard.settings import Way
+from tests.builders import SETTINGS
 from tests.findings import NOON, bypass, findings
-
-SETTINGS = Settings(
-    account_id="111122223333",
-    region="eu-west-1",
-    partition="aws",
-    org_id="",
-    stack_id="stack",
-    topic_arn="topic",
-    table_name="table",
-    mode_parameter="mode",
-    opt_out_tag="ignore",
-)
 
 
 def put_by(finding: Finding) -> dict[str, Any]:

@@ -6,21 +6,10 @@ import pytest
 
 from guard.finding import Finding
 from guard.health import SEES_READS, blind_rules, blind_trails, changed_mode, dead_letters
-from guard.settings import Settings
 from guard.trails import Seen
+from tests.builders import SETTINGS
 
 NOW = datetime(2026, 9, 14, 9, 30, tzinfo=UTC)
-SETTINGS = Settings(
-    account_id="111122223333",
-    region="eu-west-1",
-    partition="aws",
-    org_id="",
-    stack_id="stack",
-    topic_arn="topic",
-    table_name="table",
-    mode_parameter="mode-parameter",
-    opt_out_tag="tag",
-)
 DAY = 86_400
 
 

@@ -107,7 +107,7 @@ def test_rotation_that_failed_is_no_failed_call():
 def test_a_network_activity_event():
     record = parse(ENDPOINT_DENIED)
     assert (record.event_type, record.event_category) == ("AwsVpceEvent", "NetworkActivity")
-    assert (record.read_only, dict(record.request)) == (None, {})
+    assert dict(record.request) == {}
     assert record.vpc_endpoint_id == OWN_ENDPOINT
     assert record.shared_event_id
     assert record.strange == ()
@@ -148,7 +148,7 @@ def test_other_ways_to_write_the_time(text: str):
         ("vpcEndpointId", {"id": OWN_ENDPOINT}, "vpcEndpointId"),
         ("sourceIPAddress", 3325256711, "sourceIPAddress"),
         ("requestParameters", [SECRET], "requestParameters"),
-        ("readOnly", "maybe", "readOnly"),
+        ("sessionCredentialFromConsole", "maybe", "sessionCredentialFromConsole"),
     ],
 )
 def test_a_retyped_field_reads_as_absent_and_is_named(field: str, value: object, name: str):

@@ -1,14 +1,12 @@
 """What is put by is found again, once, whoever dies in between; against moto's DynamoDB."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from moto import mock_aws
 
 from guard import shelf as module
 from guard.shelf import KEPT, SHARDS, Shelf
@@ -17,19 +15,8 @@ NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    with mock_aws():
-        # a session of its own: the default one may be older than moto, which it would not ask
-        client = boto3.Session().client("dynamodb", region_name="eu-west-1")
-        client.create_table(
-            TableName="state",
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        yield Shelf(client, "state", "digest")
+def shelf(dynamodb: Any) -> Shelf:
+    return Shelf(dynamodb, "state", "digest")
 
 
 def calls(shelf: Shelf) -> list[str]:

@@ -1,6 +1,6 @@
 """Counts and budgets against DynamoDB as moto plays it, in process."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,7 +8,6 @@ import boto3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moto import mock_aws
 
 from guard.state import CLAIM_SECONDS, KEPT_SECONDS, Counted, State, StateError, milestone
 
@@ -21,18 +20,8 @@ def later(seconds: int) -> datetime:
 
 
 @pytest.fixture
-def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[State]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    with mock_aws():
-        client = boto3.Session().client("dynamodb", region_name="eu-west-1")
-        client.create_table(
-            TableName="state",
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        yield State(client, "state")
+def state(dynamodb: Any) -> State:
+    return State(dynamodb, "state")
 
 
 def item(state: State, pk: str) -> dict[str, int]:
