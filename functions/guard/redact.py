@@ -2,8 +2,9 @@
 
 The guard never asks for a secret's value, and repeats no request or answer of a record. But callers
 can put a token into a user agent or a session's name, and AWS's error messages quote what a
-parameter held ("Value '...' at 'secretString' failed to satisfy constraint"). What looks like that
-is replaced wherever text leaves the guard: findings, logs, the state table.
+parameter held ("Value '...' at 'secretString' failed to satisfy constraint"). What can be told to
+be one is replaced wherever text leaves the guard: findings, logs, the state table. In doubt where
+a value ends, too much is replaced.
 
 Slack: "Token types"; GitHub: "Token formats"; RFC 7519 (JWT); RFC 7468 (PEM).
 """
@@ -12,42 +13,94 @@ import json
 import re
 import traceback
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import cache, lru_cache, wraps
 from typing import Any, cast
 
 REDACTED = "[redacted]"
 
-# Each shape, beside words of which every text that holds it has at least one (in lower case and
-# without underscores): most texts have none, and plain words are found some twenty times faster.
-# Callers choose the texts, so no pattern may go over the same characters again and again.
+_NAMES = r"""
+    (?:secret[ _-]?(?:string|binary|(?:access[ _-]?)?key)
+      |(?:session|security|access|auth|refresh|vault)[ _-]?token
+      |pass[ _-]?(?:word|phrase)|passwd|(?:private|api)[ _-]?key|client[ _-]?secret
+      |authorization|bearer)
+"""
+# Between a name and its value: `=`, `: `, ` => ` and their like. Where there is only white space,
+# what follows may be prose: the name must be a command line's option, or the value stand in quotes
+# or have a digit.
+_GAP = r"""
+    (?:\s*+(?:[:=]{1,2}>?|%3[AD])\s*+(?:(?:bearer|basic)\s++)?
+      |\s++(?(option)|(?:(?=\\{0,15}["'])|(?!arn:)(?=\S{6})(?=[^\s\d]{0,200}\d))))
+"""
+# A value in quotes ends at the same quote behind as many backslashes, however deep in JSON it is;
+# one that is followed by a letter is an apostrophe. Without an end it goes on to the text's end.
+_QUOTED = r"""
+    (?:[^\\"']++|(?P=back)\\(?:(?P=open)|(?P=back)\\|.)|(?!(?P=open)(?!\w)).)*+
+"""
+# Without quotes: to the last bracket, or a word, without the punctuation behind it.
+_BARE = r"""
+    \[redacted\]|[{\[](?:.*[}\]]|.*)
+    |(?:[^\s"&\\,;}\]).']++|\\(?!\\{0,15}["'])|"(?=\w)|[,;}\]).']++(?=[^\s"&\\]))++
+"""
+
+# Each shape, beside words of which every text that holds it has at least one (in lower case, and
+# without underscores, hyphens and spaces): most texts have none, and plain words are found some
+# twenty times faster. What a shape calls `secret` is replaced. Callers choose the texts, so no
+# pattern may go over the same characters again and again: where the end of a value is looked for
+# in vain, the rest is taken too, as it is.
 SHAPES = {
-    ("xox",): r"\bxox[a-z]-[A-Za-z0-9-]{8,}",  # Slack tokens
-    ("xapp-",): r"\bxapp-[A-Za-z0-9-]{8,}",
-    ("/services/",): r"(?<=/services/)[A-Za-z0-9_]+(?:/[A-Za-z0-9_]+)+",  # Slack webhooks
-    ("ghp", "gho", "ghu", "ghs", "ghr"): r"\bgh[pousr]_[A-Za-z0-9]{20,}",  # GitHub tokens
-    ("eyj",): (  # JSON web tokens; their header is short
-        r"\beyJ[A-Za-z0-9_-]{8,1000}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"
+    # AWS's validation errors, and one that was cut off within the value
+    ("value'", "valueat'"): r"""
+        (?P<aws>(?:detected:|satisfy\ constraint:[^;]{0,300}+;)\ )?
+        value\ (?:at\ )?'(?:
+          (?P<secret>.*?)(?='(?:\ at\ '[^']{1,200}')?\ failed)
+          |(?(aws)(?P<cut>.++)|(?:[^d]++|(?!detected:\ value\ ')d)*+)
+        )
+    """,
+    ("xox",): r"\b(?P<secret>xox[a-z]-[A-Za-z0-9-]{8,})",  # Slack tokens
+    ("xapp",): r"\b(?P<secret>xapp-[A-Za-z0-9-]{8,})",
+    ("/services/",): r"(?<=/services/)(?P<secret>[A-Za-z0-9_]+(?:/[A-Za-z0-9_]+)+)",  # its webhooks
+    ("/workflows/", "/triggers/"): r"""
+        (?:(?<=/workflows/)|(?<=/triggers/))(?P<secret>(?-i:[TE][A-Z0-9]+)/\w+/[\w/]+)
+    """,
+    ("hooks.slack",): r"""
+        hooks\.slack[a-z.-]{0,40}(?:\\{0,15}/|%2F)(?:services|workflows|triggers)(?:\\{0,15}/|%2F)
+        (?P<secret>(?:[\w%.~/-]|\\{1,15}/)+)
+    """,
+    ("ghp", "gho", "ghu", "ghs", "ghr", "githubpat"): (  # GitHub tokens
+        r"\b(?P<secret>(?:gh[pousr]|github_pat)_[A-Za-z0-9_]{20,})"
     ),
-    ("-----begin",): r"-----BEGIN[^-]{0,40}PRIVATE\ KEY-----.*?(?:-----END[^-]{0,40}-----|$)",
-    ("value '",): r"(?<=value\ ')[^']*(?='\ at\ ')",  # AWS's validation errors
-    ("value at '",): r"(?<=value\ at\ ')[^']*(?='\ failed)",
-    ("@",): r"""(?:(?<=://)|(?<=\\/\\/))[^\s/:@"']+:[^\s/@"']+(?=@)""",  # user:password@host
+    ("eyj",): (  # JSON web tokens; their header is short
+        r"\b(?P<secret>eyJ[A-Za-z0-9_-]{8,1000}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?)"
+    ),
+    ("privatekey",): r"""
+        (?P<secret>
+          -----BEGIN[^-]{0,40}PRIVATE\ KEY(?:\ BLOCK)?-----.*?(?:-----END[^-]{0,40}-----|$)
+        )
+    """,
+    ("@",): (  # user:password@host
+        r"""(?:(?<=://)|(?<=\\/\\/))(?P<secret>[^\s/:@"']*:[^\s/"']+)(?=@)"""
+    ),
+    # The secret part beside an access key's id; a session's token by how all of them begin
+    ("akia", "asia"): r"""
+        \bA[KS]IA[A-Z0-9]{16}[^A-Za-z0-9/+]{1,8}+(?P<secret>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])
+    """,
+    ("iqojb3jpz2lu", "fwogzxivyxdz"): (
+        r"\b(?P<secret>(?:IQoJb3JpZ2lu|FwoGZXIvYXdz)[A-Za-z0-9/+=%]{16,})"
+    ),
+    ("signature=",): r"(?<=signature=)(?P<secret>[0-9a-f]{64})",
+    # By a name, which in an ARN is none
     (
-        *("secretstring", "secretbinary", "secretaccesskey", "sessiontoken", "password", "passwd"),
-        *("passphrase", "privatekey", "apikey", "accesstoken", "authtoken", "clientsecret"),
+        *("secretstring", "secretbinary", "secretkey", "secretaccesskey", "token", "password"),
+        *("passwd", "passphrase", "privatekey", "apikey", "clientsecret", "authorization"),
         "bearer",
-    ): r"""
-        (?P<name>
-          (?:secret_?(?:string|binary|access_?key)|session_?token|pass(?:word|wd|phrase)
-            |private_?key|api_?key|access_?token|auth_?token|client_?secret|bearer)
-          \\?["']?(?:\s*+[:=]\s*+|\s++)\\?["']?
-        )(?P<value>[^\s"',;&}\\]+)
+    ): rf"""
+        \barn:aws[a-z-]{{0,12}}(?::[a-z0-9-]{{0,40}}){{3}}:[\w/+.@:*-]{{0,1000}}+(?!=)
+        |(?P<option>--(?:[a-z]{{1,12}}-){{0,3}})?{_NAMES}\d{{0,2}}(?:\\{{0,15}}["'])?{_GAP}
+        (?P<open>(?P<back>\\{{0,15}})["'])?(?P<secret>(?(open){_QUOTED}|(?:{_BARE})))
     """,
 }
-_ANY_SHAPE = re.compile(
-    "|".join(SHAPES.values()), re.VERBOSE | re.IGNORECASE | re.DOTALL | re.ASCII
-)
-_HINTS = tuple(hint for hints in SHAPES for hint in hints)
+_HINTS = tuple(dict.fromkeys(hint for hints in SHAPES for hint in hints))
+_LONGEST_NAME = 40
 
 
 class HandlerFailed(RuntimeError):
@@ -56,12 +109,27 @@ class HandlerFailed(RuntimeError):
 
 def redacted(text: str) -> str:
     """The text with every secret that can be told by its shape or by its name replaced."""
-    plain = text.lower().replace("_", "")
-    return _ANY_SHAPE.sub(_replacement, text) if any(hint in plain for hint in _HINTS) else text
+    plain = text.lower().replace("_", "").replace("-", "").replace(" ", "")
+    if not any(hint in plain for hint in _HINTS):
+        return text
+    for hints, shape in SHAPES.items():
+        if any(hint in plain for hint in hints):
+            text = compiled(shape).sub(_replacement, text)
+    return text
+
+
+@cache
+def compiled(shape: str) -> re.Pattern[str]:
+    """The pattern of a shape; compiled when it is first needed, which it seldom is."""
+    return re.compile(shape, re.VERBOSE | re.IGNORECASE | re.DOTALL | re.ASCII)
 
 
 def _replacement(found: re.Match[str]) -> str:
-    return f"{found['name']}{REDACTED}" if found["name"] else REDACTED
+    group = "cut" if "cut" in found.re.groupindex and found["cut"] else "secret"
+    if not found[group]:
+        return found[0]
+    start, end = (place - found.start() for place in found.span(group))
+    return f"{found[0][:start]}{REDACTED}{found[0][end:]}"
 
 
 def redacted_json(value: Any) -> Any:
@@ -70,10 +138,22 @@ def redacted_json(value: Any) -> Any:
         return redacted(value)
     if isinstance(value, Mapping):
         members = cast(Mapping[str, Any], value)
-        return {redacted(str(key)): redacted_json(one) for key, one in members.items()}
+        return {redacted(str(key)): _member(str(key), one) for key, one in members.items()}
     if isinstance(value, list | tuple):
         return [redacted_json(one) for one in cast(list[Any], value)]
     return value
+
+
+def _member(name: str, value: Any) -> Any:
+    """A member's value; none of it where the name says what it is."""
+    if value and value is not True and _names_a_secret(name[-_LONGEST_NAME:]):
+        return REDACTED
+    return redacted_json(value)
+
+
+@lru_cache(maxsize=1024)
+def _names_a_secret(name: str) -> bool:
+    return compiled(rf"{_NAMES}\d{{0,2}}\Z").search(name) is not None
 
 
 def log_line(entry: Mapping[str, Any]) -> str:

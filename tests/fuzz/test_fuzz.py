@@ -115,6 +115,15 @@ def an_answer(chance: random.Random) -> None:
     assert 0 <= verdict.wait <= LONGEST_WAIT
 
 
+PLANTS = (
+    "password=hunter2",
+    'SecretString: "correct hunter2"',
+    json.dumps({"SecretString": json.dumps({"user": "it's", "pin": "hunter2"})}),
+    "1 validation error detected: Value 'it's hunter2' at 'secretString' failed to satisfy",
+    "X-Amz-Security-Token=hunter2&api-key=hunter2",
+)
+
+
 def a_message(chance: random.Random) -> None:
     """Whatever is on the topic is shown in Slack, and holds no secret afterwards."""
     body = json.dumps(bent(chance, bypass().to_json()))
@@ -123,7 +132,7 @@ def a_message(chance: random.Random) -> None:
     shown = payload(body, chance.choice((1, 2)))
     text = json.dumps(shown)
     assert shown["text"]
-    assert "hunter2" not in redacted(f"{text} password=hunter2")
+    assert "hunter2" not in redacted(f"{text} {chance.choice(PLANTS)}")
 
 
 # Each with its share of the cases: by what could be wrong with it, and by what a case costs.

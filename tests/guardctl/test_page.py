@@ -1,15 +1,19 @@
 """The page of a replay, as a browser shows it: complete, sortable, and deaf to what records say."""
 
+import base64
+import hashlib
 import json
 import re
 import shutil
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.testing import CliRunner
 
+from guard.finding import Severity
 from guardctl.__main__ import app
 from guardctl.replay.chart import chart
 from guardctl.replay.slack_view import message
@@ -183,6 +187,79 @@ def test_nothing_found(browser: "Browser", tmp_path: Path):
 
 
 # What needs no browser
+
+
+class Outline(HTMLParser):
+    """The tags of a page with their attributes, and the text in each."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []  # of each tag: what stands in it before the next one
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.texts.append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.texts:
+            self.texts[-1] += data
+
+    def all(self, tag: str, attribute: str = "") -> list[dict[str, str | None]]:
+        """The attributes of each such tag that has the attribute; its text as `text`."""
+        return [
+            {**attributes, "text": text.strip()}
+            for (name, attributes), text in zip(self.tags, self.texts, strict=True)
+            if name == tag and (not attribute or attribute in attributes)
+        ]
+
+
+def test_what_the_script_sorts_and_filters_by_is_there(html: Path):
+    """Each row says its severity, verdict and card; what can be chosen is what rows say."""
+    outline = Outline(html.read_text())
+    rows = outline.all("tr", "data-card")
+    ranks = {"info": 0, "low": 1, "medium": 2, "high": 3}
+    assert [row["data-severity"] for row in rows] == sorted(
+        (str(row["data-severity"]) for row in rows), key=ranks.__getitem__, reverse=True
+    )
+    assert {row["data-verdict"] for row in rows} == {"bypass", "console", "foreign_endpoint"}
+    chosen = [option["text"] for option in outline.all("option") if option["text"] != "all"]
+    told = {row[name] for row in rows for name in ("data-severity", "data-verdict")}
+    assert set(chosen) == told
+    assert len(chosen) == len(told)
+    cards = [card["id"] for card in outline.all("article", "id")]
+    assert cards == [f"card-{row['data-card']}" for row in rows]
+    links = {link["href"] for link in outline.all("a") if str(link["href"]).startswith("#")}
+    assert links == {f"#card-{row['data-card']}" for row in rows}
+    assert {"filter", "severity", "verdict", "shown", "occurrences"} <= {
+        str(attributes["id"]) for _, attributes in outline.tags if "id" in attributes
+    }
+
+
+def test_numbers_are_sorted_as_numbers(html: Path):
+    """By `data-sort`: ranks of severities, and counts, which are the text without its commas."""
+    outline = Outline(html.read_text())
+    cells = outline.all("td", "data-sort")
+    counts = [cell for cell in cells if cell.get("class") == "number" and cell["text"]]
+    assert counts
+    assert all(cell["data-sort"] == str(cell["text"]).replace(",", "") for cell in counts)
+    rows = outline.all("tr", "data-card")
+    first = [cell["data-sort"] for cell in cells if "class" not in cell]
+    assert first == [str(Severity(str(row["data-severity"])).rank) for row in rows]
+    shown = cells[1 : 2 * len(rows) : 2]
+    assert sorted(int(str(cell["data-sort"])) for cell in shown) == [1, 1, 1, 3, 12]
+
+
+def test_only_the_pages_own_script_is_let_run(html: Path):
+    outline = Outline(html.read_text())
+    (script,) = outline.all("script")
+    written_as = re.search(r"<script>(.*?)</script>", html.read_text(), re.DOTALL)
+    assert written_as
+    digest = base64.b64encode(hashlib.sha256(written_as[1].encode()).digest()).decode()
+    (policy,) = outline.all("meta", "http-equiv")
+    assert f"script-src 'sha256-{digest}';" in str(policy["content"])
+    assert "document" in str(script["text"])
 
 
 def test_a_page_is_whole_by_itself(html: Path):

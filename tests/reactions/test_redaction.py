@@ -26,6 +26,25 @@ TOKEN = f"xoxb-222222222222-333333333333-{plant(0)}"
 JWT = f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ{plant(1)}.c2lnbmF0dXJl"
 IN_ERROR = f"1 validation error detected: Value '{plant(2)}' at 'secretString' failed"
 WEBHOOK = f"http://hooks.slack.example/services/T0/B0/{plant(3)}"
+# Values that are no unbroken words, in forms that AWS, tools and people write.
+AT = "at 'secretString' failed to satisfy constraint: Member must have length at most 65536"
+INNER = json.dumps({"user": plant(6), "pin": f"it's {plant(6)}"})
+BROKEN = {
+    "apostrophe": f"1 validation error detected: Value 'it's-{plant(6)}' {AT}",
+    "spaces": f'SecretString: "correct horse {plant(6)}"',
+    "JSON in AWS's words": f"1 validation error detected: Value '{INNER}' {AT}",
+    "JSON in a text": json.dumps({"SecretString": INNER}),
+    "JSON in JSON": json.dumps({"body": json.dumps({"password": f"a {plant(6)}"})}),
+    "JSON in JSON in JSON": json.dumps(
+        {"body": json.dumps({"b": json.dumps({"password": INNER})})}
+    ),
+    "cut off": f"1 validation error detected: Value 'correct horse {plant(6)}",
+    "a query": f"GET /?X-Amz-Security-Token={plant(6)}%2F{plant(6)}&X-Amz-Date=1",
+    "a hyphen": f"api-key={plant(6)}, access-token: {plant(6)}",
+    "an option": f"--secret-string '{INNER}'",
+    "a workflow": f"https://hooks.slack.com/workflows/T0/A0/1/{plant(6)}",
+    "a trigger": f"https://hooks.slack.com/triggers/T0/1/{plant(6)}",
+}
 
 
 def left(cloud: Cloud) -> Iterator[tuple[str, str]]:
@@ -101,6 +120,45 @@ def test_what_a_record_holds_is_not_repeated(cloud, changes):
     cloud.settle()
     assert leaks(cloud) == []
     assert kinds(cloud)  # it was told, without the plant
+
+
+@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
+def test_a_value_that_is_no_word_is_not_repeated_either(cloud, text):
+    """Where what a record says is told: in a refusal's message, and in the caller's agent."""
+    cloud.inject(record(cloud, errorCode="ValidationException", errorMessage=text, userAgent=text))
+    cloud.settle()
+    assert leaks(cloud) == []
+    assert any("[redacted]" in told for _, told in left(cloud))
+
+
+@pytest.mark.parametrize("text", [BROKEN["apostrophe"], BROKEN["JSON in JSON"]])
+def test_a_value_that_is_no_word_in_a_functions_error(cloud, text):
+    """AWS's words as boto3 raises them: in logs, in the trace, in what ops are told."""
+    planned = [
+        cloud.fault(
+            service, action, "ValidationException", times=6, function=function, message=text
+        )
+        for function, service, action in CALLS
+    ]
+    account = Account(cloud)
+    account.vpc_with_subnets()
+    cloud.fire_schedule()
+    cloud.settle()
+    assert leaks(cloud) == []
+    assert [one for one in planned if one.times < 6]
+    assert any("[redacted]" in told for _, told in left(cloud))
+
+
+@pytest.mark.parametrize("name", [f"api-key={plant(7)}", f"password={plant(7)}"])
+def test_a_named_value_as_a_sessions_name_is_not_repeated(cloud, name):
+    """A session's name may have `=` in it, and stands within an ARN."""
+    way = Caller(kind="role", source_ip="198.51.100.7", session=name)
+    arn = Account(cloud).secret("prod/db")
+    cloud.lose_events()
+    cloud.session("app", way).client("secretsmanager").get_secret_value(SecretId=arn)
+    cloud.settle()
+    assert leaks(cloud) == []
+    assert "bypass" in kinds(cloud)
 
 
 def test_a_token_as_a_sessions_name_is_not_repeated(cloud):

@@ -158,8 +158,8 @@ def _normaliser(operator: str) -> Callable[[str], str]:
         return _instant
     if operator.endswith("IpAddress"):
         return _network
-    if operator.endswith("IgnoreCase"):
-        return str.lower
+    if operator.endswith("IgnoreCase") or operator in ("Bool", "Null"):
+        return str.lower  # "True" is true, as guard.policy.evaluate compares it
     if operator.endswith("Like"):
         return patterns.tidy
     return str
