@@ -6,9 +6,10 @@ permissions boundary, code signing), by anyone but who deploys the stack; and th
 stack. Changes nothing in AWS.
 
 Triggered by write calls as CloudTrail records them, of whatever resource: which are the guard's is
-asked of CloudFormation, and of the template's parameters. IAM is a global service, whose events come in us-east-1 alone: there this
-function sees changes of roles, elsewhere it does not. What cannot be read or told fails the
-invocation, which Lambda repeats, and ends in the rules' dead-letter queue.
+asked of CloudFormation, and of the template's parameters. IAM is a global service, whose events
+come in us-east-1 alone: there this function sees changes of roles, elsewhere it does not. What
+cannot be read or told fails the invocation, which Lambda repeats, and ends in the rules'
+dead-letter queue.
 
 IAM: cloudformation:ListStackResources, dynamodb:UpdateItem, sns:Publish.
 """

@@ -2,8 +2,8 @@
 
 What belongs to the guard is what its stack says (ListStackResources, CloudFormation API reference),
 by physical id, so a part that is added to the template is watched without a word here, and a
-neighbour with a name like ours is not. What the owner made and the stack is only told of, such as the
-webhook's parameter or the key, is named by the template's parameters.
+neighbour with a name like ours is not. What the owner made and the stack is only told of, such as
+the webhook's parameter or the key, is named by the template's parameters.
 """
 
 import re

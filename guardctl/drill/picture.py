@@ -97,7 +97,7 @@ def _bars(
 def _found(
     expression: str, figures: Mapping[Key, list[float]], cloud: Cloud
 ) -> Iterator[tuple[str, float]]:
-    """The sums that a search finds, the highest first: all kinds of alerts, or of some functions."""
+    """The sums that a search finds, the highest first: by kind of alert, or by function."""
     search = SEARCH.match(expression)
     if search is None:
         raise ValueError(f"the dashboard searches in a way that is not drawn: {expression}")
