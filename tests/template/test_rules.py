@@ -14,7 +14,7 @@ import pytest
 
 from emulator.eventbridge import matches, state_admits, validate
 from guard.watch import CLOUDFORMATION, GIVEN, TYPES, given
-from tests.template.stack import EVENTS, EVERYTHING, Stack, sample
+from tests.template.stack import EVENTS, EVERYTHING, ROOT, Stack, sample
 
 ALL_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 RULES = Stack().of_type("AWS::Events::Rule")
@@ -153,6 +153,12 @@ def test_only_the_rules_that_look_for_reads_see_reads():
     assert not any(rule.get("State") == "DISABLED" for rule in RULES.values())
 
 
+def test_the_runbook_names_every_rule_that_must_see_reads():
+    text = (ROOT / "docs" / "runbooks" / "rule-blind.md").read_text()
+    seeing = {name for name, rule in RULES.items() if rule.get("State") == ALL_EVENTS}
+    assert set(re.findall(r"`(\w+Rule)`", text)) == seeing
+
+
 def test_reads_are_lost_to_a_rule_in_the_plain_state():
     """Why the state matters: the same pattern, merely enabled, would miss the read of a secret."""
     event = sample("bypass.get-secret-value-over-internet")
@@ -220,8 +226,8 @@ cloudformation: DeleteStack UpdateStack ExecuteChangeSet SetStackPolicy UpdateTe
 dynamodb: DeleteTable UpdateTable UpdateTimeToLive UpdateContinuousBackups PutResourcePolicy
 dynamodb: DeleteResourcePolicy ExportTableToPointInTime EnableKinesisStreamingDestination
 events: PutRule EnableRule DisableRule DeleteRule PutTargets RemoveTargets
-iam: PutRolePolicy DeleteRolePolicy AttachRolePolicy DetachRolePolicy UpdateAssumeRolePolicy DeleteRole
-iam: PutRolePermissionsBoundary DeleteRolePermissionsBoundary
+iam: PutRolePolicy DeleteRolePolicy AttachRolePolicy DetachRolePolicy UpdateAssumeRolePolicy
+iam: DeleteRole PutRolePermissionsBoundary DeleteRolePermissionsBoundary
 iam: CreatePolicyVersion SetDefaultPolicyVersion DeletePolicy DeletePolicyVersion
 kms: DisableKey DisableKeyRotation EnableKey ScheduleKeyDeletion CancelKeyDeletion PutKeyPolicy
 kms: DeleteImportedKeyMaterial CreateGrant RevokeGrant
