@@ -1,13 +1,15 @@
 """Watch the guard: tell ops who changed it, other than by a deployment.
 
 Tells: calls that changed, or tried to change, the guard's own rules, functions, roles, parameter,
-queues, table, topics, alarms, logs or keys, by anyone but who deploys the stack; and the deletion
-of the stack. Changes nothing in AWS.
+queues, table, topics, alarms or logs, or what the owner made for it (Slack's parameters, key,
+permissions boundary, code signing), by anyone but who deploys the stack; and the deletion of the
+stack. Changes nothing in AWS.
 
 Triggered by write calls as CloudTrail records them, of whatever resource: which are the guard's is
-asked of CloudFormation. IAM is a global service, whose events come in us-east-1 alone: there this
-function sees changes of roles, elsewhere it does not. What cannot be read or told fails the
-invocation, which Lambda repeats, and ends in the rules' dead-letter queue.
+asked of CloudFormation, and of the template's parameters. IAM is a global service, whose events
+come in us-east-1 alone: there this function sees changes of roles, elsewhere it does not. What
+cannot be read or told fails the invocation, which Lambda repeats, and ends in the rules'
+dead-letter queue.
 
 IAM: cloudformation:ListStackResources, dynamodb:UpdateItem, sns:Publish.
 """
@@ -29,12 +31,13 @@ from guard.report import report
 from guard.settings import Settings
 from guard.state import State
 from guard.variables import items
-from guard.watch import Deployers, Part, told, touched
+from guard.watch import Deployers, Part, given, told, touched
 
 CACHE_SECONDS = 300
 
 settings = Settings.from_env(os.environ)
 deployers = Deployers(items(os.environ, "DEPLOYING_ROLES"))
+owners = given(os.environ)
 
 config = Config(retries={"mode": "standard"}, connect_timeout=3, read_timeout=10)
 cloudformation = client("cloudformation", config=config)
@@ -76,7 +79,8 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, bool]:
     Raises UnreadableRecord for what is no record, ClientError, PublishError or StateError.
     """
     record = from_envelope(event)
-    parts = touched(record, stack.known(time.monotonic()), settings.stack_id)
+    known = [*stack.known(time.monotonic()), *owners]
+    parts = touched(record, known, settings.stack_id)
     if not parts:
         return {"told": False}
     names = [part.logical_id for part in parts]

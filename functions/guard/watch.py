@@ -2,7 +2,8 @@
 
 What belongs to the guard is what its stack says (ListStackResources, CloudFormation API reference),
 by physical id, so a part that is added to the template is watched without a word here, and a
-neighbour with a name like ours is not.
+neighbour with a name like ours is not. What the owner made and the stack is only told of, such as
+the webhook's parameter or the key, is named by the template's parameters.
 """
 
 import re
@@ -18,36 +19,63 @@ from guard.record import Record
 from guard.settings import Settings
 
 CLOUDFORMATION = "cloudformation.amazonaws.com"
+# What is changed by them at a stack is no deployment of it.
+NO_DEPLOYMENT = {"DeleteStack", "SetStackPolicy", "UpdateTerminationProtection"}
+GRANTS = {"CreateGrant", "RevokeGrant"}
+PARAMETER = "AWS::SSM::Parameter"
 # By the source of an event: what kinds of our resources it can be about.
 TYPES: Mapping[str, Collection[str]] = {
     "dynamodb.amazonaws.com": {"AWS::DynamoDB::Table"},
     "events.amazonaws.com": {"AWS::Events::Rule"},
-    "iam.amazonaws.com": {"AWS::IAM::Role"},
+    "iam.amazonaws.com": {"AWS::IAM::Role", "AWS::IAM::ManagedPolicy"},
     "kms.amazonaws.com": {"AWS::KMS::Key"},
-    "lambda.amazonaws.com": {"AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping"},
+    "lambda.amazonaws.com": {
+        "AWS::Lambda::CodeSigningConfig",
+        "AWS::Lambda::EventSourceMapping",
+        "AWS::Lambda::Function",
+        "AWS::SQS::Queue",  # a mapping to a function of somebody else's takes its messages away
+    },
     "logs.amazonaws.com": {"AWS::Logs::LogGroup"},
     "monitoring.amazonaws.com": {"AWS::CloudWatch::Alarm"},
     "sns.amazonaws.com": {"AWS::SNS::Topic", "AWS::SNS::Subscription"},
     "sqs.amazonaws.com": {"AWS::SQS::Queue"},
-    "ssm.amazonaws.com": {"AWS::SSM::Parameter"},
+    "ssm.amazonaws.com": {PARAMETER},
+}
+# What the owner made: by the variable that names it, the template's parameter and the type.
+GIVEN: Mapping[str, tuple[str, str]] = {
+    "SLACK_WEBHOOK_PARAMETER": ("SlackWebhookParameter", PARAMETER),
+    "SLACK_BOT_TOKEN_PARAMETER": ("SlackBotTokenParameter", PARAMETER),
+    "ENCRYPTION_KEY_ARN": ("EncryptionKeyArn", "AWS::KMS::Key"),
+    "PERMISSIONS_BOUNDARY_ARN": ("PermissionsBoundaryArn", "AWS::IAM::ManagedPolicy"),
+    "CODE_SIGNING_CONFIG_ARN": ("CodeSigningConfigArn", "AWS::Lambda::CodeSigningConfig"),
 }
 # The request's members that name what is changed; what else a request holds is said about it.
 NAMING = (
     "alarmName",
     "alarmNames",
+    "codeSigningConfigArn",
+    "eventSourceArn",
     "functionName",
     "keyId",
+    "logGroupIdentifier",
     "logGroupName",
     "name",
     "names",
+    "policyArn",
     "queueUrl",
+    "resourceArn",
+    "resourceIdentifier",
     "roleName",
     "rule",
+    "sourceArn",
     "subscriptionArn",
+    "tableArn",
     "tableName",
     "topicArn",
     "uUID",
 )
+# Some are put on another thing that the request names, and are not changed by that.
+PUT_ON = {"codeSigningConfigArn": "functionName", "policyArn": "roleName"}
 _API_VERSION = re.compile(r"20\d{6}(v\d+)?$")  # Lambda's: UpdateFunctionCode20150331v2
 _FUNCTION = re.compile(r"(?:.*function:)?([A-Za-z0-9_-]+)(?::[^:]*)?")
 _HOUR = 3_600
@@ -64,7 +92,7 @@ class Part:
     @property
     def name(self) -> str:
         """What is left of a physical id, be it a name, an ARN or a URL."""
-        return _last(self.physical_id)
+        return _path(self.physical_id) if self.type == PARAMETER else _last(self.physical_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +113,19 @@ class Deployers:
         return any(fnmatchcase(arn, one) for arn in known if arn for one in self.patterns)
 
 
+def given(env: Mapping[str, str]) -> tuple[Part, ...]:
+    """What the owner made for the guard, as the template's variables name it."""
+    return tuple(Part(*GIVEN[name], one) for name in GIVEN if (one := env.get(name)))
+
+
 def touched(record: Record, parts: Sequence[Part], stack_id: str) -> list[Part]:
     """The parts of the guard that a call changed, or tried to."""
     if record.event_source == CLOUDFORMATION:
         named = record.request.get("stackName")
         ours = (stack_id, stack_id.split("/")[1])
         return [Part("the stack", "AWS::CloudFormation::Stack", ours[1])] if named in ours else []
+    if record.event_name in GRANTS and record.identity.invoked_by:
+        return []  # DynamoDB makes and ends its own grants, by whoever uses the table
     types = TYPES.get(record.event_source, ())
     names = set(_names(record))
     return [one for one in parts if one.type in types and one.name in names]
@@ -139,29 +174,46 @@ def told(record: Record, parts: Sequence[Part], settings: Settings) -> Finding:
 
 def _changes_stack(record: Record) -> bool:
     """An update of the stack is a deployment; its deletion is the end of the guard, and told."""
-    return record.event_source == CLOUDFORMATION and record.event_name != "DeleteStack"
+    return record.event_source == CLOUDFORMATION and record.event_name not in NO_DEPLOYMENT
 
 
 def _names(record: Record) -> Iterator[str]:
     """What a call names, each in the form in which `Part.name` has it."""
+    request = record.request
     for key in NAMING:
-        value = record.request.get(key)
-        for text in cast(list[object], value) if isinstance(value, list) else [value]:
-            if isinstance(text, str):
-                yield from _spellings(key, text)
+        if PUT_ON.get(key) not in request:
+            for text in _texts(request.get(key)):
+                yield from _spellings(record, key, text)
+    muted = request.get("muteTargets")
+    if isinstance(muted, Mapping):
+        yield from _texts(cast(Mapping[str, object], muted).get("alarmNames"))
     # A mapping is changed by its UUID alone; the answer says whose it is.
-    function = record.response.get("functionArn")
-    if isinstance(function, str):
-        yield from _spellings("functionName", function)
+    for text in _texts(record.response.get("functionArn")):
+        yield from _spellings(record, "functionName", text)
 
 
-def _spellings(key: str, text: str) -> Iterator[str]:
-    if key == "functionName" and (function := _FUNCTION.fullmatch(text)):
+def _texts(value: object) -> Iterator[str]:
+    for one in cast(list[object], value) if isinstance(value, list) else [value]:
+        if isinstance(one, str):
+            yield one
+
+
+def _spellings(record: Record, key: str, text: str) -> Iterator[str]:
+    if record.event_source == "ssm.amazonaws.com":
+        yield _path(text)
+        return
+    of_function = key == "functionName" or ":function:" in text
+    if of_function and (function := _FUNCTION.fullmatch(text)):
         yield function[1]
         return
-    yield _last(text)
+    yield _last(text.removesuffix(":*"))  # as some calls end a log group's ARN
     if key == "subscriptionArn":  # which is its topic's, and a number
         yield _last(text.rpartition(":")[0])
+
+
+def _path(text: str) -> str:
+    """A parameter's whole name: folders tell it from others of the same last name."""
+    return text.rpartition(":parameter")[2].strip("/")
 
 
 def _last(text: str) -> str:

@@ -5,6 +5,7 @@ What AWS measures of queues and functions is taken from the emulated account.
 """
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from html import escape
@@ -15,6 +16,8 @@ from emulator.metrics import measured
 
 CELL, GAP, ROW = 46, 10, 23
 COLOURS = ("#0972d3", "#e07941", "#067f68", "#7d2105", "#5b48d0", "#b0084d", "#3184c2", "#8d6605")
+
+SEARCH = re.compile(r"SEARCH\('\{([\w/]+),\w+\} MetricName=\"(\w+)\"([^']*)', ")
 
 type Key = tuple[str, str, str]  # namespace, metric, the value of its one dimension
 
@@ -80,9 +83,8 @@ def _bars(
 ) -> Iterator[tuple[str, float]]:
     """A label and a number for each metric: the sum, the highest, or the 95th percentile."""
     for metric in shown["metrics"]:
-        if isinstance(metric[0], dict):  # a search for all kinds of alerts
-            alerts = [(key[2], sum(some)) for key, some in figures.items() if key[1] == "Alerts"]
-            yield from sorted(alerts, key=lambda one: -one[1])
+        if isinstance(metric[0], dict):
+            yield from _found(metric[0]["expression"], figures, cloud)
             continue
         namespace, name, _, value = metric
         values = sorted(figures.get((namespace, name, value), []))
@@ -90,6 +92,22 @@ def _bars(
         if name == "RepairSeconds":
             label = f"{name}, {value}"
         yield label, round(_statistic(shown["stat"], values), 1)
+
+
+def _found(
+    expression: str, figures: Mapping[Key, list[float]], cloud: Cloud
+) -> Iterator[tuple[str, float]]:
+    """The sums that a search finds, the highest first: by kind of alert, or by function."""
+    search = SEARCH.match(expression)
+    if search is None:
+        raise ValueError(f"the dashboard searches in a way that is not drawn: {expression}")
+    namespace, name, values = search.groups()
+    found = [
+        (cloud.deployment.logical(value) if namespace.startswith("AWS/") else value, sum(some))
+        for (of, metric, value), some in figures.items()
+        if (of, metric) == (namespace, name) and (not values or f'"{value}"' in values)
+    ]
+    yield from sorted(found, key=lambda one: -one[1])
 
 
 def _statistic(name: str, values: list[float]) -> float:

@@ -43,6 +43,14 @@ DEEDS: dict[str, Callable[[Any, Account], Any]] = {
     "PutParameter": lambda cloud, who: who.client("ssm").put_parameter(
         Name=cloud.resource("ModeParameter"), Value="observe", Overwrite=True
     ),
+    "Subscribe": lambda cloud, who: who.client("sns").subscribe(
+        TopicArn=cloud.resource("FindingsTopic"),
+        Protocol="email",
+        Endpoint="mallory@example.com",
+    ),
+    "DeleteRolePolicy": lambda cloud, who: who.client("iam").delete_role_policy(
+        RoleName=cloud.resource("DetectBypassRole"), PolicyName="Function"
+    ),
     "PurgeQueue": lambda cloud, who: who.client("sqs").purge_queue(
         QueueUrl=cloud.resource("DetectionQueue")
     ),
@@ -63,6 +71,17 @@ def test_a_change_by_hand_is_told_high(cloud, account, deed):
     assert f"user/mallory called {deed} on" in finding["title"]
     assert finding["evidence"]["source_ip"] == "198.51.100.23"
     assert finding["evidence"]["event_ids"] == [cloud.records[-1]["eventID"]]
+
+
+def test_the_owners_webhook_is_watched_though_the_stack_does_not_have_it(cloud, account):
+    for name in ("/vpce-guard/slack-webhook", "/payments/slack-webhook"):
+        account.client("ssm").put_parameter(
+            Name=name, Value="https://hooks.example.com/x", Type="SecureString", Overwrite=True
+        )
+    cloud.settle()
+    (finding,) = told(cloud)
+    assert finding["resource"] == "/vpce-guard/slack-webhook"
+    assert "called PutParameter on the guard's SlackWebhookParameter" in finding["title"]
 
 
 @pytest.mark.parametrize("deed", ["DisableRule", "PutParameter"])

@@ -145,6 +145,6 @@ class Stack:
     def _filled(self, text: str, values: Mapping[str, str]) -> str:
         return re.sub(
             r"\$\{([A-Za-z0-9:.]+)\}",
-            lambda found: str(values.get(found[1]) or self._named(found[1])),
+            lambda found: str(values.get(found[1], self._named(found[1]))),
             text,
         )

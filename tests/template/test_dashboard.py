@@ -14,7 +14,10 @@ from tests.template.stack import ROOT, Stack
 
 STACK = Stack()
 WIDGETS = json.loads(STACK.properties("Dashboard")["DashboardBody"])["widgets"]
-SEARCH = re.compile(r"SEARCH\('\{(\w+),(\w+)\} MetricName=\"(\w+)\"', '\w+', \d+\)")
+SEARCH = re.compile(
+    r"SEARCH\('\{([\w/]+),(\w+)\} MetricName=\"(\w+)\"(?: \w+=\((.+)\))?', '\w+', \d+\)"
+)
+FREE = 50  # metrics on a dashboard, "Amazon CloudWatch pricing"
 
 # What a day as the tests play it does not bring forth; the drill or the tests of the reactions do.
 RARE = {
@@ -68,15 +71,60 @@ def test_what_is_rare_is_measured_by_the_function_it_is_shown_for(name: str, ser
     assert f'"{name}"' in (ROOT / "functions" / f"{service}.py").read_text()
 
 
-def test_alerts_are_found_by_the_dimension_they_are_sent_with(sent: set[Shown]):
-    (found,) = [
+def searches() -> dict[str, tuple[str, str, set[str]]]:
+    """Namespace, dimension and values that are searched for, by the metric's name."""
+    found = [
         SEARCH.fullmatch(one[0]["expression"]) for one in metrics() if isinstance(one[0], dict)
     ]
-    assert found is not None
-    namespace, dimension, name = found.groups()
+    return {
+        one[3]: (one[1], one[2], set(re.findall(r'"([^"]+)"', one[4] or "")))
+        for one in found
+        if one
+    }
+
+
+def test_alerts_are_found_by_the_dimension_they_are_sent_with(sent: set[Shown]):
+    namespace, dimension, _ = searches()["Alerts"]
     assert namespace == NAMESPACE
-    kinds = {dims[0][1] for known, dims in sent if known == name and dims[0][0] == dimension}
+    kinds = {dims[0][1] for known, dims in sent if known == "Alerts" and dims[0][0] == dimension}
     assert {"bypass", "endpoint-created", "policy-restored", "guard-changed"} <= kinds
+
+
+def test_errors_of_every_function_are_found():
+    functions = set(STACK.of_type("AWS::Lambda::Function"))
+    assert searches()["Errors"] == ("AWS/Lambda", "FunctionName", functions)
+
+
+def test_a_search_is_as_short_as_cloudwatch_takes_it():
+    longest = "f" * 64  # the longest name of a function
+    for one in metrics():
+        if isinstance(one[0], dict):
+            told = one[0]["expression"]
+            for name in STACK.of_type("AWS::Lambda::Function"):
+                told = told.replace(f'"{name}"', f'"{longest}"')
+            assert len(told) <= 1024
+
+
+@pytest.mark.parametrize("metric", ["ApproximateNumberOfMessagesVisible", "ApproximateAge"])
+def test_every_queue_is_shown_by_what_tells_of_it(metric: str):
+    shown = {one[3] for one in metrics() if isinstance(one[0], str) and one[1].startswith(metric)}
+    dead = {one for one in STACK.of_type("AWS::SQS::Queue") if one.endswith("DeadLetterQueue")}
+    alive = set(STACK.of_type("AWS::SQS::Queue")) - dead
+    wanted = dead if metric.endswith("Visible") else alive
+    assert shown == {f"{one}.QueueName" for one in wanted}
+
+
+def test_the_dashboard_stays_within_the_free_tier():
+    named = sum(isinstance(one[0], str) for one in metrics())
+    assert named <= FREE
+    assert f"Ours names {named} " in (ROOT / "docs" / "performance.md").read_text()
+
+
+def test_without_slack_and_trail_nothing_is_shown_that_is_not_there():
+    stack = Stack({})
+    widgets = json.loads(stack.properties("Dashboard")["DashboardBody"])["widgets"]
+    assert len(widgets) == len(WIDGETS)
+    assert not re.search("Notify|FindMissed", json.dumps(widgets))
 
 
 def test_the_rest_are_aws_metrics_of_what_the_stack_has():

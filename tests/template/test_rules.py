@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from emulator.eventbridge import matches, state_admits, validate
-from guard.watch import CLOUDFORMATION, TYPES
-from tests.template.stack import EVENTS, EVERYTHING, Stack, sample
+from guard.watch import CLOUDFORMATION, GIVEN, TYPES, given
+from tests.template.stack import EVENTS, EVERYTHING, ROOT, Stack, sample
 
 ALL_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 RULES = Stack().of_type("AWS::Events::Rule")
@@ -153,6 +153,12 @@ def test_only_the_rules_that_look_for_reads_see_reads():
     assert not any(rule.get("State") == "DISABLED" for rule in RULES.values())
 
 
+def test_the_runbook_names_every_rule_that_must_see_reads():
+    text = (ROOT / "docs" / "runbooks" / "rule-blind.md").read_text()
+    seeing = {name for name, rule in RULES.items() if rule.get("State") == ALL_EVENTS}
+    assert set(re.findall(r"`(\w+Rule)`", text)) == seeing
+
+
 def test_reads_are_lost_to_a_rule_in_the_plain_state():
     """Why the state matters: the same pattern, merely enabled, would miss the read of a secret."""
     event = sample("bypass.get-secret-value-over-internet")
@@ -196,10 +202,10 @@ def test_every_kind_of_resource_that_is_watched_for_can_be_told_of():
     assert sources == {*TYPES, CLOUDFORMATION}
     watched = {kind for kinds in TYPES.values() for kind in kinds}
     made = {one["Type"] for one in Stack().resources.values()}
-    assert watched - made <= {"AWS::KMS::Key"}  # the owner's own, where one is given
+    owners = {kind for _, kind in GIVEN.values()}
+    assert watched - made <= owners
     unwatched = {
         "AWS::CloudWatch::Dashboard",
-        "AWS::IAM::ManagedPolicy",
         "AWS::Lambda::EventInvokeConfig",  # named by its function, and watched so
         "AWS::Lambda::LayerVersion",  # cannot be changed, only replaced by another
         "AWS::Lambda::Permission",
@@ -207,6 +213,80 @@ def test_every_kind_of_resource_that_is_watched_for_can_be_told_of():
         "AWS::SQS::QueuePolicy",
     }
     assert made - watched <= unwatched
+
+
+def calls(text: str) -> list[tuple[str, str]]:
+    """Source and name of calls that are written `service: Name Name`, a line for a service."""
+    lines = [line.partition(":") for line in text.strip().splitlines()]
+    return [(source.strip(), name) for source, _, names in lines for name in names.split()]
+
+
+MUST = """
+cloudformation: DeleteStack UpdateStack ExecuteChangeSet SetStackPolicy UpdateTerminationProtection
+dynamodb: DeleteTable UpdateTable UpdateTimeToLive UpdateContinuousBackups PutResourcePolicy
+dynamodb: DeleteResourcePolicy ExportTableToPointInTime EnableKinesisStreamingDestination
+events: PutRule EnableRule DisableRule DeleteRule PutTargets RemoveTargets
+iam: PutRolePolicy DeleteRolePolicy AttachRolePolicy DetachRolePolicy UpdateAssumeRolePolicy
+iam: DeleteRole PutRolePermissionsBoundary DeleteRolePermissionsBoundary
+iam: CreatePolicyVersion SetDefaultPolicyVersion DeletePolicy DeletePolicyVersion
+kms: DisableKey DisableKeyRotation EnableKey ScheduleKeyDeletion CancelKeyDeletion PutKeyPolicy
+kms: DeleteImportedKeyMaterial CreateGrant RevokeGrant
+lambda: UpdateFunctionCode20150331v2 UpdateFunctionConfiguration20150331v2 DeleteFunction20150331
+lambda: UpdateFunctionEventInvokeConfig DeleteFunctionEventInvokeConfig PutFunctionEventInvokeConfig
+lambda: PutFunctionConcurrency20171031 DeleteFunctionConcurrency20171031
+lambda: CreateFunctionUrlConfig UpdateFunctionUrlConfig DeleteFunctionUrlConfig
+lambda: CreateEventSourceMapping20150331 UpdateEventSourceMapping20150331
+lambda: DeleteEventSourceMapping20150331 AddPermission20150331v2 RemovePermission20150331v2
+lambda: PutFunctionCodeSigningConfig DeleteFunctionCodeSigningConfig UpdateCodeSigningConfig
+lambda: DeleteCodeSigningConfig PutRuntimeManagementConfig PutFunctionRecursionConfig
+logs: DeleteLogGroup DeleteLogStream PutRetentionPolicy DeleteRetentionPolicy PutSubscriptionFilter
+logs: AssociateKmsKey DisassociateKmsKey PutDataProtectionPolicy
+monitoring: DeleteAlarms DisableAlarmActions EnableAlarmActions PutMetricAlarm SetAlarmState
+monitoring: PutAlarmMuteRule
+sns: DeleteTopic SetTopicAttributes SetSubscriptionAttributes Subscribe Unsubscribe AddPermission
+sns: RemovePermission PutDataProtectionPolicy
+sqs: DeleteQueue PurgeQueue SetQueueAttributes AddPermission RemovePermission StartMessageMoveTask
+ssm: PutParameter DeleteParameter DeleteParameters PutResourcePolicy
+"""
+MUST_NOT = """
+cloudformation: CreateChangeSet DetectStackDrift
+dynamodb: PutItem UpdateItem DeleteItem CreateTable TagResource
+events: PutEvents
+iam: CreateRole GetRole CreateUser
+kms: Decrypt GenerateDataKey Encrypt RetireGrant
+lambda: Invoke CreateFunction20150331 PublishVersion20150331
+logs: CreateLogStream PutLogEvents CreateLogGroup
+monitoring: PutMetricData PutDashboard
+s3: DeleteBucket PutObject
+sns: Publish ConfirmSubscription CreateTopic
+sqs: SendMessage ReceiveMessage DeleteMessage CreateQueue
+ssm: GetParameter AddTagsToResource
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "seen"),
+    [(*one, True) for one in calls(MUST)] + [(*one, False) for one in calls(MUST_NOT)],
+)
+def test_what_can_blind_or_silence_the_guard_is_watched_and_daily_work_is_not(
+    source: str, name: str, seen: bool
+):
+    event = deepcopy(sample("watch.disable-the-bypass-rule"))
+    event["detail"] |= {"eventSource": f"{source}.amazonaws.com", "eventName": name}
+    assert sees("WatchRule", PATTERNS["WatchRule"], event) is seen
+
+
+def test_what_the_owner_made_is_told_to_who_watches():
+    made = {
+        "SlackWebhookParameter": "/vpce-guard/slack-webhook",
+        "SlackBotTokenParameter": "/vpce-guard/bot",
+        "EncryptionKeyArn": "arn:aws:kms:eu-west-1:111122223333:key/0f0e",
+        "PermissionsBoundaryArn": "arn:aws:iam::111122223333:policy/boundary",
+        "CodeSigningConfigArn": "arn:aws:lambda:eu-west-1:111122223333:code-signing-config:csc-0a",
+    }
+    function = Stack({**EVERYTHING, **made}).properties("WatchGuardFunction")
+    parts = given(function["Environment"]["Variables"])
+    assert {one.logical_id: one.physical_id for one in parts} == made
 
 
 def test_heartbeats_come_as_often_as_the_parameter_says(stack: Stack):

@@ -3,12 +3,15 @@
 import re
 import shlex
 from pathlib import Path
+from typing import cast
 
 import botocore.session
 import pytest
 from botocore import xform_name
 
 from guard.finding import Kind
+from guard.judge.case import Case, Verdict
+from guard.judge.severity import severity_of
 
 DOCS = Path(__file__).parents[2] / "docs"
 RUNBOOKS = DOCS / "runbooks"
@@ -77,3 +80,20 @@ def test_commands_are_ones_that_the_aws_cli_knows(
 
 def test_there_are_commands_to_check() -> None:
     assert len(commands()) > len(Kind)
+
+
+def test_queries_of_the_log_name_what_is_logged() -> None:
+    lines = (RUNBOOKS / "bypass.md").read_text().splitlines()
+    (query,) = [line for line in lines if "| stats " in line]
+    code = (DOCS.parent / "functions" / "detect_bypass.py").read_text()
+    asked = re.findall(r"filter (\w+)|sum\((\w+)\)|by (\w+), (\w+)", query)
+    names = {name for some in asked for name in some} - {"", "message"}
+    assert names == {"records", "principal", "event_name"}
+    assert {name for name in names if f'"{name}":' not in code} == set()
+
+
+def test_a_denial_at_the_endpoint_is_told_with_the_severity_that_is_documented() -> None:
+    case = cast("Case", None)  # which is not looked at: the verdict alone decides
+    row = re.search(r"endpoint-denied\.md\) \| (.*?) \|", (DOCS / "findings.md").read_text())
+    assert row is not None
+    assert row[1] == severity_of(Verdict.ENDPOINT_DENIED, case)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from guard.record import Identity, Record
-from guard.watch import Deployers, Part, told, touched
+from guard.watch import Deployers, Part, given, told, touched
 from tests.unit.test_health import SETTINGS
 
 ACCOUNT = "eu-west-1:111122223333"
@@ -15,6 +15,9 @@ STACK = f"arn:aws:cloudformation:{ACCOUNT}:stack/vpce-guard/0aa11bb2-3c4d"
 TOPIC = f"arn:aws:sns:{ACCOUNT}:vpce-guard-FindingsTopic-1A"
 QUEUE = "https://sqs.eu-west-1.amazonaws.com/111122223333/vpce-guard-DetectionQueue-1B"
 KEY = "0f0e0d0c-0b0a-4009-8008-070605040302"
+TABLE, TABLES = "vpce-guard-StateTable-1G", f"arn:aws:dynamodb:{ACCOUNT}:table"
+GROUP = "vpce-guard-SweepFunctionLogGroup-1I"
+POLICIES = "arn:aws:iam::111122223333:policy"
 PARTS = [
     Part("BypassRule", "AWS::Events::Rule", "vpce-guard-BypassRule-1C"),
     Part("DetectBypassFunction", "AWS::Lambda::Function", "vpce-guard-DetectBypassFunction-1D"),
@@ -26,10 +29,19 @@ PARTS = [
     Part("DetectionQueue", "AWS::SQS::Queue", QUEUE),
     Part("FindingsTopic", "AWS::SNS::Topic", TOPIC),
     Part("NotifySubscription", "AWS::SNS::Subscription", f"{TOPIC}:22222222-2222"),
-    Part("StateTable", "AWS::DynamoDB::Table", "vpce-guard-StateTable-1G"),
+    Part("StateTable", "AWS::DynamoDB::Table", TABLE),
     Part("HeartbeatAlarm", "AWS::CloudWatch::Alarm", "vpce-guard-HeartbeatAlarm-1H"),
-    Part("SweepFunctionLogGroup", "AWS::Logs::LogGroup", "vpce-guard-SweepFunctionLogGroup-1I"),
-    Part("EncryptionKey", "AWS::KMS::Key", KEY),
+    Part("SweepFunctionLogGroup", "AWS::Logs::LogGroup", GROUP),
+    Part("UseKeyPolicy", "AWS::IAM::ManagedPolicy", f"{POLICIES}/vpce-guard-UseKeyPolicy-1J"),
+    *given(
+        {
+            "SLACK_WEBHOOK_PARAMETER": "/vpce-guard/slack-webhook",
+            "SLACK_BOT_TOKEN_PARAMETER": "/vpce-guard/bot",
+            "ENCRYPTION_KEY_ARN": f"arn:aws:kms:{ACCOUNT}:key/{KEY}",
+            "PERMISSIONS_BOUNDARY_ARN": f"{POLICIES}/org/boundary",
+            "CODE_SIGNING_CONFIG_ARN": f"arn:aws:lambda:{ACCOUNT}:code-signing-config:csc-0a1b2c",
+        }
+    ),
 ]
 MALLORY = Identity(type="IAMUser", arn="arn:aws:iam::111122223333:user/mallory")
 FUNCTION_ARN = f"arn:aws:lambda:{ACCOUNT}:function:vpce-guard-DetectBypassFunction-1D"
@@ -94,7 +106,84 @@ def call(source: str, name: str, /, **request: Any) -> Record:
             call("logs", "DeleteLogGroup", logGroupName="vpce-guard-SweepFunctionLogGroup-1I"),
             "SweepFunctionLogGroup",
         ),
-        (call("kms", "DisableKey", keyId=f"arn:aws:kms:{ACCOUNT}:key/{KEY}"), "EncryptionKey"),
+        (call("kms", "DisableKey", keyId=f"arn:aws:kms:{ACCOUNT}:key/{KEY}"), "EncryptionKeyArn"),
+        (call("kms", "PutKeyPolicy", keyId=KEY, policyName="default"), "EncryptionKeyArn"),
+        (call("kms", "CreateGrant", keyId=KEY, operations=["Decrypt"]), "EncryptionKeyArn"),
+        (call("ssm", "PutParameter", name="/vpce-guard/slack-webhook"), "SlackWebhookParameter"),
+        (call("ssm", "DeleteParameters", names=["/vpce-guard/bot"]), "SlackBotTokenParameter"),
+        (
+            call(
+                "ssm",
+                "PutResourcePolicy",
+                resourceArn=f"arn:aws:ssm:{ACCOUNT}:parameter/vpce-guard/bot",
+            ),
+            "SlackBotTokenParameter",
+        ),
+        (
+            call("iam", "CreatePolicyVersion", policyArn=f"{POLICIES}/org/boundary"),
+            "PermissionsBoundaryArn",
+        ),
+        (
+            call("iam", "DeletePolicy", policyArn=f"{POLICIES}/vpce-guard-UseKeyPolicy-1J"),
+            "UseKeyPolicy",
+        ),
+        (
+            call(
+                "lambda",
+                "UpdateCodeSigningConfig20200422",
+                codeSigningConfigArn=f"arn:aws:lambda:{ACCOUNT}:code-signing-config:csc-0a1b2c",
+            ),
+            "CodeSigningConfigArn",
+        ),
+        (
+            call(
+                "lambda",
+                "CreateEventSourceMapping20150331",
+                functionName="theirs",
+                eventSourceArn=f"arn:aws:sqs:{ACCOUNT}:vpce-guard-DetectionQueue-1B",
+            ),
+            "DetectionQueue",
+        ),
+        (
+            call("lambda", "PutResourcePolicy", resourceArn=f"{FUNCTION_ARN}:live"),
+            "DetectBypassFunction",
+        ),
+        (
+            call(
+                "sqs",
+                "StartMessageMoveTask",
+                sourceArn=f"arn:aws:sqs:{ACCOUNT}:vpce-guard-DetectionQueue-1B",
+            ),
+            "DetectionQueue",
+        ),
+        (call("sns", "Subscribe", topicArn=TOPIC, protocol="email"), "FindingsTopic"),
+        (call("sns", "PutDataProtectionPolicy", resourceArn=TOPIC), "FindingsTopic"),
+        (
+            call("dynamodb", "ExportTableToPointInTime", tableArn=f"{TABLES}/{TABLE}"),
+            "StateTable",
+        ),
+        (
+            call("monitoring", "SetAlarmState", alarmName="vpce-guard-HeartbeatAlarm-1H"),
+            "HeartbeatAlarm",
+        ),
+        (
+            call(
+                "monitoring",
+                "PutAlarmMuteRule",
+                name="quiet",
+                muteTargets={"alarmNames": ["vpce-guard-HeartbeatAlarm-1H"]},
+            ),
+            "HeartbeatAlarm",
+        ),
+        (
+            call(
+                "logs",
+                "PutDataProtectionPolicy",
+                logGroupIdentifier=f"arn:aws:logs:{ACCOUNT}:log-group:{GROUP}:*",
+            ),
+            "SweepFunctionLogGroup",
+        ),
+        (call("cloudformation", "SetStackPolicy", stackName="vpce-guard"), "the stack"),
         (call("cloudformation", "DeleteStack", stackName="vpce-guard"), "the stack"),
         (call("cloudformation", "DeleteStack", stackName=STACK), "the stack"),
     ],
@@ -149,6 +238,35 @@ def test_an_unsubscribed_part_is_told_with_its_topic():
             "a stack of our name before",
             call("cloudformation", "DeleteStack", stackName=f"{STACK}9"),
         ),
+        ("a parameter in another folder", call("ssm", "PutParameter", name="/x/slack-webhook")),
+        (
+            "a parameter below ours",
+            call("ssm", "PutParameter", name="/vpce-guard/slack-webhook/old"),
+        ),
+        ("another key", call("kms", "DisableKey", keyId="1f0e0d0c-0b0a-4009-8008-070605040302")),
+        (
+            "our boundary, put on a role of theirs",
+            call(
+                "iam", "AttachRolePolicy", roleName="theirs", policyArn=f"{POLICIES}/org/boundary"
+            ),
+        ),
+        (
+            "our signing, asked of a function of theirs",
+            call(
+                "lambda",
+                "PutFunctionCodeSigningConfig20200422",
+                functionName="theirs",
+                codeSigningConfigArn=f"arn:aws:lambda:{ACCOUNT}:code-signing-config:csc-0a1b2c",
+            ),
+        ),
+        (
+            "a grant that DynamoDB makes for itself",
+            replace(
+                call("kms", "CreateGrant", keyId=KEY),
+                identity=Identity(type="AssumedRole", invoked_by="dynamodb.amazonaws.com"),
+            ),
+        ),
+        ("another's topic", call("sns", "Subscribe", topicArn=f"{TOPIC}2", endpoint=QUEUE)),
         ("nothing named", call("events", "DisableRule")),
         ("a strange shape", call("events", "DisableRule", name={"is": "vpce-guard-BypassRule-1C"})),
         ("a service not watched", call("s3", "DeleteBucket", name="vpce-guard-BypassRule-1C")),
@@ -175,6 +293,8 @@ def by(record: Record = DISABLED, **identity: str) -> Record:
         ((), by(type="IAMUser", arn="mallory", invoked_by="signin.amazonaws.com"), False),
         ((), call("cloudformation", "UpdateStack", stackName="vpce-guard"), True),
         ((), call("cloudformation", "DeleteStack", stackName="vpce-guard"), False),
+        ((), call("cloudformation", "UpdateTerminationProtection", stackName="vpce-guard"), False),
+        ((), call("cloudformation", "SetStackPolicy", stackName="vpce-guard"), False),
         ((ROLE,), by(type="AssumedRole", issuer_arn=ROLE), True),
         ((ROLE,), by(type="AssumedRole", issuer_arn=f"{ROLE}2"), False),
         ((ROLE,), by(type="IAMUser", arn="m", invoked_by="cloudformation.amazonaws.com"), False),
@@ -200,3 +320,7 @@ def test_lambdas_version_is_no_part_of_what_people_read():
     record = call("lambda", "UpdateFunctionCode20150331v2", functionName=FUNCTION_ARN)
     finding = told(record, touched(record, PARTS, STACK), SETTINGS)
     assert "called UpdateFunctionCode on the guard's DetectBypassFunction" in finding.title
+
+
+def test_what_no_parameter_names_is_no_part():
+    assert given({"SLACK_WEBHOOK_PARAMETER": "", "ENCRYPTION_KEY_ARN": ""}) == ()
