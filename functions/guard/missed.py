@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from guard.finding import Finding, Kind, Severity
+from guard.inbox import REPLAY
 from guard.judge.predicates import refused_by_endpoint
 from guard.record import Record
 from guard.settings import Settings
@@ -139,10 +140,15 @@ def _evidence(one: Comparison) -> dict[str, Any]:
 
 
 def envelope_of(detail: Mapping[str, Any], record: Record, settings: Settings) -> dict[str, Any]:
-    """The event that EventBridge should have brought."""
+    """The event that EventBridge should have brought, with the word that it did not bring it.
+
+    The name stands where EventBridge puts that of a replay of an archive: events of either kind
+    are true, and took another way and another time than those that it delivers.
+    """
     return {
         "version": "0",
         "id": record.event_id,
+        REPLAY: "find_missed",
         "detail-type": detail_type_of(record),
         "source": "aws.secretsmanager",
         "account": settings.account_id,

@@ -15,6 +15,7 @@ from guard.arrivals import SLOT, Arrivals, slot_of, slots
 from guard.missed import should_have_come
 from guard.record import FROM_CLOUDTRAIL, parse
 from guardctl.rights.needs import grants, needs
+from tests.reactions.test_heartbeat import came_through
 
 FUNCTION = "FindMissedFunction"
 BUCKET, FOLDER = "trail-logs", "org/AWSLogs/o-abc1234567"
@@ -102,6 +103,39 @@ def test_what_never_came_is_told_and_judged(cloud):
     assert resources == ["alice", "mallory"]
     # Judged by now, it counts as having come.
     assert run(cloud) == {"compared": 2, "missed": 0}
+
+
+def beat(cloud: Cloud) -> dict[str, Any]:
+    """A heartbeat goes out; its record."""
+    cloud.invoke("HeartbeatFunction", {"detail-type": "Scheduled Event"})
+    return cloud.records[-1]
+
+
+def test_heartbeats_that_came_are_not_missed(cloud):
+    record = beat(cloud)
+    cloud.settle()
+    assert came_through(cloud)
+    deliver(cloud, record)
+    cloud.clock.skip(seconds=4 * 3600)
+    assert run(cloud) == {"compared": 1, "missed": 0}
+    assert told(cloud, "events-missed") == []
+
+
+def test_a_heartbeat_that_never_came_is_told_and_measured_as_little_as_before(cloud):
+    """HeartbeatAlarm rang for its silence. That find_missed has found it says nothing of the way,
+    and hours as the time of a heartbeat would ring the alarm for a way that is whole by now.
+    """
+    record = beat(cloud)
+    cloud.lose_events()
+    deliver(cloud, record)
+    cloud.clock.skip(seconds=4 * 3600)
+    assert run(cloud) == {"compared": 1, "missed": 1}
+    cloud.settle()
+    assert told(cloud, "events-missed")[0]["evidence"]["actions"] == ["DescribeSecret"]
+    assert came_through(cloud) == []
+    assert told(cloud, "bypass") == []
+    # Dealt with by now, it counts as having come.
+    assert run(cloud) == {"compared": 1, "missed": 0}
 
 
 def test_an_event_that_could_not_be_dealt_with_is_missing(cloud):
