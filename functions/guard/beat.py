@@ -1,4 +1,4 @@
-"""A heartbeat: one marked request to Secrets Manager that goes the whole way a bypass would go.
+"""A heartbeat: one marked request to Secrets Manager that goes the way of a bypass, to its judge.
 
 It is a DescribeSecret of a secret that does not exist. AWS refuses it, and CloudTrail records what
 is refused as it records the rest ("errorCode", CloudTrail record contents), with the name that was
