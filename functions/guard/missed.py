@@ -74,15 +74,16 @@ class Comparison:
             self.missed.append(missed)
 
 
-def finding_of(one: Comparison, again: int, settings: Settings, now: datetime) -> list[Finding]:
+def finding_of(one: Comparison, settings: Settings, now: datetime) -> list[Finding]:
     """The finding, where events are missing or could not all be compared.
 
-    `again` is how many of them were sent to be judged.
+    It is told before what is `missed` is sent to be judged.
     """
     if not (one.number or one.full or one.unreadable or one.left):
         return []
     times = [missed.record.event_time for missed in one.missed]
-    done = f"put {again:,} of them on the detection queue, to be judged now"
+    again = len(one.missed)
+    done = f"{again:,} of them go onto the detection queue now, to be judged"
     return [
         Finding(
             kind=Kind.EVENTS_MISSED,
