@@ -23,6 +23,7 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.ec2.models import ec2_backends
 from moto.events.models import events_backends
 from moto.route53.models import route53_backends
+from moto.s3.models import s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.sns.models import sns_backends
 from moto.sqs.models import Queue, sqs_backends
@@ -226,7 +227,7 @@ class Cloud:
         self._ledger.raise_bugs()
         strict.install()  # a test of that layer may have taken it away
         strict.options.assume(strict.Options())
-        for backends in (ec2_backends, secretsmanager_backends, route53_backends):
+        for backends in (ec2_backends, secretsmanager_backends, route53_backends, s3_backends):
             for account in list(backends):
                 for backend in list(backends[account].values()):
                     backend.reset()

@@ -1,12 +1,16 @@
 """What people do in the emulated account, in plain boto3, and what they then see of it."""
 
+import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from botocore.config import Config
+
 from emulator.cloud import Cloud
+from emulator.trails import BUCKET
 
 SERVICE = "com.amazonaws.us-east-1.secretsmanager"
 ALLOW_ALL = {
@@ -135,3 +139,22 @@ class Account:
         """The secret's resource policy; None where it has none."""
         said = self.client("secretsmanager").get_resource_policy(SecretId=secret)
         return json.loads(said["ResourcePolicy"]) if said.get("ResourcePolicy") else None
+
+    def log_file(
+        self,
+        *records: Mapping[str, Any],
+        folder: str = "AWSLogs",
+        packed: bytes | None = None,
+    ) -> str:
+        """Put a log file of the trail with these records, or `packed`, where CloudTrail would just
+        now; returns its key.
+        """
+        cloud, now = self.cloud, self.cloud.clock.now()
+        path = f"{folder}/{cloud.account}/CloudTrail/{cloud.region}/{now:%Y/%m/%d}"
+        name = f"{cloud.account}_CloudTrail_{cloud.region}_{now:%Y%m%dT%H%M}Z_{now:%f}.json.gz"
+        body = gzip.compress(json.dumps({"Records": records}).encode())
+        # A checksum would put the body into chunks, which the emulator does not take apart.
+        plain = Config(request_checksum_calculation="when_required")
+        s3 = cloud.session(self.name).client("s3", config=plain)
+        s3.put_object(Bucket=BUCKET, Key=f"{path}/{name}", Body=packed or body)
+        return f"{path}/{name}"

@@ -8,7 +8,6 @@ with one trail of all Regions that logs every management event, as trails do by 
 moto keeps trails and their selectors, and heeds neither.
 """
 
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,22 +18,21 @@ from emulator.partition import partition_of
 from emulator.strict.trails import selectors_of
 
 TRAIL = "management-events"
+BUCKET = "trail-logs"
 
 
 def begin(account: str, region: str) -> None:
     """The one trail that the account begins with, or is left with after a reset."""
     buckets = s3_backends[account][partition_of(region)]
-    # Bucket names are the whole process's, and clouds can nest.
-    bucket = next(iter(buckets.buckets), None) or f"trail-{uuid.uuid4()}"
-    if bucket not in buckets.buckets:
-        buckets.create_bucket(bucket, region)
+    if BUCKET not in buckets.buckets:
+        buckets.create_bucket(BUCKET, region)
     for backend in cloudtrail_backends[account].values():
         backend.trails.clear()
     backend = cloudtrail_backends[account][region]
     none = dict.fromkeys(("cw_log_group_arn", "cw_role_arn", "kms_key_id", "s3_key_prefix"))
     backend.create_trail(
         TRAIL,
-        bucket,
+        BUCKET,
         sns_topic_name=None,  # type: ignore[arg-type]
         is_global=True,
         is_multi_region=True,

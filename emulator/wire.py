@@ -63,12 +63,9 @@ class ApiResponse:
 
 
 def identify(environ: Mapping[str, Any], body: bytes) -> ApiRequest | None:
-    """Read a WSGI request. None for one that is not signed, or whose operation no model knows.
-
-    S3 is left alone: nothing in this project calls it, and its bodies are large.
-    """
+    """Read a WSGI request. None for one that is not signed, or whose operation no model knows."""
     signature = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
-    if signature is None or signature[3] == "s3":
+    if signature is None:
         return None
     access_key, region, signing_name = signature.groups()
     service = _MODELS.get(signing_name, signing_name)
@@ -123,6 +120,11 @@ def error_response(
         text = (
             f"<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error>"
             f"</Errors><RequestID>{request_id}</RequestID></Response>"
+        )
+    elif request.service == "s3":
+        text = (
+            f"<Error><Code>{code}</Code><Message>{message}</Message>"
+            f"<RequestId>{request_id}</RequestId></Error>"
         )
     else:
         text = (

@@ -88,7 +88,8 @@ EXCEPTIONS_FILE = POLICIES.parent / FILE_NAME
 config = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10
 )
-# Heartbeats and services' own requests need no call of AWS, so each client is made when it is used.
+# Heartbeats and services' own requests need no call of AWS but the one that keeps their arrival,
+# where that is on, so each client is made when it is used.
 ec2 = seldom_client("ec2", config=config)
 sns = seldom_client("sns", config=config)
 sqs = seldom_client("sqs", config=config)
@@ -160,8 +161,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     inbox = Inbox.open(event)
     records, news = read(inbox, now)
     beats, records = part(heartbeat, observe(records, inbox))
-    for sent in beats:
-        metrics.add_metric("HeartbeatSeconds", MetricUnit.Seconds, (now - sent).total_seconds())
+    clock(beats, now)
     note_denials([record for _, record in records])
     known = inventory([record for _, record in records], now)
     judged = [
@@ -172,9 +172,20 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     news += [News(one.message, told_of(one, asked)) for one in judged]
     news += expired(judged, now)
     tell(news, inbox, now)
-    keep_arrivals(records, inbox, now)
+    keep_arrivals([(message, record) for message, record, _ in beats] + records, inbox, now)
     inbox.log_failures(logger)
     return inbox.response()
+
+
+def clock(beats: Sequence[tuple[Message, Record, datetime]], now: datetime) -> None:
+    """Measure how long heartbeats took: a late one is news, with all its hours.
+
+    One that is played again came another way, so it proves nothing of this one, and its age is no
+    time that anything took.
+    """
+    for message, _, sent in beats:
+        if not message.played_again:
+            metrics.add_metric("HeartbeatSeconds", MetricUnit.Seconds, (now - sent).total_seconds())
 
 
 def measure(name: str, times: int) -> None:

@@ -1,8 +1,9 @@
-"""Heartbeat: prove once an hour that a bypass would be told, and look whether the guard is whole.
+"""Heartbeat: prove once an hour that a bypass would come in, and look whether the guard is whole.
 
 Proves: the way from CloudTrail over EventBridge and the queue to detect_bypass, by a marked request
 to Secrets Manager (`guard.beat`) that detect_bypass turns into the metric HeartbeatSeconds. An
-alarm on that metric, which nothing here can silence, tells when none comes through.
+alarm on that metric, which nothing here can silence, tells when none comes through. There it ends:
+it is not judged, and the way of a finding, by SNS, the queue and Slack, it does not go.
 
 Tells: rules in a state in which they do not see what they should, no trail that logs reads, a mode
 other than the deployed one, messages in dead-letter queues. Changes nothing in AWS.

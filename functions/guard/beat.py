@@ -1,4 +1,4 @@
-"""A heartbeat: one marked request to Secrets Manager that goes the whole way a bypass would go.
+"""A heartbeat: one marked request to Secrets Manager that goes the way of a bypass, to its judge.
 
 It is a DescribeSecret of a secret that does not exist. AWS refuses it, and CloudTrail records what
 is refused as it records the rest ("errorCode", CloudTrail record contents), with the name that was
@@ -56,7 +56,7 @@ class Mark:
 
 def part[T](
     mark: Mark, records: Sequence[tuple[T, Record]]
-) -> tuple[list[datetime], list[tuple[T, Record]]]:
-    """When the heartbeats among the records were sent, and the other records in their order."""
-    beats = [sent for _, record in records if (sent := mark.sent(record))]
+) -> tuple[list[tuple[T, Record, datetime]], list[tuple[T, Record]]]:
+    """The heartbeats with when they were sent, and the other records, each in their order."""
+    beats = [(one, record, sent) for one, record in records if (sent := mark.sent(record))]
     return beats, [one for one in records if mark.sent(one[1]) is None]

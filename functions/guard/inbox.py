@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
 INSTEAD_OF = "vpce-guard-instead-of"
+REPLAY = (
+    "replay-name"  # in events that EventBridge plays again, and in those that find_missed sends
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,11 @@ class Message:
     def came_before(self) -> bool:
         """Whether a try before this one may have begun the work."""
         return self.receives > 1 or INSTEAD_OF in self.envelope
+
+    @property
+    def played_again(self) -> bool:
+        """Whether it comes from an archive or from find_missed, not as the event happened."""
+        return REPLAY in self.envelope
 
     @property
     def detail(self) -> Mapping[str, Any]:

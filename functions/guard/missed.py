@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from guard.finding import Finding, Kind, Severity
+from guard.inbox import REPLAY
 from guard.judge.predicates import refused_by_endpoint
 from guard.record import Record
 from guard.settings import Settings
@@ -73,15 +74,16 @@ class Comparison:
             self.missed.append(missed)
 
 
-def finding_of(one: Comparison, again: int, settings: Settings, now: datetime) -> list[Finding]:
+def finding_of(one: Comparison, settings: Settings, now: datetime) -> list[Finding]:
     """The finding, where events are missing or could not all be compared.
 
-    `again` is how many of them were sent to be judged.
+    It is told before what is `missed` is sent to be judged.
     """
     if not (one.number or one.full or one.unreadable or one.left):
         return []
     times = [missed.record.event_time for missed in one.missed]
-    done = f"put {again:,} of them on the detection queue, to be judged now"
+    again = len(one.missed)
+    done = f"{again:,} of them go onto the detection queue now, to be judged"
     return [
         Finding(
             kind=Kind.EVENTS_MISSED,
@@ -139,10 +141,15 @@ def _evidence(one: Comparison) -> dict[str, Any]:
 
 
 def envelope_of(detail: Mapping[str, Any], record: Record, settings: Settings) -> dict[str, Any]:
-    """The event that EventBridge should have brought."""
+    """The event that EventBridge should have brought, with the word that it did not bring it.
+
+    The name stands where EventBridge puts that of a replay of an archive: events of either kind
+    are true, and took another way and another time than those that it delivers.
+    """
     return {
         "version": "0",
         "id": record.event_id,
+        REPLAY: "find_missed",
         "detail-type": detail_type_of(record),
         "source": "aws.secretsmanager",
         "account": settings.account_id,

@@ -8,9 +8,10 @@ from botocore.exceptions import ClientError
 
 from emulator import Caller, Cloud
 from emulator.people import ALLOW_ALL, Account
+from emulator.trails import BUCKET
 
-# What a deployment must be told for every function to have work.
-PARAMETERS = {"Mode": "remediate", "RestoreSecretPolicies": "true"}
+# What a deployment must be told for every function to be there and to have work.
+PARAMETERS = {"Mode": "remediate", "RestoreSecretPolicies": "true", "TrailBucket": BUCKET}
 
 
 def require(truth: bool, what: str) -> None:
@@ -31,6 +32,7 @@ def play(cloud: Cloud) -> None:
     secret_policies(cloud)
     digests(cloud)
     heartbeats(cloud)
+    missed(cloud)
     hands_off(cloud)
 
 
@@ -152,6 +154,21 @@ def hands_off(cloud: Cloud) -> None:
     events = cloud.session("mallory").client("events")
     events.disable_rule(Name=cloud.resource("BypassRule"))
     cloud.settle()
+
+
+def missed(cloud: Cloud) -> None:
+    """A request whose event never comes is found in the trail's log file."""
+    cloud.invoke("FindMissedFunction", {})  # the first run begins with what comes from then on
+    cloud.clock.skip(seconds=1800)
+    read = cloud.session("reader-0").client("secretsmanager").get_secret_value
+    read(SecretId="prod/orders-db")
+    Account(cloud).log_file(cloud.records[-1])
+    cloud.lose_events()
+    cloud.clock.skip(seconds=4 * 3600)
+    cloud.fire_schedule("FindMissedRule")
+    cloud.settle()
+    told = {finding["kind"] for finding in cloud.findings}
+    require("events-missed" in told, "the event that never came was told")
 
 
 def verdicts(cloud: Cloud) -> None:

@@ -120,6 +120,8 @@ def kind_of(resource: str, physical: Mapping[str, str]) -> str:
         if name and name == re.split("[:/]", id_)[-1]:
             return f"{resource.removesuffix(name)}${{{logical_id}}}"
     head, kind, separator, _ = _cut(resource)
+    if not separator:  # the name is all there is, as for a bucket
+        return resource
     return f"{head}{kind}{separator}*"
 
 

@@ -103,6 +103,8 @@ def _keys(call: Call) -> dict[str, str]:
     """The condition keys of other services that a grant asks for."""
     if call.iam_action == "secretsmanager:PutResourcePolicy":
         return {"secretsmanager:BlockPublicPolicy": str(call.params.get("BlockPublicPolicy"))}
+    if call.iam_action == "s3:ListBucket":
+        return {"s3:prefix": str(call.params.get("Prefix", ""))}
     return {}
 
 
@@ -113,6 +115,9 @@ def _resource(call: Call, cloud: Cloud) -> str:  # noqa: C901 - one case for eac
             return f"{own}:{call.params['QueueUrl'].rsplit('/', 1)[-1]}"
         case "sns":
             return call.params["TopicArn"]
+        case "s3":
+            key = f"/{name}" if (name := call.params.get("Key")) else ""
+            return f"arn:aws:s3:::{call.params['Bucket']}{key}"
         case "dynamodb":
             index = f"/index/{name}" if (name := call.params.get("IndexName")) else ""
             return f"{own}:table/{_table(call.params)}{index}"

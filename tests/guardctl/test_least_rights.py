@@ -1,6 +1,7 @@
 """`guardctl least-rights`: what each function needs, and where its role is not exactly that."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,17 +9,17 @@ from typer.testing import CliRunner
 
 from emulator import Cloud
 from guardctl.__main__ import app
-from guardctl.rights.day import play
+from guardctl.rights.day import PARAMETERS, play
 from guardctl.rights.least import NEVER, REFUSED, kind_of, policies, rights, role_of
 
 ENSURE, SLACK = "EnsureEndpointFunction", "NotifySlackFunction"
 
 
 @pytest.fixture(scope="module")
-def day(deployment: Cloud) -> Cloud:
-    deployment.reset()
-    play(deployment)
-    return deployment
+def day() -> Iterator[Cloud]:
+    with Cloud.start(parameters=PARAMETERS) as cloud:
+        play(cloud)
+        yield cloud
 
 
 def statements(cloud: Cloud, function: str) -> list[dict[str, Any]]:
@@ -68,6 +69,8 @@ def test_the_policies_name_kinds_of_resources_and_the_stacks_own(day: Cloud):
         ("arn:aws:ec2:r:1:vpc/vpc-0a", "arn:aws:ec2:r:1:vpc/*"),
         ("arn:aws:lambda:r:1:function:rotate", "arn:aws:lambda:r:1:function:*"),
         ("arn:aws:secretsmanager:r:1:secret:prod/db-AbCdEf", "arn:aws:secretsmanager:r:1:secret:*"),
+        ("arn:aws:s3:::logs", "arn:aws:s3:::logs"),
+        ("arn:aws:s3:::logs/AWSLogs/1/one.json.gz", "arn:aws:s3:::logs/*"),
         ("arn:aws:sqs:r:1:stack-Queue-1", "arn:aws:sqs:r:1:${Queue}"),
         ("arn:aws:dynamodb:r:1:table/state-1", "arn:aws:dynamodb:r:1:table/${Table}"),
     ],

@@ -19,12 +19,14 @@ THROTTLED = {
     "ec2": "RequestLimitExceeded",
     "lambda": "TooManyRequestsException",
     "route53": "Throttling",
+    "s3": "SlowDown",
     "secretsmanager": "ThrottlingException",
     "sns": "Throttling",
     "sqs": "RequestThrottled",
     "ssm": "ThrottlingException",
 }
-DENIED = {"ec2": "UnauthorizedOperation", "sns": "AuthorizationError"}
+DENIED = {"ec2": "UnauthorizedOperation", "s3": "AccessDenied", "sns": "AuthorizationError"}
+BROKEN = {"s3": "InternalError"}
 READS = ("Describe", "Get", "List")
 FOR_GOOD = 10_000
 
@@ -62,7 +64,7 @@ class FaultKind:
 
 FAULTS = (
     FaultKind("throttled", "before", 4, THROTTLED, "ThrottlingException"),
-    FaultKind("5xx", "before", 4, {}, "InternalFailure"),
+    FaultKind("5xx", "before", 4, BROKEN, "InternalFailure"),
     FaultKind("timed out before", "unserved", 4, {}),
     FaultKind("timed out after", "lost", 2, {}),
     FaultKind("denied", "before", FOR_GOOD, DENIED, "AccessDeniedException", accepted="RKTs"),

@@ -351,7 +351,7 @@ def _perimeter(act: Callable[[Account, str], None]) -> Story:
     )
 
 
-# --- digest, heartbeat, watch_guard ---------------------------------------------------------------
+# --- digest, find_missed, heartbeat, watch_guard --------------------------------------------------
 
 
 def news_that_waits(account: Account) -> str:
@@ -387,6 +387,24 @@ def beat(account: Account, _: str) -> None:
 
 def beaten(account: Account, _: str) -> bool:
     return any(record["eventName"] == "DescribeSecret" for record in account.cloud.records)
+
+
+def event_that_never_came(account: Account) -> str:
+    """A read over the internet that is in the trail's log file and on no bus."""
+    account.secret("prod/db")
+    account.cloud.lose_events()
+    account.cloud.invoke("FindMissedFunction", {})  # it begins with what comes from then on
+    account.cloud.clock.skip(seconds=1800)
+    stranger = account.cloud.session("mallory", Caller(source_ip="198.51.100.7"))
+    stranger.client("secretsmanager").get_secret_value(SecretId="prod/db")
+    account.log_file(account.cloud.records[-1])
+    account.cloud.lose_events()
+    account.cloud.clock.skip(seconds=4 * 3600)
+    return ""
+
+
+def compare(account: Account, _: str) -> None:
+    account.cloud.fire_schedule("FindMissedRule")
 
 
 def switch_a_rule_off(account: Account, _: str) -> None:
@@ -463,6 +481,15 @@ STORIES = {
         two_mornings,
         anything,
         frozenset({"digest", "daily-report"}),
+        "RuleDeadLetterQueue",
+        ("DetectBypassFunction",),
+    ),
+    "missing event": Story(
+        "FindMissedFunction",
+        event_that_never_came,
+        compare,
+        anything,
+        frozenset({"events-missed", "bypass"}),
         "RuleDeadLetterQueue",
         ("DetectBypassFunction",),
     ),

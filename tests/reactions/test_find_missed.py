@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.config import Config
 
 from emulator import Cloud
+from emulator.trails import BUCKET
 from guard.arrivals import SLOT, Arrivals, slot_of, slots
 from guard.missed import should_have_come
 from guard.record import FROM_CLOUDTRAIL, parse
 from guardctl.rights.needs import grants, needs
+from tests.reactions.account import Account
+from tests.reactions.test_heartbeat import came_through
 
 FUNCTION = "FindMissedFunction"
-BUCKET, FOLDER = "trail-logs", "org/AWSLogs/o-abc1234567"
+FOLDER = "org/AWSLogs/o-abc1234567"
 EVENTS = Path(__file__).parents[2] / "events"
 DETECTION = {"SecretPolicyRule", "BypassRule", "ForeignEndpointRule", "EndpointDeniedRule"}
 
@@ -27,8 +29,6 @@ def watched() -> Iterator[Cloud]:
     """A deployment that knows the trail's bucket."""
     parameters = {"Mode": "remediate", "TrailBucket": BUCKET, "TrailFolder": FOLDER}
     with Cloud.start(parameters=parameters) as cloud:
-        s3 = cloud.session("trail").client("s3")
-        s3.create_bucket(Bucket=BUCKET)
         yield cloud
 
 
@@ -36,9 +36,6 @@ def watched() -> Iterator[Cloud]:
 def cloud(watched: Cloud) -> Cloud:
     """The job ran yesterday for the first time, so it knows from when on arrivals are kept."""
     watched.reset()
-    s3 = watched.session("trail").client("s3")
-    for one in s3.list_objects_v2(Bucket=BUCKET).get("Contents", []):
-        s3.delete_object(Bucket=BUCKET, Key=one.get("Key", ""))
     secrets = watched.session("alice").client("secretsmanager")
     secrets.create_secret(Name="prod/db", SecretString="hunter2")
     watched.lose_events()
@@ -61,15 +58,7 @@ def read(cloud: Cloud, who: str) -> dict[str, Any]:
 
 def deliver(cloud: Cloud, *records: dict[str, Any], packed: bytes | None = None) -> str:
     """A log file with these records, as CloudTrail would name it; its key."""
-    now = cloud.clock.now()
-    path = f"{FOLDER}/{cloud.account}/CloudTrail/{cloud.region}/{now:%Y/%m/%d}"
-    name = f"{cloud.account}_CloudTrail_{cloud.region}_{now:%Y%m%dT%H%M}Z_{now:%f}.json.gz"
-    body = gzip.compress(json.dumps({"Records": records}).encode()) if packed is None else packed
-    # A checksum would put the body into chunks, which the emulator does not take apart.
-    plain = Config(request_checksum_calculation="when_required")
-    s3 = cloud.session("trail").client("s3", config=plain)
-    s3.put_object(Bucket=BUCKET, Key=f"{path}/{name}", Body=body)
-    return f"{path}/{name}"
+    return Account(cloud).log_file(*records, folder=FOLDER, packed=packed)
 
 
 def told(cloud: Cloud, kind: str) -> list[dict[str, Any]]:
@@ -97,11 +86,56 @@ def test_what_never_came_is_told_and_judged(cloud):
     (finding,) = told(cloud, "events-missed")
     assert finding["severity"] == "medium"
     assert finding["evidence"]["events"] == [lost["eventID"]]
-    assert "put 1 of them" in finding["done"][0]
+    assert "1 of them go onto the detection queue" in finding["done"][0]
     resources = [one["resource"].rpartition("/")[2] for one in told(cloud, "bypass")]
     assert resources == ["alice", "mallory"]
     # Judged by now, it counts as having come.
     assert run(cloud) == {"compared": 2, "missed": 0}
+
+
+def test_what_was_told_to_nobody_is_not_judged_before_it_is_told(cloud):
+    """Else the next try finds that all has come, and nobody hears that EventBridge loses events."""
+    lost = read(cloud, "mallory")
+    cloud.lose_events()
+    deliver(cloud, lost)
+    cloud.clock.skip(seconds=4 * 3600)
+    cloud.fault("sns", "PublishBatch", "InternalError", times=4, function=FUNCTION)
+    cloud.fire_schedule("FindMissedRule")
+    cloud.settle()
+    assert len(told(cloud, "events-missed")) == len(told(cloud, "bypass")) == 1
+
+
+def beat(cloud: Cloud) -> dict[str, Any]:
+    """A heartbeat goes out; its record."""
+    cloud.invoke("HeartbeatFunction", {"detail-type": "Scheduled Event"})
+    return cloud.records[-1]
+
+
+def test_heartbeats_that_came_are_not_missed(cloud):
+    record = beat(cloud)
+    cloud.settle()
+    assert came_through(cloud)
+    deliver(cloud, record)
+    cloud.clock.skip(seconds=4 * 3600)
+    assert run(cloud) == {"compared": 1, "missed": 0}
+    assert told(cloud, "events-missed") == []
+
+
+def test_a_heartbeat_that_never_came_is_told_and_measured_as_little_as_before(cloud):
+    """HeartbeatAlarm rang for its silence. That find_missed has found it says nothing of the way,
+    and hours as the time of a heartbeat would ring the alarm for a way that is whole by now.
+    """
+    record = beat(cloud)
+    cloud.lose_events()
+    deliver(cloud, record)
+    cloud.clock.skip(seconds=4 * 3600)
+    assert run(cloud) == {"compared": 1, "missed": 1}
+    cloud.settle()
+    assert told(cloud, "events-missed")[0]["evidence"]["actions"] == ["DescribeSecret"]
+    assert came_through(cloud) == []
+    assert told(cloud, "bypass") == []
+    # Dealt with by now, it counts as having come.
+    assert run(cloud) == {"compared": 1, "missed": 0}
 
 
 def test_an_event_that_could_not_be_dealt_with_is_missing(cloud):
@@ -228,10 +262,8 @@ def test_the_jobs_calls_are_granted_and_its_grants_are_used(cloud):
     allowed = grants(cloud.deployment.resources["FindMissedRole"][1])
     needed = [n for call in cloud.calls if call.function == FUNCTION for n in needs(call, cloud)]
     assert [need for need in needed if not any(one.meets(need) for one in allowed)] == []
-    # The emulator keeps no account of calls to S3; that both are made is what the tests above show.
-    used = {need.action for need in needed} | {"s3:ListBucket", "s3:GetObject"}
     own = {one.action for one in allowed if one.sid not in ("Log", "Trace")}
-    assert own == used
+    assert own == {need.action for need in needed}
     own_files = f"arn:aws:s3:::{BUCKET}/{FOLDER}/{cloud.account}/CloudTrail/{cloud.region}/*"
     assert [one.resources for one in allowed if one.action == "s3:GetObject"] == [[own_files]]
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from emulator import Caller
+from emulator.cloudtrail import envelope
 from emulator.metrics import measured
 from guard.beat import NAMESPACE
 from tests.reactions.account import kinds
@@ -44,6 +45,30 @@ def test_a_heartbeat_comes_through_and_bothers_nobody(cloud):
     beat(cloud)
     (seconds,) = came_through(cloud)
     assert 10 <= seconds < 60  # the batch window, and no more
+    assert cloud.findings == []
+
+
+def come_late(cloud, **more: str) -> None:
+    """A heartbeat whose event comes after five hours."""
+    cloud.invoke(FUNCTION, {"detail-type": "Scheduled Event"})
+    record = cloud.records[-1]
+    cloud.lose_events()
+    cloud.clock.skip(seconds=5 * 3600)
+    cloud.inject({**envelope(record), **more})
+    cloud.settle()
+
+
+def test_one_that_comes_late_counts_with_all_its_hours(cloud):
+    """Bypasses are late, too, and the alarm says so."""
+    come_late(cloud)
+    (seconds,) = came_through(cloud)
+    assert seconds > 5 * 3600
+
+
+def test_one_that_is_played_again_is_no_heartbeat_of_now(cloud):
+    """It would ring for what took no hours, or break a silence for which the alarm should ring."""
+    come_late(cloud, **{"replay-name": "last-night"})
+    assert came_through(cloud) == []
     assert cloud.findings == []
 
 

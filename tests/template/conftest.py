@@ -1,9 +1,11 @@
 """One transformed stack for all tests of the template, and one day on the embedded cloud."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from emulator import Cloud
-from guardctl.rights.day import play
+from guardctl.rights.day import PARAMETERS, play
 from tests.template.stack import Stack
 
 
@@ -14,8 +16,8 @@ def stack() -> Stack:
 
 
 @pytest.fixture(scope="module")
-def day(deployment: Cloud) -> Cloud:
-    """A day in which every reaction has every kind of work."""
-    deployment.reset()
-    play(deployment)
-    return deployment
+def day() -> Iterator[Cloud]:
+    """A day in which every function has every kind of work, the conditional ones, too."""
+    with Cloud.start(parameters=PARAMETERS) as cloud:
+        play(cloud)
+        yield cloud

@@ -21,10 +21,7 @@ KNOWN = json.loads(
     (Path(cfnlint.__file__).parent / "data/AdditionalSpecs/Policies.json").read_text()
 )
 
-# The day is played without a trail's bucket: that job's calls are held to its role by
-# tests/reactions/test_find_missed.py.
 OPERATIONS = {"s3:ListBucket": "ListObjectsV2"}  # what IAM calls by another name
-AT_WORK = [name for name in FILES if name != "FindMissedFunction"]
 
 
 def of_the_function(stack: Stack, function: str) -> list[Grant]:
@@ -245,7 +242,7 @@ def role(cloud: Cloud, function: str) -> list[Grant]:
     return grants(cloud.deployment.resources[role_of(function)][1])
 
 
-@pytest.mark.parametrize("function", AT_WORK)
+@pytest.mark.parametrize("function", FILES)
 def test_every_call_is_granted(day: Cloud, function: str):
     allowed = role(day, function)
     refused = [
@@ -258,7 +255,7 @@ def test_every_call_is_granted(day: Cloud, function: str):
     assert refused == []
 
 
-@pytest.mark.parametrize("function", AT_WORK)
+@pytest.mark.parametrize("function", FILES)
 def test_every_grant_is_used(day: Cloud, function: str):
     needed = [need for call in by_function(day, function) for need in needs(call, day)]
     idle = {

@@ -69,7 +69,7 @@ def test_a_clock_that_runs_a_little_fast_is_forgiven():
 def test_heartbeats_are_parted_from_the_rest_in_order():
     other = named("prod/db")
     assert part(MARK, [("a", other), ("b", BEAT), ("c", other)]) == (
-        [SENT],
+        [("b", BEAT, SENT)],
         [("a", other), ("c", other)],
     )
 
