@@ -284,11 +284,9 @@ def mode_of(work: Work, now: datetime) -> Mode:
 
 
 def differences(attached: AttachedPolicy, wanted: ApprovedPolicy, now: datetime) -> Case:
-    """How the endpoint departs from what it is to carry, now that a new version may be tried."""
+    """How the endpoint departs from what it is to carry: not always the deployed version."""
     found = compare(attached.text, wanted.policy)
-    if not found:
-        return Case(attached, Aim(wanted), found, None)
-    rollout = rollouts.of(wanted.name, now)
+    rollout = rollouts.of(wanted.name, now) if found else rollouts.unsettled(wanted, now)
     target = canary.aim(rollout, wanted, attached.endpoint_id)
     if target.policy is not wanted:
         found = compare(attached.text, target.policy.policy)
