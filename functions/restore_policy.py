@@ -98,6 +98,9 @@ metrics = Metrics()
 
 trials = Trials(rollouts, history, looks, 60 * whole_number(os.environ, "CANARY_MINUTES"))
 
+# What the history calls a change, by the kind of the finding that tells it.
+ACTIONS = {Kind.POLICY_ROLLOUT: APPLIED, Kind.POLICY_ROLLOUT_FAILED: ROLLED_BACK}
+
 
 class NotWritten(RuntimeError):
     """The policy read back is not the one written: the message goes back for another try."""
@@ -119,9 +122,22 @@ class Work:
         return f"{self.endpoint_id}#{self.messages[0].key}"
 
     @property
+    def undoing(self) -> str:
+        """The key of the rollback that this work may make: one message may ask for both."""
+        asked = zip(self.messages, self.concerns, strict=True)
+        return self._undoing(next(message for message, one in asked if one.trial))
+
+    @property
     def intents(self) -> list[str]:
-        """The keys of restorations that may have been begun by a try before this one."""
-        return [f"{self.endpoint_id}#{one.key}" for one in self.messages if one.came_before]
+        """The keys of changes that may have been begun by a try before this one."""
+        asked = zip(self.messages, self.concerns, strict=True)
+        again = [(message, one) for message, one in asked if message.came_before]
+        return [f"{self.endpoint_id}#{message.key}" for message, _ in again] + [
+            self._undoing(message) for message, one in again if one.trial
+        ]
+
+    def _undoing(self, message: Message) -> str:
+        return f"{self.endpoint_id}#{message.key}#back"
 
     def is_echo(self, attached: AttachedPolicy) -> bool:
         """Whether all that asked are the guard's own writes, and the endpoint shows the last."""
@@ -248,7 +264,9 @@ def judge(attached: AttachedPolicy, vpc_tags: Tags, about: About, work: Work, li
         work.findings.append(findings_of.no_approved_policy(about, chosen.problem))
         return
     begun = memory.begun(work.intents)
-    if any(one.trial for one in work.concerns) and trial_ended(chosen.policy, about, work, line):
+    if any(one.trial for one in work.concerns) and trial_ended(
+        chosen.policy, about, work, line, begun
+    ):
         return
     case = differences(attached, chosen.policy, now)
     logger.info(
@@ -296,8 +314,8 @@ def differences(attached: AttachedPolicy, wanted: ApprovedPolicy, now: datetime)
 def tell_late(begun: Sequence[Intent], work: Work, now: datetime) -> None:
     """Tell of changes that were made by a try that was cut short before it could."""
     for one in begun:
-        is_new = one.finding.kind is Kind.POLICY_ROLLOUT
-        history.keep(Change.of(one.finding, APPLIED if is_new else RESTORED), one.key, now)
+        action = ACTIONS.get(one.finding.kind, RESTORED)
+        history.keep(Change.of(one.finding, action), one.key, now)
         work.findings.append(late(one.finding, one.finding.done, now))
         work.told.append(one.key)
 
@@ -369,7 +387,9 @@ def refused(case: Case, about: About, work: Work, error: ClientError) -> None:
         work.findings.append(findings_of.refused(about, case.found, error))
 
 
-def trial_ended(wanted: ApprovedPolicy, about: About, work: Work, line: Pace) -> bool:
+def trial_ended(
+    wanted: ApprovedPolicy, about: About, work: Work, line: Pace, begun: Sequence[Intent]
+) -> bool:
     """Accept or roll back the version that the endpoint tries, if it is time; True if undone."""
     now = about.now
     match trials.next(about.attached, wanted, now):
@@ -382,7 +402,7 @@ def trial_ended(wanted: ApprovedPolicy, about: About, work: Work, line: Pace) ->
             return True
         case RollBack(why=why):
             line.check_write()
-            roll_back(about.attached, wanted, why, about, work)
+            roll_back(wanted, why, about, work, begun)
             return True
         case _:
             pass
@@ -390,16 +410,24 @@ def trial_ended(wanted: ApprovedPolicy, about: About, work: Work, line: Pace) ->
 
 
 def roll_back(
-    attached: AttachedPolicy, wanted: ApprovedPolicy, why: str, about: About, work: Work
+    wanted: ApprovedPolicy, why: str, about: About, work: Work, begun: Sequence[Intent]
 ) -> None:
     """Give the endpoint the policy back that it had before it tried the new version.
 
-    Raises ClientError or BotoCoreError. Done twice, it writes nothing the second time.
+    Raises ClientError or BotoCoreError. Done twice, it writes nothing the second time; a try that
+    was cut short after the write is told late.
     """
-    before = trials.before(attached.endpoint_id, wanted, about.now)
+    attached, now = about.attached, about.now
+    before = trials.before(attached.endpoint_id, wanted, now)
+    undone = canary.same(attached.text, before)
+    made = [one for one in begun if undone or one.finding.kind is not Kind.POLICY_ROLLOUT_FAILED]
+    tell_late(made, work, now)
     finding = trial_findings.failed(about, wanted, why, undone=True, after=before)
-    if not canary.same(attached.text, before):
+    if not undone:
+        memory.declare(work.undoing, finding, now)
         ec2.modify_vpc_endpoint(VpcEndpointId=attached.endpoint_id, PolicyDocument=before)
-        history.keep(Change.of(finding, ROLLED_BACK), work.intent, about.now)
-    trials.reject(wanted, why, about.now)
-    work.findings.append(finding)
+        history.keep(Change.of(finding, ROLLED_BACK), work.undoing, now)
+    trials.reject(wanted, why, now)
+    if all(one.finding.kind is not Kind.POLICY_ROLLOUT_FAILED for one in made):
+        work.findings.append(finding)
+        work.told.append(work.undoing)
