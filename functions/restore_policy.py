@@ -82,7 +82,6 @@ pauses = Pauses(table)
 fights = Fights(
     state,
     history,
-    pauses,
     most=whole_number(os.environ, "REVERTS_BEFORE_PAUSE"),
     pause=timedelta(minutes=whole_number(os.environ, "PAUSE_MINUTES")),
 )
@@ -100,6 +99,9 @@ trials = Trials(rollouts, history, looks, 60 * whole_number(os.environ, "CANARY_
 
 # What the history calls a change, by the kind of the finding that tells it.
 ACTIONS = {Kind.POLICY_ROLLOUT: APPLIED, Kind.POLICY_ROLLOUT_FAILED: ROLLED_BACK}
+
+PAUSED = "enforcement was paused"
+PAUSE = "#pause"  # after the key of a restoration: the pause that followed from it
 
 
 class NotWritten(RuntimeError):
@@ -263,7 +265,7 @@ def judge(attached: AttachedPolicy, vpc_tags: Tags, about: About, work: Work, li
     if chosen.policy is None:
         work.findings.append(findings_of.no_approved_policy(about, chosen.problem))
         return
-    begun = memory.begun(work.intents)
+    begun = begun_before(work)
     if any(one.trial for one in work.concerns) and trial_ended(
         chosen.policy, about, work, line, begun
     ):
@@ -293,6 +295,12 @@ def judge(attached: AttachedPolicy, vpc_tags: Tags, about: About, work: Work, li
         put_back(case, about, work, begun)
 
 
+def begun_before(work: Work) -> list[Intent]:
+    """Changes that a try before this one began: pauses before the restorations they came of."""
+    found = memory.begun(work.intents)
+    return memory.begun(one.key + PAUSE for one in found) + found
+
+
 def mode_of(work: Work, now: datetime) -> Mode:
     """The mode in force; nobody's choice is told."""
     mode = read_mode(parameters, settings.mode_parameter)
@@ -314,10 +322,21 @@ def differences(attached: AttachedPolicy, wanted: ApprovedPolicy, now: datetime)
 def tell_late(begun: Sequence[Intent], work: Work, now: datetime) -> None:
     """Tell of changes that were made by a try that was cut short before it could."""
     for one in begun:
-        action = ACTIONS.get(one.finding.kind, RESTORED)
-        history.keep(Change.of(one.finding, action), one.key, now)
-        work.findings.append(late(one.finding, one.finding.done, now))
+        if finish(one, work.endpoint_id, now):
+            work.findings.append(late(one.finding, one.finding.done, now))
         work.told.append(one.key)
+
+
+def finish(begun: Intent, endpoint_id: str, now: datetime) -> bool:
+    """Do what belongs to a change beside telling of it; False if it is not in force."""
+    if begun.finding.kind is not Kind.ENFORCEMENT_PAUSED:
+        action = ACTIONS.get(begun.finding.kind, RESTORED)
+        history.keep(Change.of(begun.finding, action), begun.key, now)
+    elif pause := pauses.of(endpoint_id, now):
+        looks.ask(endpoint_id, PAUSED, pause.until, now)
+    else:
+        return False
+    return True
 
 
 def put_back(case: Case, about: About, work: Work, begun: Sequence[Intent]) -> None:
@@ -357,20 +376,24 @@ def put_back(case: Case, about: About, work: Work, begun: Sequence[Intent]) -> N
     if is_new:
         work.findings.append(finding)
     else:
-        work.findings += [findings_of.restored(about, wanted, case.found, fight)]
-        work.findings += let_go(case, about, fight)
+        paused = let_go(case, about, work, fight)
+        work.findings += [findings_of.restored(about, wanted, case.found, fight), *paused]
     work.told += [work.intent, *(one.key for one in begun)]
 
 
-def let_go(case: Case, about: About, fight: Fight) -> list[Finding]:
+def let_go(case: Case, about: About, work: Work, fight: Fight) -> list[Finding]:
     """Pause enforcement where putting the policy back has become a fight."""
     endpoint_id, now = case.attached.endpoint_id, about.now
-    pause = fights.let_go(endpoint_id, fight, now)
+    pause = fights.pause_due(fight, now)
     if not pause:
         return []
-    looks.ask(endpoint_id, "enforcement was paused", pause.until, now)
+    finding = findings_of.paused(about, case.target.policy, fight, pause)
+    memory.declare(work.intent + PAUSE, finding, now)
+    pauses.begin(endpoint_id, pause.until, pause.reason)
+    looks.ask(endpoint_id, PAUSED, pause.until, now)
     metrics.add_metric("EnforcementPaused", MetricUnit.Count, 1)
-    return [findings_of.paused(about, case.target.policy, fight, pause)]
+    work.told.append(work.intent + PAUSE)
+    return [finding]
 
 
 def refused(case: Case, about: About, work: Work, error: ClientError) -> None:

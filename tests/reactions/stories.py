@@ -536,7 +536,7 @@ STORIES = {
         frozenset({"enforcement-paused"}),
         "PolicyQueue",
         (RESTORE,),
-        anew=frozenset({"dynamodb:UpdateItem"}),
+        anew=frozenset({"dynamodb:UpdateItem", "sqs:SendMessage"}),
     ),
     "detection": Story(
         "DetectBypassFunction",
