@@ -82,7 +82,6 @@ pauses = Pauses(table)
 fights = Fights(
     state,
     history,
-    pauses,
     most=whole_number(os.environ, "REVERTS_BEFORE_PAUSE"),
     pause=timedelta(minutes=whole_number(os.environ, "PAUSE_MINUTES")),
 )
@@ -97,6 +96,12 @@ metrics = Metrics()
 
 
 trials = Trials(rollouts, history, looks, 60 * whole_number(os.environ, "CANARY_MINUTES"))
+
+# What the history calls a change, by the kind of the finding that tells it.
+ACTIONS = {Kind.POLICY_ROLLOUT: APPLIED, Kind.POLICY_ROLLOUT_FAILED: ROLLED_BACK}
+
+PAUSED = "enforcement was paused"
+PAUSE = "#pause"  # after the key of a restoration: the pause that followed from it
 
 
 class NotWritten(RuntimeError):
@@ -119,9 +124,22 @@ class Work:
         return f"{self.endpoint_id}#{self.messages[0].key}"
 
     @property
+    def undoing(self) -> str:
+        """The key of the rollback that this work may make: one message may ask for both."""
+        asked = zip(self.messages, self.concerns, strict=True)
+        return self._undoing(next(message for message, one in asked if one.trial))
+
+    @property
     def intents(self) -> list[str]:
-        """The keys of restorations that may have been begun by a try before this one."""
-        return [f"{self.endpoint_id}#{one.key}" for one in self.messages if one.came_before]
+        """The keys of changes that may have been begun by a try before this one."""
+        asked = zip(self.messages, self.concerns, strict=True)
+        again = [(message, one) for message, one in asked if message.came_before]
+        return [f"{self.endpoint_id}#{message.key}" for message, _ in again] + [
+            self._undoing(message) for message, one in again if one.trial
+        ]
+
+    def _undoing(self, message: Message) -> str:
+        return f"{self.endpoint_id}#{message.key}#back"
 
     def is_echo(self, attached: AttachedPolicy) -> bool:
         """Whether all that asked are the guard's own writes, and the endpoint shows the last."""
@@ -247,8 +265,10 @@ def judge(attached: AttachedPolicy, vpc_tags: Tags, about: About, work: Work, li
     if chosen.policy is None:
         work.findings.append(findings_of.no_approved_policy(about, chosen.problem))
         return
-    begun = memory.begun(work.intents)
-    if any(one.trial for one in work.concerns) and trial_ended(chosen.policy, about, work, line):
+    begun = begun_before(work)
+    if any(one.trial for one in work.concerns) and trial_ended(
+        chosen.policy, about, work, line, begun
+    ):
         return
     case = differences(attached, chosen.policy, now)
     logger.info(
@@ -275,6 +295,12 @@ def judge(attached: AttachedPolicy, vpc_tags: Tags, about: About, work: Work, li
         put_back(case, about, work, begun)
 
 
+def begun_before(work: Work) -> list[Intent]:
+    """Changes that a try before this one began: pauses before the restorations they came of."""
+    found = memory.begun(work.intents)
+    return memory.begun(one.key + PAUSE for one in found) + found
+
+
 def mode_of(work: Work, now: datetime) -> Mode:
     """The mode in force; nobody's choice is told."""
     mode = read_mode(parameters, settings.mode_parameter)
@@ -284,11 +310,9 @@ def mode_of(work: Work, now: datetime) -> Mode:
 
 
 def differences(attached: AttachedPolicy, wanted: ApprovedPolicy, now: datetime) -> Case:
-    """How the endpoint departs from what it is to carry, now that a new version may be tried."""
+    """How the endpoint departs from what it is to carry: not always the deployed version."""
     found = compare(attached.text, wanted.policy)
-    if not found:
-        return Case(attached, Aim(wanted), found, None)
-    rollout = rollouts.of(wanted.name, now)
+    rollout = rollouts.of(wanted.name, now) if found else rollouts.unsettled(wanted, now)
     target = canary.aim(rollout, wanted, attached.endpoint_id)
     if target.policy is not wanted:
         found = compare(attached.text, target.policy.policy)
@@ -298,10 +322,21 @@ def differences(attached: AttachedPolicy, wanted: ApprovedPolicy, now: datetime)
 def tell_late(begun: Sequence[Intent], work: Work, now: datetime) -> None:
     """Tell of changes that were made by a try that was cut short before it could."""
     for one in begun:
-        is_new = one.finding.kind is Kind.POLICY_ROLLOUT
-        history.keep(Change.of(one.finding, APPLIED if is_new else RESTORED), one.key, now)
-        work.findings.append(late(one.finding, one.finding.done, now))
+        if finish(one, work.endpoint_id, now):
+            work.findings.append(late(one.finding, one.finding.done, now))
         work.told.append(one.key)
+
+
+def finish(begun: Intent, endpoint_id: str, now: datetime) -> bool:
+    """Do what belongs to a change beside telling of it; False if it is not in force."""
+    if begun.finding.kind is not Kind.ENFORCEMENT_PAUSED:
+        action = ACTIONS.get(begun.finding.kind, RESTORED)
+        history.keep(Change.of(begun.finding, action), begun.key, now)
+    elif pause := pauses.of(endpoint_id, now):
+        looks.ask(endpoint_id, PAUSED, pause.until, now)
+    else:
+        return False
+    return True
 
 
 def put_back(case: Case, about: About, work: Work, begun: Sequence[Intent]) -> None:
@@ -341,20 +376,24 @@ def put_back(case: Case, about: About, work: Work, begun: Sequence[Intent]) -> N
     if is_new:
         work.findings.append(finding)
     else:
-        work.findings += [findings_of.restored(about, wanted, case.found, fight)]
-        work.findings += let_go(case, about, fight)
+        paused = let_go(case, about, work, fight)
+        work.findings += [findings_of.restored(about, wanted, case.found, fight), *paused]
     work.told += [work.intent, *(one.key for one in begun)]
 
 
-def let_go(case: Case, about: About, fight: Fight) -> list[Finding]:
+def let_go(case: Case, about: About, work: Work, fight: Fight) -> list[Finding]:
     """Pause enforcement where putting the policy back has become a fight."""
     endpoint_id, now = case.attached.endpoint_id, about.now
-    pause = fights.let_go(endpoint_id, fight, now)
+    pause = fights.pause_due(fight, now)
     if not pause:
         return []
-    looks.ask(endpoint_id, "enforcement was paused", pause.until, now)
+    finding = findings_of.paused(about, case.target.policy, fight, pause)
+    memory.declare(work.intent + PAUSE, finding, now)
+    pauses.begin(endpoint_id, pause.until, pause.reason)
+    looks.ask(endpoint_id, PAUSED, pause.until, now)
     metrics.add_metric("EnforcementPaused", MetricUnit.Count, 1)
-    return [findings_of.paused(about, case.target.policy, fight, pause)]
+    work.told.append(work.intent + PAUSE)
+    return [finding]
 
 
 def refused(case: Case, about: About, work: Work, error: ClientError) -> None:
@@ -371,7 +410,9 @@ def refused(case: Case, about: About, work: Work, error: ClientError) -> None:
         work.findings.append(findings_of.refused(about, case.found, error))
 
 
-def trial_ended(wanted: ApprovedPolicy, about: About, work: Work, line: Pace) -> bool:
+def trial_ended(
+    wanted: ApprovedPolicy, about: About, work: Work, line: Pace, begun: Sequence[Intent]
+) -> bool:
     """Accept or roll back the version that the endpoint tries, if it is time; True if undone."""
     now = about.now
     match trials.next(about.attached, wanted, now):
@@ -384,7 +425,7 @@ def trial_ended(wanted: ApprovedPolicy, about: About, work: Work, line: Pace) ->
             return True
         case RollBack(why=why):
             line.check_write()
-            roll_back(about.attached, wanted, why, about, work)
+            roll_back(wanted, why, about, work, begun)
             return True
         case _:
             pass
@@ -392,16 +433,24 @@ def trial_ended(wanted: ApprovedPolicy, about: About, work: Work, line: Pace) ->
 
 
 def roll_back(
-    attached: AttachedPolicy, wanted: ApprovedPolicy, why: str, about: About, work: Work
+    wanted: ApprovedPolicy, why: str, about: About, work: Work, begun: Sequence[Intent]
 ) -> None:
     """Give the endpoint the policy back that it had before it tried the new version.
 
-    Raises ClientError or BotoCoreError. Done twice, it writes nothing the second time.
+    Raises ClientError or BotoCoreError. Done twice, it writes nothing the second time; a try that
+    was cut short after the write is told late.
     """
-    before = trials.before(attached.endpoint_id, wanted, about.now)
+    attached, now = about.attached, about.now
+    before = trials.before(attached.endpoint_id, wanted, now)
+    undone = canary.same(attached.text, before)
+    made = [one for one in begun if undone or one.finding.kind is not Kind.POLICY_ROLLOUT_FAILED]
+    tell_late(made, work, now)
     finding = trial_findings.failed(about, wanted, why, undone=True, after=before)
-    if not canary.same(attached.text, before):
+    if not undone:
+        memory.declare(work.undoing, finding, now)
         ec2.modify_vpc_endpoint(VpcEndpointId=attached.endpoint_id, PolicyDocument=before)
-        history.keep(Change.of(finding, ROLLED_BACK), work.intent, about.now)
-    trials.reject(wanted, why, about.now)
-    work.findings.append(finding)
+        history.keep(Change.of(finding, ROLLED_BACK), work.undoing, now)
+    trials.reject(wanted, why, now)
+    if all(one.finding.kind is not Kind.POLICY_ROLLOUT_FAILED for one in made):
+        work.findings.append(finding)
+        work.told.append(work.undoing)

@@ -11,7 +11,7 @@ from itertools import takewhile
 
 from guard.callers import Caller
 from guard.history import RESTORED, History
-from guard.pauses import Pause, Pauses
+from guard.pauses import Pause
 from guard.state import State
 
 HOUR = 3_600
@@ -32,7 +32,6 @@ class Fights:
 
     state: State
     history: History
-    pauses: Pauses
     most: int
     pause: timedelta
 
@@ -47,9 +46,8 @@ class Fights:
         callers = [caller for change in undone for caller in change.callers]
         return Fight(reverts, tuple({one.words: one for one in callers}.values()))
 
-    def let_go(self, endpoint_id: str, fight: Fight, now: datetime) -> Pause | None:
-        """Begin the pause, if it has come to that."""
+    def pause_due(self, fight: Fight, now: datetime) -> Pause | None:
+        """The pause to begin, if it has come to that."""
         if fight.reverts < self.most:
             return None
-        reason = f"it was put back {fight.reverts} times within an hour"
-        return self.pauses.begin(endpoint_id, now + self.pause, reason)
+        return Pause(now + self.pause, f"it was put back {fight.reverts} times within an hour")

@@ -8,7 +8,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from guard.approved import ApprovedPolicy
-from guard.canary import Rollout, aim, means
+from guard.canary import Phase, Rollout, aim, means
 from guard.chosen_policy import ApprovedPolicies
 from guard.reconcile import envelope
 from guard.settings import Settings
@@ -52,16 +52,21 @@ def choose_all(
 
 def differing(chosen: Iterable[Chosen], rollouts: Mapping[str, Rollout | None]) -> list[str]:
     """The endpoints to look at: other policy than theirs, or none that can be used."""
+    trying = {one.endpoint_id for one in rollouts.values() if one and one.phase is Phase.TRYING}
 
-    # Most carry the same text: each is compared once.
+    # Most carry the same text, and most are no canary: each text is compared once.
     @cache
-    def agrees(text: str, policy: ApprovedPolicy) -> bool:
-        return means(text, policy) or means(text, aim(rollouts.get(policy.name), policy, "").policy)
+    def agrees(text: str, policy: ApprovedPolicy, canary: str) -> bool:
+        return means(text, aim(rollouts.get(policy.name), policy, canary).policy)
+
+    def is_well(one: AttachedPolicy, policy: ApprovedPolicy) -> bool:
+        canary = one.endpoint_id if one.endpoint_id in trying else ""
+        return agrees(one.text, policy, canary)
 
     return [
         one.attached.endpoint_id
         for one in chosen
-        if one.policy is None or not agrees(one.attached.text, one.policy)
+        if one.policy is None or not is_well(one.attached, one.policy)
     ]
 
 

@@ -7,11 +7,11 @@ it refused. Each transition is made on the condition that nobody else made one m
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from guard.canary import Phase, Rollout, digest
+from guard.canary import Phase, Rollout, digest, means
 from guard.items import Items
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Rollouts:
     """The rollouts in the table; methods raise ClientError."""
 
     items: Items
+    _settled: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
 
     def of(self, policy: str, now: datetime) -> Rollout | None:
         """What is known of the policy of that name; None if no sweep has seen it yet."""
@@ -43,6 +44,20 @@ class Rollouts:
         known: dict[str, Any] = {one.name: item[one.name] for one in fields(Rollout)}
         known["phase"] = Phase(known["phase"])
         return Rollout(**known)
+
+    def unsettled(self, wanted: ApprovedPolicy, now: datetime) -> Rollout | None:
+        """What is known of the policy, as long as endpoints may have to carry another version.
+
+        The table is asked until it says that the deployed version was accepted, and then never
+        again: nothing but a deployment changes that, and it starts new processes.
+        """
+        version = (wanted.name, wanted.text)
+        if version in self._settled:
+            return None
+        rollout = self.of(wanted.name, now)
+        if rollout and means(rollout.stable, wanted):
+            self._settled.add(version)
+        return rollout
 
     def remember(self, was: Rollout | None, wanted: ApprovedPolicy) -> bool:
         """Endpoints carry the deployed version."""

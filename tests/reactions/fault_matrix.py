@@ -82,16 +82,23 @@ class Row:
     action: str
     story: str
     needs: frozenset[str] = frozenset()  # the IAM actions that allow it
+    again: bool = False  # another story plays the same call
 
     @property
     def call(self) -> str:
         return f"{self.service}:{self.action}"
 
+    @property
+    def line(self) -> str:
+        """What the matrix calls it."""
+        name = f"{self.function.removesuffix('Function')} {self.call}"
+        return f"{name} ({self.story})" if self.again else name
+
 
 def record(cloud: Cloud, names: Iterable[str]) -> list[Row]:
     """Play the stories without faults. Raises AssertionError for one that does not end well."""
-    needed: dict[tuple[str, str], set[str]] = {}
-    rows: dict[tuple[str, str], Row] = {}
+    needed: dict[tuple[str, ...], set[str]] = {}
+    rows: dict[tuple[str, ...], Row] = {}
     for name in names:
         story = STORIES[name]
         account, subject = begin(cloud, story)
@@ -101,8 +108,10 @@ def record(cloud: Cloud, names: Iterable[str]) -> list[Row]:
         assert story.ends_well(account, subject), f"{name}: {kinds(cloud)}"
         for call in cloud.calls[began:]:
             if call.function == story.function:
-                key = (call.service, call.action)
-                rows.setdefault(key, Row(story.function, *key, name))
+                what = (call.service, call.action)
+                again = ":".join(what) in story.anew
+                key = (*what, name) if again else what
+                rows.setdefault(key, Row(story.function, *what, name, again=again))
                 needed.setdefault(key, set()).update(need.action for need in needs(call, cloud))
     return [replace(row, needs=frozenset(needed[key])) for key, row in rows.items()]
 

@@ -14,10 +14,16 @@ import pytest
 from botocore.exceptions import ClientError
 
 from emulator import Caller, Cloud
+from guard.approved import ApprovedPolicy
+from guard.canary import Phase
+from guard.items import Items
 from guard.message import entry
+from guard.policy import parse
+from guard.rollouts import Rollouts
 from guard.settings import Way
 from tests.findings import bypass
 from tests.reactions.account import ALLOW_ALL, SERVICE, Account, kinds
+from tests.reactions.policies import History
 
 ENSURE = "EnsureEndpointFunction"
 RESTORE = "RestorePolicyFunction"
@@ -31,7 +37,8 @@ class Story:
     `before` returns what the other two are about. `tells` are the kinds of the findings that must
     not be lost; `kept_in` is the queue in whose dead-letter queue the work ends that could not be
     done (its own, where it has none). Only functions in `awake` work off their queues when the
-    story is played.
+    story is played. `anew` are calls that other stories make as well, but other code here: they
+    are played in both.
     """
 
     function: str
@@ -41,6 +48,7 @@ class Story:
     tells: frozenset[str]
     kept_in: str
     awake: tuple[str, ...]
+    anew: frozenset[str] = frozenset()
 
     def ends_well(self, account: Account, subject: str) -> bool:
         return self.holds(account, subject) and self.tells <= set(kinds(account.cloud))
@@ -167,6 +175,14 @@ def _ensure(
 # --- restore_policy -------------------------------------------------------------------------------
 
 
+READS = {
+    "Effect": "Allow",
+    "Principal": "*",
+    "Action": "secretsmanager:Get*",
+    "Resource": "*",
+}
+
+
 def endpoint_of_theirs(account: Account) -> str:
     """An endpoint that nobody told the guard of; its id."""
     vpc_id, _ = account.vpc_with_subnets()
@@ -196,6 +212,68 @@ def open_while_ec2_is_busy(account: Account, endpoint_id: str) -> None:
 
 def approved_again(account: Account, endpoint_id: str) -> bool:
     return account.policy(endpoint_id)["Statement"] != ALLOW_ALL["Statement"]
+
+
+# The version before the deployed one, in stories in which a deployment has changed the policy.
+BEFORE = {"Version": "2012-10-17", "Statement": [READS]}
+
+
+def rollouts(account: Account) -> Rollouts:
+    client = account.client("dynamodb")
+    return Rollouts(Items(client, account.cloud.outputs["StateTableName"]))
+
+
+def endpoints_of_before(account: Account) -> list[str]:
+    """The endpoints that carry the version before."""
+    every = account.ec2.describe_vpc_endpoints()["VpcEndpoints"]
+    ids = [one["VpcEndpointId"] for one in every]
+    return sorted(id_ for id_ in ids if account.policy(id_)["Statement"] == [READS])
+
+
+def deployed_anew(account: Account) -> str:
+    """Two endpoints with the version before; the id of the one that will try the new one."""
+    text = json.dumps(BEFORE)
+    for _ in range(2):
+        id_ = endpoint_of_theirs(account)
+        account.ec2.modify_vpc_endpoint(VpcEndpointId=id_, PolicyDocument=text)
+    account.cloud.lose_events()
+    rollouts(account).remember(None, ApprovedPolicy("own-account", text, parse(text)))
+    return endpoints_of_before(account)[0]
+
+
+def on_trial(account: Account) -> str:
+    """An endpoint that tries the new version, and another one; its id."""
+    canary = deployed_anew(account)
+    time_passes(account, "")
+    account.cloud.pass_time(timedelta(minutes=3))
+    return canary
+
+
+def deny(account: Account, endpoint_id: str) -> None:
+    account.cloud.inject(account.cloud.denied_at_endpoint("app", endpoint_id))
+
+
+def phase(account: Account) -> str:
+    rollout = rollouts(account).of("own-account", account.cloud.clock.now())
+    return rollout.phase if rollout else ""
+
+
+def rolled_out(account: Account, _: str) -> bool:
+    return phase(account) == Phase.STEADY and not endpoints_of_before(account)
+
+
+def rolled_back(account: Account, canary: str) -> bool:
+    last = [one["action"] for one in History(account.cloud).of(canary)][-1:]
+    undone = len(endpoints_of_before(account)) == 2
+    return phase(account) == Phase.REJECTED and undone and last == ["rolled back"]
+
+
+def fought_over_endpoint(account: Account) -> str:
+    """An endpoint whose policy was put back as often as it is before the guard lets go."""
+    endpoint_id = guarded_endpoint(account)
+    open_to_everyone(account, endpoint_id)
+    account.cloud.settle()
+    return endpoint_id
 
 
 # --- detect_bypass --------------------------------------------------------------------------------
@@ -339,6 +417,10 @@ def in_slack(account: Account, words: str) -> bool:
     return any(words in message["text"] for message in account.cloud.slack.messages)
 
 
+def in_channel(account: Account, words: str) -> bool:
+    return any(words in json.dumps(one) for one in account.cloud.slack.channel.values())
+
+
 def _perimeter(act: Callable[[Account, str], None]) -> Story:
     return Story(
         "SecretPolicyFunction",
@@ -445,6 +527,35 @@ STORIES = {
         "PolicyQueue",
         (RESTORE,),
     ),
+    "rollout": Story(
+        RESTORE,
+        deployed_anew,
+        time_passes,
+        rolled_out,
+        frozenset({"policy-rollout"}),
+        "PolicyQueue",
+        (RESTORE,),
+    ),
+    "rollback": Story(
+        RESTORE,
+        on_trial,
+        deny,
+        rolled_back,
+        frozenset({"policy-rollout-failed"}),
+        "PolicyQueue",
+        (RESTORE, "DetectBypassFunction"),
+        anew=frozenset({"ec2:ModifyVpcEndpoint", "dynamodb:UpdateItem", "sns:PublishBatch"}),
+    ),
+    "pause": Story(
+        RESTORE,
+        fought_over_endpoint,
+        open_to_everyone,
+        approved_again,
+        frozenset({"enforcement-paused"}),
+        "PolicyQueue",
+        (RESTORE,),
+        anew=frozenset({"dynamodb:UpdateItem", "sqs:SendMessage"}),
+    ),
     "detection": Story(
         "DetectBypassFunction",
         secret_beside_an_endpoint,
@@ -520,7 +631,19 @@ STORIES = {
         "NotifyQueue",
         ("NotifySlackFunction",),
     ),
+    "slack by a bot": Story(
+        "NotifySlackFunction",
+        slow_slack,
+        publish,
+        in_channel,
+        frozenset(),
+        "NotifyQueue",
+        ("NotifySlackFunction",),
+    ),
 }
+
+WITH_BOT = frozenset({"slack by a bot"})
+"""Played where the stack is deployed with a bot's token instead of a webhook."""
 
 
 def begin(cloud: Cloud, story: Story) -> tuple[Account, str]:

@@ -72,6 +72,18 @@ class Scene:
     def deny(self, endpoint_id):
         self.cloud.inject(self.cloud.denied_at_endpoint("app", endpoint_id))
 
+    def reject(self):
+        """A deployment whose version its canary refuses; the version."""
+        self.deploy()
+        self.cloud.pass_time(3 * MINUTE)
+        version = self.account.policy(self.ids[0])
+        self.deny(self.ids[0])
+        self.cloud.pass_time(3 * MINUTE)
+        known = self.rollout()
+        assert known
+        assert known.phase == "rejected"
+        return version
+
     def rollout(self):
         client = self.cloud.session("audience").client("dynamodb")
         items = Items(client, self.cloud.outputs["StateTableName"])
@@ -123,6 +135,62 @@ def test_a_denial_at_the_canary_undoes_it_and_spares_the_others(scene):
     assert json.loads(changes[2]["after"]) == scene.old
     scene.cloud.settle(timedelta(hours=7))  # nor does the next sweep try it again
     assert scene.new() == []
+
+
+def test_a_rejected_version_is_put_back_wherever_somebody_writes_it(scene):
+    """By its event, and where that was lost by the sweep."""
+    rejected = scene.reject()
+    for unseen in (False, True):
+        tamper(scene.cloud, scene.ids[1], policy=rejected)
+        assert scene.new() == scene.ids[1:2]
+        if unseen:
+            scene.cloud.lose_events()
+            scene.cloud.fire_schedule()
+        scene.cloud.settle()
+        assert scene.new() == []
+        assert scene.told()[-1][0] == "policy-restored"
+
+
+def test_a_version_that_is_tried_is_put_back_elsewhere_and_its_canary_left_alone(scene):
+    scene.deploy()
+    scene.cloud.pass_time(3 * MINUTE)
+    tamper(scene.cloud, scene.ids[1], policy=scene.account.policy(scene.ids[0]))
+    scene.cloud.lose_events()
+    scene.cloud.fire_schedule()
+    scene.cloud.pass_time(1 * MINUTE)
+
+    assert scene.new() == scene.ids[:1]
+
+
+def test_once_accepted_a_policy_that_agrees_is_not_looked_up_again(scene):
+    reads = []
+    for _ in range(3):
+        began = len(scene.cloud.calls)
+        tamper(scene.cloud, scene.ids[1], policy=scene.old)
+        scene.cloud.settle()
+        made = [one for one in scene.cloud.calls[began:] if one.function == RESTORE]
+        assert "DescribeVpcEndpoints" in [one.action for one in made]
+        reads.append([one.action for one in made if one.service == "dynamodb"])
+    assert reads[1:] == [[], []]
+
+
+@pytest.mark.parametrize("last", ["ModifyVpcEndpoint", "PublishBatch"])
+def test_a_rollback_that_is_killed_is_kept_and_told_once(scene, last):
+    scene.deploy()
+    scene.cloud.pass_time(3 * MINUTE)
+    service = "ec2" if last == "ModifyVpcEndpoint" else "sns"
+    scene.cloud.fault(service, last, "", when="killed", function=RESTORE)
+    scene.deny(scene.ids[0])
+    scene.cloud.pass_time(30 * MINUTE)
+
+    assert scene.new() == []
+    changes = list(History(scene.cloud).of(scene.ids[0]))
+    assert [one["action"] for one in changes] == ["created", "applied", "rolled back"]
+    assert json.loads(changes[2]["after"]) == scene.old
+    failed = [one for one in scene.cloud.findings if one["kind"] == "policy-rollout-failed"]
+    assert len({one["id"] for one in failed}) == 1
+    assert failed[-1]["title"].endswith("(reported late)")
+    assert scene.rollout().phase == "rejected"
 
 
 def test_denials_elsewhere_and_denials_from_before_do_not_count(scene):
@@ -194,11 +262,7 @@ def test_the_version_before_can_be_deployed_again(scene):
 
 
 def test_a_rejected_version_is_tried_again_by_the_next_deployment(scene):
-    scene.deploy()
-    scene.cloud.pass_time(3 * MINUTE)
-    scene.deny(scene.ids[0])
-    scene.cloud.pass_time(3 * MINUTE)
-    assert scene.rollout().phase == "rejected"
+    scene.reject()
 
     scene.redeploy()
     scene.cloud.settle()

@@ -5,7 +5,8 @@ played, with every call and every fault among them.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,8 @@ from guardctl.rights.day import PARAMETERS
 from guardctl.rights.least import PLATFORM, role_of
 from guardctl.rights.needs import grants
 from tests.reactions.fault_matrix import FAULTS, OUTCOMES, Row, cells, outcome, record, table
-from tests.reactions.stories import STORIES
+from tests.reactions.stories import STORIES, WITH_BOT
+from tests.reactions.test_slack_bot import BOT
 from tests.template.stack import written
 
 EVERYTHING = os.environ.get("FAULT_MATRIX") == "all"
@@ -33,10 +35,21 @@ def recorded(whole: Cloud) -> dict[str, list[Row]]:
     """The calls of each function, each with a story in which it is made."""
     return {
         function: record(
-            whole, [name for name, story in STORIES.items() if story.function == function]
+            whole,
+            [
+                name
+                for name, story in STORIES.items()
+                if story.function == function and name not in WITH_BOT
+            ],
         )
         for function in FUNCTIONS
     }
+
+
+@pytest.fixture(scope="module")
+def with_bot() -> Iterator[Cloud]:
+    with Cloud.start(parameters=BOT) as cloud:
+        yield cloud
 
 
 def test_every_function_of_the_template_has_a_story(whole: Cloud):
@@ -67,15 +80,23 @@ def test_the_stories_make_every_call_that_the_function_may_make(
 def test_every_call_gone_wrong(
     whole: Cloud, recorded: dict[str, list[Row]], function: str, subtests, record_property
 ):
+    record_property("fault_matrix", played(whole, recorded[function], subtests))
+
+
+def test_every_call_for_a_bot_gone_wrong(with_bot: Cloud, subtests, record_property):
+    rows = [replace(row, again=True) for row in record(with_bot, WITH_BOT)]
+    record_property("fault_matrix", played(with_bot, rows, subtests))
+
+
+def played(cloud: Cloud, rows: Sequence[Row], subtests) -> dict[str, dict[str, str]]:
+    """Play these calls; what came of it, for the table."""
     found: dict[str, dict[str, str]] = {}
-    for row, fault in cells(recorded[function], everything=EVERYTHING):
+    for row, fault in cells(rows, everything=EVERYTHING):
         with subtests.test(f"{row.call} {fault.name} ({row.story})"):
-            mark = outcome(whole, row, fault)
-            found.setdefault(f"{function.removesuffix('Function')} {row.call}", {})[fault.name] = (
-                mark
-            )
+            mark = outcome(cloud, row, fault)
+            found.setdefault(row.line, {})[fault.name] = mark
             assert mark in fault.accepted + "-", OUTCOMES[mark]
-    record_property("fault_matrix", found)
+    return found
 
 
 def test_the_part_that_is_played_has_every_call_and_every_fault():
