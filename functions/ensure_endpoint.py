@@ -322,7 +322,9 @@ def may_mend(plan: Plan, remembered: Remembered, work: Work, about: About, mode:
 
 def in_grace(remembered: Remembered, work: Work, about: About) -> bool:
     """Whether those who build the VPC still have time to bring an endpoint; if so, look later."""
-    until = max(remembered.grace_until, work.built + GRACE_SECONDS if work.built else 0)
+    # An event's time that lies ahead counts as now: nobody may put a creation off for good.
+    built = min(work.built, int(about.now.timestamp()))
+    until = max(remembered.grace_until, built + GRACE_SECONDS if built else 0)
     if until <= about.now.timestamp():
         return False
     if until > remembered.grace_until:

@@ -155,8 +155,8 @@ def stood_down(about: About, removal: Removal, done: Sequence[str], refused: str
         done=done,
         todo=(
             "delete the subnet or VPC again; Terraform and CloudFormation do so by themselves",
-            "the guard makes nothing in this VPC until a subnet is created or a rotation started, or"
-            " something is still in it 20 minutes after the last such attempt",
+            "the guard makes nothing in this VPC until a subnet is created or a rotation started",
+            "if something still runs in it 20 minutes after the last attempt, it gets its endpoint",
         ),
         window=DAY if refused else 0,
         waits_for=list(removal.waits_for),
