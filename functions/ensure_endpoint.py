@@ -8,13 +8,14 @@ to tear a VPC down, the sweep, and its own later looks. Each only names VPCs; wh
 on their present state, and on what the guard remembers of them where that asks for a change.
 
 IAM: ec2:DescribeVpcs, ec2:DescribeVpcAttribute, ec2:DescribeSubnets, ec2:DescribeVpcEndpoints,
-ec2:DescribeVpcEndpointServices, ec2:DescribeSecurityGroups, ec2:ModifyVpcAttribute,
-ec2:CreateSecurityGroup, ec2:AuthorizeSecurityGroupIngress, ec2:CreateVpcEndpoint,
-ec2:ModifyVpcEndpoint, ec2:CreateTags (on create only), route53:ListHostedZonesByVPC and
-route53:ListResourceRecordSets (where no endpoint has private DNS), ec2:DeleteVpcEndpoints and
-ec2:DeleteSecurityGroup (its own only), secretsmanager:DescribeSecret, secretsmanager:ListSecrets
-(scope rotation only), lambda:GetFunctionConfiguration, sqs:SendMessage (its own queue),
-ssm:GetParameter, dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish.
+ec2:DescribeVpcEndpointServices, ec2:DescribeSecurityGroups, ec2:DescribeNetworkInterfaces (in
+tear-downs only), ec2:ModifyVpcAttribute, ec2:CreateSecurityGroup,
+ec2:AuthorizeSecurityGroupIngress, ec2:CreateVpcEndpoint, ec2:ModifyVpcEndpoint, ec2:CreateTags (on
+create only), route53:ListHostedZonesByVPC and route53:ListResourceRecordSets (where no endpoint has
+private DNS), ec2:DeleteVpcEndpoints and ec2:DeleteSecurityGroup (its own only),
+secretsmanager:DescribeSecret, secretsmanager:ListSecrets (scope rotation only),
+lambda:GetFunctionConfiguration, sqs:SendMessage (its own queue), ssm:GetParameter,
+dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish.
 """
 
 import os
@@ -112,7 +113,9 @@ limits = Limits(
     price_per_az_hour=PRICE,
 )
 looks = Looks(sqs, required(os.environ, "VPC_QUEUE_URL"), settings, memory)
-withdrawal = Withdrawal(memory, Remover(ec2), settings.stack_id, settings.opt_out_tag, looks.again)
+withdrawal = Withdrawal(
+    memory, Remover(ec2), settings.stack_id, settings.opt_out_tag, looks, observer.interfaces
+)
 logger = Logger(json_serializer=log_line)
 metrics = Metrics()
 
@@ -294,7 +297,8 @@ def reconcile(vpc: Vpc, work: Work, about: About, mode: Mode, line: Pace) -> Non
         if plan.creates:
             plan = decide(vpc, with_proven_policy(vpc, about.now))
         remembered = memory.recall(vpc.id)
-        if may_mend(plan, remembered, work, about, mode):
+        stood_down = withdrawal.lasts(vpc, remembered, work, about)
+        if not stood_down and may_mend(plan, remembered, work, about, mode):
             line.check(plan)
             mend(plan, remembered, work, about, begun)
             return
@@ -305,12 +309,6 @@ def reconcile(vpc: Vpc, work: Work, about: About, mode: Mode, line: Pace) -> Non
 def may_mend(plan: Plan, remembered: Remembered, work: Work, about: About, mode: Mode) -> bool:
     """Whether the plan is to be carried out now; says why not where ops should know."""
     now = about.now
-    if remembered.stood_down:
-        if work.used <= remembered.torn_down:
-            logger.info("stood down", extra={"vpc_id": plan.vpc_id})
-            memory.note(plan.vpc_id, now, torn_down=remembered.torn_down)
-            return False
-        memory.note(plan.vpc_id, now, used_at=work.used)
     if plan.creates and in_grace(remembered, work, about):
         return False
     if mode is Mode.OBSERVE:
@@ -324,7 +322,9 @@ def may_mend(plan: Plan, remembered: Remembered, work: Work, about: About, mode:
 
 def in_grace(remembered: Remembered, work: Work, about: About) -> bool:
     """Whether those who build the VPC still have time to bring an endpoint; if so, look later."""
-    until = max(remembered.grace_until, work.built + GRACE_SECONDS if work.built else 0)
+    # An event's time that lies ahead counts as now: nobody may put a creation off for good.
+    built = min(work.built, int(about.now.timestamp()))
+    until = max(remembered.grace_until, built + GRACE_SECONDS if built else 0)
     if until <= about.now.timestamp():
         return False
     if until > remembered.grace_until:

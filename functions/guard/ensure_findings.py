@@ -124,13 +124,15 @@ def stood_down(about: About, removal: Removal, done: Sequence[str], refused: str
         Severity.HIGH if refused else Severity.MEDIUM,
         title=f"{about.vpc_id} is being torn down: the guard withdraws from it",
         cause=(
-            "A subnet or the VPC could not be deleted because of what the guard made in it."
+            "A subnet or the VPC could not be deleted because of what the guard made in it, and"
+            " nothing else was in the way."
             + (f" AWS refused to delete that: {refused}." if refused else "")
         ),
         done=done,
         todo=(
             "delete the subnet or VPC again; Terraform and CloudFormation do so by themselves",
             "the guard makes nothing in this VPC until a subnet is created or a rotation started",
+            "if something still runs in it 20 minutes after the last attempt, it gets its endpoint",
         ),
         window=DAY if refused else 0,
         waits_for=list(removal.waits_for),

@@ -4,7 +4,7 @@ Ours is what carries this stack's tags and nothing else. Another guard's (anothe
 is neither ours nor a reason to yield: two guards that yield to each other would never end.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from guard.vpc import MANAGED_TAG, Endpoint, Vpc, managed_by
@@ -12,6 +12,9 @@ from guard.vpc import MANAGED_TAG, Endpoint, Vpc, managed_by
 # In these states an endpoint serves, or soon will: worth yielding to.
 SERVING = frozenset({"available", "pending", "partial"})
 GOING = frozenset({"deleting", "deleted"})
+
+type Interfaces = Mapping[str, frozenset[str]]
+"""The ids of a VPC's network interfaces, by subnet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +43,39 @@ def our_endpoints(vpc: Vpc, stack_id: str) -> list[Endpoint]:
     return [e for e in vpc.endpoints if managed_by(e.tags, stack_id) and e.state != "deleted"]
 
 
-def in_the_way(vpc: Vpc, stack_id: str, subnet_ids: Collection[str], *, whole_vpc: bool) -> bool:
-    """Whether something of ours keeps these subnets, or the whole VPC, from being deleted."""
+def in_the_way(
+    vpc: Vpc,
+    stack_id: str,
+    subnet_ids: Collection[str],
+    *,
+    whole_vpc: bool,
+    interfaces: Callable[[], Interfaces],
+) -> bool:
+    """Whether ours, and nothing else, keeps one of these subnets, or the VPC, from being deleted.
+
+    EC2 deletes no VPC that has a subnet left, and no subnet that has a network interface. So where
+    others still have theirs, the deletion fails without ours as well. `interfaces` is asked only
+    where our endpoint stands in one of the subnets.
+    """
     ours = our_endpoints(vpc, stack_id)
-    if whole_vpc and (ours or _our_groups(vpc, stack_id)):
+    if whole_vpc and not vpc.subnets and (ours or _our_groups(vpc, stack_id)):
         return True
-    return any(endpoint.subnet_ids & set(subnet_ids) for endpoint in ours)
+    stands_in = {id_ for endpoint in ours for id_ in endpoint.subnet_ids} & set(subnet_ids)
+    return bool(stands_in) and bool(stands_in - lived_in(vpc, interfaces()))
+
+
+def lived_in(vpc: Vpc, interfaces: Interfaces) -> set[str]:
+    """The subnets in which there is a network interface of anything but a guard's endpoint.
+
+    Another guard's counts as little as ours: two that wait for each other would never go.
+    """
+    guards = {
+        id_
+        for endpoint in vpc.endpoints
+        if endpoint.tags.get(MANAGED_TAG) == "true"
+        for id_ in endpoint.interface_ids
+    }
+    return {subnet_id for subnet_id, ids in interfaces.items() if ids - guards}
 
 
 def all_of_ours(vpc: Vpc, stack_id: str) -> Removal:

@@ -111,6 +111,13 @@ class Observer:
         raw = self._all("describe_security_groups", "SecurityGroups", group_id=sorted(ids))
         return {one["GroupId"]: _group(one) for one in raw}
 
+    def interfaces(self, vpc_id: str) -> dict[str, frozenset[str]]:
+        """The ids of a VPC's network interfaces, whoever has them, by subnet."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for one in self._all("describe_network_interfaces", "NetworkInterfaces", vpc_id=[vpc_id]):
+            found[one["SubnetId"]].add(one["NetworkInterfaceId"])
+        return {subnet_id: frozenset(ids) for subnet_id, ids in found.items()}
+
     def vpcs(self, ids: Collection[str], dns_assumed: Collection[str] = ()) -> dict[str, Vpc]:
         """The states of those VPCs that exist, by id.
 

@@ -4,29 +4,43 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from aws_lambda_powertools import Logger
+
 from guard import ensure_findings as findings_of
 from guard import record as records
 from guard.ensure_findings import About
 from guard.finding import Finding
-from guard.memory import Intent, Memory
+from guard.looks import Looks
+from guard.memory import Intent, Memory, Remembered
 from guard.mode import Mode
-from guard.neighbours import Removal, all_of_ours, in_the_way, yielding
+from guard.neighbours import (
+    Interfaces,
+    Removal,
+    all_of_ours,
+    in_the_way,
+    lived_in,
+    yielding,
+)
 from guard.removal import Removed, Remover
 from guard.vpc import Vpc
 from guard.worklist import Work
 
 IN_THE_WAY = "A subnet or the VPC could not be deleted because of what the guard made in it."
+TEAR_DOWN_SECONDS = 1_200  # so long Terraform goes on trying to delete a subnet
+
+logger = Logger(child=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """`look_again` asks for another look at the VPC in a minute."""
+    """`interfaces` asks AWS for the network interfaces of a VPC."""
 
     memory: Memory
     remover: Remover
     stack_id: str
     opt_out_tag: str
-    look_again: Callable[[Work, About], None]
+    looks: Looks
+    interfaces: Callable[[str], Interfaces]
 
     def stand_down(
         self, vpc: Vpc, work: Work, about: About, mode: Mode, begun: Sequence[Intent]
@@ -39,10 +53,11 @@ class Withdrawal:
         if not work.tear_downs and not work.removing:
             return False
         remembered = self.memory.recall(vpc.id)
-        if not remembered.stood_down and not self._blocks(vpc, work):
+        torn = self._torn_down(vpc, work, about.now)
+        if not torn and not remembered.stood_down:
+            logger.info("not ours, or not ours alone, is in the way", extra={"vpc_id": vpc.id})
             work.tell_late(begun, (), about.now)
-            return work.only_tear_down  # something else is in the way: no reason to do anything
-        torn = max((_epoch(one.event_time) for one in work.tear_downs), default=0)
+            return work.only_tear_down
         torn = max(torn, remembered.torn_down)
         if torn <= max(remembered.used_at, work.used):
             return False  # somebody has begun to use the VPC since
@@ -51,6 +66,8 @@ class Withdrawal:
             work.findings.append(findings_of.would_remove(about, removal, IN_THE_WAY))
             return True
         first = not remembered.stood_down
+        if first:
+            self._look_when_over(work, about, torn)
         self.memory.note(vpc.id, about.now, torn_down=torn)
         work.removes = True
 
@@ -59,9 +76,33 @@ class Withdrawal:
 
         refused = self._carry_out(removal, work, about, begun, finding)
         # Of the attempts that follow each other in a tear-down, one waits for all.
-        if removal.waits_for and not refused and (first or removal.steps or work.removing):
-            self.look_again(work, about)
-        return True
+        goes_on = first or bool(removal.steps) or work.removing
+        if removal.waits_for and not refused and goes_on:
+            self.looks.again(work, about)
+        return goes_on or work.only_tear_down
+
+    def lasts(self, vpc: Vpc, remembered: Remembered, work: Work, about: About) -> bool:
+        """Whether the guard still leaves the VPC to whoever tears it down. Raises boto3's errors.
+
+        It is used again when an event says so, or, once the tear-down is over, when AWS shows that
+        something is left in it.
+        """
+        if not remembered.stood_down:
+            return False
+        now, torn = _epoch(about.now), remembered.torn_down
+        used = min(work.used, now)
+        if used <= torn:
+            lives = bool(lived_in(vpc, self.interfaces(vpc.id)))
+            if not lives or now < torn + TEAR_DOWN_SECONDS:
+                logger.info("stood down", extra={"vpc_id": vpc.id, "lives": lives})
+                if lives:
+                    self._look_when_over(work, about, torn)
+                self.memory.note(vpc.id, about.now, torn_down=torn)
+                return True
+            used = now
+        logger.info("used again", extra={"vpc_id": vpc.id})
+        self.memory.note(vpc.id, about.now, used_at=used)
+        return False
 
     def make_way(
         self, vpc: Vpc, work: Work, about: About, mode: Mode, begun: Sequence[Intent]
@@ -83,13 +124,35 @@ class Withdrawal:
             return findings_of.yielded(about, theirs, removal, removed.refused)
 
         if not self._carry_out(removal, work, about, begun, finding):
-            self.look_again(work, about)
+            self.looks.again(work, about)
         return True
 
-    def _blocks(self, vpc: Vpc, work: Work) -> bool:
-        subnet_ids = {id_ for one in work.tear_downs for id_ in records.subnet_ids(one)}
-        whole = any(one.event_name == "DeleteVpc" for one in work.tear_downs)
-        return in_the_way(vpc, self.stack_id, subnet_ids, whole_vpc=whole)
+    def _torn_down(self, vpc: Vpc, work: Work, now: datetime) -> int:
+        """When somebody last tried to delete what ours alone keeps; epoch seconds or 0.
+
+        No later than now, whatever the event says: a tear-down that has yet to come never ends.
+        """
+        blocked = in_the_way(
+            vpc,
+            self.stack_id,
+            {id_ for one in work.tear_downs for id_ in records.subnet_ids(one)},
+            whole_vpc=any(one.event_name == "DeleteVpc" for one in work.tear_downs),
+            interfaces=lambda: self.interfaces(vpc.id),
+        )
+        if not blocked:
+            return 0
+        return min(max(_epoch(one.event_time) for one in work.tear_downs), _epoch(now))
+
+    def _look_when_over(self, work: Work, about: About, torn: int) -> None:
+        """A VPC in which something still runs then must not have to wait for an event."""
+        later = work.later(
+            "the tear-down is over",
+            about,
+            not_before=torn + TEAR_DOWN_SECONDS,
+            attempt=0,
+            removing=False,
+        )
+        self.looks.ask(later, about.now)
 
     def _carry_out(
         self,

@@ -8,6 +8,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from botocore.exceptions import ClientError
 
 from emulator import Cloud
 from tests.reactions.account import Account
@@ -60,6 +61,23 @@ def test_an_endpoint_from_scratch_takes_ten_calls(cloud: Cloud, vpc_id: str):
     begun = max(at for at, action in enumerate(made[:until]) if action == "DescribeVpcs")
     assert account.endpoints(other)
     assert until - begun <= 10, made[begun:until]
+
+
+def test_a_failed_deletion_costs_one_look_at_the_interfaces(cloud: Cloud, vpc_id: str):
+    account = Account(cloud)
+    subnet_id = account.endpoints(vpc_id)[0]["SubnetIds"][0]
+    account.ec2.create_network_interface(SubnetId=subnet_id)
+    since = len(cloud.calls)
+    with pytest.raises(ClientError, match="DependencyViolation"):
+        account.ec2.delete_subnet(SubnetId=subnet_id)
+    cloud.settle()
+    assert of(cloud, "EnsureEndpointFunction", since) == {
+        "DescribeVpcs": 1,
+        "DescribeSubnets": 2,  # the record names the subnet alone
+        "DescribeVpcEndpoints": 1,
+        "DescribeSecurityGroups": 1,
+        "DescribeNetworkInterfaces": 1,
+    }
 
 
 RESTORED = {"DescribeVpcEndpoints": 2, "ModifyVpcEndpoint": 1}

@@ -1,9 +1,11 @@
 """Who goes round the endpoint out of a VPC of ours is told why, and the VPC is put right."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from emulator import Caller
 from guard.exceptions import parse as parse_exceptions
@@ -65,6 +67,42 @@ def test_what_is_told_no_more_is_repaired_again(cloud, account, secret, bare):
     read(cloud, secret, kind="role", source_ip=address)
     cloud.settle()
     assert len(told(cloud)) == 1  # still in its window
+    assert [one["State"] for one in account.endpoints(vpc_id)] == ["available"]
+
+
+def test_a_vpc_that_was_to_be_torn_down_and_is_used_gets_its_endpoint_again(cloud, account, secret):
+    """Nothing was in it then, so the guard withdrew; what came since goes round the endpoint."""
+    vpc_id, subnets = account.vpc_with_subnets()
+    cloud.settle()
+    with pytest.raises(ClientError, match="DependencyViolation"):
+        account.ec2.delete_subnet(SubnetId=subnets[0])
+    cloud.settle()
+    assert account.endpoints(vpc_id) == []
+    _, address = nat(account, subnets[1])
+    cloud.lose_events()
+
+    read(cloud, secret, kind="role", source_ip=address)
+    cloud.settle()
+
+    (finding,) = [one for one in told(cloud) if one["kind"] == "bypass"]
+    assert finding["done"] == [f"asked for the endpoint of {vpc_id} to be repaired"]
+    assert [one["State"] for one in account.endpoints(vpc_id)] == ["available"]
+
+
+def test_a_bypass_in_the_middle_of_a_tear_down_is_answered_when_that_is_over(
+    cloud, account, secret
+):
+    vpc_id, subnets = account.vpc_with_subnets()
+    _, address = nat(account, subnets[1])
+    cloud.settle()
+    with pytest.raises(ClientError, match="DependencyViolation"):
+        account.ec2.delete_subnet(SubnetId=subnets[0])
+    cloud.pass_time(timedelta(minutes=2))
+    read(cloud, secret, kind="role", source_ip=address)
+
+    cloud.pass_time(timedelta(minutes=10))
+    assert account.endpoints(vpc_id) == []
+    cloud.settle()
     assert [one["State"] for one in account.endpoints(vpc_id)] == ["available"]
 
 

@@ -234,7 +234,7 @@ def retried(cloud: Cloud, delete, **what: str) -> int:
         except ClientError as error:
             if error.response["Error"]["Code"] != "DependencyViolation":
                 raise
-        cloud.settle(until=timedelta(seconds=10))
+        cloud.pass_time(timedelta(seconds=20))
     raise AssertionError(f"{what} cannot be deleted: {cloud.calls[-5:]}")
 
 
@@ -277,6 +277,7 @@ def test_what_was_torn_down_is_not_made_again_until_it_is_used_again(cloud, acco
     vpc_id, subnets = account.vpc_with_subnets()
     cloud.settle()
     retried(cloud, account.ec2.delete_subnet, SubnetId=subnets[0])
+    cloud.settle()
     assert groups_of_ours(account, vpc_id) == []
 
     for _ in range(2):
@@ -331,6 +332,106 @@ def test_somebody_else_s_dependency_is_not_our_business(cloud, account):
 
     assert len(account.endpoints(vpc_id)) == 1
     assert writes(cloud, ENSURE) == done
+
+
+def attempted(cloud: Cloud, delete, **what: str) -> None:
+    """A deletion that fails, and all that comes of it at once."""
+    with pytest.raises(ClientError, match="DependencyViolation"):
+        delete(**what)
+    cloud.pass_time(timedelta(minutes=3))
+
+
+def test_a_failed_deletion_of_a_living_vpc_is_no_lever(cloud, account):
+    """The VPC has subnets, and in the subnet something else is: the endpoint is not what holds."""
+    vpc_id, subnets = account.vpc_with_subnets()
+    cloud.settle()
+    for subnet in subnets:
+        account.ec2.create_network_interface(SubnetId=subnet)
+    done, told = writes(cloud, ENSURE), len(cloud.findings)
+
+    attempted(cloud, account.ec2.delete_vpc, VpcId=vpc_id)
+    attempted(cloud, account.ec2.delete_subnet, SubnetId=subnets[0])
+    cloud.settle()
+
+    assert len(account.endpoints(vpc_id)) == 1
+    assert writes(cloud, ENSURE) == done
+    assert len(cloud.findings) == told
+
+
+def test_a_vpc_that_has_subnets_does_not_lose_its_endpoint_to_delete_vpc(cloud, account):
+    """EC2 would not delete it without our endpoint either, be it idle or not."""
+    vpc_id, _ = account.vpc_with_subnets()
+    cloud.settle()
+
+    attempted(cloud, account.ec2.delete_vpc, VpcId=vpc_id)
+
+    assert len(account.endpoints(vpc_id)) == 1
+    assert findings(cloud, "stood-down") == []
+
+
+@pytest.mark.parametrize("name", ["DeleteVpc", "DeleteSubnet"])
+def test_a_forged_tear_down_takes_nothing_from_a_living_vpc(cloud, account, name):
+    vpc_id, subnets = account.vpc_with_subnets()
+    cloud.settle()
+    account.ec2.create_network_interface(SubnetId=subnets[0])
+    with pytest.raises(ClientError, match="DependencyViolation"):
+        account.ec2.delete_subnet(SubnetId=subnets[0])
+    forged = envelope(cloud.records[-1])
+    cloud.lose_events()
+    forged["detail"] |= {
+        "eventName": name,
+        "eventTime": "2099-01-01T00:00:00Z",
+        "requestParameters": {"vpcId": vpc_id, "subnetId": subnets[0]},
+    }
+
+    account.client("sqs").send_message(
+        QueueUrl=cloud.resource("VpcQueue"), MessageBody=json.dumps(forged)
+    )
+    cloud.settle()
+
+    assert len(account.endpoints(vpc_id)) == 1
+    assert findings(cloud, "stood-down") == []
+
+
+def test_a_subnet_that_held_the_endpoint_alone_may_go_and_the_living_vpc_gets_it_back(
+    cloud, account
+):
+    vpc_id, subnets = account.vpc_with_subnets()
+    cloud.settle()
+    account.ec2.create_network_interface(SubnetId=subnets[1])
+    began = cloud.clock.now()
+
+    retried(cloud, account.ec2.delete_subnet, SubnetId=subnets[0])
+    assert account.endpoints(vpc_id) == []
+    cloud.settle()
+
+    (endpoint,) = account.endpoints(vpc_id)
+    assert endpoint["SubnetIds"] == subnets[1:]
+    again = created_at(cloud)[-1] - began
+    assert timedelta(minutes=20) <= again < timedelta(minutes=25)
+
+
+def test_whoever_never_deletes_the_subnet_has_not_moved_the_endpoint_for_good(cloud, account):
+    """Nor does a time of the event that has yet to come make it last longer."""
+    vpc_id, subnets = account.vpc_with_subnets()
+    cloud.settle()
+    account.ec2.create_network_interface(SubnetId=subnets[1])
+    with pytest.raises(ClientError, match="DependencyViolation"):
+        account.ec2.delete_subnet(SubnetId=subnets[0])
+    late = envelope(cloud.records[-1])
+    cloud.lose_events()
+    late["detail"]["eventTime"] = "2099-01-01T00:00:00Z"
+    cloud.inject(late)
+
+    cloud.pass_time(timedelta(minutes=5))
+    assert account.endpoints(vpc_id) == []
+    # What the guard made is not in the way any more: such attempts make it wait no longer.
+    cloud.clock.skip(600)
+    account.ec2.create_network_interface(SubnetId=subnets[0])
+    attempted(cloud, account.ec2.delete_subnet, SubnetId=subnets[0])
+    cloud.pass_time(timedelta(minutes=10))
+
+    assert len(account.endpoints(vpc_id)) == 1
 
 
 def test_an_opted_out_vpc_is_let_go_too(cloud, account):

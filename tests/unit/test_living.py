@@ -11,11 +11,11 @@ from guard.decide import CreateEndpoint, CreateGroup, ModifyEndpoint
 from guard.inbox import Inbox
 from guard.later import LONGEST_DELAY, Later
 from guard.memory import Intent, Remembered
-from guard.neighbours import all_of_ours, in_the_way, yielding
+from guard.neighbours import all_of_ours, in_the_way, lived_in, yielding
 from guard.pace import put_off, times_put_off
 from guard.scope import Guarded
 from guard.variables import SettingsError, dollars
-from guard.vpc import Endpoint, SecurityGroup, Vpc
+from guard.vpc import Endpoint, SecurityGroup, Subnet, Vpc
 from guard.vpc_trigger import concern
 from tests.findings import A_BYPASS
 from tests.template.stack import sample
@@ -26,6 +26,7 @@ OURS = {"vpce-guard:managed": "true", "vpce-guard:stack": STACK}
 OTHER_GUARD = {"vpce-guard:managed": "true", "vpce-guard:stack": "another"}
 IGNORE = "vpce-guard:ignore"
 SERVICE = "com.amazonaws.eu-west-1.secretsmanager"
+A_SUBNET = Subnet("subnet-1", "eu-west-1a", "euw1-az1", free_addresses=9)
 
 
 def endpoint(id_: str, state: str = "available", **changes) -> Endpoint:
@@ -56,6 +57,10 @@ def vpc(*endpoints: Endpoint, **changes) -> Vpc:
         service_zones=frozenset(),
     )
     return replace(plain, **changes)
+
+
+def not_asked() -> dict[str, frozenset[str]]:
+    raise AssertionError("AWS must not be asked for interfaces here")
 
 
 # Later looks.
@@ -164,16 +169,60 @@ def test_another_guards_things_are_not_ours():
     group = SecurityGroup("sg-1", "g", OTHER_GUARD, frozenset())
     theirs = vpc(endpoint("e", tags=OTHER_GUARD), groups={"sg-1": group})
     assert all_of_ours(theirs, STACK).steps == ()
-    assert not in_the_way(theirs, STACK, ["subnet-1"], whole_vpc=True)
+    assert not in_the_way(theirs, STACK, ["subnet-1"], whole_vpc=True, interfaces=not_asked)
+
+
+OUR_INTERFACE = {"subnet-1": frozenset({"eni-ours"})}
+BESIDE_OURS = {"subnet-1": frozenset({"eni-ours", "eni-theirs"})}
+ELSEWHERE = OUR_INTERFACE | {"subnet-2": frozenset({"eni-theirs"})}
 
 
 @pytest.mark.parametrize(
-    ("subnet_ids", "whole", "blocks"),
-    [(["subnet-1"], False, True), (["subnet-2"], False, False), ([], True, True)],
+    ("subnet_ids", "interfaces", "blocks"),
+    [
+        (["subnet-1"], OUR_INTERFACE, True),
+        (["subnet-1"], ELSEWHERE, True),
+        (["subnet-1", "subnet-2"], ELSEWHERE, True),
+        (["subnet-1"], {}, True),  # its interface is still to be made
+        (["subnet-1"], BESIDE_OURS, False),
+        (["subnet-2"], ELSEWHERE, False),
+        (["subnet-3"], OUR_INTERFACE, False),
+        ([], OUR_INTERFACE, False),
+    ],
 )
-def test_ours_is_in_the_way_of_the_subnets_it_stands_in_and_of_the_vpc(subnet_ids, whole, blocks):
-    ours = vpc(endpoint("ours", tags=OURS))
-    assert in_the_way(ours, STACK, subnet_ids, whole_vpc=whole) is blocks
+def test_ours_is_in_the_way_of_a_subnet_in_which_it_stands_alone(subnet_ids, interfaces, blocks):
+    ours = vpc(endpoint("ours", tags=OURS, interface_ids=frozenset({"eni-ours"})))
+    found = in_the_way(ours, STACK, subnet_ids, whole_vpc=False, interfaces=lambda: interfaces)
+    assert found is blocks
+
+
+@pytest.mark.parametrize(
+    ("subnets", "changes", "blocks"),
+    [
+        ((), {}, True),
+        ((), {"groups": {}}, True),
+        ((), {"endpoints": ()}, True),  # our group alone
+        ((), {"endpoints": (), "groups": {}}, False),
+        ((A_SUBNET,), {}, False),  # EC2 deletes no VPC that has a subnet
+    ],
+)
+def test_ours_is_in_the_way_of_a_vpc_that_has_no_subnet_left(subnets, changes, blocks):
+    one = replace(vpc(endpoint("ours", tags=OURS)), subnets=subnets, **changes)
+    assert in_the_way(one, STACK, [], whole_vpc=True, interfaces=not_asked) is blocks
+
+
+def test_a_subnet_is_lived_in_by_whatever_is_no_guards_endpoint():
+    both = vpc(
+        endpoint("ours", tags=OURS, interface_ids=frozenset({"eni-1"})),
+        endpoint("another guard's", tags=OTHER_GUARD, interface_ids=frozenset({"eni-2"})),
+        endpoint("theirs", interface_ids=frozenset({"eni-3"})),
+    )
+    interfaces = {
+        "subnet-1": frozenset({"eni-1", "eni-2"}),
+        "subnet-2": frozenset({"eni-1", "eni-3"}),
+        "subnet-3": frozenset({"eni-4"}),
+    }
+    assert lived_in(both, interfaces) == {"subnet-2", "subnet-3"}
 
 
 def test_a_stand_down_ends_when_the_vpc_is_used_later():
