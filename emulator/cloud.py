@@ -283,6 +283,11 @@ class Cloud:
         self._require_to_be_in_use()
         return self._pump.run(self.deployment.functions[logical_id], event)
 
+    def redeploy(self) -> None:
+        """A deployment of changed code: every function starts cold, and CloudFormation says so."""
+        self._runtime.reset()
+        self._pump.put([self.stack_event("UPDATE_COMPLETE")])
+
     def fire_schedule(self, logical_id: str = "ScheduleRule") -> None:
         """Let a scheduled rule fire now; `settle` does the rest."""
         self._pump.fire(logical_id)

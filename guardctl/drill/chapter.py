@@ -13,13 +13,15 @@ ALLOW_ALL = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", 
 @dataclass(frozen=True, slots=True)
 class Chapter:
     """One step. `act` is what is done, `checks` yields each claim about the end state, and whether
-    it holds; `quiet` says that no alert may come of it.
+    it holds; `quiet` says that no alert may come of it, `deploys` that it changes what is approved,
+    which takes a stage whose layer can be changed.
     """
 
     title: str
     act: Callable[[Stage], None]
     checks: Callable[[Stage], Checks]
     quiet: bool = False
+    deploys: bool = False
 
 
 def new_kinds(stage: Stage) -> list[str]:

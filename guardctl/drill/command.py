@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -47,25 +48,24 @@ def drill(
     Exits with 1 if any check fails.
     """
     # The emulator takes seconds to import, which the other commands must not pay for.
-    from emulator import Cloud
     from emulator.runtime_lambda import NotBuilt
+    from guardctl.drill.deploy import deployed
     from guardctl.drill.play import play
-    from guardctl.drill.stage import Stage
     from guardctl.drill.story import STORY
 
     console = Console(stderr=format is not Format.TABLE)
     began = time.perf_counter()
     played: list[Played] = []
-    with console.status("deploying the stack into the embedded cloud"):
-        try:
-            cloud = Cloud.start(parameters={"Mode": "remediate"}, runtime=runtime.value)
-        except NotBuilt as error:
-            typer.echo(f"guardctl drill: {error}", err=True)
-            raise typer.Exit(2) from error
-    with cloud:
+    with ExitStack() as scene:
+        with console.status("deploying the stack into the embedded cloud"):
+            try:
+                stage = scene.enter_context(deployed(runtime.value))
+            except NotBuilt as error:
+                typer.echo(f"guardctl drill: {error}", err=True)
+                raise typer.Exit(2) from error
         if format is Format.TABLE:
-            _introduce(console, cloud, runtime, time.perf_counter() - began)
-        for one in play(Stage(cloud), STORY):
+            _introduce(console, stage.cloud, runtime, time.perf_counter() - began)
+        for one in play(stage, STORY):
             played.append(one)
             match format:
                 case Format.TABLE:
@@ -74,7 +74,7 @@ def drill(
                     print(json.dumps(one.to_json()), flush=True)
                 case Format.JSON:
                     pass
-        _draw(cloud, dashboard)
+        _draw(stage.cloud, dashboard)
     seconds = round(time.perf_counter() - began, 1)
     holds = all(one.holds for one in played)
     if format is Format.JSON:

@@ -1,4 +1,4 @@
-"""The chapter of a secret that may be read from inside alone, until somebody changes its policy."""
+"""Chapters of what may be read from inside alone, and of who is refused at the endpoint."""
 
 import json
 from collections.abc import Iterator
@@ -47,6 +47,25 @@ def opening_is_told(stage: Stage) -> Iterator[tuple[str, bool]]:
         "nothing was written: that is for RestoreSecretPolicies to say",
         json.loads(put["ResourcePolicy"])["Statement"] == [stage.props["reader"]],
     )
+
+
+def ask_through_endpoint(stage: Stage) -> None:
+    """Somebody on a host of the VPC asks by hand for what the endpoint's policy refuses."""
+    endpoint = stage.props["endpoint"]
+    by_hand = Caller(source_ip="10.20.0.99")
+    stage.cloud.inject(stage.cloud.denied_at_endpoint("trudy", endpoint, caller=by_hand))
+
+
+def refusal_is_told(stage: Stage) -> Iterator[tuple[str, bool]]:
+    told = stage.cloud.findings[stage.props["findings_before"] :]
+    yield "ops were told once", [one["kind"] for one in told] == ["endpoint-denied"]
+    text = json.dumps(told)
+    yield (
+        "who was refused, from which address, and by which endpoint",
+        all(part in text for part in ("user/trudy", "10.20.0.99", stage.props["endpoint"])),
+    )
+    yield "and which approved policy refused it", "own-account" in text
+    yield "at once: a person wanted a value", [one["severity"] for one in told] == ["high"]
 
 
 def _inside(stage: Stage) -> Caller:

@@ -45,7 +45,11 @@ class Played:
 
 
 def play(stage: Stage, story: Sequence[Chapter]) -> Iterator[Played]:
-    """Play chapter after chapter; each begins where the one before it ended."""
+    """Play chapter after chapter; each begins where the one before it ended.
+
+    What deploys is left out where the stage's layer cannot be changed.
+    """
+    story = [one for one in story if stage.layer or not one.deploys]
     stage.cloud.settle()  # the deployment's own sweep, of an account without VPCs
     for number, chapter in enumerate(story, start=1):
         yield _play(stage, number, chapter)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from emulator import Caller, Cloud
@@ -15,9 +16,12 @@ EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
 
 @dataclass(slots=True)
 class Stage:
-    """The account under the guard. `props` are the ids that one chapter leaves for later ones."""
+    """The account under the guard. `props` are the ids that one chapter leaves for later ones.
+    `layer` is the folder of what is approved, where the drill has one of its own to change.
+    """
 
     cloud: Cloud
+    layer: Path | None = None
     props: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def client(self, service: str, who: str, caller: Caller | None = None) -> Any:

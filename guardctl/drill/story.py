@@ -5,21 +5,29 @@ must end in. A check looks at AWS and at the alerts, never at the guard's code.
 """
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
 
-from botocore.exceptions import ClientError
-
 from emulator import Caller
-from emulator.people import SERVICE
 from guardctl.drill.chapter import ALLOW_ALL, Chapter, Checks, new_kinds, new_writes
+from guardctl.drill.deploy import (
+    caller_stays_quiet,
+    change_policy,
+    except_caller,
+    one_endpoint_tried_it_first,
+)
 from guardctl.drill.fight import (
     fight_is_ended,
     fight_over_policy,
     roll_policy_back,
     rollback_was_kept,
 )
-from guardctl.drill.perimeter import open_perimeter, opening_is_told
+from guardctl.drill.others import bring_endpoint, tear_down, theirs_is_kept, vpc_is_let_go
+from guardctl.drill.perimeter import (
+    ask_through_endpoint,
+    open_perimeter,
+    opening_is_told,
+    refusal_is_told,
+)
 from guardctl.drill.reads import (
     bypass_is_told,
     bypass_led_to_repair,
@@ -196,72 +204,6 @@ def obstruction_is_told(stage: Stage) -> Checks:
     yield "nobody's group was edited", new_writes(stage) == []
 
 
-# somebody brings an endpoint of their own ---------------------------------------------------------
-
-
-def bring_endpoint(stage: Stage) -> None:
-    vpc_id = stage.props["bank"]
-    (ours,) = stage.endpoints(vpc_id)
-    stage.client("ec2", "terraform").create_vpc_endpoint(
-        VpcId=vpc_id,
-        ServiceName=SERVICE,
-        VpcEndpointType="Interface",
-        SubnetIds=ours["SubnetIds"][:1],
-        PrivateDnsEnabled=False,
-    )
-
-
-def theirs_is_kept(stage: Stage) -> Checks:
-    endpoints = stage.endpoints(stage.props["bank"])
-    tags = [tag for one in endpoints for tag in one.get("Tags", [])]
-    yield "theirs is kept, ours is gone", len(endpoints) == 1 and not tags
-    yield "theirs has private DNS now", endpoints[0]["PrivateDnsEnabled"]
-    yield "and reaches into every AZ of the VPC", len(endpoints[0]["SubnetIds"]) == 2
-    yield (
-        "ours went before theirs was repaired: only one can have private DNS",
-        (new_writes(stage)[-2:] == ["DeleteVpcEndpoints", "ModifyVpcEndpoint"]),
-    )
-    yield (
-        "ops were told, and of its policy, which was the default one",
-        (new_kinds(stage) == ["policy-restored", "endpoint-yielded", "endpoint-repaired"]),
-    )
-
-
-# a VPC is torn down -------------------------------------------------------------------------------
-
-
-def tear_down(stage: Stage) -> None:
-    ec2, vpc_id = stage.client("ec2", "terraform"), stage.props["shop"]
-    found = stage.see().describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])
-    stage.props["tries"] = [
-        _until_done(stage, ec2.delete_subnet, SubnetId=one["SubnetId"]) for one in found["Subnets"]
-    ]
-    _until_done(stage, ec2.delete_vpc, VpcId=vpc_id)
-
-
-def _until_done(stage: Stage, delete: Callable[..., object], **what: str) -> int:
-    """What Terraform does while something is in use: wait, and try again."""
-    for tries in range(1, 10):
-        try:
-            delete(**what)
-        except ClientError:
-            stage.cloud.settle()
-        else:
-            return tries
-    return 0
-
-
-def vpc_is_let_go(stage: Stage) -> Checks:
-    filters = [{"Name": "vpc-id", "Values": [stage.props["shop"]]}]
-    yield "the VPC is gone", not stage.see().describe_vpcs(Filters=filters)["Vpcs"]
-    yield "after a retry, as our endpoint stood in a subnet", max(stage.props["tries"]) > 1
-    yield (
-        "the guard took away its endpoint, and its group once that was free",
-        (new_writes(stage) == ["DeleteVpcEndpoints", "DeleteSecurityGroup"]),
-    )
-    yield "ops were told of both", new_kinds(stage) == ["stood-down", "stood-down"]
-
-
 # the sweep, and the end ---------------------------------------------------------------------------
 
 
@@ -312,6 +254,12 @@ STORY = (
         obstruction_is_told,
     ),
     Chapter(
+        "A deployment changes the approved policy",
+        change_policy,
+        one_endpoint_tried_it_first,
+        deploys=True,
+    ),
+    Chapter(
         "A developer reads a secret over the internet, and Slack is busy",
         read_over_internet,
         bypass_is_told,
@@ -327,6 +275,18 @@ STORY = (
         read_by_service,
         nobody_is_bothered,
         quiet=True,
+    ),
+    Chapter(
+        "A build that a reviewed exception covers reads it over the internet",
+        except_caller,
+        caller_stays_quiet,
+        quiet=True,
+        deploys=True,
+    ),
+    Chapter(
+        "The endpoint's policy refuses a person who sits inside the VPC",
+        ask_through_endpoint,
+        refusal_is_told,
     ),
     Chapter(
         "Somebody lets a secret that is bound to the VPCs be read from outside",

@@ -15,4 +15,4 @@ def test_the_story_holds_under_lambdas_own_runtime(deployment):
 
     failed = [check for one in chapters for check in one.checks if not check.holds]
     assert failed == []
-    assert len(chapters) == len(STORY)
+    assert len(chapters) == len([one for one in STORY if not one.deploys])

@@ -6,12 +6,11 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import CliRunner
 
-from emulator import Cloud
 from emulator.runtime import Outcome
 from guardctl.__main__ import app
+from guardctl.drill.deploy import deployed
 from guardctl.drill.picture import draw
 from guardctl.drill.play import play
-from guardctl.drill.stage import Stage
 from guardctl.drill.story import STORY
 from tests.reactions.account import Account
 
@@ -42,8 +41,8 @@ def test_the_story_holds_and_is_told_to_machines(deployment):
     ],
 )
 def test_a_reaction_that_does_nothing_is_noticed(deployment, monkeypatch, reaction):
-    with Cloud.start(parameters={"Mode": "remediate"}) as cloud:
-        runtime = cloud._runtime
+    with deployed("inprocess") as stage:
+        runtime = stage.cloud._runtime
         working = runtime.invoke
 
         def invoke(function, event):
@@ -52,7 +51,7 @@ def test_a_reaction_that_does_nothing_is_noticed(deployment, monkeypatch, reacti
 
         monkeypatch.setattr(runtime, "invoke", invoke)
 
-        failed = next((one for one in play(Stage(cloud), STORY) if not one.holds), None)
+        failed = next((one for one in play(stage, STORY) if not one.holds), None)
 
     assert failed is not None
 

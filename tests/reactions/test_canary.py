@@ -54,8 +54,7 @@ class Scene:
         self.redeploy()
 
     def redeploy(self):
-        self.cloud._runtime.reset()  # new code: every function starts cold
-        self.cloud.inject(self.cloud.stack_event("UPDATE_COMPLETE"))
+        self.cloud.redeploy()
 
     def new(self):
         """The endpoints that carry another policy than the old one."""

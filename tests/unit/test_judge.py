@@ -141,6 +141,14 @@ pending = {"secretId": SECRET, "versionStage": "AWSPENDING"}
 rotating = read(userIdentity=role(inScopeOf=IN_FUNCTION), requestParameters=pending)
 through_aws = read(vpcEndpointId="vpce-1bba4172")
 console_action = read(eventType="AwsConsoleAction")
+root_in_console = changed(in_console, userIdentity=ROOT)
+alice_for_an_hour = {**ALICE, "accessKeyId": "ASIAEXAMPLE000000001"}
+SIGNED_ON = role("aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Admin_0a", "alice")
+denied_to_user = changed(ENDPOINT_DENIED, userIdentity=ALICE)
+denied_to_root = changed(ENDPOINT_DENIED, userIdentity=ROOT)
+denied_to_role = changed(ENDPOINT_DENIED, userIdentity=role())
+denied_to_signed_on = changed(ENDPOINT_DENIED, userIdentity=SIGNED_ON)
+denied_look = changed(denied_to_role, eventName="DescribeSecret")
 allowed_network_activity = changed(ENDPOINT_DENIED, errorCode=..., errorMessage=...)
 
 
@@ -299,6 +307,52 @@ SAMPLES = {
     ),
     "is_excepted": Samples([excepted], [excepted_too_late, by_role, by_user]),
     "is_root": Samples([by_root], [by_user, by_role, read(userIdentity={**ALICE, "type": "root"})]),
+    "root_had_value": Samples(
+        [by_root, root_in_console, changed(by_root, eventName="PutSecretValue")],
+        [
+            by_user,
+            in_console,
+            changed(by_root, eventName="ListSecrets"),
+            changed(by_root, eventName="DeleteSecret"),
+            changed(by_root, errorCode="AccessDenied"),
+            denied_to_root,
+        ],
+    ),
+    "used_lasting_key": Samples(
+        [by_user, read(eventName="DeleteSecret"), through_aws],
+        [
+            by_role,
+            by_root,
+            in_console,
+            read(userIdentity=alice_for_an_hour),
+            read(userIdentity={**ALICE, "accessKeyId": ...}),
+            read(eventName="ListSecrets"),
+            read(errorCode="AccessDenied"),
+            read(sourceIPAddress="203.0.113.99"),  # the NAT gateway of a VPC of ours
+            read(userIdentity=role(accessKeyId="AKIAEXAMPLE000000000")),
+        ],
+    ),
+    "person_wanted_value": Samples(
+        [
+            denied_to_user,
+            denied_to_root,
+            denied_to_signed_on,
+            changed(denied_to_user, eventName="PutSecretValue"),
+            changed(denied_to_role, sessionCredentialFromConsole="true"),
+        ],
+        [denied_to_role, ENDPOINT_DENIED, changed(denied_to_user, eventName="DescribeSecret")],
+    ),
+    "workload_looked": Samples(
+        [denied_look, changed(denied_look, eventName="ListSecrets")],
+        [
+            denied_to_role,
+            changed(denied_look, eventName="DeleteSecret"),
+            changed(denied_look, userIdentity=ALICE),
+            changed(denied_look, userIdentity=SIGNED_ON),
+            changed(denied_look, userIdentity=role(accountId=OTHER_ACCOUNT)),
+            changed(ENDPOINT_DENIED, eventName="DescribeSecret"),  # an account we know no more of
+        ],
+    ),
     "was_refused": Samples(
         [read(errorCode="AccessDenied"), ENDPOINT_DENIED],
         [by_user, changed(ROTATION_SUCCEEDED, errorMessage="timed out")],
@@ -452,13 +506,23 @@ def test_without_named_accounts_the_account_a_record_came_to_is_own():
         (read(), Severity.HIGH),
         (read(eventName="BatchGetSecretValue"), Severity.HIGH),
         (read(eventName="PutSecretValue"), Severity.HIGH),
-        (read(eventName="DeleteSecret"), Severity.MEDIUM),
-        (read(eventName="SomethingNew"), Severity.MEDIUM),
+        (read(eventName="DeleteSecret"), Severity.HIGH),
+        (read(eventName="DeleteSecret", userIdentity=alice_for_an_hour), Severity.MEDIUM),
+        (changed(by_role, eventName="DeleteSecret"), Severity.MEDIUM),
+        (changed(by_role, eventName="SomethingNew"), Severity.MEDIUM),
+        (read(eventName="DeleteSecret", errorCode="AccessDenied"), Severity.LOW),
+        (read(eventName="DeleteSecret", sourceIPAddress="203.0.113.99"), Severity.MEDIUM),
+        (by_role, Severity.HIGH),
         (read(eventName="ListSecrets"), Severity.LOW),
         (read(eventName="ListSecrets", userIdentity=ROOT), Severity.MEDIUM),
         (read(errorCode="AccessDenied"), Severity.MEDIUM),
         (read(eventName="ListSecrets", errorCode="AccessDenied"), Severity.LOW),
         (read(userIdentity=ROOT), Severity.HIGH),
+        (read(userIdentity=ROOT, errorCode="AccessDenied"), Severity.HIGH),
+        (
+            read(userIdentity=ROOT, eventName="ListSecrets", errorCode="AccessDenied"),
+            Severity.MEDIUM,
+        ),
         (through_foreign, Severity.HIGH),
         (changed(through_foreign, eventName="ListSecrets"), Severity.HIGH),
         (changed(through_foreign, errorCode="AccessDenied"), Severity.MEDIUM),
@@ -468,15 +532,43 @@ def test_without_named_accounts_the_account_a_record_came_to_is_own():
         (changed(by_instance_elsewhere, eventID="again"), Severity.HIGH),
         (changed(by_instance_elsewhere, eventName="ListSecrets"), Severity.MEDIUM),
         (rotating, Severity.MEDIUM),
-        (through_aws, Severity.MEDIUM),
+        (changed(through_aws, userIdentity=role()), Severity.MEDIUM),
+        (changed(through_aws, userIdentity=alice_for_an_hour), Severity.MEDIUM),
+        (through_aws, Severity.HIGH),
         (changed(through_aws, userIdentity=ROOT), Severity.HIGH),
         (in_console, Severity.LOW),
+        (changed(in_console, userIdentity=SIGNED_ON), Severity.LOW),
+        (through_service_console, Severity.LOW),
+        (root_in_console, Severity.HIGH),
+        (changed(root_in_console, errorCode="AccessDenied"), Severity.MEDIUM),
+        (changed(root_in_console, eventName="DescribeSecret"), Severity.MEDIUM),
+        (changed(root_in_console, eventName="DeleteSecret"), Severity.MEDIUM),
         (ENDPOINT_DENIED, Severity.MEDIUM),
+        (changed(ENDPOINT_DENIED, eventName="DescribeSecret"), Severity.MEDIUM),
+        (denied_to_user, Severity.HIGH),
+        (denied_to_root, Severity.HIGH),
+        (denied_to_signed_on, Severity.HIGH),
+        (changed(denied_to_user, eventName="DescribeSecret"), Severity.MEDIUM),
+        (changed(denied_to_root, eventName="DescribeSecret"), Severity.MEDIUM),
+        (denied_to_role, Severity.MEDIUM),
+        (changed(denied_to_role, eventName="DeleteSecret"), Severity.MEDIUM),
+        (denied_look, Severity.LOW),
         (stranger, Severity.LOW),
+        (changed(by_root, vpcEndpointId={"id": OWN_ENDPOINT}), Severity.HIGH),
     ],
 )
 def test_severity(record: dict[str, Any], severity: Severity):
     assert judge(parse(record), INVENTORY).severity is severity
+
+
+@pytest.mark.parametrize("name", ["GetSecretValue", "ListSecrets", "DeleteSecret"])
+@pytest.mark.parametrize("error", [..., "AccessDenied"])
+def test_root_is_never_told_softly(name: str, error: Any):
+    for record in [one for some in VERDICTS.values() for one in some]:
+        rooted = changed(record, userIdentity=ROOT, eventName=name, errorCode=error)
+        judgement = judge(parse(rooted), INVENTORY, EXCEPTIONS)
+        least = Severity.HIGH if (name, error) == ("GetSecretValue", ...) else Severity.MEDIUM
+        assert not judgement.alert or judgement.severity.rank >= least.rank, rooted
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from guard.judge.cause import cause_of, todo_of
 from guard.judge.predicates import (
     PERSON_VOICES,
     SERVICE_VOICES,
-    WEIGHTS,
     came_through_approved_account,
     came_through_known_endpoint,
     came_through_other_account,
@@ -25,7 +24,7 @@ from guard.judge.predicates import (
     is_the_guard,
     was_refused_by_endpoint,
 )
-from guard.judge.severity import severity_of
+from guard.judge.severity import SEVERITY_RULES, severity_of
 from guard.record import Record
 
 
@@ -106,5 +105,5 @@ PREDICATES: tuple[Callable[[Case], bool], ...] = (
     *SERVICE_VOICES,
     has_service_linked_role,
     *PERSON_VOICES,
-    *(predicate for predicate, _ in WEIGHTS),
+    *SEVERITY_RULES,
 )

@@ -179,17 +179,7 @@ def cannot_be_judged(case: Case) -> bool:
     return bool(unreadable_fields(record)) or (nobody and not record.vpc_endpoint_id)
 
 
-# What makes it matter more or less.
-
-
-def is_root(case: Case) -> bool:
-    """The caller is the account's root user."""
-    return case.record.identity.type == "Root"
-
-
-def was_refused(case: Case) -> bool:
-    """AWS refused it, or could not do it: nothing was given away."""
-    return case.record.failed
+# Where its credentials are.
 
 
 def is_used_elsewhere(case: Case) -> bool:
@@ -197,39 +187,6 @@ def is_used_elsewhere(case: Case) -> bool:
     known = case.place is not None and case.place.vpc_id != ""
     workload = bool(instance_of(case.record) or function_of(case.record))
     return known and workload and case.record.source_ip in case.inventory.strangers
-
-
-def reads_as_ever(case: Case) -> bool:
-    """A workload in a VPC of ours reads what it has read before: misconfigured, most likely."""
-    return bool(case.vpc) and case.read_before and not is_used_elsewhere(case)
-
-
-def is_rotating(case: Case) -> bool:
-    """A function, by AWS's own word, does a step of a rotation: it handles the pending version."""
-    record = case.record
-    stages = record.request.get("versionStage"), record.request.get("versionStages")
-    pending = any(one == PENDING or (isinstance(one, list) and PENDING in one) for one in stages)
-    moves = record.event_name == "UpdateSecretVersionStage"
-    by_function = record.identity.in_scope_of_type == "AWS::Lambda::Function"
-    return by_function and (pending or moves) and not is_used_elsewhere(case)
-
-
-def came_through_aws_endpoint(case: Case) -> bool:
-    """From the internet through an endpoint that no account is named for: AWS's own, as a rule."""
-    nobody = not case.record.vpc_endpoint_account_id.isdecimal()
-    public = origin(case.record) is Origin.PUBLIC
-    return came_through_unknown_endpoint(case) and nobody and public
-
-
-PENDING = "AWSPENDING"
-WEIGHTS: tuple[tuple[Callable[[Case], bool], int], ...] = (
-    (is_root, 1),
-    (was_refused, -1),
-    (reads_as_ever, -1),
-    (is_rotating, -1),
-    (came_through_aws_endpoint, -1),
-    (is_used_elsewhere, 1),
-)
 
 
 def _is_endpoint(case: Case) -> bool:
