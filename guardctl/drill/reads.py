@@ -1,7 +1,9 @@
 """Chapters in which a secret is read: past the endpoint, through it, by AWS, again and again."""
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from emulator import Caller
 from guardctl.drill.chapter import Checks, new_kinds
@@ -90,13 +92,13 @@ def repeats_are_summed_up(stage: Stage) -> Checks:
     told = stage.cloud.findings[stage.props["findings_before"] :]
     counts = [one["count"] for one in told if one["kind"] == "bypass"]
     yield "with the one before they are thirteen: ops were told again at the tenth", counts == [10]
-    digests = [one["evidence"] for one in told if one["kind"] == "digest"]
-    collected = [
-        one for digest in digests for one in digest.get("collected", {"findings": ()})["findings"]
-    ]
-    yield "what was of low severity until then came in a digest", len(collected) > 1
-    over = [one for digest in digests for one in digest.get("over", {"findings": ()})["findings"]]
-    yield (
-        "and once the window was over the sum of the reads",
-        [one["count"] for one in over] == [13],
-    )
+    digests = [one["evidence"] for one in stage.cloud.findings if one["kind"] == "digest"]
+    collected = [one for digest in digests for one in _findings(digest, "collected")]
+    yield "what was of low severity until then came in digests", len(collected) > 1
+    over = [one for digest in digests for one in _findings(digest, "over")]
+    reads = [one["count"] for one in over if one["count"] > 1]
+    yield "and once the window was over the sum of the reads", reads == [13]
+
+
+def _findings(digest: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:
+    return digest.get(name, {}).get("findings", ())
