@@ -118,7 +118,7 @@ FAULTS = [
     (condition("ArnLike", "arn:aws:iam::12*:role/a"), "Statement[0]", "an id or a wildcard"),
     (condition("StringEquals", []), "Statement[0]", "never true"),
     (condition("Bool", "yes"), "Statement[0]", "true or false"),
-    (condition("Null", "TRUE"), "Statement[0]", "true or false"),
+    (condition("Null", "maybe"), "Statement[0]", "true or false"),
     # Statements without effect
     (d(s(), s()), "Statement[1]", "Statement[0] says as much"),
     (d(s(Action=ROTATING[:1]), s()), "Statement[0]", "Statement[1] says as much"),
