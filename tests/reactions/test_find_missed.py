@@ -166,7 +166,11 @@ def test_what_no_rule_would_bring_is_not_compared(cloud):
     assert run(cloud) == {"compared": 1, "missed": 0}
 
 
-@pytest.mark.parametrize("packed", [b"no gzip", gzip.compress(b"[]"), gzip.compress(b"x")[:9]])
+@pytest.mark.parametrize(
+    "packed",
+    [b"no gzip", gzip.compress(b"[]"), gzip.compress(b"x")[:9]],
+    ids=["not gzip", "no records", "cut"],  # a packed text holds the time it was packed at
+)
 def test_a_log_file_that_cannot_be_read_is_told(cloud, packed):
     record = read(cloud, "alice")
     cloud.settle()
