@@ -8,7 +8,9 @@ import pytest
 
 from emulator import Caller, Cloud
 from guard.finding import Finding
-from guard.message import email_text
+from guard.gist import gist
+from guard.message import email_text, published_form
+from tests.findings import bypass
 from tests.reactions.account import Account
 
 FUNCTION = "DigestFunction"
@@ -242,3 +244,23 @@ def test_slack_shows_a_digest_as_lines(cloud, account):
     run(cloud)
     [message] = [one for one in cloud.slack.messages if "Digest" in one["text"]]
     assert "[low] The resource policy of" in json.dumps(message)
+
+
+def test_a_window_that_goes_on_is_looked_at_again_when_it_is_over(cloud):
+    """Two reads of a new window came before the digest told the five of the one before."""
+    now = int(cloud.clock.now().timestamp())
+    body = json.dumps(gist(published_form(bypass())))
+    numbers = {"ends": now + 1800, "tally": 2, "told": 2, "first_seen": now, "last_seen": now}
+    past = {"past_tally": 5, "past_told": 1, "past_first": now - 4000, "past_last": now - 3000}
+    numbers |= {**past, "summary_at": now - 60}
+    texts = {"pk": f"finding#{bypass().fingerprint}", "summary": "due", "body": body}
+    item: Any = {name: {"N": str(n)} for name, n in numbers.items()}
+    item |= {name: {"S": text} for name, text in texts.items()}
+    table, name = cloud.session("ops").client("dynamodb"), cloud.resource("StateTable")
+    table.put_item(TableName=name, Item=item)
+    run(cloud)
+    [told] = [one for one in digests(cloud) if "over" in one["evidence"]]
+    assert [one["count"] for one in told["evidence"]["over"]["findings"]] == [5]
+    left = table.get_item(TableName=name, Key={"pk": item["pk"]})["Item"]
+    assert left["summary_at"] == left["ends"]
+    assert not {*past} & {*left}

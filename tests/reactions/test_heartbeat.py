@@ -48,6 +48,13 @@ def test_a_heartbeat_comes_through_and_bothers_nobody(cloud):
     assert cloud.findings == []
 
 
+def test_it_sends_no_metric_for_what_did_not_happen(cloud):
+    """Each metric is charged for in every hour in which it is sent."""
+    beat(cloud)
+    (run,) = [one for one in cloud.invocations if one.function == "DetectBypassFunction"]
+    assert run.metrics.keys() == {"HeartbeatSeconds", "RecordsJudged"}
+
+
 def come_late(cloud, **more: str) -> None:
     """A heartbeat whose event comes after five hours."""
     cloud.invoke(FUNCTION, {"detail-type": "Scheduled Event"})

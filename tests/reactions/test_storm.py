@@ -58,6 +58,21 @@ def test_a_thousand_equal_bypasses_cost_a_handful_of_calls(cloud, seen, told, mo
     assert counted(cloud) == seen + 1_000
 
 
+def test_alike_judgements_are_one_line_of_the_log(cloud):
+    records = equal_bypasses(cloud, 30)
+    records["Records"] += equal_bypasses(cloud, 1, eventName="ListSecrets")["Records"]
+    for number, one in enumerate(records["Records"]):
+        one["messageId"] = str(number)
+    records["Records"][-1]["body"] = records["Records"][-1]["body"].replace("e-0", "e-other")
+    run = cloud.invoke(FUNCTION, records)
+    lines = [one for one in run.logs if one.get("message") == "bypass"]
+    assert [(one["event_name"], one["records"], len(one["event_ids"])) for one in lines] == [
+        ("GetSecretValue", 30, 10),
+        ("ListSecrets", 1, 1),
+    ]
+    assert lines[1]["event_ids"] == ["e-other"]
+
+
 def test_several_batches_of_one_caller_are_told_at_ten_a_hundred_and_a_thousand(cloud):
     for n in range(1_050 // 35):
         records = equal_bypasses(cloud, 35, requestID=str(n))
