@@ -9,6 +9,7 @@ that a process that dies in between does not take it along. Read only where some
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -90,6 +91,15 @@ class Memory:
         numbers = {name: {"N": str(value)} for name, value in values.items()}
         self._set(f"vpc#{vpc_id}", now + KEPT, numbers)
 
+    def note_use(self, vpc_id: str, used_at: int, now: datetime) -> None:
+        """Remember that the VPC was used then, unless a later use is known already."""
+        self._set(
+            f"vpc#{vpc_id}",
+            now + KEPT,
+            {"used_at": {"N": str(used_at)}},
+            when="attribute_not_exists(used_at) OR used_at < :used_at",
+        )
+
     def declare(self, key: str, finding: Finding, now: datetime) -> None:
         """Before AWS is changed: this is what will have been done."""
         text = json.dumps(finding.to_json())
@@ -122,11 +132,15 @@ class Memory:
         )
         return answer.get("Item", {})
 
-    def _set(self, key: str, expires: datetime, values: dict[str, Any]) -> None:
+    def _set(self, key: str, expires: datetime, values: dict[str, Any], when: str = "") -> None:
+        """Set attributes; nothing where the condition `when` does not hold."""
         values = {**values, "expires_at": {"N": str(int(expires.timestamp()))}}
-        self.client.update_item(
-            TableName=self.table,
-            Key={"pk": {"S": key}},
-            UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in values),
-            ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
-        )
+        condition: Any = {"ConditionExpression": when} if when else {}
+        with suppress(self.client.exceptions.ConditionalCheckFailedException):
+            self.client.update_item(
+                TableName=self.table,
+                Key={"pk": {"S": key}},
+                UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in values),
+                ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
+                **condition,
+            )

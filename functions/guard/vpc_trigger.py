@@ -16,9 +16,10 @@ from guard.record import Record
 # The record names no VPC, and what it names is gone by now: every VPC has to be looked at.
 NAMELESS = frozenset({"DeleteSubnet", "DeleteVpcEndpoints"})
 ROTATION = frozenset({"RotateSecret", "CancelRotateSecret"})
-# Whoever does this may be about to make the endpoint as well, or means to use the VPC.
+# Whoever does this may be about to make the endpoint as well.
 BUILDING = frozenset({"CreateVpc", "CreateDefaultVpc", "CreateSubnet"})
-USING = BUILDING | {"RotateSecret", "AssociateVpcCidrBlock"}
+# Whoever does this means to use a VPC that was torn down before. A new one was not.
+USING = frozenset({"CreateSubnet", "RotateSecret", "AssociateVpcCidrBlock"})
 # These change no DNS attribute of the VPC: what its private DNS vouches for need not be asked.
 LEAVES_DNS = frozenset(
     {

@@ -59,7 +59,7 @@ class Withdrawal:
             work.tell_late(begun, (), about.now)
             return work.only_tear_down
         torn = max(torn, remembered.torn_down)
-        if torn <= max(remembered.used_at, work.used):
+        if torn <= remembered.used_at:
             return False  # somebody has begun to use the VPC since
         removal = all_of_ours(vpc, self.stack_id)
         if mode is Mode.OBSERVE:
@@ -81,28 +81,32 @@ class Withdrawal:
             self.looks.again(work, about)
         return goes_on or work.only_tear_down
 
+    def note_use(self, work: Work, now: datetime) -> None:
+        """Remember that the batch shows the VPC in use; an older tear-down may yet be told.
+
+        No later than now, as for a tear-down. Raises boto3's errors.
+        """
+        if work.used:
+            self.memory.note_use(work.vpc_id, min(work.used, _epoch(now)), now)
+
     def lasts(self, vpc: Vpc, remembered: Remembered, work: Work, about: About) -> bool:
         """Whether the guard still leaves the VPC to whoever tears it down. Raises boto3's errors.
 
-        It is used again when an event says so, or, once the tear-down is over, when AWS shows that
-        something is left in it.
+        Once the tear-down is over, it is used again where AWS shows that something is left in it.
         """
         if not remembered.stood_down:
             return False
         now, torn = _epoch(about.now), remembered.torn_down
-        used = min(work.used, now)
-        if used <= torn:
-            lives = bool(lived_in(vpc, self.interfaces(vpc.id)))
-            if not lives or now < torn + TEAR_DOWN_SECONDS:
-                logger.info("stood down", extra={"vpc_id": vpc.id, "lives": lives})
-                if lives:
-                    self._look_when_over(work, about, torn)
-                self.memory.note(vpc.id, about.now, torn_down=torn)
-                return True
-            used = now
-        logger.info("used again", extra={"vpc_id": vpc.id})
-        self.memory.note(vpc.id, about.now, used_at=used)
-        return False
+        lives = bool(lived_in(vpc, self.interfaces(vpc.id)))
+        if lives and now >= torn + TEAR_DOWN_SECONDS:
+            logger.info("used again", extra={"vpc_id": vpc.id})
+            self.memory.note_use(vpc.id, now, about.now)
+            return False
+        logger.info("stood down", extra={"vpc_id": vpc.id, "lives": lives})
+        if lives:
+            self._look_when_over(work, about, torn)
+        self.memory.note(vpc.id, about.now, torn_down=torn)
+        return True
 
     def make_way(
         self, vpc: Vpc, work: Work, about: About, mode: Mode, begun: Sequence[Intent]

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from emulator import Cloud
+from emulator.cloudtrail import envelope
 from tests.reactions.account import Account
 from tests.reactions.policies import tamper
 
@@ -31,18 +32,29 @@ def of(cloud: Cloud, function: str, since: int) -> Counter[str]:
     )
 
 
-def test_nothing_to_do_takes_four_calls(cloud: Cloud, vpc_id: str):
-    account, since, runs = Account(cloud), len(cloud.calls), len(cloud.invocations)
-    account.subnet(vpc_id, "10.20.9.0/24", "us-east-1a")
+LOOKS = ["DescribeVpcs", "DescribeSubnets", "DescribeVpcEndpoints", "DescribeSecurityGroups"]
+
+
+def calls_to_look(cloud: Cloud, since: int) -> list[str]:
+    """All AWS calls of ensure_endpoint's one run, whatever the service."""
     cloud.settle()
-    assert [run.function for run in cloud.invocations[runs:]] == ["EnsureEndpointFunction"]
-    made = [one for one in cloud.calls[since:] if one.function]
-    assert [one.action for one in made] == [
-        "DescribeVpcs",
-        "DescribeSubnets",
-        "DescribeVpcEndpoints",
-        "DescribeSecurityGroups",
-    ]
+    made = [one for one in cloud.calls[since:] if one.function == "EnsureEndpointFunction"]
+    return [one.action for one in made]
+
+
+def test_nothing_to_do_takes_four_calls(cloud: Cloud, vpc_id: str):
+    """A creation that is told twice."""
+    told = next(one for one in cloud.records if one["eventName"] == "CreateVpcEndpoint")
+    since = len(cloud.calls)
+    cloud.inject(envelope(told))
+    assert calls_to_look(cloud, since) == LOOKS
+
+
+def test_nothing_to_do_for_a_new_subnet_takes_four_calls(cloud: Cloud, vpc_id: str):
+    """And one to the guard's own table: a tear-down from before may come later."""
+    since = len(cloud.calls)
+    Account(cloud).subnet(vpc_id, "10.20.9.0/24", "us-east-1a")
+    assert calls_to_look(cloud, since) == [*LOOKS, "UpdateItem"]
 
 
 def test_an_endpoint_from_scratch_takes_ten_calls(cloud: Cloud, vpc_id: str):
