@@ -11,7 +11,7 @@ import re
 import sys
 from typing import Any
 
-from guard.approved import Placeholders, load, names
+from guard.approved.policies import Placeholders, load, names
 from tests.template.stack import ACCOUNT, EVERYTHING, REGION, ROOT, Stack
 
 FOLDER = ROOT / "layers" / "approved_policies" / "endpoint_policies"

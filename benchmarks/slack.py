@@ -23,7 +23,7 @@ from emulator import Cloud
 from emulator.delivery import NotQuiescent
 from emulator.slack import Answer
 from guard.finding import Finding, Kind, Severity
-from guard.message import entry
+from guard.findings.message import entry
 from guard.settings import Way
 
 AT_ONCE = 300  # findings in the queue at a time

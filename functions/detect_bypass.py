@@ -33,27 +33,27 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard.alert import collapse, expired_exceptions, findings, once, reader, unreadable
-from guard.arrivals import Arrivals
-from guard.aws import seldom_client
-from guard.beat import Mark, part
-from guard.exceptions import FILE_NAME, Exemption, load
+from guard.aws.clients import seldom_client
+from guard.bypass.alert import collapse, expired_exceptions, findings, once, reader, unreadable
+from guard.bypass.own_endpoints import OwnEndpoints
+from guard.bypass.storm import Storms
+from guard.events.inbox import Inbox, Message
+from guard.events.reconcile import envelope
+from guard.events.record import NotFromCloudTrail, Record, UnreadableRecord, from_envelope
 from guard.finding import Finding
-from guard.inbox import Inbox, Message
+from guard.findings.report import PublishError, report
 from guard.judge import SECRETS_MANAGER, Case, Inventory, Judgement, Reach, Verdict, judge, reach
+from guard.judge.exceptions import FILE_NAME, Exemption, load
 from guard.judge.predicates import refused_by_endpoint
-from guard.own_endpoints import OwnEndpoints
-from guard.reconcile import envelope
-from guard.record import NotFromCloudTrail, Record, UnreadableRecord, from_envelope
+from guard.missed.arrivals import Arrivals
 from guard.redact import log_line, sealed
-from guard.report import PublishError, report
 from guard.settings import LAYER_FOLDER, Settings
-from guard.state import State, StateError
-from guard.storm import Storms
+from guard.table.state import State, StateError
 from guard.variables import items, required, switch, whole_number
+from guard.watch.beat import Mark, part
 
 if TYPE_CHECKING:
-    from guard.whereabouts import Whereabouts
+    from guard.bypass.whereabouts import Whereabouts
 
 # An exception keeps a request from being told of, and not its VPC from being repaired.
 REPAIRED = frozenset({Verdict.BYPASS, Verdict.EXEMPT})
@@ -112,9 +112,9 @@ own_endpoints = OwnEndpoints(ec2, (settings.service_name, f"{settings.service_na
 @cache
 def whereabouts() -> "Whereabouts":
     """Who tells where callers are. What it needs takes long to load, so not before it is asked."""
-    from guard.decide import Wanted
-    from guard.observe import Observer
-    from guard.whereabouts import Whereabouts
+    from guard.bypass.whereabouts import Whereabouts
+    from guard.endpoint.decide import Wanted
+    from guard.endpoint.observe import Observer
 
     return Whereabouts(
         ec2,
@@ -246,7 +246,7 @@ def observe(
 def note_denials(records: Sequence[Record]) -> None:
     """Have the canary of a new policy know of requests that an endpoint refused."""
     if refused := [one for one in records if refused_by_endpoint(one)]:
-        from guard.rollouts import note_denials as note
+        from guard.enforcement.rollouts import note_denials as note
 
         note(refused, dynamodb, settings.table_name)
 
@@ -380,7 +380,7 @@ def told_of(one: Judged, asked: Mapping[str, str]) -> list[Finding]:
 @cache
 def name_of(policy: str) -> str:
     """Which of the approved policies this is, by what it means; empty for none."""
-    from guard.policy_name import name_of_policy
+    from guard.approved.carried import name_of_policy
 
     return name_of_policy(policy, POLICIES, settings)
 

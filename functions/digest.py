@@ -23,16 +23,16 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from botocore.config import Config
 
-from guard.aws import client
-from guard.digest import Day, Over, Waiting, daily_report, digest, for_digest, parts
+from guard.aws.clients import client
+from guard.aws.parameters import Parameters
 from guard.finding import Finding
+from guard.findings.digest import Day, Over, Waiting, daily_report, digest, for_digest, parts
+from guard.findings.report import PublishError, send
 from guard.mode import read_mode
-from guard.parameters import Parameters
 from guard.redact import log_line, sealed
-from guard.report import PublishError, send
 from guard.settings import Settings
-from guard.shelf import DIGEST, WAITING, read
-from guard.state import SUMMARIES, SUMMARY, State, day_key, finding_key
+from guard.table.shelf import DIGEST, WAITING, read
+from guard.table.state import SUMMARIES, SUMMARY, State, day_key, finding_key
 from guard.variables import required, whole_number
 
 AT_ONCE = 200  # findings read, told and taken away before the next are read

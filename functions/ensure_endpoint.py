@@ -30,47 +30,48 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard import ensure_findings as findings_of
-from guard import rotation, rotation_findings
-from guard.act import Actor, Outcome
-from guard.aws import client, seldom_client
-from guard.aws_errors import throttled
-from guard.callers import Caller
-from guard.canary import aim
-from guard.chosen_policy import ApprovedPolicies
-from guard.cost import monthly_price, zones_added
-from guard.decide import CreateEndpoint, Plan, Verdict, Wanted, decide
-from guard.denials import may_not_look
-from guard.ensure_findings import About
-from guard.figures import since_event
+from guard.approved.choice import ApprovedPolicies
+from guard.aws.clients import client, seldom_client
+from guard.aws.denials import may_not_look
+from guard.aws.errors import throttled
+from guard.aws.parameters import Parameters
+from guard.endpoint import findings as findings_of
+from guard.endpoint.act import Actor, Outcome
+from guard.endpoint.cost import monthly_price, zones_added
+from guard.endpoint.decide import CreateEndpoint, Plan, Verdict, Wanted, decide
+from guard.endpoint.findings import About
+from guard.endpoint.hosted_zones import HostedZones
+from guard.endpoint.limits import Limits
+from guard.endpoint.looks import FOLLOW_UPS, Looks
+from guard.endpoint.observe import Observer
+from guard.endpoint.pace import NotNow, Pace
+from guard.endpoint.removal import Remover
+from guard.endpoint.rotation import findings as rotation_findings
+from guard.endpoint.rotation import function as rotation
+from guard.endpoint.rotation.vpcs import RotatingVpcs
+from guard.endpoint.rotation.way import obstruction, refused_actions
+from guard.endpoint.scope import Guarded
+from guard.endpoint.trigger import Concern
+from guard.endpoint.wish import wanted_from_env
+from guard.endpoint.withdrawal import Withdrawal
+from guard.endpoint.worklist import EARLY_SECONDS, Work, Worklist
+from guard.enforcement.canary import aim
+from guard.enforcement.history import CREATED, Change, History
+from guard.enforcement.rollouts import Rollouts
+from guard.events.callers import Caller
+from guard.events.inbox import Inbox
+from guard.events.record import Record, UnreadableRecord, rotation_function_arn, secret_id
 from guard.finding import Finding, Kind
-from guard.history import CREATED, Change, History
-from guard.hosted_zones import HostedZones
-from guard.inbox import Inbox
-from guard.items import Items
-from guard.limits import Limits
-from guard.looks import FOLLOW_UPS, Looks
-from guard.memory import Intent, Memory, Remembered
+from guard.findings.figures import since_event
+from guard.findings.report import report
 from guard.mode import Mode, read_mode, unreadable
-from guard.observe import Observer
-from guard.pace import NotNow, Pace
-from guard.parameters import Parameters
-from guard.record import Record, UnreadableRecord, rotation_function_arn, secret_id
 from guard.redact import log_line, sealed
-from guard.removal import Remover
-from guard.report import report
-from guard.rollouts import Rollouts
-from guard.rotating import RotatingVpcs
-from guard.rotation_way import obstruction, refused_actions
-from guard.scope import Guarded
 from guard.settings import Settings
-from guard.state import State, StateError
+from guard.table.items import Items
+from guard.table.memory import Intent, Memory, Remembered
+from guard.table.state import State, StateError
 from guard.variables import dollars, required, switch, whole_number
 from guard.vpc import Tags, Vpc
-from guard.vpc_trigger import Concern
-from guard.wish import wanted_from_env
-from guard.withdrawal import Withdrawal
-from guard.worklist import EARLY_SECONDS, Work, Worklist
 
 settings = Settings.from_env(os.environ)
 GRACE_SECONDS = 60 * whole_number(os.environ, "GRACE_MINUTES")

@@ -23,15 +23,15 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
-from guard.arrivals import SLOT, Arrivals, digest, slot_of, slots
-from guard.aws import client
-from guard.missed import Comparison, Missed, envelope_of, finding_of, should_have_come
-from guard.record import UnreadableRecord, parse
+from guard.aws.clients import client
+from guard.events.record import UnreadableRecord, parse
+from guard.findings.report import report
+from guard.missed.arrivals import SLOT, Arrivals, digest, slot_of, slots
+from guard.missed.comparison import Comparison, Missed, envelope_of, finding_of, should_have_come
+from guard.missed.trail_bucket import TrailBucket, Unreadable
 from guard.redact import log_line, sealed
-from guard.report import report
 from guard.settings import Settings
-from guard.state import State
-from guard.trail_bucket import TrailBucket, Unreadable
+from guard.table.state import State
 from guard.variables import required, switch
 
 LAG = timedelta(hours=2)  # CloudTrail has delivered by then

@@ -1,9 +1,9 @@
 """Heartbeat: prove once an hour that a bypass would come in, and look whether the guard is whole.
 
 Proves: the way from CloudTrail over EventBridge and the queue to detect_bypass, by a marked request
-to Secrets Manager (`guard.beat`) that detect_bypass turns into the metric HeartbeatSeconds. An
-alarm on that metric, which nothing here can silence, tells when none comes through. There it ends:
-it is not judged, and the way of a finding, by SNS, the queue and Slack, it does not go.
+to Secrets Manager (`guard.watch.beat`) that detect_bypass turns into the metric HeartbeatSeconds.
+An alarm on that metric, which nothing here can silence, tells when none comes through. There it
+ends: it is not judged, and the way of a finding, by SNS, the queue and Slack, it does not go.
 
 Tells: rules in a state in which they do not see what they should, no trail that logs reads, a mode
 other than the deployed one, messages in dead-letter queues. Changes nothing in AWS.
@@ -27,16 +27,16 @@ from aws_lambda_powertools import Logger
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard import health, trails
-from guard.aws import client
-from guard.aws_errors import code_of
-from guard.beat import REFUSALS, Mark
+from guard.aws.clients import client
+from guard.aws.errors import code_of
 from guard.finding import Finding
+from guard.findings.report import report
 from guard.redact import log_line, sealed
-from guard.report import report
 from guard.settings import Settings
-from guard.state import State
+from guard.table.state import State
 from guard.variables import items, required
+from guard.watch import health, trails
+from guard.watch.beat import REFUSALS, Mark
 
 settings = Settings.from_env(os.environ)
 mark = Mark(settings.stack_id, required(os.environ, "HEARTBEAT_ROLE"))

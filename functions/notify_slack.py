@@ -32,14 +32,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard.aws import client, seldom_client
+from guard.aws.clients import client, seldom_client
+from guard.aws.parameters import Parameters, ParameterUnreadable
 from guard.finding import SCHEMA
-from guard.parameters import Parameters, ParameterUnreadable
 from guard.redact import log_line, sealed
-from guard.slack import payload
-from guard.state import State, StateError
-from guard.variables import required
-from guard.webhook import (
+from guard.slack.payload import payload
+from guard.slack.webhook import (
     LONGEST_WAIT,
     SECONDS_BETWEEN_POSTS,
     TIMEOUT_SECONDS,
@@ -53,9 +51,11 @@ from guard.webhook import (
     judge,
     post,
 )
+from guard.table.state import State, StateError
+from guard.variables import required
 
 if TYPE_CHECKING:
-    from guard.bot import Threads
+    from guard.slack.bot import Threads
 
 WEBHOOK_SECONDS = 300
 LONGEST_TURN = 3.0  # seconds to wait for a turn; what would wait longer goes back to the queue
@@ -190,14 +190,14 @@ def send(_body: str, message: Mapping[str, Any], url: str, number: int) -> tuple
 @cache
 def threads() -> "Threads":
     """The bot's messages so far. A webhook has no use for it, and is what most stacks have."""
-    from guard.bot import Threads
+    from guard.slack.bot import Threads
 
     return Threads(dynamodb, state.table, CHANNEL)
 
 
 def show(body: str, message: Mapping[str, Any], token: str, number: int) -> tuple[Verdict, Answer]:
     """By the bot: a new message, an old one brought up to date, or one in its thread."""
-    from guard import bot
+    from guard.slack import bot
 
     now = datetime.now(UTC)
     finding = finding_in(body)

@@ -29,37 +29,38 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard import canary, pace, trial_findings
-from guard import policy_findings as findings_of
-from guard.approved import ApprovedPolicy
-from guard.aws import client, seldom_client
-from guard.aws_errors import REFUSALS, code_of, message_of, throttled
-from guard.canary import Accept, Aim, RollBack, Rollout
-from guard.chosen_policy import ApprovedPolicies
-from guard.fights import Fight, Fights
-from guard.figures import since_event
+from guard.approved.choice import ApprovedPolicies
+from guard.approved.policies import ApprovedPolicy
+from guard.aws.clients import client, seldom_client
+from guard.aws.errors import REFUSALS, code_of, message_of, throttled
+from guard.aws.parameters import Parameters
+from guard.endpoint import pace
+from guard.endpoint.observe import Observer
+from guard.endpoint.pace import NotNow, Pace
+from guard.enforcement import canary, trial_findings
+from guard.enforcement import findings as findings_of
+from guard.enforcement.canary import Accept, Aim, RollBack, Rollout
+from guard.enforcement.fights import Fight, Fights
+from guard.enforcement.findings import About
+from guard.enforcement.history import APPLIED, RESTORED, ROLLED_BACK, Change, History
+from guard.enforcement.looks import EARLY_SECONDS, PolicyLooks
+from guard.enforcement.pauses import Pauses
+from guard.enforcement.rollouts import Rollouts
+from guard.enforcement.tagged_vpcs import TaggedVpcs
+from guard.enforcement.trials import Trials
+from guard.enforcement.trigger import Concern, concern
+from guard.events.inbox import INSTEAD_OF, Inbox, Message
+from guard.events.record import UnreadableRecord
 from guard.finding import Finding, Kind
-from guard.history import APPLIED, RESTORED, ROLLED_BACK, Change, History
-from guard.inbox import INSTEAD_OF, Inbox, Message
-from guard.items import Items
-from guard.memory import Intent, Memory, late
+from guard.findings.figures import since_event
+from guard.findings.report import report
 from guard.mode import Mode, read_mode, unreadable
-from guard.observe import Observer
-from guard.pace import NotNow, Pace
-from guard.parameters import Parameters
-from guard.pauses import Pauses
 from guard.policy import Difference, PolicyError, compare, parse
-from guard.policy_findings import About
-from guard.policy_looks import EARLY_SECONDS, PolicyLooks
-from guard.policy_trigger import Concern, concern
-from guard.record import UnreadableRecord
 from guard.redact import log_line, sealed
-from guard.report import report
-from guard.rollouts import Rollouts
 from guard.settings import Settings
-from guard.state import State, StateError
-from guard.tagged_vpcs import TaggedVpcs
-from guard.trials import Trials
+from guard.table.items import Items
+from guard.table.memory import Intent, Memory, late
+from guard.table.state import State, StateError
 from guard.variables import items, required, whole_number
 from guard.vpc import AttachedPolicy, Tags
 

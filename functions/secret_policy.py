@@ -24,23 +24,23 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard import secret_findings as findings_of
-from guard.aws import client
-from guard.aws_errors import REFUSALS, code_of, throttled
-from guard.denials import is_denial
+from guard.aws.clients import client
+from guard.aws.denials import is_denial
+from guard.aws.errors import REFUSALS, code_of, throttled
+from guard.aws.parameters import Parameters
+from guard.endpoint.observe import Observer
+from guard.events.record import FROM_CLOUDTRAIL, Record, from_envelope, secret_id
 from guard.finding import Finding
-from guard.memory import Memory, late
+from guard.findings.report import report
 from guard.mode import Mode, read_mode, unreadable
-from guard.observe import Observer
-from guard.parameters import Parameters
-from guard.record import FROM_CLOUDTRAIL, Record, from_envelope, secret_id
 from guard.redact import log_line, sealed
-from guard.report import report
-from guard.secret_findings import About
-from guard.secret_policy import Bound, NotCorrectable, Perimeter, Secret, corrected, gaps
-from guard.secret_reading import read_perimeter, read_secret, tags_of
+from guard.secrets import findings as findings_of
+from guard.secrets.findings import About
+from guard.secrets.policy import Bound, NotCorrectable, Perimeter, Secret, corrected, gaps
+from guard.secrets.reading import read_perimeter, read_secret, tags_of
 from guard.settings import Settings
-from guard.state import State, StateError
+from guard.table.memory import Memory, late
+from guard.table.state import State, StateError
 from guard.variables import items, required, switch, whole_number
 
 BUDGET_WINDOW_SECONDS = 3600

@@ -24,22 +24,22 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
-from guard.aws import client
-from guard.canary import Phase, Remember, Rollout, Try, step
-from guard.census import unwell_vpcs
-from guard.chosen_policy import ApprovedPolicies
-from guard.items import Items
-from guard.observe import Observer
-from guard.pauses import Pauses
-from guard.policy_looks import detail
-from guard.policy_sweep import Chosen, ask, canaries, choose_all, differing
+from guard.approved.choice import ApprovedPolicies
+from guard.aws.clients import client
+from guard.endpoint.census import unwell_vpcs
+from guard.endpoint.observe import Observer
+from guard.endpoint.scope import Guarded
+from guard.endpoint.wish import wanted_from_env
+from guard.enforcement.canary import Phase, Remember, Rollout, Try, step
+from guard.enforcement.looks import detail
+from guard.enforcement.pauses import Pauses
+from guard.enforcement.rollouts import Rollouts
+from guard.enforcement.sweep import Chosen, ask, canaries, choose_all, differing
+from guard.enforcement.trials import REASON
 from guard.redact import log_line, sealed
-from guard.rollouts import Rollouts
-from guard.scope import Guarded
 from guard.settings import Settings
-from guard.trials import REASON
+from guard.table.items import Items
 from guard.variables import required
-from guard.wish import wanted_from_env
 
 DEPLOYED = "CloudFormation Stack Status Change"
 

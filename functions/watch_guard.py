@@ -24,14 +24,14 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from botocore.config import Config
 
-from guard.aws import client
-from guard.record import from_envelope
+from guard.aws.clients import client
+from guard.events.record import from_envelope
+from guard.findings.report import report
 from guard.redact import log_line, sealed
-from guard.report import report
 from guard.settings import Settings
-from guard.state import State
+from guard.table.state import State
 from guard.variables import items
-from guard.watch import Deployers, Part, given, told, touched
+from guard.watch.changes import Deployers, Part, given, told, touched
 
 CACHE_SECONDS = 300
 

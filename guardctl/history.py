@@ -21,15 +21,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from guard.callers import Caller
-from guard.history import ROLLED_BACK, Change, History
-from guard.items import Items
-from guard.observe import Observer
-from guard.pauses import Pauses
+from guard.endpoint.observe import Observer
+from guard.enforcement.history import ROLLED_BACK, Change, History
+from guard.enforcement.looks import detail
+from guard.enforcement.pauses import Pauses
+from guard.events.callers import Caller
+from guard.events.reconcile import DETAIL_TYPE, SOURCE
 from guard.policy import PolicyError, compare, parse
-from guard.policy_looks import detail
-from guard.reconcile import DETAIL_TYPE, SOURCE
 from guard.settings import endpoint_service
+from guard.table.items import Items
 from guard.vpc import AttachedPolicy
 from guardctl.formats import Format, FormatOption, print_json
 from guardctl.stack import Profile, Region, Stack, StackName, deployed, told

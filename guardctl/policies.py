@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 from botocore.loaders import Loader
 
-from guard.approved import (
+from guard.approved.policies import (
     NAME,
     PLACEHOLDERS,
     ApprovedPolicy,
@@ -29,7 +29,7 @@ from guard.approved import (
     fill,
     placeholders,
 )
-from guard.approved import names as approved_names
+from guard.approved.policies import names as approved_names
 from guard.policy import (
     MAX_CHARACTERS,
     Choice,

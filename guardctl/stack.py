@@ -22,7 +22,7 @@ import typer
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard.aws_errors import message_of
+from guard.aws.errors import message_of
 from guardctl.words import in_words
 
 SAMCONFIG = Path(__file__).resolve().parents[1] / "samconfig.toml"

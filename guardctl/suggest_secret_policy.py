@@ -15,9 +15,9 @@ import boto3
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard.observe import Observer
-from guard.secret_policy import NotCorrectable, Perimeter, Secret, corrected, gaps, warnings
-from guard.secret_reading import read_perimeter, read_secret
+from guard.endpoint.observe import Observer
+from guard.secrets.policy import NotCorrectable, Perimeter, Secret, corrected, gaps, warnings
+from guard.secrets.reading import read_perimeter, read_secret
 from guard.settings import endpoint_service
 from guardctl.replay.screen import printable
 from guardctl.stack import CONFIG

@@ -2,8 +2,8 @@
 
 from botocore.exceptions import ClientError
 
-from guard.aws_errors import code_of, message_of
-from guard.denials import action_of, is_denial, missing_permission
+from guard.aws.denials import action_of, is_denial, missing_permission
+from guard.aws.errors import code_of, message_of
 
 
 def in_words(error: Exception, service: str = "") -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from guard.decide import Wanted
+from guard.endpoint.decide import Wanted
 from guard.settings import Settings
 from guard.vpc import (
     MANAGED_TAG,

@@ -1,8 +1,8 @@
 """What ops are told: one immutable value, the same for e-mail, Slack and machines.
 
-A finding is made by a reaction, counted and published by `guard.report`, and rendered at the end of
-the chain. Its JSON form (`to_json`) is what subscribers of the topic receive; `SCHEMA` names its
-version, so that a subscriber can refuse what it does not know.
+A finding is made by a reaction, counted and published by `guard.findings.report`, and rendered at
+the end of the chain. Its JSON form (`to_json`) is what subscribers of the topic receive; `SCHEMA`
+names its version, so that a subscriber can refuse what it does not know.
 """
 
 import hashlib

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from guard.aws.parameters import Parameters, ParameterUnreadable
 from guard.finding import Finding, Kind, Severity
-from guard.parameters import Parameters, ParameterUnreadable
 from guard.settings import Settings
 
 MAX_AGE_SECONDS = 60

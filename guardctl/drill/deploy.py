@@ -16,7 +16,7 @@ from typing import Any, Literal
 from emulator import Caller, Cloud
 from emulator.cloud import ROOT
 from emulator.metrics import measured
-from guard.exceptions import FILE_NAME
+from guard.judge.exceptions import FILE_NAME
 from guardctl.drill.chapter import Checks, new_kinds
 from guardctl.drill.stage import Stage
 

@@ -1,7 +1,7 @@
 """Chapters about the guard itself: it proves that it lives, and tells who lays a hand on it."""
 
 from emulator.metrics import measured
-from guard.health import SEES_READS
+from guard.watch.health import SEES_READS
 from guardctl.drill.chapter import Checks
 from guardctl.drill.stage import Stage
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from guard.slack import payload
+from guard.slack.payload import payload
 from guardctl.messages.examples import examples
 from guardctl.messages.picture import picture
 

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from guard.digest import Day, Waiting, daily_report, digest, for_digest
 from guard.finding import Finding, Kind, Severity
-from guard.gist import gist
-from guard.message import published_form
+from guard.findings.digest import Day, Waiting, daily_report, digest, for_digest
+from guard.findings.gist import gist
+from guard.findings.message import published_form
 from guard.settings import Settings
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)

@@ -15,11 +15,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from guard.alert import principal
-from guard.exceptions import name_of_secret
-from guard.judge import SECRETS_MANAGER
-from guard.policy.evaluate import Decision, Outcome, evaluate
-from guard.record import (
+from guard.bypass.alert import principal
+from guard.events.record import (
     NotFromCloudTrail,
     Record,
     UnreadableRecord,
@@ -27,6 +24,9 @@ from guard.record import (
     parse,
     secret_id,
 )
+from guard.judge import SECRETS_MANAGER
+from guard.judge.exceptions import name_of_secret
+from guard.policy.evaluate import Decision, Outcome, evaluate
 from guardctl import trail
 from guardctl.formats import Format
 from guardctl.preflight.request import NO_SECRET, Way, request_of

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from guard.events.record import Identity, Record, secret_id
 from guard.judge import Inventory, Verdict, judge
 from guard.policy.evaluate import Request
-from guard.record import Identity, Record, secret_id
 
 _NOTHING_KNOWN = Inventory()
 

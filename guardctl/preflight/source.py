@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from guard import approved
-from guard.approved import ApprovedPolicyError, Placeholders
+from guard.approved import policies as approved
+from guard.approved.policies import ApprovedPolicyError, Placeholders
 from guard.policy import Policy, PolicyError, parse
 from guard.policy.reading import read
 from guardctl.policies import SAMPLE, SHIPPED

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from guard.events.record import Record
 from guard.policy.evaluate import Decision, Outcome
-from guard.record import Record
 
 REFUSED_CODES = ("AccessDenied", "VpceAccessDenied")
 

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from guard.alert import collapse
+from guard.bypass.alert import collapse
 from guard.finding import Finding, Severity
 from guardctl.replay.judging import Judged
 

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
-from guard.alert import calls, expired_exceptions, findings, fingerprint, principal, unreadable
-from guard.exceptions import Exemption
-from guard.finding import Finding
-from guard.judge import SECRETS_MANAGER, Inventory, Judgement, Said, Verdict, explain, judge
-from guard.record import (
+from guard.bypass.alert import (
+    calls,
+    expired_exceptions,
+    findings,
+    fingerprint,
+    principal,
+    unreadable,
+)
+from guard.events.record import (
     NotFromCloudTrail,
     Record,
     UnreadableRecord,
@@ -17,6 +21,9 @@ from guard.record import (
     parse,
     secret_id,
 )
+from guard.finding import Finding
+from guard.judge import SECRETS_MANAGER, Inventory, Judgement, Said, Verdict, explain, judge
+from guard.judge.exceptions import Exemption
 from guardctl import trail
 from guardctl.trail.files import Openable
 

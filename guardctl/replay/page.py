@@ -16,9 +16,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from guard.finding import Finding
+from guard.findings.message import published_form
 from guard.links import RUNBOOKS
-from guard.message import published_form
-from guard.slack import payload
+from guard.slack.payload import payload
 from guardctl.replay.chart import HEIGHT, WIDTH, chart
 from guardctl.replay.collapse import Occurrence
 from guardctl.replay.screen import printable

@@ -17,18 +17,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from guard import policy_trigger, vpc_trigger
-from guard.alert import findings
-from guard.inbox import Inbox
+from guard.bypass.alert import findings
+from guard.endpoint import trigger as vpc_trigger
+from guard.enforcement import trigger as policy_trigger
+from guard.events.inbox import Inbox
+from guard.events.record import UnreadableRecord, from_envelope
+from guard.findings.message import ENTRY_BYTES, entry, weight
 from guard.judge import Inventory, judge
-from guard.message import ENTRY_BYTES, entry, weight
 from guard.policy import PolicyError, compare, parse
-from guard.record import UnreadableRecord, from_envelope
 from guard.redact import redacted
 from guard.settings import Way
-from guard.slack import payload
-from guard.webhook import LONGEST_WAIT, Answer, Fate
-from guard.webhook import judge as judge_answer
+from guard.slack.payload import payload
+from guard.slack.webhook import LONGEST_WAIT, Answer, Fate
+from guard.slack.webhook import judge as judge_answer
 from guardctl.trail import Broken, Element, read
 from tests.findings import bypass
 from tests.fuzz.mutate import bent, sample, torn

@@ -2,7 +2,7 @@
 
 import pytest
 
-from guard.approved import names
+from guard.approved.policies import names
 from guardctl.choices import choice_problems, samconfig_problems, template_problems
 from guardctl.policies import ROOT, SHIPPED
 

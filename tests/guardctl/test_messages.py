@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from emulator.slack import faults_of_blocks
 from guard.finding import Kind
-from guard.slack import payload
+from guard.slack.payload import payload
 from guardctl.__main__ import app
 from guardctl.messages.command import DOCS, pictures
 from guardctl.messages.examples import examples

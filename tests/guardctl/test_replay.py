@@ -13,11 +13,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from benchmarks.corpus import huge_array
-from guard.alert import fingerprint
-from guard.exceptions import ExceptionsError
-from guard.exceptions import parse as parse_exceptions
+from guard.bypass.alert import fingerprint
+from guard.events.record import from_envelope, parse
 from guard.judge import PREDICATES, Inventory, judge
-from guard.record import from_envelope, parse
+from guard.judge.exceptions import ExceptionsError
+from guard.judge.exceptions import parse as parse_exceptions
 from guardctl.__main__ import app
 from tests.records import (
     ACCOUNT,

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from emulator import Caller, Cloud
-from guard import history
-from guard.items import Items
+from guard.enforcement import history
+from guard.table.items import Items
 from tests.reactions.account import ALLOW_ALL
 
 

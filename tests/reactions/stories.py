@@ -14,13 +14,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from emulator import Caller, Cloud
-from guard.approved import ApprovedPolicy
-from guard.canary import Phase
-from guard.items import Items
-from guard.message import entry
+from guard.approved.policies import ApprovedPolicy
+from guard.enforcement.canary import Phase
+from guard.enforcement.rollouts import Rollouts
+from guard.findings.message import entry
 from guard.policy import parse
-from guard.rollouts import Rollouts
 from guard.settings import Way
+from guard.table.items import Items
 from tests.findings import bypass
 from tests.reactions.account import ALLOW_ALL, SERVICE, Account, kinds
 from tests.reactions.policies import History

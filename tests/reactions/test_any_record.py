@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from benchmarks.storm import counted
 from emulator import Cloud
-from guard.alert import KINDS
+from guard.bypass.alert import KINDS
+from guard.events.record import FROM_CLOUDTRAIL, Record, UnreadableRecord, parse
 from guard.judge import SECRETS_MANAGER, Inventory, judge
-from guard.record import FROM_CLOUDTRAIL, Record, UnreadableRecord, parse
 from guardctl.__main__ import app
 from tests.damage import damaged
 from tests.records import envelope

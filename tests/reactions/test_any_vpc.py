@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from moto.ec2 import ec2_backends
 
 from emulator import Cloud
-from guard.act import Actor
-from guard.decide import Plan, Verdict, Wanted, decide
-from guard.hosted_zones import HostedZones
-from guard.observe import Observer
+from guard.endpoint.act import Actor
+from guard.endpoint.decide import Plan, Verdict, Wanted, decide
+from guard.endpoint.hosted_zones import HostedZones
+from guard.endpoint.observe import Observer
 from guard.vpc import MANAGED_TAG, PREFERRED_SUBNET_TAG, STACK_TAG, Vpc
 from tests.builders import STACK
 from tests.reactions.account import SERVICE, Account

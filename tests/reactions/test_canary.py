@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from emulator import Caller, Cloud
-from guard.items import Items
-from guard.rollouts import Rollouts
+from guard.enforcement.rollouts import Rollouts
+from guard.table.items import Items
 from guardctl.policies import ROOT
 from tests.reactions.account import Account, kinds, writes
 from tests.reactions.policies import History, tamper

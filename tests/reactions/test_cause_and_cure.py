@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from emulator import Caller
-from guard.exceptions import parse as parse_exceptions
+from guard.judge.exceptions import parse as parse_exceptions
 from tests.reactions.account import ALLOW_ALL, Account
 from tests.reactions.test_detect_bypass import FUNCTION, batch, envelope_of, failed, told
 

@@ -8,8 +8,8 @@ import pytest
 
 from emulator import Caller, Cloud
 from guard.finding import Finding
-from guard.gist import gist
-from guard.message import email_text, published_form
+from guard.findings.gist import gist
+from guard.findings.message import email_text, published_form
 from tests.findings import bypass
 from tests.reactions.account import Account
 

@@ -11,9 +11,9 @@ import pytest
 
 from emulator import Cloud
 from emulator.trails import BUCKET
-from guard.arrivals import SLOT, Arrivals, slot_of, slots
-from guard.missed import should_have_come
-from guard.record import FROM_CLOUDTRAIL, parse
+from guard.events.record import FROM_CLOUDTRAIL, parse
+from guard.missed.arrivals import SLOT, Arrivals, slot_of, slots
+from guard.missed.comparison import should_have_come
 from guardctl.rights.needs import grants, needs
 from tests.reactions.account import Account
 from tests.reactions.test_heartbeat import came_through

@@ -9,7 +9,7 @@ import pytest
 from emulator import Caller
 from emulator.cloudtrail import envelope
 from emulator.metrics import measured
-from guard.beat import NAMESPACE
+from guard.watch.beat import NAMESPACE
 from tests.reactions.account import kinds
 
 FUNCTION = "HeartbeatFunction"

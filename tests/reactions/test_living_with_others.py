@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from emulator import Cloud
 from emulator.cloudtrail import envelope
-from guard.decide import group_name
+from guard.endpoint.decide import group_name
 from tests.reactions.account import SERVICE, Account, kinds, make_endpoint, writes
 
 ENSURE = "EnsureEndpointFunction"

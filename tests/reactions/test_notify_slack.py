@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from emulator.slack import Slack
-from guard import webhook
 from guard.finding import Finding
-from guard.message import entry
+from guard.findings.message import entry
 from guard.settings import Way
-from guard.webhook import Answer
+from guard.slack import webhook
+from guard.slack.webhook import Answer
 from tests.findings import bypass
 
 FUNCTION = "NotifySlackFunction"

@@ -8,7 +8,7 @@ import pytest
 
 from emulator import Cloud
 from guard.finding import Finding, Kind
-from guard.message import entry
+from guard.findings.message import entry
 from guard.settings import Way
 from tests.findings import bypass
 

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 from emulator import Cloud
-from guard.act import Actor
-from guard.decide import Wanted, decide
-from guard.observe import Observer
+from guard.endpoint.act import Actor
+from guard.endpoint.decide import Wanted, decide
+from guard.endpoint.observe import Observer
 from tests.reactions.account import ALLOW_ALL, SERVICE, Account
 from tests.reactions.stories import ENSURE, served
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from guard.watch import TYPES
+from guard.watch.changes import TYPES
 from tests.template.stack import PSEUDO, ROOT, TEMPLATE, Stack, written
 
 PARAMETERS = written()["Parameters"]

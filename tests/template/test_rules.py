@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from emulator.eventbridge import matches, state_admits, validate
-from guard.watch import CLOUDFORMATION, GIVEN, TYPES, given
+from guard.watch.changes import CLOUDFORMATION, GIVEN, TYPES, given
 from tests.template.stack import EVENTS, EVERYTHING, ROOT, Stack, sample
 
 ALL_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from jsonschema import Draft202012Validator, ValidationError
 
 from guard.finding import SCHEMA, Finding, Kind, Severity
-from guard.message import message, published_form
+from guard.findings.message import message, published_form
 from tests.findings import bypass, findings
 
 DOCUMENT = json.loads((Path(__file__).parents[2] / "docs" / "finding.schema.json").read_text())

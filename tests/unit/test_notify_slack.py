@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from guard.webhook import Answer
+from guard.slack.webhook import Answer
 
 URL = "https://hooks.slack.com/services/T/B/secret"
 OK = Answer(200, "ok")

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from guard.exceptions import Exemption
+from guard.events.record import Record
+from guard.judge.exceptions import Exemption
 from guard.judge.places import Place, clues
-from guard.record import Record
 
 SECRETS_MANAGER = "secretsmanager.amazonaws.com"
 

@@ -1,11 +1,11 @@
 """Why a request went the way it went, and what a person should do about it. Pure."""
 
+from guard.events.record import Record
 from guard.judge.case import Case, Verdict
 from guard.judge.origin import Origin, origin
 from guard.judge.places import Place, function_of, instance_of
 from guard.judge.predicates import is_used_elsewhere, unreadable_fields
 from guard.judge.severity import Reach, reach
-from guard.record import Record
 
 
 def cause_of(verdict: Verdict, case: Case) -> str:

@@ -4,11 +4,11 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from guard.exceptions import Exemption
+from guard.events.record import Record
 from guard.judge.case import Case, Inventory
+from guard.judge.exceptions import Exemption
 from guard.judge.judging import PREDICATES
 from guard.judge.predicates import PERSON_VOICES, SERVICE_VOICES
-from guard.record import Record
 
 type Predicate = Callable[[Case], bool]
 

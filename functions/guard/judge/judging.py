@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from guard.exceptions import Exemption
+from guard.events.record import Record
 from guard.finding import Severity
 from guard.judge.case import Case, Inventory, Verdict
 from guard.judge.cause import cause_of, todo_of
+from guard.judge.exceptions import Exemption
 from guard.judge.predicates import (
     PERSON_VOICES,
     SERVICE_VOICES,
@@ -25,7 +26,6 @@ from guard.judge.predicates import (
     was_refused_by_endpoint,
 )
 from guard.judge.severity import SEVERITY_RULES, severity_of
-from guard.record import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ import re
 from enum import StrEnum
 from functools import lru_cache
 
-from guard.record import Record
+from guard.events.record import Record
 
 
 class Origin(StrEnum):

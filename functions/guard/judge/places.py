@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from guard.events.record import Record
 from guard.judge.origin import Origin, origin
-from guard.record import Record
 
 INSTANCE = re.compile(r"i-[0-9a-f]{8,17}", re.ASCII)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from enum import StrEnum
 
+from guard.events.record import Record
 from guard.finding import Severity
 from guard.judge.case import Case, Verdict
 from guard.judge.origin import Origin, origin
@@ -11,7 +12,6 @@ from guard.judge.predicates import (
     has_console_session,
     is_used_elsewhere,
 )
-from guard.record import Record
 
 type Rule = Callable[[Case], bool]
 

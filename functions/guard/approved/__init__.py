@@ -1,0 +1,1 @@
+"""The approved endpoint policies, and which of them an endpoint is to carry."""

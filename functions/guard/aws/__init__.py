@@ -1,0 +1,1 @@
+"""How AWS is called, and what its refusals mean; nothing of what is asked."""

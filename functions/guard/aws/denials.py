@@ -1,0 +1,92 @@
+"""What AWS says when the guard itself may not do something: which permission is missing, and why.
+
+The words are those of IAM's "access denied" messages (IAM User Guide, "Troubleshoot access denied
+error messages"); EC2 leaves them out of older messages, so what was tried is named then.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+from botocore.exceptions import ClientError
+
+from guard.aws.errors import code_of, message_of
+from guard.finding import Finding, Kind, Severity
+from guard.settings import Settings
+
+DAY = 86_400
+
+_PERMISSION = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z0-9]+)", re.ASCII)
+_POLICIES = re.compile(
+    r"(service control policy|resource control policy|permissions boundary|session policy"
+    r"|VPC endpoint policy)",
+    re.ASCII,
+)
+_CODES = ("AccessDenied", "UnauthorizedOperation")
+
+# Of the operations that the guard calls, those that are not EC2's.
+_SERVICES: Mapping[str, str] = {
+    "DescribeSecret": "secretsmanager",
+    "GetCallerIdentity": "sts",
+    "GetFunctionConfiguration": "lambda",
+    "GetItem": "dynamodb",
+    "ListHostedZonesByVPC": "route53",
+    "ListResourceRecordSets": "route53",
+    "ListSecrets": "secretsmanager",
+    "SendMessage": "sqs",
+    "UpdateItem": "dynamodb",
+}
+
+
+def is_denial(code: str) -> bool:
+    """Whether the code means that the guard's role may not."""
+    return code.startswith(_CODES)
+
+
+def action_of(error: ClientError) -> str:
+    """The call that failed, as IAM spells it."""
+    return f"{_SERVICES.get(error.operation_name, 'ec2')}:{error.operation_name}"
+
+
+def missing_permission(message: str, otherwise: str) -> str:
+    """The IAM action that AWS's words name; `otherwise` where they name none."""
+    found = _PERMISSION.search(message)
+    return found[1] if found else otherwise
+
+
+def cure(message: str, otherwise: str) -> str:
+    """What a person has to do so that the guard may."""
+    permission = missing_permission(message, otherwise)
+    denying = _POLICIES.search(message)
+    where = f"a {denying[1]} denies it" if denying else "look for an SCP or permissions boundary"
+    return f"allow the guard's role {permission}: {where}"
+
+
+def may_not_look(
+    settings: Settings, now: datetime, error: Exception, vpc_ids: frozenset[str]
+) -> list[Finding]:
+    """The finding that the guard's reading was refused; none for an error of another kind."""
+    if not isinstance(error, ClientError) or not is_denial(code_of(error)):
+        return []
+    tried = action_of(error)
+    permission = missing_permission(message_of(error), tried)
+    return [
+        Finding(
+            kind=Kind.ENDPOINT_NOT_REPAIRABLE,
+            severity=Severity.HIGH,
+            account=settings.account_id,
+            region=settings.region,
+            resource=min(vpc_ids) if len(vpc_ids) == 1 else f"account {settings.account_id}",
+            title="The guard may not look at what it guards",
+            cause=f"AWS refused {tried}: {code_of(error)}: {message_of(error)}",
+            todo=(
+                cure(message_of(error), tried),
+                "what was not done is tried again for a while, then kept in the dead-letter queue",
+            ),
+            evidence={"missing_permission": permission, "vpc_ids": sorted(vpc_ids)[:10]},
+            identity=(permission,),
+            window=DAY,
+            first_seen=now,
+            last_seen=now,
+        )
+    ]

@@ -1,0 +1,198 @@
+"""Find out from AWS where callers are, and why their VPC's endpoint did not serve them.
+
+Asked only about requests that would be an alert, in few calls for a whole batch, and remembered for
+a while. What AWS does not answer is said in the finding: an alert does not wait for it.
+
+Network interfaces tell whose a public address is (DescribeNetworkInterfaces, filter
+`association.public-ip`): NAT gateways, instances and tasks have one each.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError
+
+from guard.aws.errors import code_of
+from guard.endpoint.decide import Plan, Verdict, Wanted, decide
+from guard.endpoint.observe import FILTER_VALUES, Observer
+from guard.events.record import Record
+from guard.judge import Place, clues
+from guard.judge.places import INSTANCE
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_lambda import LambdaClient
+
+REMEMBERED_SECONDS = 300
+FUNCTIONS_AT_ONCE = 10  # one call each; more callers than that are told with their address alone
+VPCS_AT_ONCE = 5  # some eight calls each
+
+_SERVES = frozenset({Verdict.WORKS, Verdict.COVERED})
+_BROKEN = frozenset({Verdict.BROKEN, Verdict.NOT_REPAIRABLE})
+
+type Ask = Callable[[Sequence[str]], dict[str, Place]]
+
+logger = Logger(child=True)
+
+
+@dataclass(slots=True)
+class Whereabouts:
+    """Answers what is asked of callers and remembers it.
+
+    Needs ec2:DescribeNetworkInterfaces, ec2:DescribeInstances, lambda:GetFunctionConfiguration, and
+    what `Observer` needs. `prefix` is how the ARN of a function of this account and Region begins.
+    """
+
+    ec2: "EC2Client"
+    functions: "LambdaClient"
+    observer: Observer
+    wanted: Wanted
+    prefix: str
+    blind: str = ""
+    """Why AWS did not answer, the last time it was asked; empty if it did."""
+    _known: dict[str, tuple[float, Place | None]] = field(
+        default_factory=dict[str, tuple[float, Place | None]]
+    )
+    _vpcs: dict[str, tuple[float, Place]] = field(default_factory=dict[str, tuple[float, Place]])
+
+    def places(self, records: Iterable[Record]) -> dict[str, Place]:
+        """Where the records' clues lead to, with the state of the VPC. Never raises for AWS."""
+        now, self.blind = time.monotonic(), ""
+        wanted = {clue for record in records for clue in clues(record)}
+        unknown = sorted(clue for clue in wanted if not self._is_fresh(self._known.get(clue), now))
+        for ask, some in self._questions(unknown):
+            self._try(lambda ask=ask, some=some: self._learn(some, ask(some), now))
+        found = {c: self._known[c][1] for c in wanted if c in self._known}
+        places = {clue: place for clue, place in found.items() if place}
+        self._look_at({place.vpc_id for place in places.values()} - {""}, now)
+        return {clue: self._with_trouble(place) for clue, place in places.items()}
+
+    def strangers(self, records: Iterable[Record]) -> frozenset[str]:
+        """The records' addresses of which AWS said that nothing in the account has them."""
+        addresses = {record.source_ip for record in records}
+        return frozenset(a for a in addresses if a in self._known and self._known[a][1] is None)
+
+    def _is_fresh(self, known: tuple[float, Any] | None, now: float) -> bool:
+        return known is not None and now - known[0] < REMEMBERED_SECONDS
+
+    def _questions(self, unknown: Sequence[str]) -> Iterable[tuple[Ask, Sequence[str]]]:
+        by_kind: dict[str, list[str]] = {}
+        for clue in unknown:
+            by_kind.setdefault(_kind(clue), []).append(clue)
+        asks: tuple[tuple[str, Ask, int], ...] = (
+            ("instance", self._instances, FILTER_VALUES),
+            ("function", self._functions, FUNCTIONS_AT_ONCE),
+            ("IPv4", partial(self._interfaces, "association.public-ip"), FILTER_VALUES),
+            ("IPv6", partial(self._interfaces, "ipv6-addresses.ipv6-address"), FILTER_VALUES),
+        )
+        for kind, ask, most in asks:
+            if some := by_kind.get(kind, [])[:most]:
+                yield ask, some
+
+    def _try(self, question: Callable[[], None]) -> None:
+        try:
+            question()
+        except (ClientError, BotoCoreError) as error:
+            self.blind = code_of(error) if isinstance(error, ClientError) else repr(error)
+            logger.warning("a caller's place is not known", extra={"error": repr(error)})
+
+    def _learn(self, asked: Sequence[str], found: dict[str, Place], now: float) -> None:
+        self._known.update({clue: (now, found.get(clue)) for clue in asked})
+
+    def _instances(self, ids: Sequence[str]) -> dict[str, Place]:
+        pages = self.ec2.get_paginator("describe_instances").paginate(
+            Filters=[{"Name": "instance-id", "Values": list(ids)}]
+        )
+        instances: list[Any] = [
+            one
+            for page in pages
+            for group in page["Reservations"]
+            for one in group.get("Instances", [])
+        ]
+        return {
+            one["InstanceId"]: Place(via=f"instance {one['InstanceId']}", vpc_id=one["VpcId"])
+            for one in instances
+            if one.get("VpcId")
+        }
+
+    def _functions(self, names: Sequence[str]) -> dict[str, Place]:
+        return {name: place for name in names if (place := self._function(name))}
+
+    def _function(self, name: str) -> Place | None:
+        if name.startswith("arn:") and not name.startswith(self.prefix):
+            return None  # another account's, or another Region's
+        try:
+            config: Any = self.functions.get_function_configuration(FunctionName=name)
+        except ClientError as error:
+            if code_of(error) != "ResourceNotFoundException":
+                raise
+            return None
+        vpc_id = config.get("VpcConfig", {}).get("VpcId", "")
+        short = name.removeprefix(self.prefix)
+        return Place(via=f"{'function' if vpc_id else 'Function'} {short}", vpc_id=vpc_id)
+
+    def _interfaces(self, filter_name: str, addresses: Sequence[str]) -> dict[str, Place]:
+        pages = self.ec2.get_paginator("describe_network_interfaces").paginate(
+            Filters=[{"Name": filter_name, "Values": list(addresses)}]
+        )
+        found: dict[str, Place] = {}
+        for page in pages:
+            for interface in page["NetworkInterfaces"]:
+                found.update(_places_of(interface))
+        return {address: place for address, place in found.items() if address in addresses}
+
+    def _look_at(self, vpc_ids: Collection[str], now: float) -> None:
+        old = sorted(id_ for id_ in vpc_ids if not self._is_fresh(self._vpcs.get(id_), now))
+
+        def look() -> None:
+            for id_, vpc in self.observer.vpcs(old[:VPCS_AT_ONCE]).items():
+                self._vpcs[id_] = (now, _judged(id_, decide(vpc, self.wanted)))
+
+        if old:
+            self._try(look)
+
+    def _with_trouble(self, place: Place) -> Place:
+        known = self._vpcs.get(place.vpc_id)
+        return replace(place, trouble=known[1].trouble, broken=known[1].broken) if known else place
+
+
+def _places_of(interface: Any) -> dict[str, Place]:
+    """The public addresses of one network interface, and what has it."""
+    vpc_id, kind = interface.get("VpcId", ""), interface.get("InterfaceType", "interface")
+    id_ = interface.get("NetworkInterfaceId", "")
+    instance = interface.get("Attachment", {}).get("InstanceId", "")
+    holder = f"instance {instance}" if instance else f"network interface {id_}"
+    if kind == "nat_gateway":
+        # Such an interface's description is "Interface for NAT Gateway nat-...".
+        holder = f"NAT gateway {interface.get('Description', '').rpartition(' ')[2] or id_}"
+    public = [one.get("Association", {}) for one in interface.get("PrivateIpAddresses", [])]
+    addresses = [one.get("PublicIp") for one in (interface.get("Association", {}), *public)]
+    addresses += [one.get("Ipv6Address") for one in interface.get("Ipv6Addresses", [])]
+    return {one: Place(via=f"{holder}, {one}", vpc_id=vpc_id) for one in addresses if one}
+
+
+def _judged(vpc_id: str, plan: Plan) -> Place:
+    """What the state of the VPC means for a caller that went round its endpoint."""
+    reasons = "; ".join(plan.reasons)
+    if plan.verdict in _SERVES:
+        trouble = "its endpoint works, so the caller does not resolve the service's name to it"
+    elif plan.verdict is Verdict.DEGRADED:
+        trouble = f"its endpoint does not serve everyone: {reasons}"
+    else:
+        trouble = f"its endpoint does not serve it: {reasons}" if reasons else plan.verdict.value
+    return Place(via="", vpc_id=vpc_id, trouble=trouble, broken=plan.verdict in _BROKEN)
+
+
+def _kind(clue: str) -> str:
+    """What a clue is: an instance, a function, or an address of either version."""
+    if INSTANCE.fullmatch(clue):
+        return "instance"
+    try:
+        return f"IPv{ip_address(clue).version}"
+    except ValueError:
+        return "function"

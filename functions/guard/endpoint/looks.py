@@ -1,0 +1,88 @@
+"""Looks that the guard asks itself for, through its own queue: later, again, in turn."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError
+
+from guard.aws.errors import throttled
+from guard.endpoint import pace
+from guard.endpoint.findings import About
+from guard.endpoint.later import Later
+from guard.endpoint.pace import NotNow, Pace
+from guard.endpoint.worklist import Work
+from guard.events.inbox import Inbox, Message
+from guard.events.reconcile import envelope
+from guard.settings import Settings
+from guard.table.memory import Memory
+from guard.table.state import StateError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+FOLLOW_UPS = 10
+FOLLOW_UP_SECONDS = 60
+
+logger = Logger(child=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """Sends to the VPC queue. Needs sqs:SendMessage there."""
+
+    sqs: "SQSClient"
+    queue_url: str
+    settings: Settings
+    memory: Memory
+
+    def ask(self, later: Later, now: datetime) -> None:
+        """Send a look to come; one that is farther off than SQS can delay goes in several legs."""
+        self.sqs.send_message(
+            QueueUrl=self.queue_url,
+            MessageBody=envelope(self.settings, now, later.to_detail()),
+            DelaySeconds=later.delay(now.timestamp()),
+        )
+
+    def again(self, work: Work, about: About) -> None:
+        """Ask for another look at an unfinished change, in a minute."""
+        if work.attempt >= FOLLOW_UPS:
+            logger.warning("not looked at again", extra={"vpc_id": work.vpc_id})
+            return
+        when = int(about.now.timestamp()) + FOLLOW_UP_SECONDS
+        changes: dict[str, Any] = {"attempt": work.attempt + 1, "not_before": when}
+        self.ask(work.later("follow-up", about, **changes), about.now)
+
+    def in_turn(self, work: Work, about: About, line: Pace, inbox: Inbox, error: Exception) -> None:
+        """Put off what was refused for pace to its turn; anything else goes back to the queue."""
+        times = work.throttled + throttled(error)
+        if (isinstance(error, NotNow) or throttled(error)) and times <= pace.MOST_TIMES:
+            try:
+                turn = line.turn()
+                changes: dict[str, Any] = {"throttled": times, "not_before": turn}
+                carried = (*work.intents, *work.begun)
+                self.memory.note(work.vpc_id, about.now, slot_at=turn)
+                reason = "EC2 has capacity again"
+                self.ask(work.later(reason, about, intents=carried, **changes), about.now)
+            except (ClientError, BotoCoreError, StateError) as second:
+                error = second
+            else:
+                logger.info("put off", extra={"vpc_id": work.vpc_id, **changes})
+                return
+        inbox.fail(work.messages, repr(error))
+
+    def put_off(self, message: Message, inbox: Inbox, error: Exception) -> None:
+        """Send a message again, later, that AWS refused for pace before its VPCs were known."""
+        if throttled(error) and pace.times_put_off(message) < pace.MOST_TIMES:
+            body, delay = pace.put_off(message)
+            try:
+                self.sqs.send_message(
+                    QueueUrl=self.queue_url, MessageBody=json.dumps(body), DelaySeconds=delay
+                )
+            except (ClientError, BotoCoreError) as second:
+                error = second
+            else:
+                return
+        inbox.fail([message], repr(error))

@@ -1,0 +1,355 @@
+"""Read the endpoint state of VPCs from AWS: the only part of the core that asks EC2 questions.
+
+One call per kind of thing for any number of VPCs, not one per VPC, because a sweep looks at all of
+them. Filters and not ids: an id that is gone makes `Describe*` fail for all the others. Route 53 is
+asked only about VPCs where no endpoint has private DNS: where one has, AWS allows no other zone of
+the name.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import ClientError
+
+from guard.aws.errors import code_of
+from guard.endpoint.hosted_zones import Denied, HostedZones
+from guard.vpc import (
+    HTTPS,
+    LIVE,
+    MANAGED_TAG,
+    Access,
+    AttachedPolicy,
+    Endpoint,
+    HostedZone,
+    Network,
+    SecurityGroup,
+    Subnet,
+    Vpc,
+    fips_name,
+    network,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+
+# EC2 accepts up to 200 values in a filter.
+FILTER_VALUES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What AWS says of the guarded endpoint service: where it is, and how it is reached."""
+
+    zones: frozenset[str]
+    ip_types: frozenset[str]
+    private_dns_name: str
+
+
+@dataclass(slots=True)
+class Observer:
+    """Reads VPC states; remembers what AWS says of the service, which changes about once a year.
+
+    Policies and ids are read of the FIPS twin's endpoints as well: secrets are reached through
+    them too. Without `hosted_zones`, Route 53 is not asked.
+    """
+
+    ec2: "EC2Client"
+    service_name: str
+    hosted_zones: HostedZones | None = None
+    _service: Service | None = None
+
+    @property
+    def service_names(self) -> list[str]:
+        """The service and its FIPS twin."""
+        return [self.service_name, fips_name(self.service_name)]
+
+    def vpc_ids(self) -> list[str]:
+        """Every VPC of the account and Region."""
+        return list(self.vpc_tags())
+
+    def vpc_tags(self, keys: Collection[str] | None = None) -> dict[str, dict[str, str]]:
+        """The tags of those VPCs that carry one of these keys, by id; of all without `keys`."""
+        named = {} if keys is None else {"tag_key": sorted(keys)}
+        return {
+            one["VpcId"]: _tags(one)
+            for one in self._all("describe_vpcs", "Vpcs", **named)
+            if "VpcId" in one
+        }
+
+    def attached_policies(self, ids: Collection[str] | None = None) -> dict[str, AttachedPolicy]:
+        """What those endpoints of the guarded service that live carry, by id; all without `ids`."""
+        named = {} if ids is None else {"vpc_endpoint_id": sorted(ids)}
+        found = self._all(
+            "describe_vpc_endpoints", "VpcEndpoints", service_name=self.service_names, **named
+        )
+        return {
+            one["VpcEndpointId"]: AttachedPolicy(
+                endpoint_id=one["VpcEndpointId"],
+                vpc_id=one["VpcId"],
+                text=one.get("PolicyDocument", ""),
+                tags=_tags(one),
+                created=one["CreationTimestamp"],
+            )
+            for one in found
+            if one["State"].lower() in LIVE
+        }
+
+    def vpcs_of_endpoints(self, ids: Collection[str]) -> set[str]:
+        """The VPCs of those endpoints that exist and are of the guarded service."""
+        found = self._all(
+            "describe_vpc_endpoints",
+            "VpcEndpoints",
+            vpc_endpoint_id=sorted(ids),
+            service_name=self.service_names,
+        )
+        return {endpoint["VpcId"] for endpoint in found}
+
+    def security_groups(self, ids: Collection[str]) -> dict[str, SecurityGroup]:
+        """Those security groups that exist, by id."""
+        raw = self._all("describe_security_groups", "SecurityGroups", group_id=sorted(ids))
+        return {one["GroupId"]: _group(one) for one in raw}
+
+    def interfaces(self, vpc_id: str) -> dict[str, frozenset[str]]:
+        """The ids of a VPC's network interfaces, whoever has them, by subnet."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for one in self._all("describe_network_interfaces", "NetworkInterfaces", vpc_id=[vpc_id]):
+            found[one["SubnetId"]].add(one["NetworkInterfaceId"])
+        return {subnet_id: frozenset(ids) for subnet_id, ids in found.items()}
+
+    def vpcs(self, ids: Collection[str], dns_assumed: Collection[str] = ()) -> dict[str, Vpc]:
+        """The states of those VPCs that exist, by id.
+
+        AWS tells the DNS attributes of one VPC and one attribute at a time. Of the VPCs in
+        `dns_assumed` they are taken to be on where an available endpoint has private DNS: without
+        both AWS would not have switched it on. Who has since switched one off has made an event.
+        """
+        states: dict[str, Vpc] = {}
+        ordered = sorted(ids)
+        for start in range(0, len(ordered), FILTER_VALUES):
+            states.update(self._some(ordered[start : start + FILTER_VALUES], dns_assumed))
+        return states
+
+    def _some(self, ids: Sequence[str], dns_assumed: Collection[str]) -> dict[str, Vpc]:
+        raw_vpcs = self._all("describe_vpcs", "Vpcs", vpc_id=ids)
+        if not raw_vpcs:
+            return {}
+        subnets = _by_vpc(self._all("describe_subnets", "Subnets", vpc_id=ids))
+        endpoints = _by_vpc(
+            self._all(
+                "describe_vpc_endpoints",
+                "VpcEndpoints",
+                vpc_id=ids,
+                service_name=self.service_names,
+            )
+        )
+        groups = self._groups(ids, endpoints)
+        service = self.service()
+        states: dict[str, Vpc] = {}
+        for raw in raw_vpcs:
+            id_ = raw["VpcId"]
+            plain, fips = self._by_name(endpoints[id_])
+            named = any(one.private_dns and one.state == "available" for one in plain)
+            dns = (True, True) if named and id_ in dns_assumed else self._dns(id_)
+            if dns is None:
+                continue
+            states[id_] = Vpc(
+                id=id_,
+                owner_id=raw.get("OwnerId", ""),
+                tags=_tags(raw),
+                networks=frozenset(_networks(raw)),
+                dns_support=dns[0],
+                dns_hostnames=dns[1],
+                subnets=tuple(_subnet(one) for one in subnets[id_]),
+                endpoints=plain,
+                groups={one["GroupId"]: _group(one) for one in groups[id_]},
+                service_zones=service.zones,
+                service_ip_types=service.ip_types,
+                fips_endpoints=fips,
+                is_default=raw.get("IsDefault", False),
+            )
+        return self._with_zones(states)
+
+    def _by_name(self, raw: Iterable[Any]) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:
+        """The endpoints of the plain name, and those of the FIPS one."""
+        split: dict[str, list[Endpoint]] = {name: [] for name in self.service_names}
+        for one in raw:
+            split[one["ServiceName"]].append(_endpoint(one))
+        plain, fips = split.values()
+        return tuple(plain), tuple(fips)
+
+    def _with_zones(self, states: dict[str, Vpc]) -> dict[str, Vpc]:
+        """The states with what Route 53 says, where that could matter."""
+        name = self.service().private_dns_name
+        if not self.hosted_zones or not name:
+            return states
+        self.hosted_zones.forget()
+        for id_, vpc in states.items():
+            if vpc.owner_id != self.hosted_zones.account_id or not vpc.subnets:
+                continue
+            if any(one.private_dns and one.state in LIVE for one in vpc.endpoints):
+                continue
+            try:
+                zone = self.hosted_zones.serving(id_, name)
+                states[id_] = replace(vpc, zone=zone and self._with_live(zone))
+            except Denied as error:
+                states[id_] = replace(vpc, zone_unread=str(error))
+        return states
+
+    def _with_live(self, zone: HostedZone) -> HostedZone:
+        """The zone with those of its endpoints that are this account's and live."""
+        if not zone.endpoint_ids:
+            return zone
+        found = self._all(
+            "describe_vpc_endpoints",
+            "VpcEndpoints",
+            vpc_endpoint_id=sorted(zone.endpoint_ids),
+            service_name=[self.service_name],
+        )
+        live = frozenset(one["VpcEndpointId"] for one in found if one["State"].lower() in LIVE)
+        return replace(zone, live=live)
+
+    def _all(self, operation: str, key: str, **filters: Sequence[str]) -> list[Any]:
+        """Every page of a Describe call with filters; `vpc_id` stands for the filter vpc-id."""
+        paginator = cast(Any, self.ec2).get_paginator(operation)
+        wanted = [{"Name": k.replace("_", "-"), "Values": list(v)} for k, v in filters.items()]
+        pages: Iterable[dict[str, list[Any]]] = paginator.paginate(Filters=wanted)
+        return [item for page in pages for item in page[key]]
+
+    def _groups(
+        self, vpc_ids: Sequence[str], endpoints: Mapping[str, Sequence[Any]]
+    ) -> dict[str, list[Any]]:
+        """The groups that matter: those on the endpoints, and ours."""
+        attached = {
+            group["GroupId"]
+            for some in endpoints.values()
+            for endpoint in some
+            for group in endpoint.get("Groups", [])
+        }
+        raw = self._all("describe_security_groups", "SecurityGroups", vpc_id=vpc_ids)
+        return _by_vpc(g for g in raw if g["GroupId"] in attached or MANAGED_TAG in _tags(g))
+
+    def _dns(self, vpc_id: str) -> tuple[bool, bool] | None:
+        """The two DNS attributes; None for a VPC that was deleted since it was listed."""
+        try:
+            support = self._attribute(vpc_id, "enableDnsSupport")
+            return support, self._attribute(vpc_id, "enableDnsHostnames")
+        except ClientError as error:
+            if code_of(error) != "InvalidVpcID.NotFound":
+                raise
+            return None
+
+    def _attribute(self, vpc_id: str, name: Any) -> bool:
+        answer: Any = self.ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute=name)
+        return answer[name[0].upper() + name[1:]]["Value"]
+
+    def service(self) -> Service:
+        """The service's AZs (ids where this Region's API gives them, else names) and addresses."""
+        if not self._service:
+            answer = self.ec2.describe_vpc_endpoint_services(ServiceNames=[self.service_name])
+            detail: Any = answer["ServiceDetails"][0]
+            self._service = Service(
+                zones=frozenset(detail.get("AvailabilityZoneIds") or detail["AvailabilityZones"]),
+                ip_types=frozenset(detail.get("SupportedIpAddressTypes") or ["ipv4"]),
+                private_dns_name=detail.get("PrivateDnsName", ""),
+            )
+        return self._service
+
+
+def _by_vpc(items: Iterable[Any]) -> dict[str, list[Any]]:
+    grouped: dict[str, list[Any]] = defaultdict(list)
+    for item in items:
+        grouped[item["VpcId"]].append(item)
+    return grouped
+
+
+def _tags(raw: Any) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in raw.get("Tags", [])}
+
+
+def _networks(raw: Any) -> Iterable[Network]:
+    for one in raw.get("CidrBlockAssociationSet", []):
+        if one["CidrBlockState"]["State"] in ("associated", "associating"):
+            yield network(one["CidrBlock"])
+    for one in raw.get("Ipv6CidrBlockAssociationSet", []):
+        if one["Ipv6CidrBlockState"]["State"] in ("associated", "associating"):
+            yield network(one["Ipv6CidrBlock"])
+
+
+def _subnet(raw: Any) -> Subnet:
+    return Subnet(
+        id=raw["SubnetId"],
+        zone=raw["AvailabilityZone"],
+        zone_id=raw["AvailabilityZoneId"],
+        free_addresses=raw["AvailableIpAddressCount"],
+        tags=_tags(raw),
+        on_outpost=bool(raw.get("OutpostArn")),
+        networks=tuple(_subnet_networks(raw)),
+    )
+
+
+def _subnet_networks(raw: Any) -> Iterable[Network]:
+    if raw.get("CidrBlock"):  # a subnet that has IPv6 alone has none
+        yield network(raw["CidrBlock"])
+    for one in raw.get("Ipv6CidrBlockAssociationSet", []):
+        if one["Ipv6CidrBlockState"]["State"] in ("associated", "associating"):
+            yield network(one["Ipv6CidrBlock"])
+
+
+def _endpoint(raw: Any) -> Endpoint:
+    error = raw.get("LastError", {})
+    ip_type = raw.get("IpAddressType", "ipv4").lower()
+    return Endpoint(
+        id=raw["VpcEndpointId"],
+        type=raw["VpcEndpointType"].lower(),
+        state=raw["State"].lower(),
+        subnet_ids=frozenset(raw.get("SubnetIds", [])),
+        group_ids=frozenset(group["GroupId"] for group in raw.get("Groups", [])),
+        private_dns=raw.get("PrivateDnsEnabled", False),
+        created=raw["CreationTimestamp"],
+        tags=_tags(raw),
+        problem=raw.get("FailureReason") or error.get("Message", ""),
+        interface_ids=frozenset(raw.get("NetworkInterfaceIds", [])),
+        ip_type=ip_type,
+        dns_type=raw.get("DnsOptions", {}).get("DnsRecordIpType", ip_type).lower(),
+    )
+
+
+def _group(raw: Any) -> SecurityGroup:
+    ingress = _access(raw.get("IpPermissions", []))
+    return SecurityGroup(
+        id=raw["GroupId"],
+        name=raw["GroupName"],
+        tags=_tags(raw),
+        admits_https_from=ingress.networks,
+        ingress=ingress,
+        egress=_access(raw.get("IpPermissionsEgress", [])),
+    )
+
+
+def _access(permissions: Iterable[Any]) -> Access:
+    """What the rules of one direction let through to port 443 over TCP."""
+    rules = [rule for rule in permissions if _is_https(rule)]
+    return Access(
+        networks=frozenset(
+            network(one[key])
+            for rule in rules
+            for ranges, key in (("IpRanges", "CidrIp"), ("Ipv6Ranges", "CidrIpv6"))
+            for one in rule.get(ranges, [])
+        ),
+        groups=frozenset(
+            one["GroupId"]
+            for rule in rules
+            for one in rule.get("UserIdGroupPairs", [])
+            if "GroupId" in one
+        ),
+        prefix_lists=any(rule.get("PrefixListIds") for rule in rules),
+    )
+
+
+def _is_https(rule: Any) -> bool:
+    # Protocol -1 is all traffic and carries no ports.
+    if rule["IpProtocol"] == "-1":
+        return True
+    return rule["IpProtocol"] in ("tcp", "6") and rule["FromPort"] <= HTTPS <= rule["ToPort"]

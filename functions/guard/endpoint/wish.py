@@ -1,0 +1,26 @@
+"""What the template wants of every VPC, read once at cold start: the same for look and sweep."""
+
+from collections.abc import Mapping
+
+from guard.approved.choice import ApprovedPolicies
+from guard.endpoint.decide import Wanted
+from guard.settings import Settings
+from guard.variables import items, whole_number
+
+
+def wanted_from_env(
+    env: Mapping[str, str], settings: Settings, approved: ApprovedPolicies
+) -> Wanted:
+    """For a VPC without a tag that chooses. Raises SettingsError for a bad variable."""
+    chosen = approved.choose()
+    return Wanted(
+        account_id=settings.account_id,
+        stack_id=settings.stack_id,
+        service_name=settings.service_name,
+        opt_out_tag=settings.opt_out_tag,
+        policy=chosen.text,
+        policy_problem=chosen.problem,
+        maximum_zones=whole_number(env, "MAXIMUM_ZONES"),
+        approved_endpoints=items(env, "APPROVED_ENDPOINTS"),
+        approved_accounts=items(env, "APPROVED_ACCOUNTS"),
+    )

@@ -1,0 +1,104 @@
+"""An endpoint tries a new version of an approved policy: what is asked, noted and decided then.
+
+Every minute of the watch the endpoint is looked at; the denials that came meanwhile detect_bypass
+has noted in the table.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from guard.approved.choice import ApprovedPolicies
+from guard.approved.policies import ApprovedPolicy
+from guard.endpoint.observe import Observer
+from guard.enforcement import canary
+from guard.enforcement.canary import Aim, Rollout, Step, Wait
+from guard.enforcement.history import History
+from guard.enforcement.looks import PolicyLooks, detail
+from guard.enforcement.rollouts import Rollouts
+from guard.enforcement.sweep import ask, choose_all
+from guard.vpc import AttachedPolicy
+
+EVERY = timedelta(minutes=1)
+REASON = "it tries a new version of its policy"
+SPREAD_DELAY = 10  # seconds: the looks at the others come once the version is accepted
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """`watch` is for how many seconds the canary's denials count; methods raise ClientError."""
+
+    rollouts: Rollouts
+    history: History
+    looks: PolicyLooks
+    watch: int
+
+    def applied(self, rollout: Rollout | None, target: Aim, change: int, now: datetime) -> None:
+        """A policy was written: if that was the canary's first, the watch begins."""
+        if not rollout or not target.canary or rollout.applied_at:
+            return
+        self.rollouts.applied(rollout, target.policy.name, change, now, self.watch)
+        first = now + min(EVERY, timedelta(seconds=self.watch))
+        self.looks.ask(rollout.endpoint_id, REASON, first, now, trial=True)
+
+    def next(self, attached: AttachedPolicy, wanted: ApprovedPolicy, now: datetime) -> Step:
+        """What is to be done about the version now; asks for the next look itself."""
+        rollout = self.rollouts.of(wanted.name, now)
+        if not rollout or not rollout.is_trying(wanted, attached.endpoint_id):
+            return Wait()
+        if not rollout.applied_at and canary.means(attached.text, wanted):
+            # Written by a try that was cut short, or by hand.
+            self.applied(rollout, Aim(wanted, canary=True), 0, now)
+            return Wait()
+        found = canary.step(
+            rollout,
+            wanted,
+            endpoint_ids=(attached.endpoint_id,),
+            now=int(now.timestamp()),
+            watch_seconds=self.watch,
+            denied=self.rollouts.denied(attached.endpoint_id, now),
+        )
+        if isinstance(found, Wait) and found.until:
+            when = min(datetime.fromtimestamp(found.until, UTC), now + EVERY)
+            self.looks.ask(attached.endpoint_id, REASON, when, now, trial=True)
+        return found
+
+    def others(
+        self, observer: Observer, approved: ApprovedPolicies, wanted: ApprovedPolicy
+    ) -> list[str]:
+        """The endpoints that are to carry the version and do not yet."""
+        chosen = choose_all(
+            observer.attached_policies().values(),
+            observer.vpc_tags(),
+            approved,
+            self.looks.settings.opt_out_tag,
+        )
+        texts = {one.attached.text for one in chosen}
+        agreeing = {text for text in texts if canary.means(text, wanted)}
+        return [
+            one.attached.endpoint_id
+            for one in chosen
+            if one.policy == wanted and not one.opted_out and one.attached.text not in agreeing
+        ]
+
+    def accept(self, others: list[str], wanted: ApprovedPolicy, now: datetime) -> None:
+        """Ask for the others, then accept: a process that dies in between does both again."""
+        reason = f"a new version of {wanted.name} was accepted"
+        details = [detail(id_, reason) for id_ in others]
+        ask(self.looks.sqs, self.looks.queue_url, self.looks.settings, details, now, SPREAD_DELAY)
+        rollout = self.rollouts.of(wanted.name, now)
+        if rollout:
+            self.rollouts.accept(rollout, wanted)
+
+    def before(self, endpoint_id: str, wanted: ApprovedPolicy, now: datetime) -> str:
+        """The policy that the endpoint had before the version, by the history."""
+        rollout = self.rollouts.of(wanted.name, now)
+        if rollout is None:
+            return wanted.text
+        change = self.history.change(endpoint_id, rollout.change, now) if rollout.change else None
+        return (change.before if change else "") or rollout.stable
+
+    def reject(self, wanted: ApprovedPolicy, why: str, now: datetime) -> None:
+        """The version is not to be tried again before the next deployment."""
+        rollout = self.rollouts.of(wanted.name, now)
+        if rollout:
+            self.rollouts.reject(rollout, wanted.name, why)

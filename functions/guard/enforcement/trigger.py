@@ -1,0 +1,66 @@
+"""Which endpoints a message of the policy queue is about, and what it says of them. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from guard.events import record as records
+from guard.events.reconcile import asked_at, is_reconcile
+from guard.events.record import Record
+from guard.vpc import fips_name
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """What one message asks to be looked at; no endpoints: nothing to do, and `reason` says why.
+
+    `record` is who did what, for the finding; a sweep has none. `asked_at` is when the guard itself
+    asked, `not_before` when to look (both epoch seconds). `written` is the policy that one of the
+    guard's own calls wrote. `trial` says that the endpoint tries a new version of its policy.
+    """
+
+    reason: str
+    endpoint_ids: frozenset[str] = frozenset()
+    record: Record | None = None
+    asked_at: float = 0
+    not_before: int = 0
+    written: str = ""
+    trial: bool = False
+
+
+def concern(
+    envelope: Mapping[str, Any], service_name: str, guard_roles: frozenset[str] = frozenset()
+) -> Concern:
+    """Read one envelope.
+
+    Raises UnreadableRecord if it carries no CloudTrail record, or one that names no endpoint;
+    ValueError if it is a reconcile request that names none.
+    """
+    if is_reconcile(envelope):
+        return _asked_for(envelope["detail"], asked_at(envelope))
+    record = records.from_envelope(envelope)
+    if record.failed:
+        return Concern(f"{record.event_name} failed: {record.error_code}")
+    service = records.service_name(record)
+    if service not in (None, service_name, fips_name(service_name)):
+        return Concern(f"an endpoint of {service}, not ours to guard")
+    endpoint_ids = frozenset(records.endpoint_ids(record))
+    if not endpoint_ids:
+        raise records.UnreadableRecord(f"{record.event_name} names no endpoint")
+    written = ""
+    if record.identity.type == "AssumedRole" and record.identity.issuer_arn in guard_roles:
+        written = records.policy_document(record) or ""
+    return Concern(record.event_name, endpoint_ids, record, written=written)
+
+
+def _asked_for(detail: Mapping[str, Any], when: float) -> Concern:
+    endpoint_id, not_before = detail.get("vpcEndpointId"), detail.get("notBefore", 0)
+    if not isinstance(endpoint_id, str):
+        raise ValueError("a reconcile request on the policy queue needs a vpcEndpointId")
+    if type(not_before) is not int:
+        raise ValueError("the notBefore of a reconcile request is a number of seconds")
+    reason = str(detail.get("reason", "sweep"))
+    trial = detail.get("trial") is True
+    return Concern(
+        reason, frozenset({endpoint_id}), asked_at=when, not_before=not_before, trial=trial
+    )

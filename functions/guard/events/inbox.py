@@ -1,0 +1,106 @@
+"""The batch of SQS messages a reaction was handed, and which of them must come back.
+
+A message that cannot be read or whose work failed is named in the partial batch response, so SQS
+hands it out again and, in the end, to the dead-letter queue. Nothing is dropped in silence.
+
+See "Implementing partial batch responses" in the AWS Lambda developer guide.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
+INSTEAD_OF = "vpce-guard-instead-of"
+REPLAY = (
+    "replay-name"  # in events that EventBridge plays again, and in those that find_missed sends
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One SQS message: its id, the EventBridge envelope in its body, and how often it came.
+
+    `receives` is more than 1 for a message whose work was not finished: the function failed, was
+    killed, or sent it back.
+    """
+
+    id: str
+    envelope: Mapping[str, Any]
+    receives: int = 1
+
+    @property
+    def key(self) -> str:
+        """The same for a message and for one sent in its place (`guard.endpoint.pace.put_off`)."""
+        return str(self.envelope.get(INSTEAD_OF) or self.id)
+
+    @property
+    def came_before(self) -> bool:
+        """Whether a try before this one may have begun the work."""
+        return self.receives > 1 or INSTEAD_OF in self.envelope
+
+    @property
+    def played_again(self) -> bool:
+        """Whether it comes from an archive or from find_missed, not as the event happened."""
+        return REPLAY in self.envelope
+
+    @property
+    def detail(self) -> Mapping[str, Any]:
+        return self.envelope["detail"]
+
+
+class UnreadableMessage(ValueError):
+    """A message body that is no EventBridge envelope: not JSON, or without a `detail` object."""
+
+
+def _read(record: Mapping[str, Any]) -> Message:
+    try:
+        envelope: object = json.loads(record["body"])
+    except (ValueError, RecursionError) as error:  # nested too deep, or a number too long
+        raise UnreadableMessage(f"the body is not JSON that can be read: {error}") from error
+    if not isinstance(envelope, dict):
+        raise UnreadableMessage("the body is not a JSON object")
+    envelope = cast(dict[str, Any], envelope)
+    if not isinstance(envelope.get("detail"), dict):
+        raise UnreadableMessage(
+            "the body is not an EventBridge envelope: it has no `detail` object"
+        )
+    attributes = cast(Mapping[str, str], record.get("attributes", {}))
+    receives = int(attributes.get("ApproximateReceiveCount", "1"))
+    return Message(record["messageId"], envelope, receives)
+
+
+@dataclass(slots=True)
+class Inbox:
+    """The readable messages of a batch, and the failures collected so far, by message id."""
+
+    messages: list[Message]
+    failures: dict[str, str] = field(default_factory=dict[str, str])
+
+    @classmethod
+    def open(cls, event: Mapping[str, Any]) -> "Inbox":
+        """Read Lambda's SQS event; a body that cannot be read is a failure from the start."""
+        inbox = cls([])
+        for record in event["Records"]:
+            try:
+                inbox.messages.append(_read(record))
+            except UnreadableMessage as error:
+                inbox.failures[record["messageId"]] = str(error)
+        return inbox
+
+    def fail(self, messages: Sequence[Message], why: str) -> None:
+        """These messages' work was not done: they go back to the queue."""
+        for message in messages:
+            self.failures[message.id] = why
+
+    def log_failures(self, logger: "Logger") -> None:
+        """One error line per message that goes back: dead letters are understood by it."""
+        for id_, why in self.failures.items():
+            logger.error("message goes back to the queue", extra={"message_id": id_, "why": why})
+
+    def response(self) -> dict[str, list[dict[str, str]]]:
+        """Lambda's partial batch response."""
+        return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in self.failures]}

@@ -1,0 +1,1 @@
+"""Secrets' resource policies: whether they keep a value inside the perimeter (secret_policy)."""

@@ -1,0 +1,1 @@
+"""What the guard remembers, in the one DynamoDB table of the stack."""

@@ -1,0 +1,1 @@
+"""The guard watches itself: its heartbeat, its trails, and who changes it."""
