@@ -47,6 +47,9 @@ BAD = {
 }
 
 
+ENTRY = {"policy": str, "statement": str, "issue": str, "details": list, "reason": str}
+
+
 class Finding(NamedTuple):
     """One thing that parliament says of one statement; `detail` is an action or its words."""
 
@@ -87,7 +90,12 @@ def unsettled(found: Iterable[Finding], justified: Iterable[dict[str, Any]]) -> 
     """
     left = set(found)
     unused: list[str] = []
-    for one in justified:
+    for number, one in enumerate(justified, 1):
+        if wrong := [
+            key for key, kind in ENTRY.items() if not isinstance(dict(one).get(key), kind)
+        ]:
+            unused.append(f"justification {number} lacks, or has wrong: {', '.join(wrong)}")
+            continue
         place = (one["policy"], one["statement"], one["issue"])
         if len(one["reason"]) < 20:
             unused.append(f"no reason: {' '.join(place)}")

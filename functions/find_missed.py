@@ -5,7 +5,7 @@ delivery of CloudTrail's events is best effort. They are put on the detection qu
 are judged as if they had come. Changes nothing in AWS.
 
 Triggered once a day, and there only where the parameter TrailBucket names the trail's bucket. It
-looks at the 24 whole hours that ended two hours ago. A failure is tried again by Lambda, and ends
+looks at the 25 whole hours that ended two hours ago. A failure is tried again by Lambda, and ends
 in the rules' dead-letter queue.
 
 IAM: s3:ListBucket, s3:GetObject (the trail's bucket), dynamodb:GetItem, dynamodb:UpdateItem,
@@ -16,7 +16,6 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from itertools import batched
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -24,6 +23,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
 from guard.aws.clients import client
+from guard.aws.queues import send_all
 from guard.events.record import UnreadableRecord, parse
 from guard.findings.report import report
 from guard.missed.arrivals import SLOT, Arrivals, digest, slot_of, slots
@@ -35,9 +35,8 @@ from guard.table.state import State
 from guard.variables import required, switch
 
 LAG = timedelta(hours=2)  # CloudTrail has delivered by then
-SPAN = timedelta(hours=24)
+SPAN = timedelta(hours=25)  # a day, and an hour for a run that starts later than the one before
 SPARE_MS = 60_000  # the time it takes to send and tell what was found
-AT_ONCE = 10  # messages of one SendMessageBatch; a record has far less than a tenth of its 1 MiB
 
 settings = Settings.from_env(os.environ)
 WATCHES_FOREIGN = switch(os.environ, "WATCH_FOREIGN_ENDPOINTS")
@@ -62,10 +61,6 @@ metrics = Metrics()
 
 class NoLogFiles(RuntimeError):
     """The folder holds no log file of the time: it is another one, or the trail does not log."""
-
-
-class NotSent(RuntimeError):
-    """SQS took only a part of a batch: the invocation fails, and Lambda repeats it."""
 
 
 @sealed
@@ -146,14 +141,5 @@ def look_at(
 
 def judge_again(missed: Iterable[Missed]) -> None:
     """Put records on the detection queue as EventBridge should have."""
-    for some in batched(missed, AT_ONCE, strict=False):
-        entries: Any = [
-            {
-                "Id": str(number),
-                "MessageBody": json.dumps(envelope_of(one.detail, one.record, settings)),
-            }
-            for number, one in enumerate(some)
-        ]
-        failed = sqs.send_message_batch(QueueUrl=DETECTION_QUEUE_URL, Entries=entries)
-        if refused := failed.get("Failed", []):
-            raise NotSent(f"{len(refused)} of {len(entries)} messages: {refused[0].get('Message')}")
+    bodies = (json.dumps(envelope_of(one.detail, one.record, settings)) for one in missed)
+    send_all(sqs, DETECTION_QUEUE_URL, bodies)

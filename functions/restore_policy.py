@@ -34,6 +34,7 @@ from guard.approved.policies import ApprovedPolicy
 from guard.aws.clients import client, seldom_client
 from guard.aws.errors import REFUSALS, code_of, message_of, throttled
 from guard.aws.parameters import Parameters
+from guard.aws.queues import NotSent
 from guard.endpoint import pace
 from guard.endpoint.observe import Observer
 from guard.endpoint.pace import NotNow, Pace
@@ -225,7 +226,7 @@ def restore_all(works: dict[str, Work], inbox: Inbox, now: datetime) -> None:
         about = About(settings, now, policy, tuple(work.concerns))
         try:
             judge(policy, vpc_tags.get(policy.vpc_id, {}), about, work, line)
-        except (NotNow, ClientError, BotoCoreError, StateError, NotWritten) as error:
+        except (NotNow, NotSent, NotWritten, StateError, ClientError, BotoCoreError) as error:
             again(work, line, inbox, error)
 
 
@@ -246,7 +247,7 @@ def again(work: Work, line: Pace, inbox: Inbox, error: Exception) -> None:
         if not throttled(error) and not isinstance(error, NotNow):
             raise error
         turn = line.turn()
-    except (NotWritten, ClientError, BotoCoreError, StateError) as failure:
+    except (NotSent, NotWritten, StateError, ClientError, BotoCoreError) as failure:
         inbox.fail(work.messages, repr(failure))
         return
     for message in {one.id: one for one in work.messages}.values():
@@ -331,8 +332,9 @@ def tell_late(begun: Sequence[Intent], work: Work, now: datetime) -> None:
 def finish(begun: Intent, endpoint_id: str, now: datetime) -> bool:
     """Do what belongs to a change beside telling of it; False if it is not in force."""
     if begun.finding.kind is not Kind.ENFORCEMENT_PAUSED:
-        action = ACTIONS.get(begun.finding.kind, RESTORED)
-        history.keep(Change.of(begun.finding, action), begun.key, now)
+        change = Change.of(begun.finding, ACTIONS.get(begun.finding.kind, RESTORED))
+        if change.before != change.after:  # not a version that AWS refused
+            history.keep(change, begun.key, now)
     elif pause := pauses.of(endpoint_id, now):
         looks.ask(endpoint_id, PAUSED, pause.until, now)
     else:
@@ -402,11 +404,12 @@ def refused(case: Case, about: About, work: Work, error: ClientError) -> None:
     metrics.add_metric("PoliciesNotRestorable", MetricUnit.Count, 1)
     if case.target.canary and case.rollout:
         why = f"AWS refused it: {code_of(error)}: {message_of(error)}"
-        rollouts.reject(case.rollout, case.target.policy.name, why)
-        text = case.attached.text
-        work.findings.append(
-            trial_findings.failed(about, case.target.policy, why, undone=False, after=text)
-        )
+        text, wanted = case.attached.text, case.target.policy
+        finding = trial_findings.failed(about, wanted, why, undone=False, after=text)
+        # In place of the change that was not made: once it is rejected, nothing asks for it again.
+        memory.declare(work.intent, finding, about.now)
+        rollouts.reject(case.rollout, wanted.name, why)
+        work.findings.append(finding)
     else:
         work.findings.append(findings_of.refused(about, case.found, error))
 

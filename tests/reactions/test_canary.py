@@ -5,6 +5,7 @@ import shutil
 from datetime import timedelta
 
 import pytest
+from moto.sqs.models import SQSBackend
 
 from emulator import Caller, Cloud
 from guard.enforcement.rollouts import Rollouts
@@ -213,6 +214,37 @@ def test_what_aws_refuses_is_not_rolled_out(scene):
     assert scene.told() == [("policy-rollout-failed", "high")]
     (failed,) = [one for one in scene.cloud.findings if one["kind"] == "policy-rollout-failed"]
     assert "AWS refused it: InvalidPolicyDocument" in failed["cause"]
+
+
+def test_others_that_could_not_be_asked_for_are_asked_for_again(scene, monkeypatch):
+    """SQS takes a part of a batch: the version counts as accepted only when all were sent."""
+    send, refused = SQSBackend.send_message_batch, []
+
+    def some(self, queue_name, entries):
+        if refused or "PolicyQueue" not in queue_name:
+            return send(self, queue_name, entries)
+        refused.append(list(entries))
+        return [], [{"Id": one, "Code": "InternalError", "SenderFault": False} for one in entries]
+
+    scene.deploy()
+    scene.cloud.pass_time(3 * MINUTE)
+    monkeypatch.setattr(SQSBackend, "send_message_batch", some)
+    scene.cloud.settle(timedelta(hours=1))
+
+    assert len(refused) == 1
+    assert scene.new() == scene.ids
+    assert scene.cloud.dead_letters("PolicyQueue") == []
+
+
+def test_a_refusal_that_could_not_be_told_is_told_late_as_what_it_was(scene):
+    scene.cloud.fault("ec2", "ModifyVpcEndpoint", "InvalidPolicyDocument", function=RESTORE)
+    scene.cloud.fault("sns", "PublishBatch", "", when="killed", function=RESTORE)
+    scene.deploy()
+    scene.cloud.settle(timedelta(hours=1))
+
+    assert scene.told() == [("policy-rollout-failed", "high")] * 2  # the first was told, then lost
+    assert scene.rollout().phase == "rejected"
+    assert [one["action"] for one in History(scene.cloud).of(scene.ids[0])] == ["created"]
 
 
 def test_meanwhile_a_tampered_endpoint_gets_the_proven_version(scene):

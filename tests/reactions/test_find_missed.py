@@ -105,6 +105,18 @@ def test_what_was_told_to_nobody_is_not_judged_before_it_is_told(cloud):
     assert len(told(cloud, "events-missed")) == len(told(cloud, "bypass")) == 1
 
 
+def test_a_day_that_starts_later_than_the_one_before_leaves_no_hour_out(cloud):
+    """The schedule comes a day after it came last, or some seconds later: in the next hour."""
+    cloud.clock.skip(seconds=2 * 3600 + 1795 - cloud.clock.now().timestamp() % 3600)
+    lost = read(cloud, "mallory")
+    cloud.lose_events()
+    deliver(cloud, lost)
+    cloud.clock.skip(seconds=2.5 * 3600)
+    assert run(cloud) == {"compared": 0, "missed": 0}  # five seconds before a whole hour
+    cloud.clock.skip(seconds=86_400 + 10)
+    assert run(cloud) == {"compared": 1, "missed": 1}
+
+
 def beat(cloud: Cloud) -> dict[str, Any]:
     """A heartbeat goes out; its record."""
     cloud.invoke("HeartbeatFunction", {"detail-type": "Scheduled Event"})

@@ -117,6 +117,11 @@ def justification(**changed: Any) -> dict[str, Any]:
             [justification(reason="because")],
             ["no reason: Role Read RESOURCE_STAR"],
         ),
+        (
+            [],
+            [{"policy": "Role", "statement": "Read", "details": "s3:Get", "reason": "x"}],
+            ["justification 1 lacks, or has wrong: issue, details"],
+        ),
     ],
 )
 def test_what_is_found_and_what_is_justified_are_held_to_each_other(

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from guard.approved.choice import ApprovedPolicies
 from guard.approved.policies import ApprovedPolicy
+from guard.aws.queues import send_all
 from guard.enforcement.canary import Phase, Rollout, aim, means
 from guard.events.reconcile import envelope
 from guard.settings import Settings
@@ -16,12 +16,6 @@ from guard.vpc import AttachedPolicy, Tags
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-
-BATCH = 10  # the most messages SendMessageBatch takes
-
-
-class NotSent(RuntimeError):
-    """SQS took only a part of a batch: the invocation fails, and is repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +84,5 @@ def ask(
     delay: int = 0,
 ) -> None:
     """Put one reconcile message per detail on the queue. Raises NotSent, or ClientError."""
-    for some in batched(details, BATCH, strict=False):
-        entries: Any = [
-            {
-                "Id": str(number),
-                "MessageBody": envelope(settings, now, detail),
-                "DelaySeconds": delay,
-            }
-            for number, detail in enumerate(some)
-        ]
-        failed = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed", [])
-        if failed:
-            raise NotSent(f"{len(failed)} of {len(entries)} messages: {failed[0].get('Message')}")
+    bodies = (envelope(settings, now, detail) for detail in details)
+    send_all(sqs, queue_url, bodies, delay)
