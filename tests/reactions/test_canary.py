@@ -232,6 +232,9 @@ def test_others_that_could_not_be_asked_for_are_asked_for_again(scene, monkeypat
     scene.cloud.settle(timedelta(hours=1))
 
     assert len(refused) == 1
+    assert [
+        one.error for one in scene.cloud.invocations if one.function == RESTORE and one.error
+    ] == []
     assert scene.new() == scene.ids
     assert scene.cloud.dead_letters("PolicyQueue") == []
 
