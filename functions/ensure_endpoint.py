@@ -189,7 +189,7 @@ def rotation_of(record: Record, worklist: Worklist) -> tuple[set[str], list[str]
     if not secret:
         raise UnreadableRecord(f"{record.event_name} names no secret")
     if record.event_name == "CancelRotateSecret":
-        cancelled = findings_of.rotation_cancelled(settings, worklist.now, record, secret)
+        cancelled = rotation_findings.cancelled(settings, worklist.now, record, secret)
         worklist.findings.append(cancelled)
         return set(), []
     found = rotation.locate(
@@ -203,8 +203,8 @@ def rotation_of(record: Record, worklist: Worklist) -> tuple[set[str], list[str]
     if found.problem is Kind.ROTATION_MANAGED:
         worklist.findings.append(rotation_findings.managed(settings, worklist.now, record, found))
     elif found.problem:
-        problem = findings_of.rotation_problem(settings, worklist.now, record, found, found.problem)
-        worklist.findings.append(problem)
+        unserved = rotation_findings.unserved(settings, worklist.now, record, found, found.problem)
+        worklist.findings.append(unserved)
     elif found.vpc_id:
         worklist.rotations.setdefault(found.vpc_id, []).append((record, found))
     return ({found.vpc_id} if found.vpc_id else set()), [secret]

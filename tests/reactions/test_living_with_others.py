@@ -341,6 +341,22 @@ def attempted(cloud: Cloud, delete, **what: str) -> None:
     cloud.pass_time(timedelta(minutes=3))
 
 
+def test_a_tear_down_that_could_not_be_looked_at_at_once_is_answered_later(cloud, account):
+    """EC2 throttles the look at the interfaces; a later look must know of the deletion, too."""
+    _, subnets = account.vpc_with_subnets()
+    cloud.settle()
+    slow = cloud.fault(
+        "ec2", "DescribeNetworkInterfaces", "RequestLimitExceeded", times=4, function=ENSURE
+    )
+    with pytest.raises(ClientError, match="DependencyViolation"):
+        account.ec2.delete_subnet(SubnetId=subnets[0])
+    cloud.pass_time(timedelta(minutes=5))
+
+    assert slow.times == 0
+    account.ec2.delete_subnet(SubnetId=subnets[0])
+    assert len(findings(cloud, "stood-down")) >= 1
+
+
 def test_a_failed_deletion_of_a_living_vpc_is_no_lever(cloud, account):
     """The VPC has subnets, and in the subnet something else is: the endpoint is not what holds."""
     vpc_id, subnets = account.vpc_with_subnets()

@@ -10,11 +10,8 @@ from guard.endpoint.act import Outcome, Refused
 from guard.endpoint.cost import monthly_price, words, zones_added
 from guard.endpoint.decide import AuthoriseHttps, CreateEndpoint, CreateGroup, Plan
 from guard.endpoint.neighbours import Removal
-from guard.endpoint.rotation.function import Rotation
-from guard.events.record import Record, secret_id
 from guard.finding import Finding, Kind, Severity
 from guard.findings.about import DAY, Subject, sentence
-from guard.settings import Settings
 from guard.vpc import Endpoint
 
 
@@ -253,72 +250,6 @@ def budget_spent(about: About, plan: Plan, budget: int, ends: datetime) -> Findi
         window=max(int((ends - about.now).total_seconds()), 1),
         identity=(),
         left_alone_until=ends.isoformat(),
-    )
-
-
-def rotation_problem(
-    settings: Settings, now: datetime, record: Record, found: Rotation, kind: Kind
-) -> Finding:
-    """A rotation that no endpoint of ours can serve."""
-    todo = {
-        Kind.ROTATION_WITHOUT_VPC: "give the function a VpcConfig in a VPC that has the endpoint",
-        Kind.ROTATION_FUNCTION_MISSING: "create the function, or name another with rotate-secret",
-        Kind.ROTATION_ELSEWHERE: "see that the function's own account and Region run the guard",
-    }[kind]
-    return _about_secret(
-        settings,
-        now,
-        record,
-        kind=kind,
-        severity=Severity.MEDIUM,
-        title="Rotation was turned on where no endpoint can serve it",
-        cause=found.cause,
-        todo=todo,
-        evidence={"rotation_function": found.function_arn},
-    )
-
-
-def rotation_cancelled(settings: Settings, now: datetime, record: Record, secret: str) -> Finding:
-    """Somebody turned rotation off; reported only."""
-    return _about_secret(
-        settings,
-        now,
-        record,
-        kind=Kind.ROTATION_CANCELLED,
-        severity=Severity.LOW,
-        title="Rotation of a secret was turned off",
-        cause=f"{record.identity.name} cancelled the rotation of {secret}",
-        todo="turn it on again with aws secretsmanager rotate-secret if this was not meant",
-        evidence={},
-    )
-
-
-def _about_secret(
-    settings: Settings,
-    now: datetime,
-    record: Record,
-    *,
-    kind: Kind,
-    severity: Severity,
-    title: str,
-    cause: str,
-    todo: str,
-    evidence: dict[str, str],
-) -> Finding:
-    return Finding(
-        kind=kind,
-        severity=severity,
-        account=settings.account_id,
-        region=settings.region,
-        resource=secret_id(record) or "unnamed secret",
-        title=title,
-        cause=cause,
-        todo=(todo,),
-        evidence={**evidence, "who": record.identity.name, "event_ids": [record.event_id]},
-        identity=(record.event_id,),
-        window=DAY,
-        first_seen=now,
-        last_seen=now,
     )
 
 

@@ -57,6 +57,11 @@ class Looks:
 
     def in_turn(self, work: Work, about: About, line: Pace, inbox: Inbox, error: Exception) -> None:
         """Put off what was refused for pace to its turn; anything else goes back to the queue."""
+        if work.tear_downs and not work.removes:
+            # A look of the guard's own would not know what somebody could not delete.
+            for message in {one.id: one for one in work.messages}.values():
+                self.put_off(message, inbox, error)
+            return
         times = work.throttled + throttled(error)
         if (isinstance(error, NotNow) or throttled(error)) and times <= pace.MOST_TIMES:
             try:

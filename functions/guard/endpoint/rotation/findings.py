@@ -1,15 +1,14 @@
-"""The findings of a rotation that runs in a VPC of ours, or needs none, as ops read them. Pure."""
+"""The findings of a secret's rotation, in the words ops read. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from guard.endpoint.rotation.function import Rotation
-from guard.events.record import Record
+from guard.events.record import Record, secret_id
 from guard.finding import Finding, Kind, Severity
+from guard.findings.about import DAY
 from guard.settings import Settings
-
-DAY = 86_400
 
 
 def managed(settings: Settings, now: datetime, record: Record, found: Rotation) -> Finding:
@@ -24,6 +23,42 @@ def managed(settings: Settings, now: datetime, record: Record, found: Rotation) 
         title="A secret is rotated by AWS itself, which needs no endpoint",
         cause=found.cause,
         todo=(),
+    )
+
+
+def unserved(
+    settings: Settings, now: datetime, record: Record, found: Rotation, kind: Kind
+) -> Finding:
+    """A rotation that no endpoint of ours can serve."""
+    todo = {
+        Kind.ROTATION_WITHOUT_VPC: "give the function a VpcConfig in a VPC that has the endpoint",
+        Kind.ROTATION_FUNCTION_MISSING: "create the function, or name another with rotate-secret",
+        Kind.ROTATION_ELSEWHERE: "see that the function's own account and Region run the guard",
+    }[kind]
+    return _told_of(
+        settings,
+        now,
+        record,
+        kind=kind,
+        severity=Severity.MEDIUM,
+        title="Rotation was turned on where no endpoint can serve it",
+        cause=found.cause,
+        todo=todo,
+        rotation_function=found.function_arn,
+    )
+
+
+def cancelled(settings: Settings, now: datetime, record: Record, secret: str) -> Finding:
+    """Somebody turned rotation off; reported only."""
+    return _told_of(
+        settings,
+        now,
+        record,
+        kind=Kind.ROTATION_CANCELLED,
+        severity=Severity.LOW,
+        title="Rotation of a secret was turned off",
+        cause=f"{record.identity.name} cancelled the rotation of {secret}",
+        todo="turn it on again with aws secretsmanager rotate-secret if this was not meant",
     )
 
 
@@ -113,6 +148,36 @@ def _finding(
         todo=tuple(todo),
         evidence={key: value for key, value in known.items() if value},
         identity=(found.function_arn, cause),
+        window=DAY,
+        first_seen=now,
+        last_seen=now,
+    )
+
+
+def _told_of(
+    settings: Settings,
+    now: datetime,
+    record: Record,
+    *,
+    kind: Kind,
+    severity: Severity,
+    title: str,
+    cause: str,
+    todo: str,
+    **evidence: str,
+) -> Finding:
+    """One record's own finding: AWS was asked for no more than the record says, or knew none."""
+    return Finding(
+        kind=kind,
+        severity=severity,
+        account=settings.account_id,
+        region=settings.region,
+        resource=secret_id(record) or "unnamed secret",
+        title=title,
+        cause=cause,
+        todo=(todo,),
+        evidence={**evidence, "who": record.identity.name, "event_ids": [record.event_id]},
+        identity=(record.event_id,),
         window=DAY,
         first_seen=now,
         last_seen=now,
