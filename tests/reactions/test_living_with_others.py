@@ -357,6 +357,17 @@ def test_a_tear_down_that_could_not_be_looked_at_at_once_is_answered_later(cloud
     assert len(findings(cloud, "stood-down")) >= 1
 
 
+def test_the_builders_keep_their_time_when_the_table_is_busy(cloud, account):
+    began = cloud.clock.now()
+    busy = cloud.fault("dynamodb", "GetItem", "ThrottlingException", times=2, function=ENSURE)
+    vpc_id, _ = account.vpc_with_subnets()
+    cloud.settle()
+
+    assert busy.times == 0
+    assert len(account.endpoints(vpc_id)) == 1
+    assert created_at(cloud)[-1] - began >= timedelta(minutes=10)
+
+
 def test_a_failed_deletion_of_a_living_vpc_is_no_lever(cloud, account):
     """The VPC has subnets, and in the subnet something else is: the endpoint is not what holds."""
     vpc_id, subnets = account.vpc_with_subnets()

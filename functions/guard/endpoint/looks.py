@@ -57,8 +57,9 @@ class Looks:
 
     def in_turn(self, work: Work, about: About, line: Pace, inbox: Inbox, error: Exception) -> None:
         """Put off what was refused for pace to its turn; anything else goes back to the queue."""
-        if work.tear_downs and not work.removes:
-            # A look of the guard's own would not know what somebody could not delete.
+        if throttled(error) and not work.begun:
+            # No write of an endpoint, so no turn. A look of the guard's own would not know when the
+            # VPC was built on, nor what somebody could not delete: the messages do.
             for message in {one.id: one for one in work.messages}.values():
                 self.put_off(message, inbox, error)
             return
