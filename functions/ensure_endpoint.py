@@ -219,7 +219,7 @@ def reconcile_all(worklist: Worklist, inbox: Inbox) -> None:
         vpcs = observer.vpcs(works, {id_ for id_, work in works.items() if work.leaves_dns})
     except (ClientError, BotoCoreError) as error:
         worklist.findings += may_not_look(settings, now, error, frozenset(works))
-        for message in {one.id: one for work in works.values() for one in work.messages}.values():
+        for message in (one for work in works.values() for one in work.messages):
             looks.put_off(message, inbox, error)
         return
     mode = read_mode(parameters, settings.mode_parameter)

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from emulator import Cloud
 from emulator.cloudtrail import envelope
 from guard.endpoint.decide import group_name
+from guard.endpoint.pace import COUNT
 from tests.reactions.account import SERVICE, Account, kinds, make_endpoint, writes
 
 ENSURE = "EnsureEndpointFunction"
@@ -366,6 +367,22 @@ def test_the_builders_keep_their_time_when_the_table_is_busy(cloud, account):
     assert busy.times == 0
     assert len(account.endpoints(vpc_id)) == 1
     assert created_at(cloud)[-1] - began >= timedelta(minutes=10)
+
+
+def test_a_message_of_several_vpcs_is_put_off_once(cloud, account):
+    vpc_ids = [account.vpc_with_subnets()[0] for _ in range(3)]
+    cloud.settle()
+    ids = [one["VpcEndpointId"] for vpc_id in vpc_ids for one in account.endpoints(vpc_id)]
+    account.ec2.delete_vpc_endpoints(VpcEndpointIds=ids)
+    cloud.clock.skip(120)
+    busy = cloud.fault("dynamodb", "GetItem", "ThrottlingException", times=6, function=ENSURE)
+    since = len(cloud.calls)
+    cloud.settle()
+
+    assert busy.times == 0
+    sent = [one for one in cloud.calls[since:] if one.action == "SendMessage"]
+    assert len([one for one in sent if COUNT in json.dumps(one.params)]) == 1
+    assert [len(account.endpoints(vpc_id)) for vpc_id in vpc_ids] == [1, 1, 1]
 
 
 def test_a_failed_deletion_of_a_living_vpc_is_no_lever(cloud, account):

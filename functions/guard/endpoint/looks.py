@@ -56,11 +56,11 @@ class Looks:
         self.ask(work.later("follow-up", about, **changes), about.now)
 
     def in_turn(self, work: Work, about: About, line: Pace, inbox: Inbox, error: Exception) -> None:
-        """Put off what was refused for pace to its turn; anything else goes back to the queue."""
+        """Put off what was refused for pace, a write to its turn; anything else goes back."""
         if throttled(error) and not work.begun:
             # No write of an endpoint, so no turn. A look of the guard's own would not know when the
             # VPC was built on, nor what somebody could not delete: the messages do.
-            for message in {one.id: one for one in work.messages}.values():
+            for message in work.messages:
                 self.put_off(message, inbox, error)
             return
         times = work.throttled + throttled(error)
@@ -80,7 +80,12 @@ class Looks:
         inbox.fail(work.messages, repr(error))
 
     def put_off(self, message: Message, inbox: Inbox, error: Exception) -> None:
-        """Send a message again, later, that AWS refused for pace before its VPCs were known."""
+        """Send a message again, later, that AWS refused for pace before anything was changed.
+
+        Once, of however many VPCs it is: all of them are looked at then.
+        """
+        if message.id in inbox.put_off:
+            return
         if throttled(error) and pace.times_put_off(message) < pace.MOST_TIMES:
             body, delay = pace.put_off(message)
             try:
@@ -90,5 +95,6 @@ class Looks:
             except (ClientError, BotoCoreError) as second:
                 error = second
             else:
+                inbox.put_off.add(message.id)
                 return
         inbox.fail([message], repr(error))

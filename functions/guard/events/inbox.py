@@ -75,10 +75,14 @@ def _read(record: Mapping[str, Any]) -> Message:
 
 @dataclass(slots=True)
 class Inbox:
-    """The readable messages of a batch, and the failures collected so far, by message id."""
+    """The readable messages of a batch, and the failures collected so far, by message id.
+
+    `put_off` are the ids of those that were sent again, to be dealt with later.
+    """
 
     messages: list[Message]
     failures: dict[str, str] = field(default_factory=dict[str, str])
+    put_off: set[str] = field(default_factory=set[str])
 
     @classmethod
     def open(cls, event: Mapping[str, Any]) -> "Inbox":
