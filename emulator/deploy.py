@@ -9,6 +9,7 @@ of them (subscriptions, policies) is read from the transformed template, with ev
 import base64
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -32,6 +33,9 @@ ARTIFACTS = "s3://artifacts/code.zip"  # where `sam package` would put what it u
 _EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
 
 type Json = dict[str, Any]
+
+# It counts what a template uses, and warns on standard error that nobody publishes it.
+logging.getLogger("samtranslator.metrics").setLevel(logging.ERROR)
 
 
 class DeploymentFailed(AssertionError):
