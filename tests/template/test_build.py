@@ -205,8 +205,14 @@ LATER = {
         "guard.endpoint.observe",
         "guard.bypass.whereabouts",
         "guard.policy",
+        "guard.table.shelf",
     },
-    "notify_slack": {"guard.slack.bot", "guard.findings.digest", "guard.settings"},
+    "notify_slack": {
+        "guard.findings.digest",
+        "guard.settings",
+        "guard.slack.bot",
+        "guard.table.shelf",
+    },
 }
 IMPORTED = "import importlib, sys; importlib.import_module(sys.argv[1]); print(*sys.modules)"
 

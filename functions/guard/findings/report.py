@@ -26,7 +26,6 @@ from guard.findings import figures
 from guard.findings.gist import gist
 from guard.findings.message import MESSAGE_BYTES, entry, published_form, weight
 from guard.settings import BY_DEFAULT, Way
-from guard.table.shelf import DIGEST, WAITING
 from guard.table.state import Counted, State, milestone
 
 if TYPE_CHECKING:
@@ -107,6 +106,8 @@ def _collected(one: _Due, state: State, now: datetime, way: Way) -> bool:
     finding = one.finding
     if not way.collect or finding.severity.rank > Severity.LOW.rank:
         return False
+    from guard.table.shelf import DIGEST
+
     body = json.dumps(published_form(finding, way.runbooks), default=str)
     if not state.shelf(DIGEST).put(json.loads(body)["id"], body, now):
         return False
@@ -120,6 +121,8 @@ def _note(one: _Due, state: State, now: datetime) -> None:
     figures.alerts([finding.kind], now)
     body = json.dumps(gist(published_form(finding)))
     if finding.kind in WAITS:
+        from guard.table.shelf import WAITING
+
         state.shelf(WAITING).put(finding.fingerprint, body, now)
     if one.counted:
         state.mark_told(finding.fingerprint, one.counted, body)

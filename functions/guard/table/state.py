@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from guard.table.shelf import Shelf
-
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from guard.table.shelf import Shelf
 
 CLAIM_SECONDS = 30
 """How long a process may take to publish what it claimed.
@@ -317,6 +317,8 @@ class State:
 
     def shelf(self, name: str) -> Shelf:
         """What is put by under this name for the digest, in the same table."""
+        from guard.table.shelf import Shelf
+
         return Shelf(self.client, self.table, name)
 
     def tally(self, now: datetime, counts: Mapping[str, int]) -> None:
