@@ -84,7 +84,7 @@ class Looks:
 
         Once, of however many VPCs it is: all of them are looked at then.
         """
-        if message.id in inbox.put_off:
+        if message.id in inbox.put_off or message.id in inbox.failures:
             return
         if throttled(error) and pace.times_put_off(message) < pace.MOST_TIMES:
             body, delay = pace.put_off(message)

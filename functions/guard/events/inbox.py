@@ -96,9 +96,14 @@ class Inbox:
         return inbox
 
     def fail(self, messages: Sequence[Message], why: str) -> None:
-        """These messages' work was not done: they go back to the queue."""
+        """These messages' work was not done: they go back to the queue.
+
+        Not one that was sent again: its copy looks at all that it is about, and would have copies
+        itself if both came back.
+        """
         for message in messages:
-            self.failures[message.id] = why
+            if message.id not in self.put_off:
+                self.failures[message.id] = why
 
     def log_failures(self, logger: "Logger") -> None:
         """One error line per message that goes back: dead letters are understood by it."""
