@@ -275,7 +275,7 @@ def endpoint_tags(vpc: Vpc) -> Tags:
 
 def reconcile(vpc: Vpc, work: Work, about: About, mode: Mode, line: Pace) -> None:
     """Look at one VPC, and withdraw from it, mend it, or say why neither could be done."""
-    begun = memory.begun(work.intents)
+    begun = withdrawal.carried_out(vpc, memory.begun(work.intents))
     withdrawal.note_use(work, about.now)
     if withdrawal.stand_down(vpc, work, about, mode, begun):
         return

@@ -40,7 +40,7 @@ from guard.endpoint.observe import Observer
 from guard.endpoint.pace import NotNow, Pace
 from guard.enforcement import canary, trial_findings
 from guard.enforcement import findings as findings_of
-from guard.enforcement.canary import Accept, Aim, RollBack, Rollout
+from guard.enforcement.canary import Accept, Aim, Phase, RollBack, Rollout
 from guard.enforcement.fights import Fight, Fights
 from guard.enforcement.findings import About
 from guard.enforcement.history import APPLIED, RESTORED, ROLLED_BACK, Change, History
@@ -104,6 +104,7 @@ ACTIONS = {Kind.POLICY_ROLLOUT: APPLIED, Kind.POLICY_ROLLOUT_FAILED: ROLLED_BACK
 
 PAUSED = "enforcement was paused"
 PAUSE = "#pause"  # after the key of a restoration: the pause that followed from it
+REFUSED = "#refused"  # and that AWS refused to have it made
 
 
 class NotWritten(RuntimeError):
@@ -298,9 +299,10 @@ def judge(attached: AttachedPolicy, vpc_tags: Tags, about: About, work: Work, li
 
 
 def begun_before(work: Work) -> list[Intent]:
-    """Changes that a try before this one began: pauses before the restorations they came of."""
-    found = memory.begun(work.intents)
-    return memory.begun(one.key + PAUSE for one in found) + found
+    """What a try before this one began: changes, what followed from them, and those refused."""
+    found, keys = memory.begun(work.intents), work.intents
+    followed = memory.begun(one.key + PAUSE for one in found)
+    return followed + memory.begun(key + REFUSED for key in keys) + found
 
 
 def mode_of(work: Work, now: datetime) -> Mode:
@@ -348,6 +350,8 @@ def put_back(case: Case, about: About, work: Work, begun: Sequence[Intent]) -> N
     Raises NotWritten if AWS shows another one, StateError, and ClientError or BotoCoreError.
     """
     now, endpoint_id, wanted = about.now, case.attached.endpoint_id, case.target.policy
+    if case.rollout and case.rollout.phase is Phase.REJECTED:
+        tell_late([one for one in begun if one.key.endswith(REFUSED)], work, now)
     is_new = canary.is_new_version(case.rollout, case.attached.text, case.target)
     finding = (
         trial_findings.applied(
@@ -406,8 +410,10 @@ def refused(case: Case, about: About, work: Work, error: ClientError) -> None:
         why = f"AWS refused it: {code_of(error)}: {message_of(error)}"
         text, wanted = case.attached.text, case.target.policy
         finding = trial_findings.failed(about, wanted, why, undone=False, after=text)
-        # In place of the change that was not made: once it is rejected, nothing asks for it again.
-        memory.declare(work.intent, finding, about.now)
+        # Once it is rejected nothing asks for it again, and the change itself was not made.
+        memory.declare(work.intent + REFUSED, finding, about.now)
+        memory.settle(work.intent, about.now)
+        work.told.append(work.intent + REFUSED)
         rollouts.reject(case.rollout, wanted.name, why)
         work.findings.append(finding)
     else:

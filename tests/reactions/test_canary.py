@@ -250,6 +250,24 @@ def test_a_refusal_that_could_not_be_told_is_told_late_as_what_it_was(scene):
     assert [one["action"] for one in History(scene.cloud).of(scene.ids[0])] == ["created"]
 
 
+@pytest.mark.parametrize("failures", [2, 4])
+def test_a_refusal_that_could_not_be_told_is_not_lost_to_a_restoration(scene, failures):
+    """The canary carried neither version, so the next try puts the proven one back on it."""
+    for endpoint_id in scene.ids:
+        tamper(scene.cloud, endpoint_id)
+    scene.cloud.lose_events()
+    scene.deploy()
+    scene.cloud.fault(
+        "ec2", "ModifyVpcEndpoint", "InvalidPolicyDocument", times=3, function=RESTORE
+    )
+    scene.cloud.fault("sns", "PublishBatch", "InternalError", times=failures, function=RESTORE)
+    scene.cloud.settle(timedelta(hours=2))
+
+    assert scene.rollout().phase == "rejected"
+    assert ("policy-rollout-failed", "high") in scene.told()
+    assert scene.told().count(("policy-restored", "high")) == 3
+
+
 def test_meanwhile_a_tampered_endpoint_gets_the_proven_version(scene):
     scene.deploy()
     scene.cloud.pass_time(3 * MINUTE)

@@ -385,6 +385,27 @@ def test_a_message_of_several_vpcs_is_put_off_once(cloud, account):
     assert [len(account.endpoints(vpc_id)) for vpc_id in vpc_ids] == [1, 1, 1]
 
 
+@pytest.mark.parametrize("error", ["RequestLimitExceeded", "InternalError"])
+def test_a_deletion_that_was_not_made_is_not_told_when_the_vpc_is_used_again(cloud, account, error):
+    """The tear-down's message comes back after a use, and our endpoint is still there."""
+    vpc_id, subnets = account.vpc_with_subnets()
+    cloud.settle()
+    cloud.clock.skip(30)
+    fault = cloud.fault("ec2", "DeleteVpcEndpoints", error, times=2, function=ENSURE)
+    with pytest.raises(ClientError, match="DependencyViolation"):
+        account.ec2.delete_subnet(SubnetId=subnets[0])
+    for _ in range(70):  # the batch window, and not the next try
+        if fault.times:
+            cloud.pass_time(timedelta(seconds=1))
+    assert fault.times == 0
+    cloud.clock.skip(1)
+    account.subnet(vpc_id, "10.20.8.0/24", "us-east-1a")
+    cloud.settle()
+
+    assert [one["State"] for one in account.endpoints(vpc_id)] == ["available"]
+    assert findings(cloud, "stood-down") == []
+
+
 def test_a_failed_deletion_of_a_living_vpc_is_no_lever(cloud, account):
     """The VPC has subnets, and in the subnet something else is: the endpoint is not what holds."""
     vpc_id, subnets = account.vpc_with_subnets()

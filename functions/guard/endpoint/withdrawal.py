@@ -1,7 +1,7 @@
 """Take away what is ours where it is in somebody's way: a tear-down, an endpoint of their own."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from aws_lambda_powertools import Logger
@@ -80,6 +80,11 @@ class Withdrawal:
         if removal.waits_for and not refused and goes_on:
             self.looks.again(work, about)
         return goes_on or work.only_tear_down
+
+    def carried_out(self, vpc: Vpc, begun: Sequence[Intent]) -> list[Intent]:
+        """The changes, without deletions of what is still there: no plan to mend names those."""
+        left = all_of_ours(vpc, self.stack_id).steps
+        return [replace(one, finding=replace(one.finding, done=one.done(left))) for one in begun]
 
     def note_use(self, work: Work, now: datetime) -> None:
         """Remember that the batch shows the VPC in use; an older tear-down may yet be told.
