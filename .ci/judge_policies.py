@@ -91,9 +91,11 @@ def unsettled(found: Iterable[Finding], justified: Iterable[dict[str, Any]]) -> 
     left = set(found)
     unused: list[str] = []
     for number, one in enumerate(justified, 1):
-        if wrong := [
-            key for key, kind in ENTRY.items() if not isinstance(dict(one).get(key), kind)
-        ]:
+        given: dict[str, Any] = one if isinstance(one, dict) else {}
+        wrong = [key for key, kind in ENTRY.items() if not isinstance(given.get(key), kind)]
+        if not wrong and {type(it) for it in one["details"]} != {str}:
+            wrong = ["details"]
+        if wrong:
             unused.append(f"justification {number} lacks, or has wrong: {', '.join(wrong)}")
             continue
         place = (one["policy"], one["statement"], one["issue"])
@@ -115,7 +117,7 @@ def main() -> None:
         sys.exit(f"parliament no longer sees what is wrong with a bad policy: {sorted(seen)}")
     policies = json.load(sys.stdin)
     found = [one for name, document in policies.items() for one in judge(name, document)]
-    lines = unsettled(found, yaml.safe_load(Path(sys.argv[1]).read_text()))
+    lines = unsettled(found, yaml.safe_load(Path(sys.argv[1]).read_text()) or [])
     if lines or not policies:
         sys.exit("\n".join(lines) or "no policy to judge")
     sys.stdout.write(f"{len(policies)} policies judged by parliament, every finding justified\n")

@@ -122,6 +122,8 @@ def justification(**changed: Any) -> dict[str, Any]:
             [{"policy": "Role", "statement": "Read", "details": "s3:Get", "reason": "x"}],
             ["justification 1 lacks, or has wrong: issue, details"],
         ),
+        ([], [justification(details=[])], ["justification 1 lacks, or has wrong: details"]),
+        ([], [justification(details=[1])], ["justification 1 lacks, or has wrong: details"]),
     ],
 )
 def test_what_is_found_and_what_is_justified_are_held_to_each_other(
