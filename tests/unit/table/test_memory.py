@@ -10,7 +10,7 @@ from guard.table.memory import Memory
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("told", permutations([20, 5, 12]), ids=str)
+@pytest.mark.parametrize("told", list(permutations([20, 5, 12])), ids=str)
 def test_the_latest_use_counts(dynamodb, told):
     memory = Memory(dynamodb, "state")
     for used_at in told:
