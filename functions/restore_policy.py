@@ -367,7 +367,7 @@ def put_back(case: Case, about: About, work: Work, begun: Sequence[Intent]) -> N
         if code_of(error) not in REFUSALS:
             raise
         refused(case, about, work, error)
-        work.told += [work.intent, *(one.key for one in begun)]
+        work.told += [one.key for one in begun]
         return
     change = Change.of(finding, APPLIED if is_new else RESTORED)
     number = history.keep(change, work.intent, now)
@@ -413,11 +413,12 @@ def refused(case: Case, about: About, work: Work, error: ClientError) -> None:
         # Once it is rejected nothing asks for it again, and the change itself was not made.
         memory.declare(work.intent + REFUSED, finding, about.now)
         memory.settle(work.intent, about.now)
-        work.told.append(work.intent + REFUSED)
         rollouts.reject(case.rollout, wanted.name, why)
         work.findings.append(finding)
+        work.told.append(work.intent + REFUSED)
     else:
         work.findings.append(findings_of.refused(about, case.found, error))
+        work.told.append(work.intent)
 
 
 def trial_ended(

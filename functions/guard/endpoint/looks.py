@@ -84,7 +84,7 @@ class Looks:
 
         Once, of however many VPCs it is: all of them are looked at then.
         """
-        if message.id in inbox.put_off or message.id in inbox.failures:
+        if message.id in inbox.sent_again or message.id in inbox.failures:
             return
         if throttled(error) and pace.times_put_off(message) < pace.MOST_TIMES:
             body, delay = pace.put_off(message)
@@ -95,6 +95,6 @@ class Looks:
             except (ClientError, BotoCoreError) as second:
                 error = second
             else:
-                inbox.put_off.add(message.id)
+                inbox.sent_again.add(message.id)
                 return
         inbox.fail([message], repr(error))

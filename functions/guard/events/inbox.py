@@ -77,12 +77,12 @@ def _read(record: Mapping[str, Any]) -> Message:
 class Inbox:
     """The readable messages of a batch, and the failures collected so far, by message id.
 
-    `put_off` are the ids of those that were sent again, to be dealt with later.
+    `sent_again` are the ids of those that a copy replaces, to be dealt with later.
     """
 
     messages: list[Message]
     failures: dict[str, str] = field(default_factory=dict[str, str])
-    put_off: set[str] = field(default_factory=set[str])
+    sent_again: set[str] = field(default_factory=set[str])
 
     @classmethod
     def open(cls, event: Mapping[str, Any]) -> "Inbox":
@@ -102,7 +102,7 @@ class Inbox:
         itself if both came back.
         """
         for message in messages:
-            if message.id not in self.put_off:
+            if message.id not in self.sent_again:
                 self.failures[message.id] = why
 
     def log_failures(self, logger: "Logger") -> None:
