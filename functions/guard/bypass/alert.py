@@ -12,9 +12,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
+from guard.bypass.storm import ELSEWHERE
+from guard.events.callers import tool_of
 from guard.events.record import Record, secret_id, secret_ids
 from guard.finding import Finding, Kind, Severity, merge_equal
-from guard.judge import Judgement, Origin, Verdict, origin, reach
+from guard.judge import Judgement, Origin, Reach, Verdict, origin, reach
+from guard.judge.cause import USED_ELSEWHERE
 from guard.judge.exceptions import Exemption, name_of_secret
 from guard.links import console_links
 
@@ -188,8 +191,10 @@ def _way(record: Record, judgement: Judgement, window: int) -> Finding:
         todo=judgement.todo,
         evidence=_evidence(record) | ({"vpc": judgement.vpc_id} if judgement.vpc_id else {}),
         links=_links(record, kind, judgement.vpc_id),
-        identity=(caller, reach(record), _outcome(record), _place(record)),
+        identity=(caller, reach(record), _outcome(record), _place(record, judgement)),
         window=window,
+        graver=_graver(judgement),
+        novel=_novel(record, judgement),
         first_seen=record.event_time,
         last_seen=record.event_time,
     )
@@ -228,15 +233,45 @@ def principal(record: Record) -> str:
     return _clip((identity.issuer_arn if not person else "") or identity.name)
 
 
-def _place(record: Record) -> str:
+def _place(record: Record, judgement: Judgement) -> str:
     """Where the caller is, as far as it makes an occurrence another one.
 
     A function outside any VPC comes from another address at each start, so there AWS's word for
-    what it is (`inScopeOf`, which the caller cannot write) takes the address's place.
+    what it is (`inScopeOf`, which the caller cannot write) takes the address's place: unless its
+    credentials are used elsewhere.
     """
+    if judgement.reason == USED_ELSEWHERE:
+        return f"{ELSEWHERE}{record.source_ip}"
     if record.identity.in_scope_of:
         return record.identity.in_scope_of
+    if origin(record) is Origin.AWS:
+        return record.identity.invoked_by or record.source_ip
     return record.source_ip if origin(record) is Origin.PUBLIC else origin(record).value
+
+
+def _graver(judgement: Judgement) -> tuple[str, ...]:
+    """What is graver about it than about an equal one: a severity that is higher, another cause."""
+    reached = [one for one in Severity if one.rank <= judgement.severity.rank]
+    return (*(f"severity {one}" for one in reached), f"cause {_hashed(judgement.reason)}")
+
+
+def _novel(record: Record, judgement: Judgement) -> tuple[str, ...]:
+    """What is new in kind the first time: a lasting key, another tool, the first read of a secret.
+
+    A request that was refused or only looked gave nothing away, so its secrets are no news.
+    """
+    tool = tool_of(record.user_agent), "exec-env/AWS_Lambda_" in record.user_agent
+    words = [f"tool {tool[0]}{' in Lambda' if tool[1] else ''}"]
+    if dict(judgement.predicates).get("used_lasting_key"):
+        words.append(f"key {record.identity.access_key_id}")
+    if reach(record) is Reach.VALUE and not record.failed:
+        names = [name_of_secret(one) for one in secret_ids(record)]
+        words += [f"secret {_hashed(name)}" for name in names[:_LISTED]]
+    return tuple(words)
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _outcome(record: Record) -> str:

@@ -12,5 +12,10 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def cut(text: str, most: int) -> str:
+    """The text if it has no more than so many characters, else its beginning."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 def _instead_of(character: str) -> str:
     return " " if character.isspace() or character < " " else ""

@@ -42,6 +42,26 @@ def cause_of(verdict: Verdict, case: Case) -> str:
             return _bypass_cause(case)
 
 
+def reason_of(verdict: Verdict, case: Case) -> str:
+    """The kind of cause in a few words, without what differs from one such request to the next."""
+    if verdict is not Verdict.BYPASS:
+        return verdict
+    if was_relayed(case):
+        return f"relayed by {_relay(case.record)}"
+    if is_used_elsewhere(case):
+        return USED_ELSEWHERE
+    parts = ["console credentials"] if has_console_session(case) and used_client(case) else []
+    if case.vpc:
+        broken = " whose endpoint is broken" if case.place and case.place.broken else ""
+        parts.append(f"{case.vpc}{broken}")
+    if other := other_name(case.record):
+        parts.append(other.kind)
+    return ", ".join(parts) or "no endpoint"
+
+
+USED_ELSEWHERE = "credentials used elsewhere"
+
+
 def _foreign_cause(record: Record) -> str:
     endpoint, owner = record.vpc_endpoint_id, record.vpc_endpoint_account_id
     if owner:

@@ -16,8 +16,9 @@ _FIPS = "secretsmanager-fips"
 
 @dataclass(frozen=True, slots=True)
 class OtherName:
-    """A name that the plain endpoint's private DNS does not serve: why, and what to do."""
+    """A name that the plain endpoint's private DNS does not serve: its kind, why, what to do."""
 
+    kind: str
     why: str
     todo: str
 
@@ -32,11 +33,13 @@ def other_name(record: Record) -> OtherName | None:
     region = rest.partition(".")[0]
     if first.startswith("vpce-") or ".vpce." in host:
         return OtherName(
+            "name of an endpoint",
             f"it asked for {host}, the name of an endpoint itself, and no endpoint is recorded",
             f"Find out to which address {host} resolves where the caller runs.",
         )
     if first == _FIPS:
         return OtherName(
+            "FIPS name",
             f"it asked for the FIPS name {host}, which only an endpoint for "
             f"com.amazonaws.{region}.{_FIPS} serves",
             f"Give its VPC an endpoint for com.amazonaws.{region}.{_FIPS} with private DNS, or let "
@@ -44,11 +47,13 @@ def other_name(record: Record) -> OtherName | None:
         )
     if first == _PLAIN and region and record.region and region != record.region:
         return OtherName(
+            "name of another Region",
             f"it asked for {host}, the name of another Region",
             f"Let the client ask in {record.region}, or through an endpoint of {region}.",
         )
     if first == _PLAIN and rest.endswith((".api.aws", ".api.amazonwebservices.com.cn")):
         return OtherName(
+            "dual-stack name",
             f"it asked for the dual-stack name {host}, which private DNS may not serve",
             "Let the client ask for the plain name: it has addresses of both versions.",
         )

@@ -156,7 +156,7 @@ def test_what_makes_an_occurrence_another_one():
         print_of(recipientAccountId=OTHER_ACCOUNT),
         print_of(vpcEndpointId=FOREIGN_ENDPOINT),
         print_of(vpcEndpointId=OWN_ENDPOINT),
-        print_of(sessionCredentialFromConsole="true"),
+        print_of(sessionCredentialFromConsole="true", userAgent="Mozilla/5.0 (X11) Firefox/140.0"),
     ]
     assert len(set(differ)) == len(differ)
 
