@@ -64,6 +64,7 @@ class Kind(StrEnum):
     FOREIGN_ENDPOINT = "foreign-endpoint"
     ENDPOINT_DENIED = "endpoint-denied"
     SECRET_POLICY_CHANGED = "secret-policy-changed"
+    SECRET_REPLICATED = "secret-replicated"
     UNREADABLE_RECORD = "unreadable-record"
     EXCEPTION_EXPIRED = "exception-expired"
     # find_missed

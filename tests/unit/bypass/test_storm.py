@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.bypass.alert import collapse, findings, principal
+from guard.bypass.alert import collapse, findings
+from guard.bypass.evidence import principal
 from guard.bypass.storm import ADDRESSES, CALLERS, OFTEN, Storms
 from guard.events.record import parse
 from guard.finding import Finding, Kind
