@@ -34,6 +34,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from guard.approved.choice import ApprovedPolicies
 from guard.aws.clients import client, seldom_client
 from guard.aws.denials import may_not_look
+from guard.aws.errors import throttled
 from guard.aws.parameters import Parameters
 from guard.endpoint import findings as findings_of
 from guard.endpoint.act import Actor, Outcome
@@ -398,8 +399,10 @@ def mend(
     )
     limits.give_back(plan, outcome, remembered, about.now)
     if outcome.failed:
-        done = findings_of.changed(about, applied, outcome, PRICE, earlier)
-        memory.correct(work.begun[-1], done, about.now, outcome.failed)
+        if throttled(outcome.failed):
+            # The rest was not done, and somebody else may do it before the next try.
+            done = findings_of.changed(about, applied, outcome, PRICE, earlier)
+            memory.correct(work.begun[-1], done, about.now)
         raise outcome.failed
     conclude_change(applied, outcome, work, about, begun, given, earlier)
 

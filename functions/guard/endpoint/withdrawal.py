@@ -6,6 +6,7 @@ from datetime import datetime
 
 from aws_lambda_powertools import Logger
 
+from guard.aws.errors import throttled
 from guard.endpoint import findings as findings_of
 from guard.endpoint.findings import About
 from guard.endpoint.in_force import proven
@@ -187,8 +188,9 @@ class Withdrawal:
             now_removed = self.remover.apply(removal)
             removed = Removed(earlier + now_removed.done, now_removed.refused)
             if now_removed.failed:
-                # Somebody else may delete the rest before the next try.
-                self.memory.correct(key, finding(removed), about.now, now_removed.failed)
+                if throttled(now_removed.failed):
+                    # Not done, and somebody else may delete the rest before the next try.
+                    self.memory.correct(key, finding(removed), about.now)
                 raise now_removed.failed
         if removed.done or removed.refused:
             work.findings.append(finding(removed))

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard.aws.errors import throttled
 from guard.finding import Finding
 
 if TYPE_CHECKING:
@@ -118,13 +117,12 @@ class Memory:
             values["steps"] = {"S": json.dumps(steps)}
         self._set(f"intent#{key}", now + INTENT_KEPT, values)
 
-    def correct(self, key: str, finding: Finding, now: datetime, failure: Exception) -> None:
-        """After a change that was throttled: this much of it was done, which may be nothing.
-
-        Whatever else failed may have been done all the same, so its declaration stays as it is.
-        """
-        if throttled(failure):
-            self.declare(key, finding, now) if finding.done else self.settle(key, now)
+    def correct(self, key: str, finding: Finding, now: datetime) -> None:
+        """After a change of which this much was done, which may be nothing."""
+        if finding.done:
+            self.declare(key, finding, now)
+        else:
+            self.settle(key, now)
 
     def settle(self, key: str, now: datetime) -> None:
         """After ops were told: there is nothing left to tell. Time to live does the deleting."""
