@@ -111,9 +111,9 @@ class Cloud:
 
         `parameters` are the template's, `tags` the stack's. `SlackWebhookParameter` is set to a
         parameter that holds the URL of the loopback Slack unless given, and a
-        `SlackBotTokenParameter` to its token. The code is run from `root`/functions ("inprocess") or from its build ("lambda"); a Runtime of
-        one's own can be given instead. The account has no default VPC. Raises DeploymentFailed, and
-        NotBuilt where there is no build to run.
+        `SlackBotTokenParameter` to its token. The code is run from `root`/functions ("inprocess")
+        or from its build ("lambda"); a Runtime of one's own can be given instead. The account has
+        no default VPC. Raises DeploymentFailed, and NotBuilt where there is no build to run.
         """
         cloud = cls(region)
         try:

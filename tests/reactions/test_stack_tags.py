@@ -1,4 +1,4 @@
-"""The tags given to the stack are on what the guard creates, and a refusal for want of one says so."""
+"""The tags of the stack are on what the guard creates, and a refusal for want of one says so."""
 
 import pytest
 
