@@ -37,8 +37,9 @@ class About(Subject):
 
     @property
     def callers(self) -> tuple[Caller, ...]:
-        """Who changed it; of many, the last ones."""
-        return tuple(Caller.of(record) for record in self.records[-MOST:])
+        """Who changed it; of many, the last ones. What the guard wrote is nobody's change."""
+        others = [one.record for one in self.concerns if one.record and not one.is_own]
+        return tuple(Caller.of(record) for record in others[-MOST:])
 
     def who(self) -> str:
         """Who changed it, from where and with what, in words."""
