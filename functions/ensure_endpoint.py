@@ -398,12 +398,17 @@ def mend(
         plan, ", ".join(about.reasons), given.tags, lambda full: replan(work.left_out | full)
     )
     limits.give_back(plan, outcome, remembered, about.now)
+    again = outcome.refused and looks_again_at(outcome.refused, applied, work)
+    if again or (outcome.failed and throttled(outcome.failed)):
+        # The rest was not done, and somebody else may do it before the next try.
+        done = findings_of.changed(about, applied, outcome, PRICE, earlier)
+        memory.correct(work.begun[-1], done, about.now)
     if outcome.failed:
-        if throttled(outcome.failed):
-            # The rest was not done, and somebody else may do it before the next try.
-            done = findings_of.changed(about, applied, outcome, PRICE, earlier)
-            memory.correct(work.begun[-1], done, about.now)
         raise outcome.failed
+    if again:
+        logger.info("refused for now", extra={"vpc_id": work.vpc_id, "why": str(outcome.refused)})
+        looks.again(work, about, intents=(*work.intents, *work.begun))
+        return
     conclude_change(applied, outcome, work, about, begun, given, earlier)
 
 
@@ -422,10 +427,6 @@ def conclude_change(
 ) -> None:
     """What there is to say or do about a plan that came to its end, or that AWS refused."""
     refusal = outcome.refused
-    if refusal and looks_again_at(refusal, plan, work):
-        logger.info("refused for now", extra={"vpc_id": work.vpc_id, "refused": str(refusal)})
-        looks.again(work, about, intents=(*work.intents, *work.begun))
-        return
     work.told += work.begun
     if refusal and of_a_subnet(refusal) and plan.endpoint_id and not outcome.done:
         work.tell_late(begun, (), about.now)

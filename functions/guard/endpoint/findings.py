@@ -84,12 +84,15 @@ def changed(
     verb = "created for" if made else "repaired in"
     # In a declaration of what is about to be done, the endpoint has no id yet.
     subject = " ".join(filter(None, ("Secrets Manager endpoint", outcome.endpoint_id)))
+    title = f"{subject} {verb} {about.vpc_id}"
+    if plan.creates and not made:
+        title = f"{about.vpc_id} was prepared for its Secrets Manager endpoint"
     price, evidence = _price(outcome.done, price_per_az_hour)
     tag = f"tag what was created by hand, if its owner needs the tags: {untagged}"
     return about.finding(
         Kind.ENDPOINT_CREATED if made else Kind.ENDPOINT_REPAIRED,
         Severity.LOW if made else Severity.MEDIUM,
-        title=f"{subject} {verb} {about.vpc_id}",
+        title=title,
         cause=" ".join((sentence(plan.reasons), *price)),
         done=(*earlier, *(str(step) for step in outcome.done)),
         todo=(*_rotate_again(about), *[tag][: bool(untagged)]),

@@ -14,7 +14,7 @@ from guard.endpoint.decide import CreateEndpoint, ModifyEndpoint, Plan
 from guard.endpoint.refusals import Refused
 from guard.vpc import Tags, Vpc
 
-MOST_TRIES = 4  # more in one run than EC2's bucket of such requests holds ("Request throttling")
+MOST_TRIES = 3  # after the first: EC2's bucket of such requests holds four ("Request throttling")
 
 type Replan = Callable[[dict[str, str]], Plan]
 
