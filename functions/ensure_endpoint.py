@@ -398,6 +398,8 @@ def mend(
         plan, ", ".join(about.reasons), given.tags, lambda full: replan(work.left_out | full)
     )
     limits.give_back(plan, outcome, remembered, about.now)
+    if outcome.refused:
+        stack_tags.forget()
     again = outcome.refused and looks_again_at(outcome.refused, applied, work)
     if again or (outcome.failed and throttled(outcome.failed)):
         # The rest was not done, and somebody else may do it before the next try.

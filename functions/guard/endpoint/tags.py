@@ -86,3 +86,7 @@ class StackTags:
         # Three of the guard's own, and a name.
         room = MOST_TAGS - 3 - ("Name" not in self._read)
         return chosen(self._read, self.reserved, room)
+
+    def forget(self) -> None:
+        """After a refusal, which a deployment with other tags may cure at once: ask anew."""
+        self._read_at = float("-inf")
