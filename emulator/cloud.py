@@ -30,7 +30,7 @@ from moto.sqs.models import Queue, sqs_backends
 from moto.ssm.models import ssm_backends
 from samtranslator.yaml_helper import yaml_parse
 
-from emulator import cloudtrail, moto_patches, moto_state, strict, trails
+from emulator import cloudtrail, moto_patches, moto_state, stack_tags, strict, trails
 from emulator.alarms import publish_alarm
 from emulator.callers import Caller, Callers, Identity
 from emulator.clock import Clock
@@ -105,18 +105,25 @@ class Cloud:
         root: Path = ROOT,
         template: Path | None = None,
         region: str = REGION,
+        tags: Mapping[str, str] | None = None,
     ) -> Self:
         """Start the account and deploy the stack; the deployment's own event is left to be settled.
 
-        `parameters` are the template's. `SlackWebhookParameter` is set to a parameter that holds
-        the URL of the loopback Slack unless given, and a `SlackBotTokenParameter` to its token. The
-        code is run from `root`/functions ("inprocess") or from its build ("lambda"); a Runtime of
-        one's own can be given instead. The account has no default VPC. Raises DeploymentFailed, and
-        NotBuilt where there is no build to run.
+        `parameters` are the template's, `tags` the stack's. `SlackWebhookParameter` is set to a
+        parameter that holds the URL of the loopback Slack unless given, and a
+        `SlackBotTokenParameter` to its token. The code is run from `root`/functions ("inprocess")
+        or from its build ("lambda"); a Runtime of one's own can be given instead. The account has
+        no default VPC. Raises DeploymentFailed, and NotBuilt where there is no build to run.
         """
         cloud = cls(region)
         try:
-            cloud._start(dict(parameters or {}), runtime, root, template or root / "template.yaml")
+            cloud._start(
+                dict(parameters or {}),
+                runtime,
+                root,
+                template or root / "template.yaml",
+                dict(tags or {}),
+            )
         except BaseException:
             cloud.stop()
             cloud._ledger.raise_bugs()
@@ -124,7 +131,12 @@ class Cloud:
         return cloud
 
     def _start(
-        self, parameters: dict[str, str], runtime: str | Runtime, root: Path, template: Path
+        self,
+        parameters: dict[str, str],
+        runtime: str | Runtime,
+        root: Path,
+        template: Path,
+        tags: dict[str, str],
     ) -> None:
         self._take_the_process()
         self._server.start()
@@ -152,6 +164,8 @@ class Cloud:
                 Name=parameters["SlackBotTokenParameter"], Value=TOKEN, Type="SecureString"
             )
         self.deployment = deploy(template, parameters, operator, self.account, self.region)
+        self._deployed_tags = tags
+        stack_tags.put(self.deployment, tags)
         self._ledger.raise_bugs()
         self._assume_roles(housekeeper)
         self._runtime = self._make_runtime(runtime, root)
@@ -286,6 +300,11 @@ class Cloud:
     def redeploy(self) -> None:
         """A deployment of changed code: every function starts cold, and CloudFormation says so."""
         self._runtime.reset()
+        self._pump.put([self.stack_event("UPDATE_COMPLETE")])
+
+    def tag_stack(self, tags: Mapping[str, str]) -> None:
+        """A deployment of the same code with these tags of the stack, and no others."""
+        stack_tags.put(self.deployment, tags)
         self._pump.put([self.stack_event("UPDATE_COMPLETE")])
 
     def fire_schedule(self, logical_id: str = "ScheduleRule") -> None:
@@ -582,6 +601,7 @@ class Cloud:
         ssm._parameters.clear()
         for name, versions in self._deployed_versions.items():
             ssm._parameters[name] = list(versions)
+        stack_tags.put(self.deployment, self._deployed_tags)
         self._restore_rules()
         functions = lambda_backends[self.account][self.region]
         ours = {function.name for function in self.deployment.functions.values()}

@@ -32,7 +32,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from guard.approved.choice import ApprovedPolicies
 from guard.approved.policies import ApprovedPolicy
 from guard.aws.clients import client, seldom_client
-from guard.aws.errors import REFUSALS, code_of, message_of, throttled
+from guard.aws.errors import (
+    code_of,
+    message_of,
+    out_of_date,
+    readable,
+    throttled,
+)
+from guard.aws.errors import refused as is_refusal
 from guard.aws.parameters import Parameters
 from guard.aws.queues import NotSent
 from guard.endpoint import pace
@@ -101,6 +108,8 @@ trials = Trials(rollouts, history, looks, 60 * whole_number(os.environ, "CANARY_
 
 # What the history calls a change, by the kind of the finding that tells it.
 ACTIONS = {Kind.POLICY_ROLLOUT: APPLIED, Kind.POLICY_ROLLOUT_FAILED: ROLLED_BACK}
+
+LAST_TRY = 3  # at an endpoint that AWS lists, and does not know when it is written to
 
 PAUSED = "enforcement was paused"
 PAUSE = "#pause"  # after the key of a restoration: the pause that followed from it
@@ -364,7 +373,9 @@ def put_back(case: Case, about: About, work: Work, begun: Sequence[Intent]) -> N
     try:
         ec2.modify_vpc_endpoint(VpcEndpointId=endpoint_id, PolicyDocument=wanted.text)
     except ClientError as error:
-        if code_of(error) not in REFUSALS:
+        if not for_good(error, work):
+            # What was throttled was not done, and somebody else may do it before the next try.
+            memory.settle_all([work.intent] * throttled(error), now, logger)
             raise
         refused(case, about, work, error)
         work.told += [one.key for one in begun]
@@ -403,11 +414,17 @@ def let_go(case: Case, about: About, work: Work, fight: Fight) -> list[Finding]:
     return [finding]
 
 
+def for_good(error: ClientError, work: Work) -> bool:
+    """Whether AWS refuses the write, and not only a state that may be over at the next try."""
+    tries = min(one.receives for one in work.messages)
+    return is_refusal(error) and (tries >= LAST_TRY or not out_of_date(error))
+
+
 def refused(case: Case, about: About, work: Work, error: ClientError) -> None:
     """AWS refused the policy for good; a new version is not tried on others then."""
     metrics.add_metric("PoliciesNotRestorable", MetricUnit.Count, 1)
     if case.target.canary and case.rollout:
-        why = f"AWS refused it: {code_of(error)}: {message_of(error)}"
+        why = f"AWS refused it: {code_of(error)}: {readable(message_of(error))}"
         text, wanted = case.attached.text, case.target.policy
         finding = trial_findings.failed(about, wanted, why, undone=False, after=text)
         # Once it is rejected nothing asks for it again, and the change itself was not made.
@@ -448,8 +465,8 @@ def roll_back(
 ) -> None:
     """Give the endpoint the policy back that it had before it tried the new version.
 
-    Raises ClientError or BotoCoreError. Done twice, it writes nothing the second time; a try that
-    was cut short after the write is told late.
+    Raises ClientError or BotoCoreError for what may pass. Done twice, it writes nothing the second
+    time; a try that was cut short after the write is told late.
     """
     attached, now = about.attached, about.now
     before = trials.before(attached.endpoint_id, wanted, now)
@@ -459,9 +476,28 @@ def roll_back(
     finding = trial_findings.failed(about, wanted, why, undone=True, after=before)
     if not undone:
         memory.declare(work.undoing, finding, now)
-        ec2.modify_vpc_endpoint(VpcEndpointId=attached.endpoint_id, PolicyDocument=before)
+        try:
+            ec2.modify_vpc_endpoint(VpcEndpointId=attached.endpoint_id, PolicyDocument=before)
+        except ClientError as error:
+            if not for_good(error, work):
+                memory.settle_all([work.undoing] * throttled(error), now, logger)
+                raise
+            not_undone(wanted, why, about, work, error)
+            return
         history.keep(Change.of(finding, ROLLED_BACK), work.undoing, now)
     trials.reject(wanted, why, now)
     if all(one.finding.kind is not Kind.POLICY_ROLLOUT_FAILED for one in made):
         work.findings.append(finding)
         work.told.append(work.undoing)
+
+
+def not_undone(
+    wanted: ApprovedPolicy, why: str, about: About, work: Work, error: ClientError
+) -> None:
+    """AWS refused the rollback: the version is tried on no other endpoint, and stays on this."""
+    metrics.add_metric("PoliciesNotRestorable", MetricUnit.Count, 1)
+    text = about.attached.text
+    failed = trial_findings.failed(about, wanted, why, undone=False, after=text)
+    trials.reject(wanted, why, about.now)
+    work.findings += [failed, findings_of.refused(about, (), error)]
+    work.told.append(work.undoing)

@@ -75,6 +75,11 @@ class Settings:
         return endpoint_service(self.partition, self.region)
 
     @property
+    def stack_name(self) -> str:
+        """arn:aws:cloudformation:…:stack/vpce-guard/1b2c… → vpce-guard."""
+        return self.stack_id.rpartition(":stack/")[2].partition("/")[0]
+
+    @property
     def function_arn_prefix(self) -> str:
         """How the ARN of a function of this account and Region begins."""
         return f"arn:{self.partition}:lambda:{self.region}:{self.account_id}:function:"

@@ -122,7 +122,8 @@ def _resource(call: Call, cloud: Cloud) -> str:  # noqa: C901 - one case for eac
             index = f"/index/{name}" if (name := call.params.get("IndexName")) else ""
             return f"{own}:table/{_table(call.params)}{index}"
         case "ssm":
-            return f"{own}:parameter/{call.params['Name'].removeprefix('/')}"
+            name = call.params.get("Name") or call.params["ResourceId"]
+            return f"{own}:parameter/{name.removeprefix('/')}"
         case "route53":
             zone = call.params.get("HostedZoneId", "")
             return f"arn:aws:route53:::hostedzone/{zone.removeprefix('/hostedzone/')}"

@@ -11,7 +11,7 @@ from typing import Any, Self
 LONGEST_DELAY = 900  # seconds; SQS delays a message by no more, so a longer wait is a chain
 CARRIED = 10  # of each kind: enough to find the cause by, and far below SQS's 256 KiB
 
-_TEXTS = ("reasons", "who", "event_ids", "secrets", "intents")
+_TEXTS = ("reasons", "who", "event_ids", "secrets", "intents", "left_out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,8 @@ class Later:
     `attempt` counts the looks at one unfinished change and `throttled` the times that AWS refused
     one for pace. `not_before` (epoch seconds) is when to look; a message that is handed out earlier
     is passed on. `removing` asks to go on removing what is ours. `intents` are the keys of changes
-    begun and not yet told.
+    begun and not yet told. `left_out` are subnets in which AWS refused an interface, each with
+    AWS's words.
     """
 
     vpc_id: str
@@ -35,6 +36,7 @@ class Later:
     event_ids: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     intents: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def delay(self, now: float) -> int:
         """Seconds to give to SQS."""

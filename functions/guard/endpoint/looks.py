@@ -46,13 +46,13 @@ class Looks:
             DelaySeconds=later.delay(now.timestamp()),
         )
 
-    def again(self, work: Work, about: About) -> None:
-        """Ask for another look at an unfinished change, in a minute."""
+    def again(self, work: Work, about: About, **known: Any) -> None:
+        """Ask for another look at an unfinished change, in a minute, that knows this besides."""
         if work.attempt >= FOLLOW_UPS:
             logger.warning("not looked at again", extra={"vpc_id": work.vpc_id})
             return
         when = int(about.now.timestamp()) + FOLLOW_UP_SECONDS
-        changes: dict[str, Any] = {"attempt": work.attempt + 1, "not_before": when}
+        changes: dict[str, Any] = {"attempt": work.attempt + 1, "not_before": when, **known}
         self.ask(work.later("follow-up", about, **changes), about.now)
 
     def in_turn(self, work: Work, about: About, line: Pace, inbox: Inbox, error: Exception) -> None:
