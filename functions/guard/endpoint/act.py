@@ -25,6 +25,7 @@ from guard.endpoint.decide import (
     Plan,
     Step,
 )
+from guard.findings.text import tag_value
 from guard.vpc import HTTPS, MANAGED_TAG, REASON_TAG, STACK_TAG
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ class Actor:
         for cidr in step.networks:
             v6 = ":" in cidr
             source: Any = {"CidrIpv6": cidr} if v6 else {"CidrIp": cidr}
-            source["Description"] = "the VPC's own addresses"
+            source["Description"] = "addresses of this VPC"
             permission: Any = {
                 "IpProtocol": "tcp",
                 "FromPort": HTTPS,
@@ -205,7 +206,7 @@ class Actor:
             "Name": "vpce-guard-secretsmanager",
             MANAGED_TAG: "true",
             STACK_TAG: self.stack_id,
-            REASON_TAG: reason[:256],
+            REASON_TAG: tag_value(reason),
         }
         return {
             "ResourceType": resource_type,
