@@ -4,6 +4,7 @@ A resource without a name of its own is called `stack-LogicalId-12 characters`, 
 service takes (CloudFormation user guide, "Name type").
 """
 
+import hashlib
 from typing import Any
 
 from tests.template.stack import ACCOUNT, EVERYTHING, REGION, Stack
@@ -17,12 +18,14 @@ LONGEST = {
     "AWS::IAM::ManagedPolicy": 128,
     "AWS::IAM::Role": 64,
     "AWS::Lambda::Function": 64,
+    "AWS::Lambda::LayerVersion": 64,
     "AWS::Logs::LogGroup": 512,
     "AWS::SNS::Topic": 256,
     "AWS::SQS::Queue": 80,
 }
 REFS = {
     "AWS::IAM::ManagedPolicy": f"arn:aws:iam::{ACCOUNT}:policy/{{0}}",
+    "AWS::Lambda::LayerVersion": f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:{{0}}:1",
     "AWS::SNS::Topic": f"arn:aws:sns:{REGION}:{ACCOUNT}:{{0}}",
     "AWS::SQS::Queue": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{{0}}",
 }
@@ -43,7 +46,7 @@ STACK_ID = (
 class LongStack(Stack):
     """See the module. Physical ids have the length that they would have in AWS."""
 
-    def __init__(self, **parameters: str) -> None:
+    def __init__(self, **parameters: Any) -> None:
         self.types: dict[str, str] = {}
         super().__init__({**EVERYTHING, **parameters})
 
@@ -54,7 +57,7 @@ class LongStack(Stack):
     def _physical(self, logical_id: str) -> str:
         kind = self.types[logical_id]
         most = LONGEST.get(kind, 255)
-        suffix = "-" + "A1B2C3D4E5F6"
+        suffix = "-" + hashlib.sha256(logical_id.encode()).hexdigest()[:12].upper()
         return f"{LONGEST_STACK}-{logical_id}"[: most - len(suffix)] + suffix
 
     def _intrinsic(self, name: str, operand: Any) -> Any:
