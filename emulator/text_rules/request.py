@@ -42,7 +42,7 @@ def check(
                 raise NoRule(f"{service} {action} {path}: the table says that it is never sent")
             if ours and not rules:
                 raise NoRule(f"{service} {action} {path}: no row for {value[:_SHOWN]!r}")
-            if not _is_unicode(value):
+            if not (value.isascii() or _is_unicode(value)):
                 return Refused("SerializationException", f"{path} is not valid UTF-8")
     return None
 

@@ -119,6 +119,7 @@ class Table:
     _found: dict[tuple[str, str, str], tuple[Rule, ...]] = field(
         default_factory=dict[tuple[str, str, str], tuple[Rule, ...]]
     )
+    _unsent: dict[tuple[str, str], bool] = field(default_factory=dict[tuple[str, str], bool])
 
     @property
     def operations(self) -> frozenset[str]:
@@ -135,11 +136,11 @@ class Table:
 
     def never_sent(self, action: str, path: str) -> bool:
         """Whether the table says that the project does not send the parameter."""
-        return any(
-            fnmatchcase(path, pattern.replace("[", "[[]"))
-            for row in self._of(action)
-            for pattern in row.get("not_sent", ())
-        )
+        key = (action, path)
+        if key not in self._unsent:
+            patterns = (one for row in self._of(action) for one in row.get("not_sent", ()))
+            self._unsent[key] = any(fnmatchcase(path, one.replace("[", "[[]")) for one in patterns)
+        return self._unsent[key]
 
     def _of(self, action: str) -> Iterator[Mapping[str, Any]]:
         return (row for row in self.rows if {action, "*"} & set(row["operations"]))
@@ -240,7 +241,7 @@ def _is_json(text: str) -> bool:
 
 
 def _bytes(text: str) -> int:
-    return len(text.encode(errors="surrogatepass"))
+    return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
 
 
 def _weight(value: Any) -> int:
