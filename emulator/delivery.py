@@ -16,7 +16,7 @@ from typing import Any
 from moto.events.models import Rule, events_backends
 from moto.sqs.models import Message, Queue, sqs_backends
 
-from emulator import logs
+from emulator import logs, metrics
 from emulator.clock import Clock
 from emulator.deploy import Deployment, FunctionSpec, QueueMapping
 from emulator.eventbridge import matches, state_admits
@@ -295,6 +295,7 @@ class Pump:
             f" failed: {outcome.error_type}: {outcome.error}" if outcome.error is not None else ""
         )
         self._tell(f"{function.logical_id}{failed}", function.logical_id, seconds)
+        metrics.require_accepted(outcome.output)
         return invocation
 
     def _run_async(self, waiting: _Async) -> None:

@@ -42,6 +42,7 @@ from guard.events.reconcile import envelope
 from guard.events.record import NotFromCloudTrail, Record, UnreadableRecord, from_envelope
 from guard.finding import Finding
 from guard.findings.report import PublishError, report
+from guard.findings.text import dimension_value
 from guard.judge import SECRETS_MANAGER, Case, Inventory, Judgement, Reach, Verdict, judge, reach
 from guard.judge.exceptions import FILE_NAME, Exemption, load
 from guard.judge.predicates import refused_by_endpoint
@@ -295,7 +296,7 @@ def count(judged: Sequence[Judged], now: datetime) -> None:
     uses = Counter(one.judgement.exemption for one in judged if one.judgement.exemption)
     for name, times in uses.items():
         with single_metric(name="ExceptionUses", unit=MetricUnit.Count, value=times) as metric:
-            metric.add_dimension(name="Exception", value=name)
+            metric.add_dimension(name="Exception", value=dimension_value(name))
         try:
             state.add_up(f"exception#{name}", times, now)
             state.tally(now, {"excepted": times})

@@ -25,6 +25,7 @@ from guard.endpoint.decide import (
 )
 from guard.endpoint.refusals import Refused
 from guard.endpoint.tags import combined
+from guard.findings.text import tag_value
 from guard.vpc import HTTPS, MANAGED_TAG, REASON_TAG, STACK_TAG, Tags
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class Actor:
         for cidr in step.networks:
             v6 = ":" in cidr
             source: Any = {"CidrIpv6": cidr} if v6 else {"CidrIp": cidr}
-            source["Description"] = "the VPC's own addresses"
+            source["Description"] = "addresses of this VPC"
             permission: Any = {
                 "IpProtocol": "tcp",
                 "FromPort": HTTPS,
@@ -184,7 +185,7 @@ class Actor:
         self.ec2.modify_vpc_endpoint(VpcEndpointId=step.endpoint_id, **changes)
 
     def _tags(self, reason: str, given: Tags) -> list[Any]:
-        own = {MANAGED_TAG: "true", STACK_TAG: self.stack_id, REASON_TAG: reason[:256]}
+        own = {MANAGED_TAG: "true", STACK_TAG: self.stack_id, REASON_TAG: tag_value(reason)}
         return [{"Key": key, "Value": value} for key, value in combined(own, given).items()]
 
 

@@ -6,14 +6,13 @@ AWS: the API references of Publish and PublishBatch, and "Message attributes" in
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from guard.finding import Finding
 from guard.findings.chat import custom_notification
 from guard.findings.gist import readable
-from guard.findings.text import one_line
+from guard.findings.text import one_line, subject_line
 from guard.links import RUNBOOKS, evident_links, runbook_link
 from guard.redact import redacted
 from guard.settings import Way
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 MESSAGE_BYTES = 256 * 1024  # attributes and subject included; for a whole PublishBatch as for one
 ENTRY_BYTES = MESSAGE_BYTES - 36_864  # what attributes, subject and the form for chat leave
-SUBJECT_CHARACTERS = 99  # "less than 100 characters"
 EMAIL_VALUE_CHARACTERS = 4000
 
 # What a finding that is too large is cut to, in bytes of ASCII JSON. They add up to less than a
@@ -74,12 +72,7 @@ def _attributes(finding: Finding) -> dict[str, MessageAttributeValueTypeDef]:
 
 def subject(finding: Finding) -> str:
     """The e-mail's subject: fewer than 100 printable ASCII characters."""
-    text = one_line(f"[{finding.severity.upper()}] {redacted(finding.title)}")
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    plain = " ".join(plain.split())
-    if len(plain) <= SUBJECT_CHARACTERS:
-        return plain
-    return plain[: SUBJECT_CHARACTERS - 3].rstrip() + "..."
+    return subject_line(f"[{finding.severity.upper()}] {redacted(finding.title)}")
 
 
 def published_form(finding: Finding, runbooks: str = RUNBOOKS) -> dict[str, Any]:

@@ -30,6 +30,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _TOLD = ("name", "owner", "reason")
 _NARROWING = ("principal", "cidr", "vpc", "endpoint", "secret")
 _CONDITIONS = (*_NARROWING, "action", "account")
+_NAME_CHARACTERS = 255  # its uses are counted under it, in a table whose keys have a limit
 _NETWORKS_TOO_WIDE = 8  # a prefix shorter than this is no network somebody owns
 _SUFFIX = re.compile(r"-[A-Za-z0-9]{6}")
 
@@ -171,6 +172,8 @@ def _mistakes(entry: object) -> Iterator[str]:
         value = entry.get(key)
         if not isinstance(value, str) or not value.strip():
             yield f"{key!r} must be a text that is not empty"
+    if len(str(entry.get("name", ""))) > _NAME_CHARACTERS:
+        yield f"'name' must have at most {_NAME_CHARACTERS} characters"
     yield from _expiry_mistakes(entry.get("expires"))
     for key in _CONDITIONS:
         if key in entry:
