@@ -161,7 +161,7 @@ class Withdrawal:
             attempt=0,
             removing=False,
         )
-        self.looks.ask(later, about.now)
+        self.looks.ask(later, work, about.now)
 
     def _carry_out(
         self,

@@ -10,12 +10,11 @@ from guard.endpoint.later import Later
 from guard.endpoint.rotation.function import Rotation
 from guard.endpoint.trigger import BUILDING, LEAVES_DNS, USING, Concern, concern
 from guard.events.inbox import Message
+from guard.events.own_queue import EARLY_SECONDS
 from guard.events.record import Record
 from guard.finding import Finding
 from guard.settings import Settings
 from guard.table.memory import Intent, late
-
-EARLY_SECONDS = 5  # of a look that is asked for at a certain time: clocks differ
 
 
 @dataclass(slots=True)
@@ -69,6 +68,11 @@ class Work:
     def throttled(self) -> int:
         """How often EC2 refused this work for pace."""
         return max((one.throttled for one in self._later()), default=0)
+
+    @property
+    def hops(self) -> int:
+        """Of the longest chain that has led to this work."""
+        return max(one.hops for one in self.messages)
 
     @property
     def removing(self) -> bool:
