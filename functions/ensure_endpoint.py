@@ -60,7 +60,7 @@ from guard.enforcement.history import CREATED, Change, History
 from guard.enforcement.rollouts import Rollouts
 from guard.events.callers import Caller
 from guard.events.inbox import Inbox
-from guard.events.own_queue import EARLY_SECONDS, MOST_HOPS, ChainTooLong, OwnQueue
+from guard.events.own_queue import EARLY_SECONDS, MOST_HOPS, ChainTooLong
 from guard.events.record import Record, UnreadableRecord, rotation_function_arn, secret_id
 from guard.finding import Finding, Kind
 from guard.findings.figures import since_event
@@ -114,12 +114,13 @@ limits = Limits(
     monthly_budget=dollars(os.environ, "MONTHLY_BUDGET"),
     price_per_az_hour=PRICE,
 )
-queue = OwnQueue(
+looks = Looks(
     sqs,
     required(os.environ, "VPC_QUEUE_URL"),
+    settings,
+    memory,
     whole_number(os.environ, "MAXIMUM_HOPS", MOST_HOPS),
 )
-looks = Looks(queue, settings, memory)
 withdrawal = Withdrawal(
     memory, Remover(ec2), settings.stack_id, settings.opt_out_tag, looks, observer.interfaces
 )

@@ -51,7 +51,7 @@ from guard.enforcement.tagged_vpcs import TaggedVpcs
 from guard.enforcement.trials import Trials
 from guard.enforcement.trigger import Concern, concern
 from guard.events.inbox import INSTEAD_OF, Inbox, Message
-from guard.events.own_queue import EARLY_SECONDS, MOST_HOPS, ChainTooLong, OwnQueue
+from guard.events.own_queue import EARLY_SECONDS, MOST_HOPS, ChainTooLong
 from guard.events.record import UnreadableRecord
 from guard.finding import Finding, Kind
 from guard.findings.figures import since_event
@@ -88,12 +88,12 @@ fights = Fights(
     most=whole_number(os.environ, "REVERTS_BEFORE_PAUSE"),
     pause=timedelta(minutes=whole_number(os.environ, "PAUSE_MINUTES", default=60)),
 )
-queue = OwnQueue(
+looks = PolicyLooks(
     seldom_client("sqs", config=config),
     required(os.environ, "POLICY_QUEUE_URL"),
+    settings,
     whole_number(os.environ, "MAXIMUM_HOPS", MOST_HOPS),
 )
-looks = PolicyLooks(queue, settings)
 rollouts = Rollouts(table)
 observer = Observer(ec2, settings.service_name)
 tagged_vpcs = TaggedVpcs(observer, frozenset({settings.opt_out_tag, approved.tag}))
@@ -209,7 +209,7 @@ def collect(inbox: Inbox, now: datetime) -> dict[str, Work]:
             one = concern(message.envelope, settings.service_name, GUARD_ROLES)
             due = max(one.not_before, int(message.envelope.get(pace.NOT_BEFORE, 0)))
             if due > now.timestamp() + EARLY_SECONDS:
-                queue.wait(message, due, now, inbox)
+                looks.queue.wait(message, due, now, inbox)
                 continue
         except (UnreadableRecord, ValueError) as error:
             inbox.fail([message], repr(error))
@@ -271,7 +271,7 @@ def again(work: Work, line: Pace, inbox: Inbox, error: Exception) -> None:
             if times > pace.MOST_TIMES:
                 raise error
             delay = turn - line.now.timestamp()
-            queue.send({**body, pace.COUNT: times}, message.hops, delay)
+            looks.queue.send({**body, pace.COUNT: times}, message.hops, delay)
         except (ChainTooLong, ClientError, BotoCoreError) as failure:
             inbox.fail([message], repr(failure))
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+from guard.events.own_queue import LONGEST_DELAY
+
 CARRIED = 10  # of each kind: enough to find the cause by, and far below SQS's 256 KiB
 
 _TEXTS = ("reasons", "who", "event_ids", "secrets", "intents")
@@ -34,6 +36,10 @@ class Later:
     event_ids: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     intents: tuple[str, ...] = ()
+
+    def delay(self, now: float) -> int:
+        """Seconds to give to SQS; for what is left then, the message waits in the queue."""
+        return int(min(max(self.not_before - now, 0), LONGEST_DELAY))
 
     def to_detail(self) -> dict[str, Any]:
         """The message's `detail`: what differs from the defaults, in JSON's own types."""

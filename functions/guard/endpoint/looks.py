@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,11 +14,14 @@ from guard.endpoint.later import Later
 from guard.endpoint.pace import NotNow, Pace
 from guard.endpoint.worklist import Work
 from guard.events.inbox import Inbox, Message
-from guard.events.own_queue import ChainTooLong, OwnQueue
+from guard.events.own_queue import MOST_HOPS, ChainTooLong, OwnQueue
 from guard.events.reconcile import request
 from guard.settings import Settings
 from guard.table.memory import Memory
 from guard.table.state import StateError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
 
 FOLLOW_UPS = 10
 FOLLOW_UP_SECONDS = 60
@@ -28,16 +31,22 @@ logger = Logger(child=True)
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """Sends to the VPC queue; see `OwnQueue` for what that needs."""
+    """Sends to the VPC queue; see `OwnQueue` for what that needs, and for `most_hops`."""
 
-    queue: OwnQueue
+    sqs: "SQSClient"
+    queue_url: str
     settings: Settings
     memory: Memory
+    most_hops: int = MOST_HOPS
+
+    @property
+    def queue(self) -> OwnQueue:
+        return OwnQueue(self.sqs, self.queue_url, self.most_hops)
 
     def ask(self, later: Later, work: Work, now: datetime) -> None:
         """Send a look to come, which follows from this work. Raises as `OwnQueue.send`."""
-        delay = later.not_before - now.timestamp()
-        self.queue.ask(request(self.settings, now, later.to_detail()), work.hops, delay)
+        body = request(self.settings, now, later.to_detail())
+        self.queue.ask(body, work.hops, later.delay(now.timestamp()))
 
     def again(self, work: Work, about: About) -> None:
         """Ask for another look at an unfinished change, in a minute."""
@@ -67,7 +76,7 @@ class Looks:
                 later = work.later(reason, about, intents=carried, **changes)
                 body = request(self.settings, about.now, later.to_detail())
                 # Not left to a sweep, which would know nothing of what was begun.
-                self.queue.send(body, work.hops, turn - about.now.timestamp())
+                self.queue.send(body, work.hops, later.delay(about.now.timestamp()))
             except (ClientError, BotoCoreError, StateError, ChainTooLong) as second:
                 error = second
             else:

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from guard.events.own_queue import OwnQueue
+from guard.events.own_queue import MOST_HOPS, OwnQueue
 from guard.events.reconcile import request
 from guard.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
 
 # A look that lies farther off is left to a sweep to ask for, once it has come so near: waiting for
 # a day would be a chain of 27 messages. Sweeps are six hours apart.
@@ -23,10 +26,16 @@ def detail(
 
 @dataclass(frozen=True, slots=True)
 class PolicyLooks:
-    """Sends to the policy queue; see `OwnQueue` for what that needs and raises."""
+    """Sends to the policy queue; see `OwnQueue` for what that needs and raises, and `most_hops`."""
 
-    queue: OwnQueue
+    sqs: "SQSClient"
+    queue_url: str
     settings: Settings
+    most_hops: int = MOST_HOPS
+
+    @property
+    def queue(self) -> OwnQueue:
+        return OwnQueue(self.sqs, self.queue_url, self.most_hops)
 
     def ask(
         self,
