@@ -76,6 +76,7 @@ from guard.vpc import Tags, Vpc
 
 settings = Settings.from_env(os.environ)
 GRACE_SECONDS = 60 * whole_number(os.environ, "GRACE_MINUTES")
+GRACE_HOPS = 5  # of a chain that goes on while others keep building: it knows who began
 PRICE = dollars(os.environ, "PRICE_PER_AZ_HOUR")
 guarded = Guarded.of(required(os.environ, "SCOPE"), required(os.environ, "SCOPE_TAG"))
 
@@ -331,12 +332,15 @@ def in_grace(remembered: Remembered, work: Work, about: About) -> bool:
     # An event's time that lies ahead counts as now: nobody may put a creation off for good.
     built = min(work.built, int(about.now.timestamp()))
     until = max(remembered.grace_until, built + GRACE_SECONDS if built else 0)
-    if until <= about.now.timestamp():
+    if until <= about.now.timestamp() + EARLY_SECONDS:
         return False
-    if until > remembered.grace_until:
-        memory.note(work.vpc_id, about.now, grace_until=until)
     logger.info("waiting for the VPC's builders", extra={"vpc_id": work.vpc_id, "until": until})
-    looks.ask(work.later("grace is over", about, not_before=until), work, about.now)
+    extended = until > remembered.grace_until
+    # Whoever has extended it has asked for a look at its end: that of a long chain is not needed.
+    if extended or work.hops < GRACE_HOPS:
+        looks.ask(work.later("grace is over", about, not_before=until), work, about.now)
+    if extended:
+        memory.note(work.vpc_id, about.now, grace_until=until)
     return True
 
 
