@@ -69,6 +69,9 @@ def loops(request, root, deployment):
         yield cloud
 
 
+once = pytest.mark.parametrize("loops", ["inprocess"], indirect=True)
+
+
 @pytest.fixture
 def cloud(loops):
     loops.reset()
@@ -104,12 +107,14 @@ def test_a_loop_through_another_function_or_a_topic_is_one_chain(cloud, route):
     assert len(cloud.dead_letters("OnceQueue")) == 1
 
 
+@once
 def test_a_function_that_is_allowed_to_is_not_stopped(cloud):
     begin(cloud, "AllowedQueue", 40, "ALLOWED")
     assert runs(cloud, "AllowedFunction") == 41
     assert (cloud.dropped, cloud.dead_letters("AllowedQueue")) == ([], [])
 
 
+@once
 def test_what_was_allowed_counts_for_whoever_is_not(cloud):
     """Its own runs count, not those of the others in the chain."""
     begin(cloud, "AllowedQueue", 20, *["ALLOWED"] * 18, "ONCE", "ONCE")
@@ -117,13 +122,15 @@ def test_what_was_allowed_counts_for_whoever_is_not(cloud):
     assert cloud.dropped == []
 
 
+@once
 def test_each_message_of_somebody_begins_a_chain(cloud):
     for _ in range(20):
         begin(cloud, "OnceQueue", 0)
     assert runs(cloud, "OnceFunction") == 20
 
 
-def test_a_lineage_that_the_sender_made_up_is_believed_and_nonsense_is_not(cloud):
+@once
+def test_a_trace_header_that_says_no_lineage_begins_a_chain(cloud):
     client = cloud.session("somebody").client("sqs")
     for header in ("Root=1-0-0;Lineage=nonsense", "", "Lineage=a:b,:3,c:", "x" * 100):
         attributes = {"AWSTraceHeader": {"DataType": "String", "StringValue": header or "-"}}
@@ -136,6 +143,7 @@ def test_a_lineage_that_the_sender_made_up_is_believed_and_nonsense_is_not(cloud
     assert runs(cloud, "OnceFunction") == 4
 
 
+@once
 def test_an_invocation_by_the_api_is_in_no_chain_of_somebody(cloud):
     begin(cloud, "OnceQueue", 15, "ONCE")
     cloud.settle(timedelta(minutes=1))

@@ -48,7 +48,7 @@ def test_subnets_that_keep_coming_put_the_endpoint_off_and_end_no_chain(
     vpc_id = account.vpc()
     for number in range(30):
         cloud.pass_time(9 * MINUTE)
-        account.ec2.create_subnet(VpcId=vpc_id, CidrBlock=f"10.0.{number}.0/24")
+        account.ec2.create_subnet(VpcId=vpc_id, CidrBlock=f"10.20.{number}.0/24")
     assert account.endpoints(vpc_id) == []
     cloud.settle()
     assert len(account.endpoints(vpc_id)) == 1
@@ -73,15 +73,26 @@ def bare_vpc(cloud, account):
     return vpc_id
 
 
-def test_at_the_brake_a_message_is_given_up_and_its_work_is_done(cloud, account, loops):
+def test_at_the_brake_the_work_is_done_and_nothing_more_is_sent(cloud, account, loops):
+    """The message that would have been followed up comes back itself, and finds all well."""
     vpc_id = bare_vpc(cloud, account)
-    own_message(cloud, vpc_id, MOST_HOPS - 1)
+    own_message(cloud, vpc_id, MOST_HOPS)
     cloud.settle()
-    (letter,) = cloud.dead_letters("VpcQueue")
-    assert HOPS in str(letter)
     assert len(account.endpoints(vpc_id)) == 1
     assert kinds(cloud).count("endpoint-created") == 1
     assert loops.hops() == MOST_HOPS
+    assert loops.ended_well()
+
+
+def test_beyond_the_brake_a_message_is_given_up(cloud, account, loops):
+    vpc_id = bare_vpc(cloud, account)
+    cloud.fault("ec2", "CreateVpcEndpoint", "RequestLimitExceeded", times=10_000, function=ENSURE)
+    own_message(cloud, vpc_id, MOST_HOPS - 3)
+    cloud.settle()
+    (letter,) = cloud.dead_letters("VpcQueue")
+    assert json.loads(letter["body"])[HOPS] == MOST_HOPS
+    assert loops.hops() == MOST_HOPS
+    assert any("a chain of 200 messages" in str(one.logs) for one in cloud.invocations)
 
 
 def test_under_lambdas_brake_the_next_sweep_goes_on(cloud, account, loops):
