@@ -1,12 +1,61 @@
-"""What CloudWatch tells a topic when an alarm changes its state."""
+"""What CloudWatch tells a topic when an alarm changes its state, and when it does by itself.
+
+By itself: alarms on what the pump measures, which are the invocations that Lambda dropped. All
+others ring when a test says so.
+"""
 
 import json
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 
 from moto.sns.models import sns_backends
 
-from emulator.deploy import Deployment, permits
+from emulator.deploy import Deployment, FunctionSpec, permits
 from emulator.partition import partition_of
+
+DROPPED = "RecursiveInvocationsDropped"
+
+
+@dataclass(slots=True)
+class Alarms:
+    """The invocations that Lambda dropped, by function name, and when each alarm last rang."""
+
+    _dropped: list[tuple[str, datetime]] = field(default_factory=list[tuple[str, datetime]])
+    _rang: dict[str, datetime] = field(default_factory=dict[str, datetime])
+
+    @property
+    def dropped(self) -> list[tuple[str, datetime]]:
+        return self._dropped
+
+    def clear(self) -> None:
+        self._dropped.clear()
+        self._rang.clear()
+
+    def note_dropped(self, deployment: Deployment, function: FunctionSpec, now: datetime) -> None:
+        """Measure a drop, and ring the alarms that it sets off: once, until a period is quiet."""
+        self._dropped.append((function.name, now))
+        for name, alarm in deployment.of_type("AWS::CloudWatch::Alarm").items():
+            if not _watches(alarm, DROPPED, function):
+                continue
+            since = now - timedelta(seconds=int(alarm["Period"]))
+            times = sum(one == function.name and when > since for one, when in self._dropped)
+            if times <= float(alarm["Threshold"]):
+                continue
+            if self._rang.get(name, since) <= since:
+                publish_alarm(deployment, name, "ALARM", now)
+            self._rang[name] = now
+
+
+def _watches(alarm: Mapping[str, Any], metric: str, function: FunctionSpec) -> bool:
+    """Whether an alarm watches how often something happened to a function."""
+    dimensions = {one["Name"]: one["Value"] for one in alarm.get("Dimensions", [])}
+    return (alarm.get("Namespace"), alarm.get("MetricName"), alarm.get("Statistic")) == (
+        "AWS/Lambda",
+        metric,
+        "Sum",
+    ) and dimensions == {"FunctionName": function.name}
 
 
 def publish_alarm(deployment: Deployment, logical_id: str, state: str, now: datetime) -> None:

@@ -30,7 +30,7 @@ from moto.sqs.models import Queue, sqs_backends
 from moto.ssm.models import ssm_backends
 from samtranslator.yaml_helper import yaml_parse
 
-from emulator import cloudtrail, moto_patches, moto_state, stack_tags, strict, trails
+from emulator import cloudtrail, lineage, moto_patches, moto_state, stack_tags, strict, trails
 from emulator.alarms import publish_alarm
 from emulator.callers import Caller, Callers, Identity
 from emulator.clock import Clock
@@ -312,7 +312,7 @@ class Cloud:
         self._pump.fire(logical_id)
 
     def ring_alarm(self, logical_id: str, state: str = "ALARM") -> None:
-        """Let CloudWatch tell the alarm's topic of a new state: moto's alarms never change theirs.
+        """Let CloudWatch tell the alarm's topic of a new state; few change it by themselves.
 
         Raises KeyError for an alarm that the stack does not hold, PermissionError when the topic's
         or the key's policy does not let CloudWatch publish.
@@ -399,6 +399,11 @@ class Cloud:
     @property
     def invocations(self) -> list[Invocation]:
         return self._pump.invocations
+
+    @property
+    def dropped(self) -> list[str]:
+        """The functions that Lambda did not invoke for a recursive loop, once for each time."""
+        return [self.deployment.logical(name) for name, _ in self._pump.alarms.dropped]
 
     @property
     def findings(self) -> list[dict[str, Any]]:
@@ -501,7 +506,10 @@ class Cloud:
         """Somebody called Lambda's Invoke. Functions of users do nothing, successfully."""
         for function in self.deployment.functions.values():
             if function.arn == arn:
-                run = self._pump.run(function, event or {})
+                try:
+                    run = self._pump.run(function, event or {}, lineage.served())
+                except lineage.Recursive as error:
+                    return {"errorMessage": str(error), "errorType": lineage.ERROR}, True
                 if run.error is not None:
                     return {"errorMessage": run.error, "errorType": run.error_type}, True
                 return run.result, False

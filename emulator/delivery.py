@@ -9,14 +9,15 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from moto.events.models import Rule, events_backends
 from moto.sqs.models import Message, Queue, sqs_backends
 
-from emulator import logs, metrics
+from emulator import lineage, logs, metrics
+from emulator.alarms import Alarms
 from emulator.clock import Clock
 from emulator.deploy import Deployment, FunctionSpec, QueueMapping
 from emulator.eventbridge import matches, state_admits
@@ -69,6 +70,7 @@ class Pump:
     check: Callable[[], None]
     happenings: list[Happening] = field(default_factory=list[Happening])
     invocations: list[Invocation] = field(default_factory=list[Invocation])
+    alarms: Alarms = field(default_factory=Alarms)
     _bus: deque[dict[str, Any]] = field(default_factory=deque[dict[str, Any]])
     _async: list[_Async] = field(default_factory=list[_Async])
     _schedules: dict[str, datetime] = field(default_factory=dict[str, datetime])
@@ -87,6 +89,7 @@ class Pump:
             self._schedules,
             self.happenings,
             self.invocations,
+            self.alarms,
         ):
             under_way.clear()
 
@@ -273,10 +276,23 @@ class Pump:
 
     # --- functions --------------------------------------------------------------------------------
 
-    def run(self, function: FunctionSpec, event: Mapping[str, Any]) -> Invocation:
-        """Run a function once, and write it down."""
-        when, began = self.clock.now(), time.perf_counter()
-        outcome = self.runtime.invoke(function, event)
+    def run(
+        self, function: FunctionSpec, event: Mapping[str, Any], headers: Iterable[str] = ()
+    ) -> Invocation:
+        """Run a function once, and write it down. `headers` are the trace headers of its cause.
+
+        Raises Recursive where Lambda drops the invocation.
+        """
+        when = self.clock.now()
+        try:
+            trace = lineage.enter(function.arn, headers, allowed=function.may_recur)
+        except lineage.Recursive:
+            self._tell(f"{function.logical_id} not invoked: {lineage.ERROR}", function.logical_id)
+            self.alarms.note_dropped(self.deployment, function, when)
+            raise
+        began = time.perf_counter()
+        variables = {**function.environment, lineage.VARIABLE: trace}
+        outcome = self.runtime.invoke(replace(function, environment=variables), event)
         seconds = time.perf_counter() - began
         invocation = Invocation(
             function.logical_id,
@@ -387,7 +403,10 @@ class Pump:
             return
         function = self.deployment.functions[mapping.function]
         event = {"Records": [_sqs_record(message, queue) for message in wanted]}
-        invocation = self.run(function, event)
+        try:
+            invocation = self.run(function, event, map(lineage.header_of, wanted))
+        except lineage.Recursive:
+            return  # they come back, until the queue gives them up
         failed = failed_ids(invocation, [message.id for message in wanted], partial=mapping.partial)
         for message in wanted:
             if message.id not in failed:
@@ -438,6 +457,8 @@ def _sqs_record(message: Message, queue: Queue) -> dict[str, Any]:
         "SenderId": message.sender_id,
         "ApproximateFirstReceiveTimestamp": str(message.approximate_first_receive_timestamp),
     }
+    if trace := lineage.header_of(message):
+        attributes[lineage.ATTRIBUTE] = trace
     return {
         "messageId": message.id,
         "receiptHandle": message.receipt_handle,

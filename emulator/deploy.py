@@ -56,6 +56,7 @@ class FunctionSpec:
     environment: Mapping[str, str]
     max_retries: int  # of asynchronous invocations
     on_failure: str | None  # ARN of the queue that gets what failed
+    may_recur: bool = False  # its `RecursiveLoop` is Allow
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +331,7 @@ def _read_functions(deployment: Deployment) -> None:
             {key: _environment_text(value) for key, value in variables.items()},
             int(config.get("MaximumRetryAttempts", 2)),
             failure or properties.get("DeadLetterConfig", {}).get("TargetArn"),
+            properties.get("RecursiveLoop", "Terminate") == "Allow",
         )
     by_name = {function.name: function for function in deployment.functions.values()}
     for properties in deployment.of_type("AWS::Lambda::EventSourceMapping").values():

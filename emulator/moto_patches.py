@@ -19,7 +19,7 @@ from moto.ec2.models import EC2Backend
 from moto.events.models import EventsBackend, Rule
 from moto.sqs.models import sqs_backends
 
-from emulator import eventbridge
+from emulator import eventbridge, lineage
 
 type Invoker = Callable[[str, Any], tuple[Any, bool]]
 
@@ -45,6 +45,7 @@ def install() -> None:
     _leave_queues_alone()
     _run_functions_here()
     _own_subnets_are_no_default_ones()
+    lineage.install()
 
 
 def _validate_rules() -> None:

@@ -23,7 +23,7 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.test import run_wsgi_app
 
-from emulator import cloudtrail
+from emulator import cloudtrail, lineage
 from emulator.callers import Callers, Identity
 from emulator.faults import Fault, Faults
 from emulator.text_rules import Refused, check
@@ -171,7 +171,8 @@ class Gate:
 
     def _serve(self, environ: Environ, body: bytes) -> ApiResponse:
         environ = {**environ, "wsgi.input": BytesIO(body)}
-        chunks, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
+        with lineage.serving(environ):
+            chunks, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
         response = ApiResponse(int(status.split(" ", 1)[0]), list(headers), b"".join(chunks))
         if response.status >= 500 and b"<html" in response.body.lower():
             raise EmulatorBug(response.body.decode(errors="replace"))

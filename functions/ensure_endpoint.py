@@ -14,8 +14,8 @@ ec2:AuthorizeSecurityGroupIngress, ec2:CreateVpcEndpoint, ec2:ModifyVpcEndpoint,
 create only), route53:ListHostedZonesByVPC and route53:ListResourceRecordSets (where no endpoint has
 private DNS), ec2:DeleteVpcEndpoints and ec2:DeleteSecurityGroup (its own only),
 secretsmanager:DescribeSecret, secretsmanager:ListSecrets (scope rotation only),
-lambda:GetFunctionConfiguration, sqs:SendMessage (its own queue), ssm:GetParameter,
-ssm:ListTagsForResource (of the mode's parameter, which carries the stack's tags),
+lambda:GetFunctionConfiguration, sqs:SendMessage and sqs:ChangeMessageVisibility (its own queue),
+ssm:GetParameter, ssm:ListTagsForResource (of the mode's parameter, which carries the stack's tags),
 dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish.
 """
 
@@ -67,12 +67,13 @@ from guard.endpoint.tags import Given, StackTags
 from guard.endpoint.trigger import Concern
 from guard.endpoint.wish import wanted_from_env
 from guard.endpoint.withdrawal import Withdrawal
-from guard.endpoint.worklist import EARLY_SECONDS, Work, Worklist
+from guard.endpoint.worklist import Work, Worklist
 from guard.enforcement.canary import aim
 from guard.enforcement.history import CREATED, Change, History
 from guard.enforcement.rollouts import Rollouts
 from guard.events.callers import Caller
 from guard.events.inbox import Inbox
+from guard.events.own_queue import EARLY_SECONDS, MOST_HOPS, ChainTooLong
 from guard.events.record import Record, UnreadableRecord, rotation_function_arn, secret_id
 from guard.finding import Finding, Kind
 from guard.findings.figures import since_event
@@ -90,6 +91,7 @@ LOOKS_AT_CHANGES = 3  # at what AWS says has changed meanwhile, a minute apart
 
 settings = Settings.from_env(os.environ)
 GRACE_SECONDS = 60 * whole_number(os.environ, "GRACE_MINUTES")
+GRACE_HOPS = 5  # of a chain that goes on while others keep building: it knows who began
 PRICE = dollars(os.environ, "PRICE_PER_AZ_HOUR")
 GUARD_ROLES = items(os.environ, "GUARD_ROLES")
 guarded = Guarded.of(required(os.environ, "SCOPE"), required(os.environ, "SCOPE_TAG"))
@@ -135,7 +137,13 @@ limits = Limits(
     monthly_budget=dollars(os.environ, "MONTHLY_BUDGET"),
     price_per_az_hour=PRICE,
 )
-looks = Looks(sqs, required(os.environ, "VPC_QUEUE_URL"), settings, memory)
+looks = Looks(
+    sqs,
+    required(os.environ, "VPC_QUEUE_URL"),
+    settings,
+    memory,
+    whole_number(os.environ, "MAXIMUM_HOPS", MOST_HOPS),
+)
 withdrawal = Withdrawal(
     memory, Remover(ec2), settings.stack_id, settings.opt_out_tag, looks, observer.interfaces
 )
@@ -168,7 +176,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def collect(inbox: Inbox, now: datetime) -> Worklist:
-    """The VPCs that the batch concerns. A look that is not due yet is passed on."""
+    """The VPCs that the batch concerns. A look that is not due yet waits in the queue."""
     worklist = Worklist(now, settings.service_name, vpcs_of, GUARD_ROLES)
     for message in inbox.messages:
         try:
@@ -177,10 +185,7 @@ def collect(inbox: Inbox, now: datetime) -> Worklist:
         except (UnreadableRecord, ValueError, ClientError, BotoCoreError) as error:
             looks.put_off(message, inbox, error)
     for message, later in worklist.early:
-        try:
-            looks.ask(later, now)
-        except (ClientError, BotoCoreError) as error:
-            inbox.fail([message], repr(error))
+        looks.queue.wait(message, later.not_before, now, inbox)
     return worklist
 
 
@@ -256,7 +261,7 @@ def reconcile_all(worklist: Worklist, inbox: Inbox) -> None:
             # Asked anew for each: whoever stops all writes must not wait for the batch to end.
             mode = read_mode(parameters, settings.mode_parameter)
             reconcile(vpc, work, about, mode.mode, line)
-        except (NotNow, ClientError, BotoCoreError, StateError) as error:
+        except (NotNow, ChainTooLong, ClientError, BotoCoreError, StateError) as error:
             looks.in_turn(work, about, line, inbox, error)
 
 
@@ -358,12 +363,15 @@ def in_grace(remembered: Remembered, work: Work, about: About) -> bool:
     # An event's time that lies ahead counts as now: nobody may put a creation off for good.
     built = min(work.built, int(about.now.timestamp()))
     until = max(remembered.grace_until, built + GRACE_SECONDS if built else 0)
-    if until <= about.now.timestamp():
+    if until <= about.now.timestamp() + EARLY_SECONDS:
         return False
-    if until > remembered.grace_until:
-        memory.note(work.vpc_id, about.now, grace_until=until)
     logger.info("waiting for the VPC's builders", extra={"vpc_id": work.vpc_id, "until": until})
-    looks.ask(work.later("grace is over", about, not_before=until), about.now)
+    extended = until > remembered.grace_until
+    # Whoever has extended it has asked for a look at its end: that of a long chain is not needed.
+    if extended or work.hops < GRACE_HOPS:
+        looks.ask(work.later("grace is over", about, not_before=until), work, about.now)
+    if extended:
+        memory.note(work.vpc_id, about.now, grace_until=until)
     return True
 
 

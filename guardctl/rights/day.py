@@ -9,6 +9,8 @@ from botocore.exceptions import ClientError
 from emulator import Caller, Cloud
 from emulator.people import ALLOW_ALL, Account
 from emulator.trails import BUCKET
+from guard.enforcement.looks import detail
+from guard.events.reconcile import DETAIL_TYPE, SOURCE
 
 # What a deployment must be told for every function to be there and to have work.
 PARAMETERS = {"Mode": "remediate", "RestoreSecretPolicies": "true", "TrailBucket": BUCKET}
@@ -24,6 +26,7 @@ def play(cloud: Cloud) -> None:
     """Play the day. Raises RuntimeError where it goes another way than it should."""
     cloud.inject(cloud.stack_event("UPDATE_COMPLETE"))
     vpcs_and_policies(cloud)
+    looks_to_come(cloud)
     hub(cloud)
     rotations(cloud)
     requests(cloud)
@@ -50,6 +53,29 @@ def vpcs_and_policies(cloud: Cloud) -> None:
     cloud.fire_schedule()
     cloud.settle()
     tear_down(cloud, account)
+
+
+def looks_to_come(cloud: Cloud) -> None:
+    """An endpoint tries a new policy and refuses a request, and is to be looked at in an hour."""
+    account = Account(cloud)
+    vpc_id, _ = account.vpc_with_subnets()
+    cloud.settle()
+    endpoint_id = account.endpoints(vpc_id)[0]["VpcEndpointId"]
+    account.client("dynamodb").put_item(
+        TableName=cloud.outputs["StateTableName"],
+        Item={
+            "pk": {"S": f"canary-watch#{endpoint_id}"},
+            "applied_at": {"N": "0"},
+            "denied": {"S": ""},
+        },
+    )
+    cloud.inject(cloud.denied_at_endpoint("app", endpoint_id))
+    look = detail(endpoint_id, "later", int(cloud.clock.now().timestamp()) + 3_000)
+    account.client("sqs").send_message(
+        QueueUrl=cloud.outputs["PolicyQueueUrl"],
+        MessageBody=json.dumps({"source": SOURCE, "detail-type": DETAIL_TYPE, "detail": look}),
+    )
+    cloud.settle()
 
 
 def tear_down(cloud: Cloud, account: Account) -> None:

@@ -55,6 +55,20 @@ def test_a_function_that_fails_or_waits_is_an_alarm(metric: str):
         )
 
 
+def test_a_loop_that_lambda_stops_is_an_alarm():
+    """Of every function that a queue invokes: what EventBridge invokes begins a chain each time."""
+    alarms = watched("RecursiveInvocationsDropped")
+    mappings = STACK.of_type("AWS::Lambda::EventSourceMapping").values()
+    assert set(alarms) == {one["FunctionName"] for one in mappings}
+    assert not STACK.of_type("AWS::SNS::Subscription").keys() & {"lambda"}
+    for alarm in alarms.values():
+        assert (alarm["Namespace"], alarm["Statistic"], alarm["Threshold"]) == (
+            "AWS/Lambda",
+            "Sum",
+            0,
+        )
+
+
 def test_silence_of_the_heartbeat_is_an_alarm():
     alarm = ALARMS["HeartbeatAlarm"]
     minutes = int(STACK.parameters["HeartbeatMinutes"])

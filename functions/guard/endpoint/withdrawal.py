@@ -167,7 +167,7 @@ class Withdrawal:
             attempt=0,
             removing=False,
         )
-        self.looks.ask(later, about.now)
+        self.looks.ask(later, work, about.now)
 
     def _carry_out(
         self,

@@ -10,12 +10,11 @@ from guard.endpoint.later import Later
 from guard.endpoint.rotation.function import Rotation
 from guard.endpoint.trigger import BUILDING, LEAVES_DNS, USING, Concern, concern
 from guard.events.inbox import Message
+from guard.events.own_queue import EARLY_SECONDS
 from guard.events.record import Record
 from guard.finding import Finding
 from guard.settings import Settings
 from guard.table.memory import Intent, late
-
-EARLY_SECONDS = 5  # of a look that is asked for at a certain time: clocks differ
 
 
 @dataclass(slots=True)
@@ -77,6 +76,11 @@ class Work:
         """AWS's words by the subnets in which it refused an interface, now or in looks before."""
         known = [text.partition(" ") for one in self._later() for text in one.left_out]
         return {subnet_id: words for subnet_id, _, words in known} | self.refused_in
+
+    @property
+    def hops(self) -> int:
+        """Of the longest chain that has led to this work."""
+        return max(one.hops for one in self.messages)
 
     @property
     def removing(self) -> bool:
