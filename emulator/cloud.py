@@ -10,7 +10,7 @@ that one aside, unusable, until it stops itself.
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -105,18 +105,21 @@ class Cloud:
         root: Path = ROOT,
         template: Path | None = None,
         region: str = REGION,
+        prepare: "Callable[[boto3.Session], Mapping[str, str]] | None" = None,
     ) -> Self:
         """Start the account and deploy the stack; the deployment's own event is left to be settled.
 
         `parameters` are the template's. `SlackWebhookParameter` is set to a parameter that holds
         the URL of the loopback Slack unless given, and a `SlackBotTokenParameter` to its token. The
         code is run from `root`/functions ("inprocess") or from its build ("lambda"); a Runtime of
-        one's own can be given instead. The account has no default VPC. Raises DeploymentFailed, and
-        NotBuilt where there is no build to run.
+        one's own can be given instead. `prepare` makes what the stack needs to be there before it,
+        such as its subnets, and returns parameters that name it. The account has no default VPC.
+        Raises DeploymentFailed, and NotBuilt where there is no build to run.
         """
         cloud = cls(region)
         try:
-            cloud._start(dict(parameters or {}), runtime, root, template or root / "template.yaml")
+            template = template or root / "template.yaml"
+            cloud._start(dict(parameters or {}), runtime, root, template, prepare)
         except BaseException:
             cloud.stop()
             cloud._ledger.raise_bugs()
@@ -124,7 +127,12 @@ class Cloud:
         return cloud
 
     def _start(
-        self, parameters: dict[str, str], runtime: str | Runtime, root: Path, template: Path
+        self,
+        parameters: dict[str, str],
+        runtime: str | Runtime,
+        root: Path,
+        template: Path,
+        prepare: Callable[[boto3.Session], Mapping[str, str]] | None,
     ) -> None:
         self._take_the_process()
         self._server.start()
@@ -151,6 +159,8 @@ class Cloud:
             housekeeper.client("ssm").put_parameter(
                 Name=parameters["SlackBotTokenParameter"], Value=TOKEN, Type="SecureString"
             )
+        if prepare:
+            parameters.update(prepare(housekeeper))
         self.deployment = deploy(template, parameters, operator, self.account, self.region)
         self._ledger.raise_bugs()
         self._assume_roles(housekeeper)

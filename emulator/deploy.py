@@ -84,6 +84,7 @@ class Deployment:
     outputs: dict[str, str]
     functions: dict[str, FunctionSpec] = field(default_factory=dict[str, FunctionSpec])
     mappings: list[QueueMapping] = field(default_factory=list[QueueMapping])
+    parameters: Mapping[str, str] = field(default_factory=dict[str, str])  # as given
 
     def of_type(self, resource_type: str) -> dict[str, Json]:
         return {
@@ -246,6 +247,7 @@ def deploy(
     if stack["StackStatus"] != "CREATE_COMPLETE":
         raise DeploymentFailed(f"{stack['StackStatus']}: {stack.get('StackStatusReason', '')}")
     deployment = _read_back(document, stack, account, region)
+    deployment.parameters = dict(parameters)
     _complete(deployment)
     return deployment
 
