@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from guard.policy.document import Policy, parse
-from guard.policy.evaluate import Outcome, Request, evaluate, principals_of
+from guard.policy.evaluate import Decision, Outcome, Request, evaluate, principals_of
 
 type Json = dict[str, Any]
 
@@ -65,12 +65,14 @@ def verdict(need: Need, principal: str, policies: Policies) -> Verdict:
         else frozenset({f"Service:{principal}"})
     )
     request = _request(need, names)
-    decided = {name: evaluate(_read(one), request) for name, one in _documents(policies)}
-    for name, one in decided.items():
-        if one.outcome == Outcome.UNKNOWN:
-            raise NotImplementedError(f"{need.action} by {name}: {sorted(one.unknown)}")
-        if one.outcome == Outcome.DENY and one.statement:
-            return Verdict(False, f"{name}.{one.statement}")
+    decided: dict[str, Decision] = {}
+    for name, one in _documents(policies):
+        denied = evaluate(_read(one, denies_alone=True), request)
+        if denied.outcome == Outcome.DENY:
+            return Verdict(False, f"{name}.{denied.statement}")
+        decided[name] = evaluate(_read(one), request)
+        if unknown := denied.unknown | decided[name].unknown:
+            raise NotImplementedError(f"{need.action} by {name}: {', '.join(sorted(unknown))}")
     must = [name for name in ("boundary",) if policies.boundary is not None]
     if need.action.startswith("kms:") or not principal.startswith("arn:"):
         must.append("resource")
@@ -98,13 +100,18 @@ def _documents(policies: Policies) -> Iterable[tuple[str, str]]:
 
 
 @lru_cache(maxsize=4096)
-def _read(text: str) -> Policy:
-    """An identity's policy names no principal: it is whoever has it."""
+def _read(text: str, *, denies_alone: bool = False) -> Policy:
+    """An identity's policy names no principal: it is whoever has it. `denies_alone` leaves the
+    document's Denies, beside an Allow of all else.
+    """
     document = json.loads(text)
     statements = [
         one if {"Principal", "NotPrincipal"} & set(one) else {**one, "Principal": "*"}
         for one in listed(document["Statement"])
+        if not denies_alone or one["Effect"] == "Deny"
     ]
+    if denies_alone:
+        statements.append({"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"})
     return parse(json.dumps({**document, "Statement": statements}))
 
 

@@ -105,7 +105,8 @@ class Deployed:
             document["Statement"].append(_permission(name, permission, function))
         region, account = self.cloud.region, self.cloud.account
         owners = key_policy(region, account, ours=False)
-        found[f"arn:aws:kms:{own}:key/of-the-parameter"] = owners
+        if "NotifySlackFunction" in deployment.functions:
+            found[f"arn:aws:kms:{own}:key/of-the-parameter"] = owners
         if key := deployment.parameters.get("TrailKeyArn"):
             found[key] = owners
         if key := deployment.parameters.get("EncryptionKeyArn"):

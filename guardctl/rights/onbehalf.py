@@ -82,7 +82,9 @@ def following(cloud: Cloud, asked: Asked) -> Iterator[Asked]:
         creates = action == "ec2:CreateVpcEndpoint" and ":vpc-endpoint/" in asked.need.resource
         if creates or keys.get("ec2:Attribute/PrivateDnsEnabled") == "true":
             why = "EC2 asks Route 53 on behalf of whoever switches private DNS on"
-            zone = Need("route53:AssociateVPCWithHostedZone", "arn:aws:route53:::hostedzone/Z1", keys)
+            zone = Need(
+                "route53:AssociateVPCWithHostedZone", "arn:aws:route53:::hostedzone/Z1", keys
+            )
             yield Asked(asked.principal, _without(zone, "lambda:", "ec2:", "aws:R"), why)
         return
     for key, operations, extra in _keys_of(cloud, asked.need):
@@ -178,4 +180,3 @@ def _send(
         for operation in ("kms:Decrypt", "kms:GenerateDataKey"):
             need = Need(operation, key, {**known, **tls})
             yield Asked(principal, need, f"{service} sends to what the key encrypts")
-

@@ -79,7 +79,7 @@ def judged(text: str) -> list[Json]:
         raise NotInstalled("the second judge is not installed: make .ci/iam/node_modules")
     if not NODE.exists():
         raise NotInstalled(f"there is no Node.js at {NODE}: make setup installs it")
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - our own script
         [NODE, FOLDER / "judge.mjs"],
         input=text,
         capture_output=True,

@@ -68,7 +68,7 @@ def boundary() -> dict[str, Any]:
 
 
 def key_policy(region: str, account: str, *, ours: bool) -> dict[str, Any]:
-    """A key's policy that leaves all to IAM; of the guard's key, with what docs/security.md asks."""
+    """A key's policy that leaves all to IAM; of our key, with what docs/security.md asks."""
     iam = {
         "Sid": "LeaveItToIam",
         "Effect": "Allow",
