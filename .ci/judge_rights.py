@@ -24,11 +24,11 @@ def main(shapes: list[str]) -> int:
             one = case(Deployed(cloud))
         lines = findings(one, judged(one.text))
         wrong += len(lines)
-        print(
+        summary = (
             f"{shape}: {one.wanted} requests needed, {len(one.requests) - one.wanted} to be "
             f"refused, {len(lines)} not as they should be"
         )
-        print(*(f"  {line}" for line in lines), sep="\n", end="\n" if lines else "")
+        sys.stdout.write("\n  ".join([summary, *lines]) + "\n")
     return 1 if wrong else 0
 
 

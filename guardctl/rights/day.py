@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from emulator import Caller, Cloud
 from emulator.people import ALLOW_ALL, Account
+from guard.secrets.policy import Perimeter, corrected
 from guardctl.rights.shapes import PARAMETERS
 
 __all__ = ["PARAMETERS", "play"]
@@ -89,7 +90,7 @@ def tear_down(cloud: Cloud, account: Account) -> None:
 
 
 def repairs(cloud: Cloud) -> None:
-    """Subnets of other IP versions come, and somebody switches off all that has to do with names."""
+    """Subnets of other IP versions come, and somebody switches off what has to do with names."""
     account = Account(cloud)
     vpc_id = account.vpc()
     account.ec2.associate_vpc_cidr_block(VpcId=vpc_id, AmazonProvidedIpv6CidrBlock=True)
@@ -173,6 +174,14 @@ def secret_policies(cloud: Cloud) -> None:
     """A bound secret without its policy; then all of them are looked at."""
     account = Account(cloud)
     account.bound_secret("prod/ledger")
+    cloud.settle()
+    secret = account.bound_secret("prod/closed-by-hand")
+    endpoints = account.ec2.describe_vpc_endpoints()["VpcEndpoints"]
+    vpcs = frozenset(one["VpcId"] for one in endpoints if one["State"] == "available")
+    inside = Perimeter(cloud.account, "aws", vpc_ids=vpcs, served_vpc_ids=vpcs)
+    account.client("secretsmanager").put_resource_policy(
+        SecretId=secret, ResourcePolicy=corrected(None, secret, inside)
+    )
     cloud.settle()
     cloud.inject(cloud.stack_event("UPDATE_COMPLETE"))
     cloud.settle()

@@ -78,7 +78,7 @@ class Deployed:
         return {name: self._with_logs(document) for name, document in found.items()}
 
     def _with_logs(self, value: Any) -> Any:
-        """moto leaves out the `:*` at the end of the ARN that CloudFormation gives of a log group."""
+        """With the `:*` that ends the ARN of a log group in AWS, and not in moto."""
         match value:
             case dict():
                 return {key: self._with_logs(one) for key, one in value.items()}

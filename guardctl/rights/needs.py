@@ -1,4 +1,4 @@
-"""What each recorded call asks of IAM: IAM's side of the embedded cloud, where moto enforces nothing.
+"""What each recorded call asks of IAM, of which moto enforces nothing.
 
 Which resources and condition keys an action has is as in the Service Authorization Reference, and
 for `ec2:Attribute` as in "Policies for Amazon EC2" of the EC2 user guide.
