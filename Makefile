@@ -99,6 +99,7 @@ lint: .venv/.stamp .venv-sam/.stamp .venv-checkov/.stamp .venv-parliament/.stamp
 	AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/sam validate --lint
 	.venv-checkov/bin/checkov --config-file .checkov.yaml
 	.venv/bin/python .ci/list_policies.py | .venv-parliament/bin/python .ci/judge_policies.py .parliament.yaml
+	.venv/bin/python .ci/judge_rights.py every-parameter
 
 .PHONY: lock
 lock: | $(UV_FILE)  ## Lock again after a change of the dependencies in pyproject.toml

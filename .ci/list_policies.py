@@ -1,9 +1,9 @@
 """Prints every IAM policy of the stack and every approved endpoint policy, as one JSON object.
 
 The stack is the transformed template with everything switched on that a parameter can switch on, in
-a VPC and outside, where it may do other things: a policy then holds all that it can ever hold. judge_policies.py reads this, in an environment that
-has no SAM translator. Trust policies are left out: they have no resource, and parliament cannot
-judge them.
+a VPC and outside, where it may do other things: a policy then holds all that it can ever hold.
+judge_policies.py reads this, in an environment that has no SAM translator. Trust policies are left
+out: they have no resource, and parliament cannot judge them.
 """
 
 import json
