@@ -10,7 +10,7 @@ that one aside, unusable, until it stops itself.
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -106,14 +106,17 @@ class Cloud:
         template: Path | None = None,
         region: str = REGION,
         tags: Mapping[str, str] | None = None,
+        prepare: "Callable[[boto3.Session], Mapping[str, str]] | None" = None,
     ) -> Self:
         """Start the account and deploy the stack; the deployment's own event is left to be settled.
 
         `parameters` are the template's, `tags` the stack's. `SlackWebhookParameter` is set to a
         parameter that holds the URL of the loopback Slack unless given, and a
         `SlackBotTokenParameter` to its token. The code is run from `root`/functions ("inprocess")
-        or from its build ("lambda"); a Runtime of one's own can be given instead. The account has
-        no default VPC. Raises DeploymentFailed, and NotBuilt where there is no build to run.
+        or from its build ("lambda"); a Runtime of one's own can be given instead. `prepare` makes
+        what the stack needs to be there before it, such as its subnets, and returns parameters that
+        name it. The account has no default VPC. Raises DeploymentFailed, and NotBuilt where there
+        is no build to run.
         """
         cloud = cls(region)
         try:
@@ -123,6 +126,7 @@ class Cloud:
                 root,
                 template or root / "template.yaml",
                 dict(tags or {}),
+                prepare,
             )
         except BaseException:
             cloud.stop()
@@ -137,6 +141,7 @@ class Cloud:
         root: Path,
         template: Path,
         tags: dict[str, str],
+        prepare: Callable[[boto3.Session], Mapping[str, str]] | None,
     ) -> None:
         self._take_the_process()
         self._server.start()
@@ -163,6 +168,8 @@ class Cloud:
             housekeeper.client("ssm").put_parameter(
                 Name=parameters["SlackBotTokenParameter"], Value=TOKEN, Type="SecureString"
             )
+        if prepare:
+            parameters.update(prepare(housekeeper))
         self.deployment = deploy(template, parameters, operator, self.account, self.region)
         self._deployed_tags = tags
         stack_tags.put(self.deployment, tags)

@@ -85,6 +85,7 @@ class Deployment:
     outputs: dict[str, str]
     functions: dict[str, FunctionSpec] = field(default_factory=dict[str, FunctionSpec])
     mappings: list[QueueMapping] = field(default_factory=list[QueueMapping])
+    parameters: Mapping[str, str] = field(default_factory=dict[str, str])  # as given
 
     def of_type(self, resource_type: str) -> dict[str, Json]:
         return {
@@ -247,6 +248,7 @@ def deploy(
     if stack["StackStatus"] != "CREATE_COMPLETE":
         raise DeploymentFailed(f"{stack['StackStatus']}: {stack.get('StackStatusReason', '')}")
     deployment = _read_back(document, stack, account, region)
+    deployment.parameters = dict(parameters)
     _complete(deployment)
     return deployment
 
@@ -281,7 +283,7 @@ def _read_back(document: Json, stack: Any, account: str, region: str) -> Deploym
     for logical_id, resource in document["Resources"].items():
         if "Condition" in resource and not conditions[resource["Condition"]]:
             continue
-        properties = deepcopy(resource.get("Properties", {}))
+        properties = _joining_what_is_there(resource.get("Properties", {}), conditions)
         resources[logical_id] = (resource["Type"], _resolved(properties, resource_map))
         deployed = resource_map[logical_id] if resource["Type"] in get_model_map() else None
         if deployed is not None:
@@ -294,6 +296,26 @@ def _read_back(document: Json, stack: Any, account: str, region: str) -> Deploym
     )
     _read_functions(deployment)
     return deployment
+
+
+def _joining_what_is_there(value: Any, conditions: Mapping[str, bool]) -> Any:
+    """A copy in which no list that is joined has AWS::NoValue: moto would write it as "None"."""
+    if isinstance(value, list):
+        return [_joining_what_is_there(one, conditions) for one in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _joining_what_is_there(one, conditions) for key, one in value.items()}
+    if isinstance(parts := found.get("Fn::Join"), list) and isinstance(parts[1], list):
+        kept = [one for one in parts[1] if not _is_nothing(one, conditions)]
+        found["Fn::Join"] = [parts[0], kept]
+    return found
+
+
+def _is_nothing(value: Any, conditions: Mapping[str, bool]) -> bool:
+    if not (isinstance(value, dict) and "Fn::If" in value):
+        return value == {"Ref": "AWS::NoValue"}
+    condition, yes, no = value["Fn::If"]
+    return _is_nothing(yes if conditions[condition] else no, conditions)
 
 
 def _resolved(value: Any, resource_map: ResourceMap) -> Any:

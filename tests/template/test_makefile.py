@@ -15,6 +15,7 @@ TARGETS = [
     "drill",
     "test",
     "nightly",
+    "rights",
     "lint",
     "lock",
     "operations",
