@@ -80,7 +80,7 @@ def report(
     going = send([one.finding for one in at_once], sns=sns, topic_arn=topic_arn, way=way)
     for told, refused in going:
         for place in told:
-            _note(at_once[place], state, now)
+            _note(at_once[place], state, now, way)
         refusals += refused
     if refusals:
         raise PublishError("; ".join(refusals))
@@ -108,18 +108,18 @@ def _collected(one: _Due, state: State, now: datetime, way: Way) -> bool:
         return False
     from guard.table.shelf import DIGEST
 
-    body = json.dumps(published_form(finding, way.runbooks), default=str)
+    body = json.dumps(published_form(finding, way.runbooks, partition=way.partition), default=str)
     if not state.shelf(DIGEST).put(json.loads(body)["id"], body, now):
         return False
-    _note(one, state, now)
+    _note(one, state, now, way)
     return True
 
 
-def _note(one: _Due, state: State, now: datetime) -> None:
+def _note(one: _Due, state: State, now: datetime, way: Way) -> None:
     """Remember that ops were told, and what a digest or daily report will have to say of it."""
     finding = one.finding
     figures.alerts([finding.kind], now)
-    body = json.dumps(gist(published_form(finding)))
+    body = json.dumps(gist(published_form(finding, partition=way.partition)))
     if finding.kind in WAITS:
         from guard.table.shelf import WAITING
 
