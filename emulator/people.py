@@ -9,9 +9,10 @@ from uuid import uuid4
 
 from botocore.config import Config
 
-from emulator.cloud import Cloud
+from emulator.cloud import REGION, Cloud
 from emulator.trails import BUCKET
 
+SERVICE = f"com.amazonaws.{REGION}.secretsmanager"
 ALLOW_ALL = {
     "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}],
 }
