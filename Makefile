@@ -71,17 +71,18 @@ help:  ## List the targets
 setup: .venv/.stamp  ## Set up the environment (every other target does so by itself)
 
 .PHONY: drill
-drill: .venv/.stamp $(if $(filter lambda,$(RUNTIME)),.aws-sam/build/template.yaml)  ## Run the main job on the embedded cloud; RUNTIME=lambda for the built artefacts
-	.venv/bin/python -m guardctl drill --runtime $(RUNTIME)
+drill: .venv/.stamp $(if $(filter lambda,$(RUNTIME)),.aws-sam/build/template.yaml)  ## Run the main job on the embedded cloud; RUNTIME=lambda for the built artefacts, REGION for another partition
+	.venv/bin/python -m guardctl drill --runtime $(RUNTIME) $(if $(REGION),--region $(REGION))
 
 .PHONY: test
 test: .venv/.stamp .aws-sam/build/template.yaml  ## Run every test
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: nightly
-nightly: .venv/.stamp  ## Run the long tests whole: 1,000,000 fuzzing cases, every fault, every order of events
-	FUZZ_CASES=1000000 FAULT_MATRIX=all ORDERS=all .venv/bin/python -m pytest -n 2 --dist loadscope \
-		tests/fuzz tests/reactions/test_fault_matrix.py tests/reactions/test_orders.py
+nightly: .venv/.stamp  ## Run the long tests whole: 1,000,000 fuzzing cases, every fault, every order, every partition
+	FUZZ_CASES=1000000 FAULT_MATRIX=all ORDERS=all DRILLS=all .venv/bin/python -m pytest -n 2 --dist loadscope \
+		tests/fuzz tests/reactions/test_fault_matrix.py tests/reactions/test_orders.py \
+		tests/guardctl/test_partitions.py
 	$(MAKE) --no-print-directory rights
 
 .PHONY: rights

@@ -30,7 +30,16 @@ from moto.sqs.models import Queue, sqs_backends
 from moto.ssm.models import ssm_backends
 from samtranslator.yaml_helper import yaml_parse
 
-from emulator import cloudtrail, lineage, moto_patches, moto_state, stack_tags, strict, trails
+from emulator import (
+    cloudtrail,
+    lineage,
+    moto_patches,
+    moto_state,
+    partition,
+    stack_tags,
+    strict,
+    trails,
+)
 from emulator.alarms import publish_alarm
 from emulator.callers import Caller, Callers, Identity
 from emulator.clock import Clock
@@ -43,6 +52,7 @@ from emulator.runtime_lambda import LambdaRuntime
 from emulator.server import Call, Gate, Ledger, Server
 from emulator.sessions import make_session
 from emulator.slack import CHANNEL, TOKEN, Slack
+from emulator.strict.endpoint_services import services_of
 from emulator.wire import ApiRequest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -211,6 +221,7 @@ class Cloud:
         self._outer_state = moto_state.put_aside()
         Cloud._running = self
         moto_patches.install()
+        partition.install()
         strict.install()
         moto_patches.hooks.invoke = self._invoke
         self._set_environment()
@@ -392,6 +403,12 @@ class Cloud:
         }
 
     # --- what can be looked at --------------------------------------------------------------------
+
+    @property
+    def service_name(self) -> str:
+        """Secrets Manager's endpoint service in this Region, as EC2 names it."""
+        names = [one["ServiceName"] for one in services_of(self.region)]
+        return next(name for name in names if name.endswith(".secretsmanager"))
 
     @property
     def records(self) -> list[dict[str, Any]]:

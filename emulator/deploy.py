@@ -27,6 +27,8 @@ from samtranslator.translator.managed_policy_translator import ManagedPolicyLoad
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
+from emulator.partition import partition_of
+
 STACK_NAME = "vpce-guard"
 ARTIFACTS = "s3://artifacts/code.zip"  # where `sam package` would put what it uploads
 
@@ -190,12 +192,14 @@ def _listed(value: Any) -> list[Any]:
 class _ManagedPolicies(ManagedPolicyLoader):
     """Names of AWS's managed policies, which the translator would ask IAM for."""
 
-    def __init__(self) -> None:
+    def __init__(self, partition: str) -> None:
         """The parent's wants a client."""
+        self.partition = partition
 
     def load(self) -> dict[str, str]:
         names = ("service-role/AWSLambdaBasicExecutionRole", "AWSXRayDaemonWriteAccess")
-        return {name.rsplit("/", 1)[-1]: f"arn:aws:iam::aws:policy/{name}" for name in names}
+        own = f"arn:{self.partition}:iam::aws:policy"
+        return {name.rsplit("/", 1)[-1]: f"{own}/{name}" for name in names}
 
 
 _transformed: dict[tuple[str, str, str, str], Json] = {}
@@ -211,7 +215,8 @@ def transformed(template: Path, parameters: Mapping[str, str], region: str) -> J
     if key not in _transformed:
         document = yaml_parse(text)
         _point_at_artifacts(document)
-        _transformed[key] = transform(document, dict(parameters), _ManagedPolicies())
+        policies = _ManagedPolicies(partition_of(region))
+        _transformed[key] = transform(document, dict(parameters), policies)
     return deepcopy(_transformed[key])
 
 
@@ -338,7 +343,8 @@ def _read_functions(deployment: Deployment) -> None:
     destinations = deployment.of_type("AWS::Lambda::EventInvokeConfig").values()
     for logical_id, properties in deployment.of_type("AWS::Lambda::Function").items():
         name = deployment.physical[logical_id]
-        arn = f"arn:aws:lambda:{deployment.region}:{deployment.account}:function:{name}"
+        place = f"{partition_of(deployment.region)}:lambda:{deployment.region}"
+        arn = f"arn:{place}:{deployment.account}:function:{name}"
         config = next((one for one in destinations if one["FunctionName"] in (name, arn)), {})
         failure = config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
         variables = properties.get("Environment", {}).get("Variables", {})

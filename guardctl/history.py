@@ -28,8 +28,8 @@ from guard.enforcement.pauses import Pauses
 from guard.events.callers import Caller
 from guard.events.own_queue import LONGEST_DELAY
 from guard.events.reconcile import DETAIL_TYPE, SOURCE
+from guard.partitions import endpoint_service
 from guard.policy import PolicyError, compare, parse
-from guard.settings import endpoint_service
 from guard.table.items import Items
 from guard.vpc import AttachedPolicy
 from guardctl.formats import Format, FormatOption, print_json
@@ -66,8 +66,7 @@ class Book:
 
     def attached(self, endpoint_id: str) -> AttachedPolicy:
         """Raises Refused for what is no living endpoint for Secrets Manager."""
-        partition = self.stack.id.split(":")[1]
-        observer = Observer(self.ec2, endpoint_service(partition, self.stack.region))
+        observer = Observer(self.ec2, endpoint_service(self.stack.region))
         found = observer.attached_policies([endpoint_id]).get(endpoint_id)
         if not found:
             raise Refused(f"{endpoint_id} is no endpoint for Secrets Manager in this Region")

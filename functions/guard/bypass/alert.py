@@ -17,6 +17,7 @@ from guard.finding import Finding, Kind, Severity, merge_equal
 from guard.judge import Judgement, Origin, Verdict, origin, reach
 from guard.judge.exceptions import Exemption, name_of_secret
 from guard.links import console_links
+from guard.partitions import partition_in
 
 KINDS = {
     Verdict.BYPASS: Kind.BYPASS,
@@ -309,10 +310,8 @@ def _compact(policy: str) -> str:
 
 def _links(record: Record, kind: Kind, vpc_id: str = "") -> dict[str, str]:
     """Console pages of what is in the owner's account; a foreign endpoint is not."""
-    arn = record.identity.arn
-    partition = arn.split(":")[1] if arn.startswith("arn:") else "aws"
     return console_links(
-        partition,
+        partition_in(record.identity.arn, record.region),
         record.region,
         event=record.event_id,
         secret=secret_id(record),

@@ -36,7 +36,7 @@ LINKS_BYTES = 8192
 
 def entry(id_: str, finding: Finding, way: Way) -> Entry:
     """The finding as one entry of PublishBatch, and within SNS's limits."""
-    body = published_form(finding, way.runbooks)
+    body = published_form(finding, way.runbooks, partition=way.partition)
     return {
         "Id": id_,
         "Subject": subject(finding),
@@ -75,7 +75,9 @@ def subject(finding: Finding) -> str:
     return subject_line(f"[{finding.severity.upper()}] {redacted(finding.title)}")
 
 
-def published_form(finding: Finding, runbooks: str = RUNBOOKS) -> dict[str, Any]:
+def published_form(
+    finding: Finding, runbooks: str = RUNBOOKS, *, partition: str = ""
+) -> dict[str, Any]:
     """The finding's JSON as subscribers get it: linked, and small enough for any of them.
 
     A finding that was made without links is linked by the ids in it.
@@ -83,7 +85,9 @@ def published_form(finding: Finding, runbooks: str = RUNBOOKS) -> dict[str, Any]
     Where evidence or text had to be cut, `evidence.cut` says what and how much.
     """
     body = finding.to_json()
-    links = body["links"] or evident_links(finding.region, finding.resource, body["evidence"])
+    links = body["links"] or evident_links(
+        finding.region, finding.resource, body["evidence"], partition
+    )
     body["links"] = {**links, "Runbook": runbook_link(finding.kind, runbooks)}
     return _within_limits(body)
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from guard.events.record import Record, secret_ids
+from guard.partitions import partition_in
 
 FILE_NAME = "exceptions.json"  # in the layer of approved policies, beside their folder
 
@@ -150,7 +151,7 @@ def _spellings(secret: str, record: Record) -> Iterator[str]:
             yield name[:-7]
             yield secret[:-7]
     else:
-        partition = record.identity.arn.split(":")[1] if ":" in record.identity.arn else "aws"
+        partition = partition_in(record.identity.arn, record.region)
         arn = f"arn:{partition}:secretsmanager:{record.region}:{record.account}:secret:{name}"
         yield arn
         yield f"{arn}-??????"  # meets a pattern that leaves the suffix open, and no other

@@ -1,11 +1,11 @@
 """What `sourceIPAddress` and its like say. Real records hold more than addresses there. Pure."""
 
 import ipaddress
-import re
 from enum import StrEnum
 from functools import lru_cache
 
 from guard.events.record import Record
+from guard.partitions import names_sign_in, service_of
 
 
 class Origin(StrEnum):
@@ -18,7 +18,6 @@ class Origin(StrEnum):
     ABSENT = "absent"
 
 
-_SIGN_IN = ("signin.amazonaws.com", "signin.aws.amazon.com", "console.amazonaws.com")
 _PRIVATE = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -59,14 +58,9 @@ def _kind(source: str) -> Origin:
     return Origin.PRIVATE if any(address in network for network in _PRIVATE) else Origin.PUBLIC
 
 
-@lru_cache(1024)
 def names_service(text: str) -> bool:
     """Whether a text names an AWS service, or AWS's own network; "AWS Internal;" is real."""
-    text = text.strip().rstrip(";").lower()
-    if text == "aws internal" or text.startswith("aws internal/"):
+    internal = text.strip().rstrip(";").lower()
+    if internal == "aws internal" or internal.startswith("aws internal/"):
         return True
-    return bool(re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.amazonaws\.com(\.cn)?", text))
-
-
-def names_sign_in(text: str) -> bool:
-    return text.strip().rstrip(";").lower() in _SIGN_IN
+    return bool(service_of(text))

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from guard.events.record import Record
 from guard.judge.case import Case
-from guard.judge.origin import Origin, names_service, names_sign_in, origin
+from guard.judge.origin import Origin, names_service, origin
 from guard.judge.places import function_of, instance_of
+from guard.partitions import names_sign_in
 
 # The way a request took. Ids are compared with what is known: a present id proves nothing.
 
