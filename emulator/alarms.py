@@ -5,18 +5,18 @@ from datetime import datetime
 
 from moto.sns.models import sns_backends
 
-from emulator import keys, metrics
+from emulator import insights, keys
 from emulator.deploy import Deployment, Json, permits
 from emulator.partition import partition_of
 
 
 def breaching(deployment: Deployment, now: datetime) -> list[str]:
     """The logical ids of the alarms that what was measured sets off now. Raises InvalidQuery."""
-    data = metrics.measured(deployment.account, deployment.region)
+    data = insights.measured(deployment.account, deployment.region)
     return [
         logical_id
         for logical_id, alarm in deployment.of_type("AWS::CloudWatch::Alarm").items()
-        if metrics.is_breaching(alarm, data, now)
+        if insights.is_breaching(alarm, data, now)
     ]
 
 

@@ -20,7 +20,7 @@ from emulator import keys, logs
 from emulator.clock import Clock
 from emulator.deploy import Deployment, FunctionSpec, QueueMapping
 from emulator.eventbridge import matches, state_admits
-from emulator.metrics import count_event
+from emulator.insights import count_event
 from emulator.runtime import Invocation, Runtime
 
 MAX_ROUNDS = 2000

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from emulator.metrics import Datum, InvalidQuery, is_breaching
+from emulator.insights import Datum, InvalidQuery, is_breaching
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 FAILED = """SELECT SUM(FailedInvocations) FROM SCHEMA("AWS/Events", RuleName)"""
