@@ -111,7 +111,13 @@ class Second:
                 "--no-progressbar",
                 "--no-fail-on-empty-changeset",
             ),
-            *("--template-file", str(judgeable(BUILT)), "--stack-name", STACK, "--region", REGION),
+            *(
+                "--config-file",
+                str(ROOT / "samconfig.toml"),
+                "--template-file",
+                str(judgeable(BUILT)),
+            ),
+            *("--stack-name", STACK, "--region", REGION),
             *("--parameter-overrides", overrides),
         )
         pages = self.client("cloudformation").get_paginator("list_stack_resources")

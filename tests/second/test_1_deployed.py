@@ -57,7 +57,9 @@ def test_what_asynchronous_invocations_lose_has_a_place(second: Second, template
     assert configured
     for said in configured:
         name = second.resources[said["FunctionName"]]
-        found = functions.get_function_event_invoke_config(FunctionName=name)
+        found = functions.get_function_event_invoke_config(
+            FunctionName=name, Qualifier=said["Qualifier"]
+        )
         place = found["DestinationConfig"]["OnFailure"]["Destination"]
         assert place == arn_of(second, "RuleDeadLetterQueue")
 
@@ -74,9 +76,8 @@ def test_queues_feed_their_functions(second: Second, template: Stack):
         there = found[arn_of(second, name)]
         assert there["FunctionArn"] == arn_of(second, one["FunctionName"])
         assert int(there["BatchSize"]) == int(one["BatchSize"])
-        assert int(there["MaximumBatchingWindowInSeconds"]) == int(
-            one["MaximumBatchingWindowInSeconds"]
-        )
+        window = one.get("MaximumBatchingWindowInSeconds", 0)
+        assert int(there["MaximumBatchingWindowInSeconds"]) == int(window)
         assert there["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
