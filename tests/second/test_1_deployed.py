@@ -180,8 +180,6 @@ def test_the_table_is_as_the_template_says(second: Second, template: Stack):
     assert indexes == [
         (one["IndexName"], one["KeySchema"]) for one in said["GlobalSecondaryIndexes"]
     ]
-    ttl = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
-    assert (ttl["TimeToLiveStatus"], ttl["AttributeName"]) == ("ENABLED", "expires_at")
 
 
 def test_roles_have_their_policies(second: Second, template: Stack):
