@@ -43,13 +43,13 @@ endif
 	|| "$$python" "$$here/.ci/get_uv.py" "$(UV_VERSION)" "$$here/.tools/uv"
 	@touch $@
 
-# Four environments from one lock file: SAM CLI and checkov would downgrade boto3 in the first, parliament
-# setuptools.
+# Five environments from one lock file: SAM CLI, checkov and ministack would downgrade boto3 in the first,
+# parliament setuptools.
 .venv/.stamp: pyproject.toml uv.lock .python-version | $(UV_FILE)
 	UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --frozen --quiet
 	@touch $@
 
-.venv-sam/.stamp .venv-checkov/.stamp .venv-parliament/.stamp: .venv-%/.stamp: uv.lock .python-version | $(UV_FILE)
+.venv-sam/.stamp .venv-checkov/.stamp .venv-parliament/.stamp .venv-ministack/.stamp: .venv-%/.stamp: uv.lock .python-version | $(UV_FILE)
 	UV_PROJECT_ENVIRONMENT=.venv-$* $(UV) sync --frozen --quiet --only-group $*
 	@touch $@
 
@@ -78,8 +78,12 @@ drill: .venv/.stamp $(if $(filter lambda,$(RUNTIME)),.aws-sam/build/template.yam
 test: .venv/.stamp .aws-sam/build/template.yaml  ## Run every test
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+.PHONY: second
+second: .venv/.stamp .venv-ministack/.stamp .aws-sam/build/template.yaml  ## Deploy into an emulator that this project did not write, and run the functions there
+	.venv/bin/python -m pytest tests/second
+
 .PHONY: nightly
-nightly: .venv/.stamp  ## Run the long tests whole: 1,000,000 fuzzing cases, every fault, every order, every partition
+nightly: .venv/.stamp second  ## Run what only repeats: 1,000,000 fuzzing cases, every fault, order and partition, a second emulator, a second judge
 	FUZZ_CASES=1000000 FAULT_MATRIX=all ORDERS=all DRILLS=all .venv/bin/python -m pytest -n 2 --dist loadscope \
 		tests/fuzz tests/reactions/test_fault_matrix.py tests/reactions/test_orders.py \
 		tests/guardctl/test_partitions.py
@@ -142,7 +146,7 @@ deploy: .venv-sam/.stamp build  ## Deploy to the AWS account of your credentials
 
 .PHONY: clean
 clean:  ## Remove everything these targets made
-	rm -rf .ci/iam/node_modules .aws-sam .venv .venv-sam .venv-checkov .venv-parliament .venv-custodian .tools .pytest_cache .ruff_cache .hypothesis
+	rm -rf .ci/iam/node_modules .aws-sam .venv .venv-sam .venv-checkov .venv-parliament .venv-ministack .venv-custodian .tools .pytest_cache .ruff_cache .hypothesis
 	find functions guardctl emulator tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- what they are made of --------------------------------------------------------------------------

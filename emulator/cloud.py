@@ -19,19 +19,21 @@ from typing import Any, Literal, Self
 
 import boto3
 from moto.awslambda.models import lambda_backends
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.dynamodb.models import dynamodb_backends
 from moto.ec2.models import ec2_backends
 from moto.events.models import events_backends
 from moto.route53.models import route53_backends
 from moto.s3.models import s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
-from moto.sns.models import sns_backends
+from moto.sns.models import Subscription, sns_backends
 from moto.sqs.models import Queue, sqs_backends
 from moto.ssm.models import ssm_backends
 from samtranslator.yaml_helper import yaml_parse
 
 from emulator import (
     cloudtrail,
+    keys,
     lineage,
     moto_patches,
     moto_state,
@@ -40,7 +42,7 @@ from emulator import (
     strict,
     trails,
 )
-from emulator.alarms import publish_alarm
+from emulator.alarms import breaching, publish_alarm
 from emulator.callers import Caller, Callers, Identity
 from emulator.clock import Clock
 from emulator.delivery import Happening, Pump
@@ -224,6 +226,7 @@ class Cloud:
         partition.install()
         strict.install()
         moto_patches.hooks.invoke = self._invoke
+        moto_patches.hooks.delivers = self._delivers
         self._set_environment()
 
     def _give_the_process_back(self) -> None:
@@ -234,6 +237,7 @@ class Cloud:
                 os.environ[name] = value
         moto_state.put_back(self._outer_state)
         moto_patches.hooks.invoke = self._outer._invoke if self._outer else None
+        moto_patches.hooks.delivers = self._outer._delivers if self._outer else None
         Cloud._running = self._outer
         self.clock.stop()
 
@@ -336,6 +340,15 @@ class Cloud:
         or the key's policy does not let CloudWatch publish.
         """
         publish_alarm(self.deployment, logical_id, state, self.clock.now())
+
+    def watch_metrics(self) -> list[str]:
+        """Let CloudWatch tell of every alarm that AWS's own metrics, as far as they are kept here,
+        set off now. Returns their logical ids. Raises PermissionError like `ring_alarm`.
+        """
+        found = breaching(self.deployment, self.clock.now())
+        for logical_id in found:
+            self.ring_alarm(logical_id)
+        return found
 
     def fault(
         self,
@@ -539,6 +552,9 @@ class Cloud:
                 return run.result, False
         return None, False
 
+    def _delivers(self, subscription: Subscription) -> bool:
+        return keys.opens_to_topic(self.deployment, subscription)
+
     def _on_records(self, records: Iterable[dict[str, Any]]) -> None:
         if hasattr(self, "_pump"):
             heard = [one for one in records if trails.logged(self.account, self.region, one)]
@@ -629,6 +645,7 @@ class Cloud:
             table.items.clear()
         for topic in sns_backends[self.account][self.region].topics.values():
             topic.sent_notifications.clear()
+        cloudwatch_backends[self.account][self.region].metric_data.clear()
         ssm = ssm_backends[self.account][self.region]
         ssm._parameters.clear()
         for name, versions in self._deployed_versions.items():

@@ -16,11 +16,12 @@ from typing import Any
 from moto.events.models import Rule, events_backends
 from moto.sqs.models import Message, Queue, sqs_backends
 
-from emulator import lineage, logs, metrics
+from emulator import keys, lineage, logs, metrics
 from emulator.alarms import Alarms
 from emulator.clock import Clock
 from emulator.deploy import Deployment, FunctionSpec, QueueMapping
 from emulator.eventbridge import matches, state_admits
+from emulator.insights import count_event
 from emulator.runtime import Invocation, Runtime
 
 MAX_ROUNDS = 2000
@@ -203,7 +204,7 @@ class Pump:
             queue = self._queue(arn)
             if queue is None:
                 problem = ("NO_RESOURCE", f"The queue does not exist: {arn}")
-            elif not self.deployment.may_send("events.amazonaws.com", rule.arn, arn):
+            elif not self._may_send(rule, arn):
                 problem = ("NO_PERMISSIONS", f"Not authorized to perform sqs:SendMessage on {arn}")
             else:
                 self._enqueue(arn, json.dumps(payload))
@@ -231,6 +232,7 @@ class Pump:
     ) -> None:
         """Straight to the rule's dead-letter queue, as when retrying cannot help (eb-rule-dlq)."""
         self._tell(f"event undeliverable: {message}", self.deployment.logical(rule.name))
+        self._count(rule, "FailedInvocations")
         dead_letters = target.get("DeadLetterConfig", {}).get("Arn")
         if dead_letters is None:
             return
@@ -240,10 +242,23 @@ class Pump:
             "ERROR_CODE": code,
             "ERROR_MESSAGE": message,
         }
-        if self.deployment.may_send("events.amazonaws.com", rule.arn, dead_letters):
+        if self._queue(dead_letters) and self._may_send(rule, dead_letters):
             self._enqueue(dead_letters, json.dumps(event), attributes)
+            self._count(rule, "InvocationsSentToDlq")
         else:
             self._tell(f"event lost: the rule may not send to {dead_letters}", rule.name)
+            self._count(rule, "InvocationsFailedToBeSentToDlq")
+
+    def _may_send(self, rule: Rule, queue_arn: str) -> bool:
+        """The queue's policy must let the rule, and the policy of the queue's key EventBridge."""
+        service = "events.amazonaws.com"
+        return self.deployment.may_send(service, rule.arn, queue_arn) and keys.opens_queue(
+            self.deployment, queue_arn, service, source=None, account=None
+        )
+
+    def _count(self, rule: Rule, metric: str) -> None:
+        where = (self.deployment.account, self.deployment.region)
+        count_event(*where, rule.name, metric, self.clock.now())
 
     # --- schedules --------------------------------------------------------------------------------
 

@@ -144,10 +144,16 @@ class Deployment:
 
 
 def permits(
-    statements: Sequence[Json], service: str, action: str, resource: str, source: str, account: str
+    statements: Sequence[Json],
+    service: str,
+    action: str,
+    resource: str,
+    source: str | None,
+    account: str | None,
 ) -> bool:
     """Whether a resource policy allows an AWS service an action on behalf of a source.
 
+    `source` and `account` are None where the service's request does not carry them.
     Only what such policies use is understood: Allow statements with service principals, and
     conditions on `aws:SourceArn` and `aws:SourceAccount`. Any other condition counts as not met.
     """
@@ -167,7 +173,7 @@ def _services(principal: Any) -> Any:
     return principal.get("Service", []) if isinstance(principal, dict) else []
 
 
-def _conditions_met(conditions: Json, source: str, account: str) -> bool:
+def _conditions_met(conditions: Json, source: str | None, account: str | None) -> bool:
     values = {"aws:sourcearn": source, "aws:sourceaccount": account}
     for operator, tests in conditions.items():
         if operator not in ("ArnEquals", "ArnLike", "StringEquals", "StringLike"):
