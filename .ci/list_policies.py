@@ -1,14 +1,15 @@
 """Prints every IAM policy of the stack and every approved endpoint policy, as one JSON object.
 
-The stack is the transformed template with everything switched on that a parameter can switch on: a
-policy then holds all that it can ever hold. judge_policies.py reads this, in an environment that
-has no SAM translator. Trust policies are left out: they have no resource, and parliament cannot
-judge them.
+The stack is the transformed template with everything switched on that a parameter can switch on, in
+a VPC and outside, where it may do other things: a policy then holds all that it can ever hold.
+judge_policies.py reads this, in an environment that has no SAM translator. Trust policies are left
+out: they have no resource, and parliament cannot judge them.
 """
 
 import json
 import re
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from guard.approved.policies import Placeholders, load, names
@@ -24,6 +25,7 @@ MOST = {
     "SlackBotTokenParameter": "/vpce-guard/bot",
     "FunctionSubnets": "subnet-0a",
 }
+STACKS = (Stack(MOST), Stack({**MOST, "FunctionSubnets": ""}))
 ARNS = {
     "AWS::DynamoDB::Table": "dynamodb:{region}:{account}:table/{name}",
     "AWS::Events::Rule": "events:{region}:{account}:rule/{name}",
@@ -38,8 +40,21 @@ MADE_UP = re.compile(r"(?:arn:)?(\w+)(?:\.Arn)?(?=/|$)")
 
 def policies() -> dict[str, Any]:
     """The documents by resource, or by folder and name for the approved ones."""
-    stack = Stack(MOST)
     found: dict[str, Any] = {}
+    for stack in STACKS:
+        for name, document in documents_of(stack):
+            before = found.setdefault(name, {**document, "Statement": []})["Statement"]
+            before += [one for one in document["Statement"] if one not in before]
+    values = Placeholders(
+        account_id=ACCOUNT, region=REGION, partition="aws", org_id="o-" + "a" * 10
+    )
+    for name in names(FOLDER):
+        found[f"{FOLDER.name}/{name}"] = json.loads(load(name, FOLDER, values).text)
+    return found
+
+
+def documents_of(stack: Stack) -> Iterator[tuple[str, Any]]:
+    """The policies of one deployment by resource."""
     for name, resource in stack.resources.items():
         properties = resource.get("Properties", {})
         documents = [one["PolicyDocument"] for one in properties.get("Policies", [])]
@@ -48,13 +63,7 @@ def policies() -> dict[str, Any]:
         if len(documents) > 1:
             raise NotImplementedError(f"{name} has more than one policy")
         if documents:
-            found[name] = with_arns(documents[0], stack)
-    values = Placeholders(
-        account_id=ACCOUNT, region=REGION, partition="aws", org_id="o-" + "a" * 10
-    )
-    for name in names(FOLDER):
-        found[f"{FOLDER.name}/{name}"] = json.loads(load(name, FOLDER, values).text)
-    return found
+            yield name, with_arns(documents[0], stack)
 
 
 def with_arns(value: Any, stack: Stack) -> Any:

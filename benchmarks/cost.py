@@ -28,6 +28,8 @@ POLL_SECONDS = 20
 SWEEPS = HOURS / 6
 SWEEP_SECONDS = 2.0  # rounded up from what `make drill` shows for a small account
 ARGUMENTS = {"SlackWebhookParameter": "/vpce-guard/slack-webhook"}
+# Sent by EventBridge only when they are not zero ("Monitoring Amazon EventBridge").
+SELDOM = ("FailedInvocations", "InvocationsFailedToBeSentToDlq")
 UNMET = {"FindsMissed"}  # what these arguments leave out, of what is counted
 
 SIZES = {"S": (10, 1), "M": (100, 100), "L": (1000, 1000)}  # VPCs, million requests a month
@@ -112,6 +114,21 @@ def own_metrics(template: dict[str, Any]) -> set[tuple[str, str]]:
     return set(found)
 
 
+def alarmed_metrics(template: dict[str, Any]) -> int:
+    """The metrics that alarms are charged for while nothing happens: one each, and of a query those
+    that it finds, which is none of a metric that AWS sends only when it is not zero.
+    """
+    alarms = [
+        one["Properties"]
+        for one in template["Resources"].values()
+        if one["Type"] == "AWS::CloudWatch::Alarm"
+    ]
+    queries = [query["Expression"] for one in alarms for query in one.get("Metrics", [])]
+    if other := [one for one in queries if not any(metric in str(one) for metric in SELDOM)]:
+        raise LookupError(f"what does this query find while nothing happens? {other[0]}")
+    return len(alarms) - len(queries)
+
+
 def idle(
     template: dict[str, Any], prices: dict[str, Any], metrics: float
 ) -> list[tuple[str, float, float, float]]:
@@ -127,7 +144,7 @@ def idle(
     amounts = [
         ("KMS keys", "kms_key_month", kinds.count("AWS::KMS::Key")),
         ("dashboards", "cloudwatch_dashboard_month", kinds.count("AWS::CloudWatch::Dashboard")),
-        ("alarms", "cloudwatch_alarm_month", kinds.count("AWS::CloudWatch::Alarm")),
+        ("metrics of alarms", "cloudwatch_alarm_month", alarmed_metrics(template)),
         ("metrics of heartbeats and sweeps", "cloudwatch_metric_month", metrics),
         ("million idle polls of queues", "sqs_million_requests", polls),
         ("GB-seconds of sweeps", "lambda_gb_second", SWEEPS * SWEEP_SECONDS * memory / 1024),

@@ -1,12 +1,72 @@
-"""What CloudWatch tells a topic when an alarm changes its state."""
+"""What CloudWatch tells a topic when an alarm changes its state, and when it does by itself.
+
+By itself: alarms on what the pump measures, which are the invocations that Lambda dropped. All
+others ring when a test says so.
+"""
 
 import json
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 
 from moto.sns.models import sns_backends
 
-from emulator.deploy import Deployment, permits
+from emulator import insights, keys
+from emulator.deploy import Deployment, FunctionSpec, Json, permits
 from emulator.partition import partition_of
+
+DROPPED = "RecursiveInvocationsDropped"
+
+
+@dataclass(slots=True)
+class Alarms:
+    """The invocations that Lambda dropped, by function name, and when each alarm last rang."""
+
+    _dropped: list[tuple[str, datetime]] = field(default_factory=list[tuple[str, datetime]])
+    _rang: dict[str, datetime] = field(default_factory=dict[str, datetime])
+
+    @property
+    def dropped(self) -> list[tuple[str, datetime]]:
+        return self._dropped
+
+    def clear(self) -> None:
+        self._dropped.clear()
+        self._rang.clear()
+
+    def note_dropped(self, deployment: Deployment, function: FunctionSpec, now: datetime) -> None:
+        """Measure a drop, and ring the alarms that it sets off: once, until a period is quiet."""
+        self._dropped.append((function.name, now))
+        for name, alarm in deployment.of_type("AWS::CloudWatch::Alarm").items():
+            if not _watches(alarm, DROPPED, function):
+                continue
+            since = now - timedelta(seconds=int(alarm["Period"]))
+            times = sum(one == function.name and when > since for one, when in self._dropped)
+            if times <= float(alarm["Threshold"]):
+                continue
+            if self._rang.get(name, since) <= since:
+                publish_alarm(deployment, name, "ALARM", now)
+            self._rang[name] = now
+
+
+def _watches(alarm: Mapping[str, Any], metric: str, function: FunctionSpec) -> bool:
+    """Whether an alarm watches how often something happened to a function."""
+    dimensions = {one["Name"]: one["Value"] for one in alarm.get("Dimensions", [])}
+    return (alarm.get("Namespace"), alarm.get("MetricName"), alarm.get("Statistic")) == (
+        "AWS/Lambda",
+        metric,
+        "Sum",
+    ) and dimensions == {"FunctionName": function.name}
+
+
+def breaching(deployment: Deployment, now: datetime) -> list[str]:
+    """The logical ids of the alarms that what was measured sets off now. Raises InvalidQuery."""
+    data = insights.measured(deployment.account, deployment.region)
+    return [
+        logical_id
+        for logical_id, alarm in deployment.of_type("AWS::CloudWatch::Alarm").items()
+        if insights.is_breaching(alarm, data, now)
+    ]
 
 
 def publish_alarm(deployment: Deployment, logical_id: str, state: str, now: datetime) -> None:
@@ -37,15 +97,7 @@ def publish_alarm(deployment: Deployment, logical_id: str, state: str, now: date
         "AlarmActions": alarm.get("AlarmActions", []),
         "InsufficientDataActions": alarm.get("InsufficientDataActions", []),
         "Trigger": {
-            "MetricName": alarm.get("MetricName"),
-            "Namespace": alarm.get("Namespace"),
-            "StatisticType": "Statistic",
-            "Statistic": str(alarm.get("Statistic", "")).upper(),
-            "Unit": None,
-            "Dimensions": [
-                {"value": one["Value"], "name": one["Name"]} for one in alarm.get("Dimensions", [])
-            ],
-            "Period": alarm.get("Period"),
+            **_source(alarm),
             "EvaluationPeriods": alarm.get("EvaluationPeriods"),
             "ComparisonOperator": alarm.get("ComparisonOperator"),
             "Threshold": alarm.get("Threshold"),
@@ -59,6 +111,25 @@ def publish_alarm(deployment: Deployment, logical_id: str, state: str, now: date
         topics[topic_arn].publish(json.dumps(message), subject=subject[:100])
 
 
+def _source(alarm: Json) -> Json:
+    """What an alarm looks at, as its message names it: a metric, or queries and expressions."""
+    if "Metrics" in alarm:
+        (query,) = alarm["Metrics"]
+        shown = {"Expression": query["Expression"], "Id": query["Id"], "ReturnData": True}
+        return {"Metrics": [shown], "Period": query["Period"]}
+    return {
+        "MetricName": alarm.get("MetricName"),
+        "Namespace": alarm.get("Namespace"),
+        "StatisticType": "Statistic",
+        "Statistic": str(alarm.get("Statistic", "")).upper(),
+        "Unit": None,
+        "Dimensions": [
+            {"value": one["Value"], "name": one["Name"]} for one in alarm.get("Dimensions", [])
+        ],
+        "Period": alarm.get("Period"),
+    }
+
+
 def _require_permission(deployment: Deployment, topic_arn: str, alarm_arn: str) -> None:
     """CloudWatch publishes in its own name: the topic and the topic's key must let it."""
     service, account = "cloudwatch.amazonaws.com", deployment.account
@@ -70,21 +141,6 @@ def _require_permission(deployment: Deployment, topic_arn: str, alarm_arn: str) 
     ]
     if not permits(statements, service, "sns:Publish", topic_arn, alarm_arn, account):
         raise PermissionError(f"the policy of {topic_arn} does not let CloudWatch publish")
-    topic = next(
-        properties
-        for logical_id, properties in deployment.of_type("AWS::SNS::Topic").items()
-        if deployment.physical[logical_id] == topic_arn
-    )
-    key_id = topic.get("KmsMasterKeyId")
-    if key_id is None:
-        return
-    for logical_id, key in deployment.of_type("AWS::KMS::Key").items():
-        if deployment.physical[logical_id] == key_id:
-            granted = key["KeyPolicy"]["Statement"]
-            for action in ("kms:GenerateDataKey", "kms:Decrypt"):
-                if not permits(granted, service, action, key_id, alarm_arn, account):
-                    raise PermissionError(f"the key's policy does not let CloudWatch {action}")
-            return
-    if key_id.startswith("arn:"):
-        return  # a key of the owner's, whose policy is the owner's business
-    raise PermissionError(f"{key_id} has no policy that lets CloudWatch use it")
+    key_id = sns_backends[account][deployment.region].topics[topic_arn].kms_master_key_id
+    if key_id and not keys.may_use(deployment, key_id, service, alarm_arn, account):
+        raise PermissionError(f"the policy of {key_id} does not let CloudWatch use it")

@@ -188,6 +188,10 @@ class Callers:
             f"key-{access_key}", Caller(), self.account, self.region, access_key, now
         )
 
+    def registered(self, access_key: str) -> bool:
+        """False for a key that nobody here gave out: this project's own command line has it."""
+        return access_key in self._by_key
+
     def forget_users(self) -> None:
         """Keep only functions and the emulator's own."""
         self._by_key = {

@@ -10,7 +10,7 @@ that one aside, unusable, until it stops itself.
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -19,19 +19,30 @@ from typing import Any, Literal, Self
 
 import boto3
 from moto.awslambda.models import lambda_backends
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.dynamodb.models import dynamodb_backends
 from moto.ec2.models import ec2_backends
 from moto.events.models import events_backends
 from moto.route53.models import route53_backends
 from moto.s3.models import s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
-from moto.sns.models import sns_backends
+from moto.sns.models import Subscription, sns_backends
 from moto.sqs.models import Queue, sqs_backends
 from moto.ssm.models import ssm_backends
 from samtranslator.yaml_helper import yaml_parse
 
-from emulator import cloudtrail, moto_patches, moto_state, strict, trails
-from emulator.alarms import publish_alarm
+from emulator import (
+    cloudtrail,
+    keys,
+    lineage,
+    moto_patches,
+    moto_state,
+    partition,
+    stack_tags,
+    strict,
+    trails,
+)
+from emulator.alarms import breaching, publish_alarm
 from emulator.callers import Caller, Callers, Identity
 from emulator.clock import Clock
 from emulator.delivery import Happening, Pump
@@ -43,6 +54,7 @@ from emulator.runtime_lambda import LambdaRuntime
 from emulator.server import Call, Gate, Ledger, Server
 from emulator.sessions import make_session
 from emulator.slack import CHANNEL, TOKEN, Slack
+from emulator.strict.endpoint_services import services_of
 from emulator.wire import ApiRequest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,18 +117,29 @@ class Cloud:
         root: Path = ROOT,
         template: Path | None = None,
         region: str = REGION,
+        tags: Mapping[str, str] | None = None,
+        prepare: "Callable[[boto3.Session], Mapping[str, str]] | None" = None,
     ) -> Self:
         """Start the account and deploy the stack; the deployment's own event is left to be settled.
 
-        `parameters` are the template's. `SlackWebhookParameter` is set to a parameter that holds
-        the URL of the loopback Slack unless given, and a `SlackBotTokenParameter` to its token. The
-        code is run from `root`/functions ("inprocess") or from its build ("lambda"); a Runtime of
-        one's own can be given instead. The account has no default VPC. Raises DeploymentFailed, and
-        NotBuilt where there is no build to run.
+        `parameters` are the template's, `tags` the stack's. `SlackWebhookParameter` is set to a
+        parameter that holds the URL of the loopback Slack unless given, and a
+        `SlackBotTokenParameter` to its token. The code is run from `root`/functions ("inprocess")
+        or from its build ("lambda"); a Runtime of one's own can be given instead. `prepare` makes
+        what the stack needs to be there before it, such as its subnets, and returns parameters that
+        name it. The account has no default VPC. Raises DeploymentFailed, and NotBuilt where there
+        is no build to run.
         """
         cloud = cls(region)
         try:
-            cloud._start(dict(parameters or {}), runtime, root, template or root / "template.yaml")
+            cloud._start(
+                dict(parameters or {}),
+                runtime,
+                root,
+                template or root / "template.yaml",
+                dict(tags or {}),
+                prepare,
+            )
         except BaseException:
             cloud.stop()
             cloud._ledger.raise_bugs()
@@ -124,7 +147,13 @@ class Cloud:
         return cloud
 
     def _start(
-        self, parameters: dict[str, str], runtime: str | Runtime, root: Path, template: Path
+        self,
+        parameters: dict[str, str],
+        runtime: str | Runtime,
+        root: Path,
+        template: Path,
+        tags: dict[str, str],
+        prepare: Callable[[boto3.Session], Mapping[str, str]] | None,
     ) -> None:
         self._take_the_process()
         self._server.start()
@@ -151,7 +180,11 @@ class Cloud:
             housekeeper.client("ssm").put_parameter(
                 Name=parameters["SlackBotTokenParameter"], Value=TOKEN, Type="SecureString"
             )
+        if prepare:
+            parameters.update(prepare(housekeeper))
         self.deployment = deploy(template, parameters, operator, self.account, self.region)
+        self._deployed_tags = tags
+        stack_tags.put(self.deployment, tags)
         self._ledger.raise_bugs()
         self._assume_roles(housekeeper)
         self._runtime = self._make_runtime(runtime, root)
@@ -190,8 +223,10 @@ class Cloud:
         self._outer_state = moto_state.put_aside()
         Cloud._running = self
         moto_patches.install()
+        partition.install()
         strict.install()
         moto_patches.hooks.invoke = self._invoke
+        moto_patches.hooks.delivers = self._delivers
         self._set_environment()
 
     def _give_the_process_back(self) -> None:
@@ -202,6 +237,7 @@ class Cloud:
                 os.environ[name] = value
         moto_state.put_back(self._outer_state)
         moto_patches.hooks.invoke = self._outer._invoke if self._outer else None
+        moto_patches.hooks.delivers = self._outer._delivers if self._outer else None
         Cloud._running = self._outer
         self.clock.stop()
 
@@ -288,17 +324,31 @@ class Cloud:
         self._runtime.reset()
         self._pump.put([self.stack_event("UPDATE_COMPLETE")])
 
+    def tag_stack(self, tags: Mapping[str, str]) -> None:
+        """A deployment of the same code with these tags of the stack, and no others."""
+        stack_tags.put(self.deployment, tags)
+        self._pump.put([self.stack_event("UPDATE_COMPLETE")])
+
     def fire_schedule(self, logical_id: str = "ScheduleRule") -> None:
         """Let a scheduled rule fire now; `settle` does the rest."""
         self._pump.fire(logical_id)
 
     def ring_alarm(self, logical_id: str, state: str = "ALARM") -> None:
-        """Let CloudWatch tell the alarm's topic of a new state: moto's alarms never change theirs.
+        """Let CloudWatch tell the alarm's topic of a new state; few change it by themselves.
 
         Raises KeyError for an alarm that the stack does not hold, PermissionError when the topic's
         or the key's policy does not let CloudWatch publish.
         """
         publish_alarm(self.deployment, logical_id, state, self.clock.now())
+
+    def watch_metrics(self) -> list[str]:
+        """Let CloudWatch tell of every alarm that AWS's own metrics, as far as they are kept here,
+        set off now. Returns their logical ids. Raises PermissionError like `ring_alarm`.
+        """
+        found = breaching(self.deployment, self.clock.now())
+        for logical_id in found:
+            self.ring_alarm(logical_id)
+        return found
 
     def fault(
         self,
@@ -368,6 +418,12 @@ class Cloud:
     # --- what can be looked at --------------------------------------------------------------------
 
     @property
+    def service_name(self) -> str:
+        """Secrets Manager's endpoint service in this Region, as EC2 names it."""
+        names = [one["ServiceName"] for one in services_of(self.region)]
+        return next(name for name in names if name.endswith(".secretsmanager"))
+
+    @property
     def records(self) -> list[dict[str, Any]]:
         """CloudTrail records so far, oldest first."""
         return self._ledger.records
@@ -380,6 +436,11 @@ class Cloud:
     @property
     def invocations(self) -> list[Invocation]:
         return self._pump.invocations
+
+    @property
+    def dropped(self) -> list[str]:
+        """The functions that Lambda did not invoke for a recursive loop, once for each time."""
+        return [self.deployment.logical(name) for name, _ in self._pump.alarms.dropped]
 
     @property
     def findings(self) -> list[dict[str, Any]]:
@@ -482,11 +543,17 @@ class Cloud:
         """Somebody called Lambda's Invoke. Functions of users do nothing, successfully."""
         for function in self.deployment.functions.values():
             if function.arn == arn:
-                run = self._pump.run(function, event or {})
+                try:
+                    run = self._pump.run(function, event or {}, lineage.served())
+                except lineage.Recursive as error:
+                    return {"errorMessage": str(error), "errorType": lineage.ERROR}, True
                 if run.error is not None:
                     return {"errorMessage": run.error, "errorType": run.error_type}, True
                 return run.result, False
         return None, False
+
+    def _delivers(self, subscription: Subscription) -> bool:
+        return keys.opens_to_topic(self.deployment, subscription)
 
     def _on_records(self, records: Iterable[dict[str, Any]]) -> None:
         if hasattr(self, "_pump"):
@@ -578,10 +645,12 @@ class Cloud:
             table.items.clear()
         for topic in sns_backends[self.account][self.region].topics.values():
             topic.sent_notifications.clear()
+        cloudwatch_backends[self.account][self.region].metric_data.clear()
         ssm = ssm_backends[self.account][self.region]
         ssm._parameters.clear()
         for name, versions in self._deployed_versions.items():
             ssm._parameters[name] = list(versions)
+        stack_tags.put(self.deployment, self._deployed_tags)
         self._restore_rules()
         functions = lambda_backends[self.account][self.region]
         ours = {function.name for function in self.deployment.functions.values()}

@@ -9,17 +9,19 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from moto.events.models import Rule, events_backends
 from moto.sqs.models import Message, Queue, sqs_backends
 
-from emulator import logs
+from emulator import keys, lineage, logs, metrics
+from emulator.alarms import Alarms
 from emulator.clock import Clock
 from emulator.deploy import Deployment, FunctionSpec, QueueMapping
 from emulator.eventbridge import matches, state_admits
+from emulator.insights import count_event
 from emulator.runtime import Invocation, Runtime
 
 MAX_ROUNDS = 2000
@@ -69,6 +71,7 @@ class Pump:
     check: Callable[[], None]
     happenings: list[Happening] = field(default_factory=list[Happening])
     invocations: list[Invocation] = field(default_factory=list[Invocation])
+    alarms: Alarms = field(default_factory=Alarms)
     _bus: deque[dict[str, Any]] = field(default_factory=deque[dict[str, Any]])
     _async: list[_Async] = field(default_factory=list[_Async])
     _schedules: dict[str, datetime] = field(default_factory=dict[str, datetime])
@@ -87,6 +90,7 @@ class Pump:
             self._schedules,
             self.happenings,
             self.invocations,
+            self.alarms,
         ):
             under_way.clear()
 
@@ -200,7 +204,7 @@ class Pump:
             queue = self._queue(arn)
             if queue is None:
                 problem = ("NO_RESOURCE", f"The queue does not exist: {arn}")
-            elif not self.deployment.may_send("events.amazonaws.com", rule.arn, arn):
+            elif not self._may_send(rule, arn):
                 problem = ("NO_PERMISSIONS", f"Not authorized to perform sqs:SendMessage on {arn}")
             else:
                 self._enqueue(arn, json.dumps(payload))
@@ -228,6 +232,7 @@ class Pump:
     ) -> None:
         """Straight to the rule's dead-letter queue, as when retrying cannot help (eb-rule-dlq)."""
         self._tell(f"event undeliverable: {message}", self.deployment.logical(rule.name))
+        self._count(rule, "FailedInvocations")
         dead_letters = target.get("DeadLetterConfig", {}).get("Arn")
         if dead_letters is None:
             return
@@ -237,10 +242,23 @@ class Pump:
             "ERROR_CODE": code,
             "ERROR_MESSAGE": message,
         }
-        if self.deployment.may_send("events.amazonaws.com", rule.arn, dead_letters):
+        if self._queue(dead_letters) and self._may_send(rule, dead_letters):
             self._enqueue(dead_letters, json.dumps(event), attributes)
+            self._count(rule, "InvocationsSentToDlq")
         else:
             self._tell(f"event lost: the rule may not send to {dead_letters}", rule.name)
+            self._count(rule, "InvocationsFailedToBeSentToDlq")
+
+    def _may_send(self, rule: Rule, queue_arn: str) -> bool:
+        """The queue's policy must let the rule, and the policy of the queue's key EventBridge."""
+        service = "events.amazonaws.com"
+        return self.deployment.may_send(service, rule.arn, queue_arn) and keys.opens_queue(
+            self.deployment, queue_arn, service, source=None, account=None
+        )
+
+    def _count(self, rule: Rule, metric: str) -> None:
+        where = (self.deployment.account, self.deployment.region)
+        count_event(*where, rule.name, metric, self.clock.now())
 
     # --- schedules --------------------------------------------------------------------------------
 
@@ -273,10 +291,23 @@ class Pump:
 
     # --- functions --------------------------------------------------------------------------------
 
-    def run(self, function: FunctionSpec, event: Mapping[str, Any]) -> Invocation:
-        """Run a function once, and write it down."""
-        when, began = self.clock.now(), time.perf_counter()
-        outcome = self.runtime.invoke(function, event)
+    def run(
+        self, function: FunctionSpec, event: Mapping[str, Any], headers: Iterable[str] = ()
+    ) -> Invocation:
+        """Run a function once, and write it down. `headers` are the trace headers of its cause.
+
+        Raises Recursive where Lambda drops the invocation.
+        """
+        when = self.clock.now()
+        try:
+            trace = lineage.enter(function.arn, headers, allowed=function.may_recur)
+        except lineage.Recursive:
+            self._tell(f"{function.logical_id} not invoked: {lineage.ERROR}", function.logical_id)
+            self.alarms.note_dropped(self.deployment, function, when)
+            raise
+        began = time.perf_counter()
+        variables = {**function.environment, lineage.VARIABLE: trace}
+        outcome = self.runtime.invoke(replace(function, environment=variables), event)
         seconds = time.perf_counter() - began
         invocation = Invocation(
             function.logical_id,
@@ -295,6 +326,7 @@ class Pump:
             f" failed: {outcome.error_type}: {outcome.error}" if outcome.error is not None else ""
         )
         self._tell(f"{function.logical_id}{failed}", function.logical_id, seconds)
+        metrics.require_accepted(outcome.output)
         return invocation
 
     def _run_async(self, waiting: _Async) -> None:
@@ -386,7 +418,10 @@ class Pump:
             return
         function = self.deployment.functions[mapping.function]
         event = {"Records": [_sqs_record(message, queue) for message in wanted]}
-        invocation = self.run(function, event)
+        try:
+            invocation = self.run(function, event, map(lineage.header_of, wanted))
+        except lineage.Recursive:
+            return  # they come back, until the queue gives them up
         failed = failed_ids(invocation, [message.id for message in wanted], partial=mapping.partial)
         for message in wanted:
             if message.id not in failed:
@@ -437,6 +472,8 @@ def _sqs_record(message: Message, queue: Queue) -> dict[str, Any]:
         "SenderId": message.sender_id,
         "ApproximateFirstReceiveTimestamp": str(message.approximate_first_receive_timestamp),
     }
+    if trace := lineage.header_of(message):
+        attributes[lineage.ATTRIBUTE] = trace
     return {
         "messageId": message.id,
         "receiptHandle": message.receipt_handle,

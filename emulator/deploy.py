@@ -27,6 +27,8 @@ from samtranslator.translator.managed_policy_translator import ManagedPolicyLoad
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
+from emulator.partition import partition_of
+
 STACK_NAME = "vpce-guard"
 ARTIFACTS = "s3://artifacts/code.zip"  # where `sam package` would put what it uploads
 
@@ -56,6 +58,7 @@ class FunctionSpec:
     environment: Mapping[str, str]
     max_retries: int  # of asynchronous invocations
     on_failure: str | None  # ARN of the queue that gets what failed
+    may_recur: bool = False  # its `RecursiveLoop` is Allow
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ class Deployment:
     outputs: dict[str, str]
     functions: dict[str, FunctionSpec] = field(default_factory=dict[str, FunctionSpec])
     mappings: list[QueueMapping] = field(default_factory=list[QueueMapping])
+    parameters: Mapping[str, str] = field(default_factory=dict[str, str])  # as given
 
     def of_type(self, resource_type: str) -> dict[str, Json]:
         return {
@@ -140,10 +144,16 @@ class Deployment:
 
 
 def permits(
-    statements: Sequence[Json], service: str, action: str, resource: str, source: str, account: str
+    statements: Sequence[Json],
+    service: str,
+    action: str,
+    resource: str,
+    source: str | None,
+    account: str | None,
 ) -> bool:
     """Whether a resource policy allows an AWS service an action on behalf of a source.
 
+    `source` and `account` are None where the service's request does not carry them.
     Only what such policies use is understood: Allow statements with service principals, and
     conditions on `aws:SourceArn` and `aws:SourceAccount`. Any other condition counts as not met.
     """
@@ -163,7 +173,7 @@ def _services(principal: Any) -> Any:
     return principal.get("Service", []) if isinstance(principal, dict) else []
 
 
-def _conditions_met(conditions: Json, source: str, account: str) -> bool:
+def _conditions_met(conditions: Json, source: str | None, account: str | None) -> bool:
     values = {"aws:sourcearn": source, "aws:sourceaccount": account}
     for operator, tests in conditions.items():
         if operator not in ("ArnEquals", "ArnLike", "StringEquals", "StringLike"):
@@ -188,12 +198,14 @@ def _listed(value: Any) -> list[Any]:
 class _ManagedPolicies(ManagedPolicyLoader):
     """Names of AWS's managed policies, which the translator would ask IAM for."""
 
-    def __init__(self) -> None:
+    def __init__(self, partition: str) -> None:
         """The parent's wants a client."""
+        self.partition = partition
 
     def load(self) -> dict[str, str]:
         names = ("service-role/AWSLambdaBasicExecutionRole", "AWSXRayDaemonWriteAccess")
-        return {name.rsplit("/", 1)[-1]: f"arn:aws:iam::aws:policy/{name}" for name in names}
+        own = f"arn:{self.partition}:iam::aws:policy"
+        return {name.rsplit("/", 1)[-1]: f"{own}/{name}" for name in names}
 
 
 _transformed: dict[tuple[str, str, str, str], Json] = {}
@@ -209,7 +221,8 @@ def transformed(template: Path, parameters: Mapping[str, str], region: str) -> J
     if key not in _transformed:
         document = yaml_parse(text)
         _point_at_artifacts(document)
-        _transformed[key] = transform(document, dict(parameters), _ManagedPolicies())
+        policies = _ManagedPolicies(partition_of(region))
+        _transformed[key] = transform(document, dict(parameters), policies)
     return deepcopy(_transformed[key])
 
 
@@ -246,6 +259,7 @@ def deploy(
     if stack["StackStatus"] != "CREATE_COMPLETE":
         raise DeploymentFailed(f"{stack['StackStatus']}: {stack.get('StackStatusReason', '')}")
     deployment = _read_back(document, stack, account, region)
+    deployment.parameters = dict(parameters)
     _complete(deployment)
     return deployment
 
@@ -280,7 +294,7 @@ def _read_back(document: Json, stack: Any, account: str, region: str) -> Deploym
     for logical_id, resource in document["Resources"].items():
         if "Condition" in resource and not conditions[resource["Condition"]]:
             continue
-        properties = deepcopy(resource.get("Properties", {}))
+        properties = _joining_what_is_there(resource.get("Properties", {}), conditions)
         resources[logical_id] = (resource["Type"], _resolved(properties, resource_map))
         deployed = resource_map[logical_id] if resource["Type"] in get_model_map() else None
         if deployed is not None:
@@ -293,6 +307,26 @@ def _read_back(document: Json, stack: Any, account: str, region: str) -> Deploym
     )
     _read_functions(deployment)
     return deployment
+
+
+def _joining_what_is_there(value: Any, conditions: Mapping[str, bool]) -> Any:
+    """A copy in which no list that is joined has AWS::NoValue: moto would write it as "None"."""
+    if isinstance(value, list):
+        return [_joining_what_is_there(one, conditions) for one in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _joining_what_is_there(one, conditions) for key, one in value.items()}
+    if isinstance(parts := found.get("Fn::Join"), list) and isinstance(parts[1], list):
+        kept = [one for one in parts[1] if not _is_nothing(one, conditions)]
+        found["Fn::Join"] = [parts[0], kept]
+    return found
+
+
+def _is_nothing(value: Any, conditions: Mapping[str, bool]) -> bool:
+    if not (isinstance(value, dict) and "Fn::If" in value):
+        return value == {"Ref": "AWS::NoValue"}
+    condition, yes, no = value["Fn::If"]
+    return _is_nothing(yes if conditions[condition] else no, conditions)
 
 
 def _resolved(value: Any, resource_map: ResourceMap) -> Any:
@@ -315,7 +349,8 @@ def _read_functions(deployment: Deployment) -> None:
     destinations = deployment.of_type("AWS::Lambda::EventInvokeConfig").values()
     for logical_id, properties in deployment.of_type("AWS::Lambda::Function").items():
         name = deployment.physical[logical_id]
-        arn = f"arn:aws:lambda:{deployment.region}:{deployment.account}:function:{name}"
+        place = f"{partition_of(deployment.region)}:lambda:{deployment.region}"
+        arn = f"arn:{place}:{deployment.account}:function:{name}"
         config = next((one for one in destinations if one["FunctionName"] in (name, arn)), {})
         failure = config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
         variables = properties.get("Environment", {}).get("Variables", {})
@@ -330,6 +365,7 @@ def _read_functions(deployment: Deployment) -> None:
             {key: _environment_text(value) for key, value in variables.items()},
             int(config.get("MaximumRetryAttempts", 2)),
             failure or properties.get("DeadLetterConfig", {}).get("TargetArn"),
+            properties.get("RecursiveLoop", "Terminate") == "Allow",
         )
     by_name = {function.name: function for function in deployment.functions.values()}
     for properties in deployment.of_type("AWS::Lambda::EventSourceMapping").values():

@@ -17,7 +17,12 @@ _STATUS = {
     "InternalError": 500,
     "InternalServiceError": 500,
     "InternalFailure": 500,
+    "InternalServerError": 500,
+    "InsufficientAddressCapacity": 500,
+    "InsufficientCapacity": 500,
+    "ServerInternal": 500,
     "ServiceUnavailable": 503,
+    "Unavailable": 503,
 }
 
 _MESSAGES = {

@@ -1,7 +1,9 @@
 """What a function's process runs: `python -m awslambdaric`, on the embedded cloud's clock.
 
 Before each invocation the difference between the embedded cloud's time and the host's is read from
-the file that EMULATOR_CLOCK names. Imports nothing of the project: the process has none of it.
+the file that EMULATOR_CLOCK names, and the invocation's trace header, which the Runtime Interface
+Emulator does not hand on, from that of EMULATOR_TRACE. Imports nothing of the project: the process
+has none of it.
 """
 
 import os
@@ -15,6 +17,7 @@ from awslambdaric import __main__ as runtime
 from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
 
 _clock = Path(os.environ.pop("EMULATOR_CLOCK"))
+_trace = Path(os.environ.pop("EMULATOR_TRACE"))
 _travel = time_machine.travel(timedelta(0), tick=True).start()
 
 
@@ -23,12 +26,13 @@ def _set_clock() -> None:
     _travel.move_to(time_machine.escape_hatch.time.time() + ahead)
 
 
-def _follow_the_clock() -> None:
+def _follow_the_cloud() -> None:
     wait = LambdaRuntimeClient.wait_next_invocation
 
     def wait_next_invocation(self: Any, *args: Any, **settings: Any) -> Any:
         request: Any = wait(self, *args, **settings)
         _set_clock()
+        request.x_amzn_trace_id = _trace.read_text()
         # The emulator gives the deadline in the host's time.
         request.deadline_time_in_ms = int(request.deadline_time_in_ms) + int(
             float(_clock.read_text()) * 1000
@@ -43,5 +47,5 @@ if __name__ == "__main__":
     # The folder of this file is first on the path; the function's code comes before the runtime.
     sys.path.append(sys.path.pop(0))
     _set_clock()
-    _follow_the_clock()
+    _follow_the_cloud()
     runtime.main(sys.argv)

@@ -17,17 +17,21 @@ from moto.cloudformation import parsing
 from moto.core.exceptions import JsonRESTError
 from moto.ec2.models import EC2Backend
 from moto.events.models import EventsBackend, Rule
+from moto.sns.models import Subscription
 from moto.sqs.models import sqs_backends
 
-from emulator import eventbridge
+from emulator import eventbridge, lineage
 
 type Invoker = Callable[[str, Any], tuple[Any, bool]]
 
 
 class _Hooks:
-    """The cloud that is running, if any: who runs a function when somebody calls Invoke."""
+    """The cloud that is running, if any: who runs a function when somebody calls Invoke, and
+    whether SNS may deliver to a subscription.
+    """
 
     invoke: Invoker | None = None
+    delivers: Callable[[Subscription], bool] | None = None
 
 
 hooks = _Hooks()
@@ -45,6 +49,8 @@ def install() -> None:
     _leave_queues_alone()
     _run_functions_here()
     _own_subnets_are_no_default_ones()
+    lineage.install()
+    _ask_keys_before_delivery()
 
 
 def _validate_rules() -> None:
@@ -121,3 +127,13 @@ def _own_subnets_are_no_default_ones() -> None:
         return subnet
 
     EC2Backend.create_subnet = create_subnet
+
+
+def _ask_keys_before_delivery() -> None:
+    original = Subscription.publish
+
+    def publish(self: Subscription, *args: Any, **settings: Any) -> None:
+        if hooks.delivers is None or hooks.delivers(self):
+            original(self, *args, **settings)
+
+    Subscription.publish = publish

@@ -9,10 +9,10 @@ from uuid import uuid4
 
 from botocore.config import Config
 
-from emulator.cloud import Cloud
+from emulator.cloud import REGION, Cloud
 from emulator.trails import BUCKET
 
-SERVICE = "com.amazonaws.us-east-1.secretsmanager"
+SERVICE = f"com.amazonaws.{REGION}.secretsmanager"
 ALLOW_ALL = {
     "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}],
 }
@@ -76,7 +76,7 @@ class Account:
         found = self.ec2.describe_vpc_endpoints(
             Filters=[
                 {"Name": "vpc-id", "Values": [vpc_id]},
-                {"Name": "service-name", "Values": [SERVICE]},
+                {"Name": "service-name", "Values": [self.cloud.service_name]},
             ]
         )["VpcEndpoints"]
         return [one for one in found if one["State"] not in ("deleting", "deleted")]

@@ -27,6 +27,7 @@ from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
 
+from emulator import lineage
 from emulator.deploy import FunctionSpec
 from emulator.runtime import Outcome, lambda_environment
 
@@ -96,12 +97,14 @@ class LambdaRuntime:
         modules = [_module_path(name) for name in _RUNTIME_MODULES]
         self._folder = tempfile.TemporaryDirectory(prefix="vpce-guard-lambda-")
         self._clock = Path(self._folder.name) / "clock"
+        self._trace = Path(self._folder.name) / "trace"
         self._make_runtime_folder(modules)
         atexit.register(self.close)
 
     def invoke(self, function: FunctionSpec, event: Mapping[str, Any]) -> Outcome:
         """Run a function once. What it raises, a timeout and a crash become the outcome."""
         self._clock.write_text(repr(time.time() - _real_time()))
+        self._trace.write_text(function.environment.get(lineage.VARIABLE, ""))
         sandbox = self._processes.get(function.logical_id)
         if sandbox is None:
             sandbox = self._processes[function.logical_id] = self._start(function)
@@ -165,6 +168,7 @@ class LambdaRuntime:
             # As on Lambda, whose folders are read-only: the bytecode in the artefact must do.
             "PYTHONDONTWRITEBYTECODE": "1",
             "EMULATOR_CLOCK": str(self._clock),
+            "EMULATOR_TRACE": str(self._trace),
         }
         log = Path(self._folder.name) / f"{function.logical_id}.log"
         command = [

@@ -23,9 +23,10 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.test import run_wsgi_app
 
-from emulator import cloudtrail
+from emulator import cloudtrail, lineage
 from emulator.callers import Callers, Identity
 from emulator.faults import Fault, Faults
+from emulator.text_rules import Refused, check
 from emulator.wire import ApiRequest, ApiResponse, error_response, identify
 
 type StartResponse = Callable[[str, list[tuple[str, str]]], Any]
@@ -139,6 +140,8 @@ class Gate:
             raise AnswerLost
         if fault and fault.when == "before":
             response = _refusal(request, fault, request_id)
+        elif refused := self._refused_for_its_text(request, identity):
+            response = error_response(request, 400, refused.code, refused.message, request_id)
         else:
             environ["HTTP_X_MOTO_ACCOUNT_ID"] = identity.account
             response = self._serve(environ, body)
@@ -158,9 +161,18 @@ class Gate:
             raise FunctionKilled
         return _refusal(request, fault, request_id) if fault and fault.when == "after" else response
 
+    def _refused_for_its_text(self, request: ApiRequest, identity: Identity) -> Refused | None:
+        """What AWS says to a text that it documents as refused. Raises NoRule."""
+        if identity.unrecorded:
+            return None
+        ours = identity.function is not None or not self.callers.registered(request.access_key)
+        shape = request.operation.input_shape
+        return check(request.service, request.action, shape, request.params, ours=ours)
+
     def _serve(self, environ: Environ, body: bytes) -> ApiResponse:
         environ = {**environ, "wsgi.input": BytesIO(body)}
-        chunks, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
+        with lineage.serving(environ):
+            chunks, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
         response = ApiResponse(int(status.split(" ", 1)[0]), list(headers), b"".join(chunks))
         if response.status >= 500 and b"<html" in response.body.lower():
             raise EmulatorBug(response.body.decode(errors="replace"))

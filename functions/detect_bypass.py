@@ -9,12 +9,14 @@ message that is no event of CloudTrail, or not of Secrets Manager, goes back to 
 in its dead-letter queue; a record that cannot be judged is a finding.
 
 Where the caller is in a VPC of the account whose endpoint does not work, that VPC is put on the VPC
-queue, so what was detected is repaired: once in 15 minutes, whether or not ops are told again.
+queue, so what was detected is repaired: once in 15 minutes, whether or not ops are told again. The
+first request that the canary of a new policy refuses puts it on the policy queue.
 
 IAM: ec2:DescribeVpcEndpoints, dynamodb:UpdateItem, sns:Publish. To find callers and what is wrong
 with their VPC: ec2:DescribeNetworkInterfaces, ec2:DescribeInstances,
 lambda:GetFunctionConfiguration, ec2:DescribeVpcs, ec2:DescribeVpcAttribute, ec2:DescribeSubnets,
-ec2:DescribeSecurityGroups, ec2:DescribeVpcEndpointServices, sqs:SendMessage (VPC queue).
+ec2:DescribeSecurityGroups, ec2:DescribeVpcEndpointServices, sqs:SendMessage (VPC and
+policy queues).
 """
 
 import os
@@ -42,6 +44,7 @@ from guard.events.reconcile import envelope
 from guard.events.record import NotFromCloudTrail, Record, UnreadableRecord, from_envelope
 from guard.finding import Finding
 from guard.findings.report import PublishError, report
+from guard.findings.text import dimension_value
 from guard.judge import SECRETS_MANAGER, Case, Inventory, Judgement, Reach, Verdict, judge, reach
 from guard.judge.exceptions import FILE_NAME, Exemption, load
 from guard.judge.predicates import refused_by_endpoint
@@ -76,6 +79,7 @@ settings = Settings.from_env(os.environ)
 APPROVED_ENDPOINTS = items(os.environ, "APPROVED_ENDPOINTS")
 APPROVED_ACCOUNTS = items(os.environ, "APPROVED_ACCOUNTS")
 VPC_QUEUE_URL = required(os.environ, "VPC_QUEUE_URL")
+POLICY_QUEUE_URL = required(os.environ, "POLICY_QUEUE_URL")
 MAXIMUM_ZONES = whole_number(os.environ, "MAXIMUM_ZONES")
 WINDOW = whole_number(os.environ, "ALERT_WINDOW_SECONDS")
 GUARD_ROLES = items(os.environ, "GUARD_ROLES")
@@ -162,7 +166,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     records, news = read(inbox, now)
     beats, records = part(heartbeat, observe(records, inbox))
     clock(beats, now)
-    note_denials([record for _, record in records])
+    note_denials([record for _, record in records], now)
     known = inventory([record for _, record in records], now)
     judged = [
         Judged(message, record, judge(record, known, exceptions)) for message, record in records
@@ -243,12 +247,19 @@ def observe(
     return list(records)
 
 
-def note_denials(records: Sequence[Record]) -> None:
-    """Have the canary of a new policy know of requests that an endpoint refused."""
+def note_denials(records: Sequence[Record], now: datetime) -> None:
+    """Have the canary of a new policy looked at for requests that an endpoint refused.
+
+    Raises ClientError or BotoCoreError, upon which the whole batch comes back and does so again.
+    """
     if refused := [one for one in records if refused_by_endpoint(one)]:
+        from guard.enforcement.looks import detail
         from guard.enforcement.rollouts import note_denials as note
 
-        note(refused, dynamodb, settings.table_name)
+        for endpoint_id in note(refused, dynamodb, settings.table_name):
+            asked = detail(endpoint_id, "it refused a request", trial=True)
+            body = envelope(settings, now, asked)
+            sqs.send_message(QueueUrl=POLICY_QUEUE_URL, MessageBody=body)
 
 
 def inventory(records: Sequence[Record], now: datetime) -> Inventory:
@@ -295,7 +306,7 @@ def count(judged: Sequence[Judged], now: datetime) -> None:
     uses = Counter(one.judgement.exemption for one in judged if one.judgement.exemption)
     for name, times in uses.items():
         with single_metric(name="ExceptionUses", unit=MetricUnit.Count, value=times) as metric:
-            metric.add_dimension(name="Exception", value=name)
+            metric.add_dimension(name="Exception", value=dimension_value(name))
         try:
             state.add_up(f"exception#{name}", times, now)
             state.tally(now, {"excepted": times})

@@ -14,7 +14,8 @@ ec2:AuthorizeSecurityGroupIngress, ec2:CreateVpcEndpoint, ec2:ModifyVpcEndpoint,
 create only), route53:ListHostedZonesByVPC and route53:ListResourceRecordSets (where no endpoint has
 private DNS), ec2:DeleteVpcEndpoints and ec2:DeleteSecurityGroup (its own only),
 secretsmanager:DescribeSecret, secretsmanager:ListSecrets (scope rotation only),
-lambda:GetFunctionConfiguration, sqs:SendMessage (its own queue), ssm:GetParameter,
+lambda:GetFunctionConfiguration, sqs:SendMessage and sqs:ChangeMessageVisibility (its own queue),
+ssm:GetParameter, ssm:ListTagsForResource (of the mode's parameter, which carries the stack's tags),
 dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish.
 """
 
@@ -38,28 +39,41 @@ from guard.aws.parameters import Parameters
 from guard.endpoint import findings as findings_of
 from guard.endpoint.act import Actor, Outcome
 from guard.endpoint.cost import monthly_price, zones_added
-from guard.endpoint.decide import CreateEndpoint, Plan, Verdict, Wanted, decide
+from guard.endpoint.decide import (
+    CreateEndpoint,
+    CreateGroup,
+    ModifyEndpoint,
+    Plan,
+    Verdict,
+    Wanted,
+    decide,
+)
 from guard.endpoint.findings import About
 from guard.endpoint.hosted_zones import HostedZones
+from guard.endpoint.in_force import to_json
 from guard.endpoint.limits import Limits
 from guard.endpoint.looks import FOLLOW_UPS, Looks
 from guard.endpoint.observe import Observer
 from guard.endpoint.pace import NotNow, Pace
+from guard.endpoint.refusals import Refused
 from guard.endpoint.removal import Remover
+from guard.endpoint.room import Carrier, Replan, of_a_subnet, without_room
 from guard.endpoint.rotation import findings as rotation_findings
 from guard.endpoint.rotation import function as rotation
 from guard.endpoint.rotation.vpcs import RotatingVpcs
 from guard.endpoint.rotation.way import obstruction, refused_actions
 from guard.endpoint.scope import Guarded
+from guard.endpoint.tags import Given, StackTags
 from guard.endpoint.trigger import Concern
 from guard.endpoint.wish import wanted_from_env
 from guard.endpoint.withdrawal import Withdrawal
-from guard.endpoint.worklist import EARLY_SECONDS, Work, Worklist
+from guard.endpoint.worklist import Work, Worklist
 from guard.enforcement.canary import aim
 from guard.enforcement.history import CREATED, Change, History
 from guard.enforcement.rollouts import Rollouts
 from guard.events.callers import Caller
 from guard.events.inbox import Inbox
+from guard.events.own_queue import EARLY_SECONDS, MOST_HOPS, ChainTooLong
 from guard.events.record import Record, UnreadableRecord, rotation_function_arn, secret_id
 from guard.finding import Finding, Kind
 from guard.findings.figures import since_event
@@ -70,12 +84,16 @@ from guard.settings import Settings
 from guard.table.items import Items
 from guard.table.memory import Intent, Memory, Remembered
 from guard.table.state import State, StateError
-from guard.variables import dollars, required, switch, whole_number
+from guard.variables import dollars, items, required, switch, whole_number
 from guard.vpc import Tags, Vpc
+
+LOOKS_AT_CHANGES = 3  # at what AWS says has changed meanwhile, a minute apart
 
 settings = Settings.from_env(os.environ)
 GRACE_SECONDS = 60 * whole_number(os.environ, "GRACE_MINUTES")
+GRACE_HOPS = 5  # of a chain that goes on while others keep building: it knows who began
 PRICE = dollars(os.environ, "PRICE_PER_AZ_HOUR")
+GUARD_ROLES = items(os.environ, "GUARD_ROLES")
 guarded = Guarded.of(required(os.environ, "SCOPE"), required(os.environ, "SCOPE_TAG"))
 
 approved = ApprovedPolicies.from_env(os.environ, settings)
@@ -91,7 +109,13 @@ sns = client("sns", config=config)
 sqs = client("sqs", config=config)
 dynamodb = client("dynamodb", config=config)
 ec2 = client("ec2", config=config)
-parameters = Parameters(client("ssm", config=config))
+ssm = client("ssm", config=config)
+parameters = Parameters(ssm)
+stack_tags = StackTags(
+    ssm,
+    settings.mode_parameter,
+    reserved={settings.opt_out_tag, approved.tag, required(os.environ, "SCOPE_TAG")},
+)
 state = State(dynamodb, settings.table_name)
 memory = Memory(dynamodb, settings.table_name)
 table = Items(dynamodb, settings.table_name)
@@ -103,7 +127,7 @@ zones = HostedZones(
 observer = Observer(
     ec2, settings.service_name, zones if switch(os.environ, "COVERED_BY_HUB") else None
 )
-actor = Actor(ec2, settings.stack_id, lambda: datetime.now(UTC))
+carrier = Carrier(Actor(ec2, settings.stack_id, lambda: datetime.now(UTC)), observer.full_subnets)
 rotating = RotatingVpcs(secretsmanager, functions, settings.function_arn_prefix)
 limits = Limits(
     state,
@@ -113,7 +137,13 @@ limits = Limits(
     monthly_budget=dollars(os.environ, "MONTHLY_BUDGET"),
     price_per_az_hour=PRICE,
 )
-looks = Looks(sqs, required(os.environ, "VPC_QUEUE_URL"), settings, memory)
+looks = Looks(
+    sqs,
+    required(os.environ, "VPC_QUEUE_URL"),
+    settings,
+    memory,
+    whole_number(os.environ, "MAXIMUM_HOPS", MOST_HOPS),
+)
 withdrawal = Withdrawal(
     memory, Remover(ec2), settings.stack_id, settings.opt_out_tag, looks, observer.interfaces
 )
@@ -146,8 +176,8 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def collect(inbox: Inbox, now: datetime) -> Worklist:
-    """The VPCs that the batch concerns. A look that is not due yet is passed on."""
-    worklist = Worklist(now, settings.service_name, vpcs_of)
+    """The VPCs that the batch concerns. A look that is not due yet waits in the queue."""
+    worklist = Worklist(now, settings.service_name, vpcs_of, GUARD_ROLES)
     for message in inbox.messages:
         try:
             one = worklist.add(message)
@@ -155,10 +185,7 @@ def collect(inbox: Inbox, now: datetime) -> Worklist:
         except (UnreadableRecord, ValueError, ClientError, BotoCoreError) as error:
             looks.put_off(message, inbox, error)
     for message, later in worklist.early:
-        try:
-            looks.ask(later, now)
-        except (ClientError, BotoCoreError) as error:
-            inbox.fail([message], repr(error))
+        looks.queue.wait(message, later.not_before, now, inbox)
     return worklist
 
 
@@ -234,7 +261,7 @@ def reconcile_all(worklist: Worklist, inbox: Inbox) -> None:
             # Asked anew for each: whoever stops all writes must not wait for the batch to end.
             mode = read_mode(parameters, settings.mode_parameter)
             reconcile(vpc, work, about, mode.mode, line)
-        except (NotNow, ClientError, BotoCoreError, StateError) as error:
+        except (NotNow, ChainTooLong, ClientError, BotoCoreError, StateError) as error:
             looks.in_turn(work, about, line, inbox, error)
 
 
@@ -285,7 +312,8 @@ def reconcile(vpc: Vpc, work: Work, about: About, mode: Mode, line: Pace) -> Non
         return
     if withdrawal.make_way(vpc, work, about, mode, begun):
         return
-    plan = decide(vpc, wanted_for(vpc))
+    vpc, there = without_room(vpc, work.left_out), wanted_for(vpc)
+    plan = decide(vpc, there)
     logger.info(
         plan.verdict,
         extra={
@@ -297,12 +325,20 @@ def reconcile(vpc: Vpc, work: Work, about: About, mode: Mode, line: Pace) -> Non
     )
     if plan.verdict is Verdict.BROKEN:
         if plan.creates:
-            plan = decide(vpc, with_proven_policy(vpc, about.now))
+            there = with_proven_policy(vpc, about.now)
+            plan = decide(vpc, there)
         remembered = memory.recall(vpc.id)
         stood_down = withdrawal.lasts(vpc, remembered, work, about)
         if not stood_down and may_mend(plan, remembered, work, about, mode):
             line.check(plan)
-            mend(plan, remembered, work, about, begun)
+            mend(
+                plan,
+                remembered,
+                work,
+                about,
+                begun,
+                lambda full: decide(without_room(vpc, full), there),
+            )
             return
     work.tell_late(begun, [str(step) for step in plan.steps], about.now)
     conclude(plan, work, about)
@@ -327,19 +363,31 @@ def in_grace(remembered: Remembered, work: Work, about: About) -> bool:
     # An event's time that lies ahead counts as now: nobody may put a creation off for good.
     built = min(work.built, int(about.now.timestamp()))
     until = max(remembered.grace_until, built + GRACE_SECONDS if built else 0)
-    if until <= about.now.timestamp():
+    if until <= about.now.timestamp() + EARLY_SECONDS:
         return False
-    if until > remembered.grace_until:
-        memory.note(work.vpc_id, about.now, grace_until=until)
     logger.info("waiting for the VPC's builders", extra={"vpc_id": work.vpc_id, "until": until})
-    looks.ask(work.later("grace is over", about, not_before=until), about.now)
+    extended = until > remembered.grace_until
+    # Whoever has extended it has asked for a look at its end: that of a long chain is not needed.
+    if extended or work.hops < GRACE_HOPS:
+        looks.ask(work.later("grace is over", about, not_before=until), work, about.now)
+    if extended:
+        memory.note(work.vpc_id, about.now, grace_until=until)
     return True
 
 
 def mend(
-    plan: Plan, remembered: Remembered, work: Work, about: About, begun: Sequence[Intent]
+    plan: Plan,
+    remembered: Remembered,
+    work: Work,
+    about: About,
+    begun: Sequence[Intent],
+    replan: Replan,
 ) -> None:
-    """Apply a plan within its limits, and have it verified by a later look."""
+    """Apply a plan within its limits, and have it verified by a later look.
+
+    Raises what was throttled or failed, after which nothing of the limits is used up.
+    """
+    given = stack_tags.get() if creates_anything(plan) else Given()
     refusal = limits.refuse(plan, remembered, about, about.now)
     if refusal:
         work.findings.append(refusal)
@@ -347,35 +395,86 @@ def mend(
         return
     steps = {str(step) for step in plan.steps}
     earlier = tuple(step for one in begun for step in one.done(steps))
-    foreseen = Outcome(plan.steps, plan.endpoint_id)
-    finding = findings_of.changed(about, plan, foreseen, PRICE, earlier)
-    memory.declare(work.begin(), finding, about.now)
+    all_of_it = Outcome(plan.steps, plan.endpoint_id)
+    foreseen = findings_of.changed(about, plan, all_of_it, PRICE, earlier)
     try:
-        outcome = actor.apply(plan, reason=", ".join(about.reasons))
-    except ClientError as error:
-        if throttled(error):
-            limits.give_back(plan, about.now)
+        memory.declare(work.begin(), foreseen, about.now, [to_json(one) for one in plan.steps])
+    except (ClientError, BotoCoreError) as error:
+        limits.give_back(plan, Outcome((), "", failed=error), remembered, about.now)
         raise
-    work.told += [*work.begun, *(one.key for one in begun)]
+    applied, outcome, work.refused_in = carrier.carry_out(
+        plan, ", ".join(about.reasons), given.tags, lambda full: replan(work.left_out | full)
+    )
+    limits.give_back(plan, outcome, remembered, about.now)
     if outcome.refused:
-        metrics.add_metric("VpcsNotRepairable", MetricUnit.Count, 1)
-        work.findings.append(findings_of.refused(about, plan, outcome, outcome.refused, earlier))
+        stack_tags.forget()
+    again = outcome.refused and looks_again_at(outcome.refused, applied, work)
+    if again or (outcome.failed and throttled(outcome.failed)):
+        # The rest was not done, and somebody else may do it before the next try.
+        done = findings_of.changed(about, applied, outcome, PRICE, earlier)
+        memory.correct(work.begun[-1], done, about.now)
+    if outcome.failed:
+        raise outcome.failed
+    if again:
+        logger.info("refused for now", extra={"vpc_id": work.vpc_id, "why": str(outcome.refused)})
+        looks.again(work, about, intents=(*work.intents, *work.begun))
         return
-    finding = findings_of.changed(about, plan, outcome, PRICE, earlier)
-    work.findings.append(finding)
-    created = finding.kind is Kind.ENDPOINT_CREATED
+    conclude_change(applied, outcome, work, about, begun, given, earlier)
+
+
+def creates_anything(plan: Plan) -> bool:
+    return any(isinstance(step, CreateEndpoint | CreateGroup) for step in plan.steps)
+
+
+def conclude_change(
+    plan: Plan,
+    outcome: Outcome,
+    work: Work,
+    about: About,
+    begun: Sequence[Intent],
+    given: Given,
+    earlier: tuple[str, ...],
+) -> None:
+    """What there is to say or do about a plan that came to its end, or that AWS refused."""
+    refusal = outcome.refused
+    work.told += work.begun
+    if refusal and of_a_subnet(refusal) and plan.endpoint_id and not outcome.done:
+        work.tell_late(begun, (), about.now)
+        conclude(plan, work, about)  # what there is serves as before
+        return
+    work.told += [one.key for one in begun]
+    if refusal and not (of_a_subnet(refusal) and plan.endpoint_id):
+        metrics.add_metric("VpcsNotRepairable", MetricUnit.Count, 1)
+        work.findings.append(
+            findings_of.refused(about, plan, outcome, refusal, earlier, given.problem)
+        )
+        return
+    work.findings.append(findings_of.changed(about, plan, outcome, PRICE, earlier, given.problem))
+    count_change(outcome, work, about)
+    # AWS shows what was written only after a while, and the endpoint needs minutes to serve:
+    # the look that verifies it comes through the queue.
+    looks.again(work, about)
+
+
+def looks_again_at(refusal: Refused, plan: Plan, work: Work) -> bool:
+    """Whether the refusal may be over in a minute, or there is more to try then."""
+    if refusal.out_of_date:
+        return work.attempt < LOOKS_AT_CHANGES
+    left = any(isinstance(step, CreateEndpoint | ModifyEndpoint) for step in plan.steps)
+    return of_a_subnet(refusal) and left and work.attempt < FOLLOW_UPS
+
+
+def count_change(outcome: Outcome, work: Work, about: About) -> None:
+    """The metrics of a change, and the first entry in the history of an endpoint."""
+    created = [step for step in outcome.done if isinstance(step, CreateEndpoint)]
     metrics.add_metric("EndpointsCreated" if created else "EndpointsRepaired", MetricUnit.Count, 1)
     price = monthly_price(zones_added(outcome.done), PRICE)
     metrics.add_metric("DollarsAMonthAdded", MetricUnit.NoUnit, float(price))
     seconds = since_event(work.messages, about.now)
     if seconds is not None:
         metrics.add_metric("RepairSeconds", MetricUnit.Seconds, seconds)
-    for step in outcome.done:
-        if isinstance(step, CreateEndpoint):
-            history.keep(created_with(step.policy, outcome, about), work.begun[-1], about.now)
-    # AWS shows what was written only after a while, and the endpoint needs minutes to serve:
-    # the look that verifies it comes through the queue.
-    looks.again(work, about)
+    for step in created:
+        history.keep(created_with(step.policy, outcome, about), work.begun[-1], about.now)
 
 
 def created_with(policy: str, outcome: Outcome, about: About) -> Change:

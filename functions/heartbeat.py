@@ -6,7 +6,9 @@ An alarm on that metric, which nothing here can silence, tells when none comes t
 ends: it is not judged, and the way of a finding, by SNS, the queue and Slack, it does not go.
 
 Tells: rules in a state in which they do not see what they should, no trail that logs reads, a mode
-other than the deployed one, messages in dead-letter queues. Changes nothing in AWS.
+other than the deployed one, messages in dead-letter queues. Changes nothing in AWS. Whether a trail
+logs reads cannot always be read; then the heartbeat is the proof, and that it is not known is
+published once.
 
 Triggered by a schedule and by the stack's own deployment. The request goes out first, and a check
 that fails stops no other; then the invocation fails, Lambda repeats it, and in the end it is in the
@@ -21,6 +23,7 @@ sns:Publish.
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -54,6 +57,8 @@ cloudtrail: trails.CloudTrail = client("cloudtrail", config=config)
 ssm = client("ssm", config=config)
 sqs = client("sqs", config=config)
 sns = client("sns", config=config)
+# The home Region of a trail may be out of reach: its silence must not take the other checks' time.
+brief = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=5)
 state = State(client("dynamodb", config=config), settings.table_name)
 logger = Logger(json_serializer=log_line)
 
@@ -80,6 +85,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
             topic_arn=settings.topic_arn,
             now=now,
             way=settings.way,
+            follow_up=False,
         )
     if unanswered:
         raise NotChecked("; ".join(unanswered))
@@ -121,7 +127,17 @@ def rules(now: datetime) -> list[Finding]:
 
 
 def trail(now: datetime) -> list[Finding]:
-    return health.blind_trails(trails.look(cloudtrail), settings, now)
+    seen = trails.Trails(cloudtrail, at_home, settings.region).look()
+    for one in seen:
+        if one.reads is None:
+            logger.info("not known", extra={"trail": one.arn, "why": one.hindrance})
+    return health.blind_trails(seen, settings, now)
+
+
+@cache
+def at_home(region: str) -> trails.CloudTrail:
+    """CloudTrail in the home Region of a trail."""
+    return client("cloudtrail", region_name=region, config=brief)
 
 
 def mode(now: datetime) -> list[Finding]:
@@ -144,4 +160,4 @@ def dead_letters(now: datetime) -> list[Finding]:
     return health.dead_letters(depths, settings, now)
 
 
-CHECKS: Sequence[Callable[[datetime], list[Finding]]] = (beat, rules, trail, mode, dead_letters)
+CHECKS: Sequence[Callable[[datetime], list[Finding]]] = (beat, rules, mode, dead_letters, trail)

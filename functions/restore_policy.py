@@ -14,10 +14,10 @@ its own. One thing it cannot make good: in a VPC that was excepted less than a m
 policy may be put back once more. The history has what was there.
 
 IAM: ec2:DescribeVpcEndpoints, ec2:DescribeVpcs, ec2:ModifyVpcEndpoint, ssm:GetParameter,
-sqs:SendMessage (its own queue), dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish.
+sqs:SendMessage and sqs:ChangeMessageVisibility (its own queue), dynamodb:GetItem,
+dynamodb:UpdateItem, sns:Publish.
 """
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +32,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from guard.approved.choice import ApprovedPolicies
 from guard.approved.policies import ApprovedPolicy
 from guard.aws.clients import client, seldom_client
-from guard.aws.errors import REFUSALS, code_of, message_of, throttled
+from guard.aws.errors import (
+    code_of,
+    message_of,
+    out_of_date,
+    readable,
+    throttled,
+)
+from guard.aws.errors import refused as is_refusal
 from guard.aws.parameters import Parameters
 from guard.aws.queues import NotSent
 from guard.endpoint import pace
@@ -44,13 +51,14 @@ from guard.enforcement.canary import Accept, Aim, Phase, RollBack, Rollout
 from guard.enforcement.fights import Fight, Fights
 from guard.enforcement.findings import About
 from guard.enforcement.history import APPLIED, RESTORED, ROLLED_BACK, Change, History
-from guard.enforcement.looks import EARLY_SECONDS, PolicyLooks
-from guard.enforcement.pauses import Pauses
+from guard.enforcement.looks import REACH, PolicyLooks
+from guard.enforcement.pauses import Pause, Pauses
 from guard.enforcement.rollouts import Rollouts
 from guard.enforcement.tagged_vpcs import TaggedVpcs
 from guard.enforcement.trials import Trials
 from guard.enforcement.trigger import Concern, concern
 from guard.events.inbox import INSTEAD_OF, Inbox, Message
+from guard.events.own_queue import EARLY_SECONDS, MOST_HOPS, ChainTooLong
 from guard.events.record import UnreadableRecord
 from guard.finding import Finding, Kind
 from guard.findings.figures import since_event
@@ -85,10 +93,13 @@ fights = Fights(
     state,
     history,
     most=whole_number(os.environ, "REVERTS_BEFORE_PAUSE"),
-    pause=timedelta(minutes=whole_number(os.environ, "PAUSE_MINUTES")),
+    pause=timedelta(minutes=whole_number(os.environ, "PAUSE_MINUTES", default=60)),
 )
 looks = PolicyLooks(
-    seldom_client("sqs", config=config), required(os.environ, "POLICY_QUEUE_URL"), settings
+    seldom_client("sqs", config=config),
+    required(os.environ, "POLICY_QUEUE_URL"),
+    settings,
+    whole_number(os.environ, "MAXIMUM_HOPS", MOST_HOPS),
 )
 rollouts = Rollouts(table)
 observer = Observer(ec2, settings.service_name)
@@ -102,6 +113,8 @@ trials = Trials(rollouts, history, looks, 60 * whole_number(os.environ, "CANARY_
 # What the history calls a change, by the kind of the finding that tells it.
 ACTIONS = {Kind.POLICY_ROLLOUT: APPLIED, Kind.POLICY_ROLLOUT_FAILED: ROLLED_BACK}
 
+LAST_TRY = 3  # at an endpoint that AWS lists, and does not know when it is written to
+
 PAUSED = "enforcement was paused"
 PAUSE = "#pause"  # after the key of a restoration: the pause that followed from it
 REFUSED = "#refused"  # and that AWS refused to have it made
@@ -109,6 +122,10 @@ REFUSED = "#refused"  # and that AWS refused to have it made
 
 class NotWritten(RuntimeError):
     """The policy read back is not the one written: the message goes back for another try."""
+
+
+# What ends the work on an endpoint for now.
+FAILURES = (NotNow, NotSent, NotWritten, ChainTooLong, StateError, ClientError, BotoCoreError)
 
 
 @dataclass(slots=True)
@@ -140,6 +157,11 @@ class Work:
         return [f"{self.endpoint_id}#{message.key}" for message, _ in again] + [
             self._undoing(message) for message, one in again if one.trial
         ]
+
+    @property
+    def hops(self) -> int:
+        """Of the longest chain that has led to this work."""
+        return max(one.hops for one in self.messages)
 
     def _undoing(self, message: Message) -> str:
         return f"{self.endpoint_id}#{message.key}#back"
@@ -189,16 +211,16 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def collect(inbox: Inbox, now: datetime) -> dict[str, Work]:
-    """The endpoints that the batch names, each once. A look that is not due yet is passed on."""
+    """The endpoints that the batch names, each once. A look that is not due yet waits."""
     works: dict[str, Work] = {}
     for message in inbox.messages:
         try:
             one = concern(message.envelope, settings.service_name, GUARD_ROLES)
             due = max(one.not_before, int(message.envelope.get(pace.NOT_BEFORE, 0)))
             if due > now.timestamp() + EARLY_SECONDS:
-                looks.send(json.dumps({**message.envelope, INSTEAD_OF: message.key}), due, now)
+                looks.queue.wait(message, due, now, inbox)
                 continue
-        except (UnreadableRecord, ValueError, ClientError, BotoCoreError) as error:
+        except (UnreadableRecord, ValueError) as error:
             inbox.fail([message], repr(error))
             continue
         logger.info(one.reason, extra={"endpoint_ids": sorted(one.endpoint_ids)})
@@ -227,7 +249,7 @@ def restore_all(works: dict[str, Work], inbox: Inbox, now: datetime) -> None:
         about = About(settings, now, policy, tuple(work.concerns))
         try:
             judge(policy, vpc_tags.get(policy.vpc_id, {}), about, work, line)
-        except (NotNow, NotSent, NotWritten, StateError, ClientError, BotoCoreError) as error:
+        except FAILURES as error:
             again(work, line, inbox, error)
 
 
@@ -248,7 +270,7 @@ def again(work: Work, line: Pace, inbox: Inbox, error: Exception) -> None:
         if not throttled(error) and not isinstance(error, NotNow):
             raise error
         turn = line.turn()
-    except (NotSent, NotWritten, StateError, ClientError, BotoCoreError) as failure:
+    except FAILURES as failure:
         inbox.fail(work.messages, repr(failure))
         return
     for message in {one.id: one for one in work.messages}.values():
@@ -257,8 +279,9 @@ def again(work: Work, line: Pace, inbox: Inbox, error: Exception) -> None:
         try:
             if times > pace.MOST_TIMES:
                 raise error
-            looks.send(json.dumps({**body, pace.COUNT: times}), turn, line.now)
-        except (ClientError, BotoCoreError) as failure:
+            delay = turn - line.now.timestamp()
+            looks.queue.send({**body, pace.COUNT: times}, message.hops, delay)
+        except (ChainTooLong, ClientError, BotoCoreError) as failure:
             inbox.fail([message], repr(failure))
 
 
@@ -288,6 +311,7 @@ def judge(attached: AttachedPolicy, vpc_tags: Tags, about: About, work: Work, li
         pass
     elif pause := pauses.of(attached.endpoint_id, now):
         tell_late(begun, work, now)
+        look_when_over(attached.endpoint_id, pause, work, now)
         work.findings.append(
             findings_of.drift_while_paused(about, case.target.policy, case.found, pause)
         )
@@ -303,6 +327,13 @@ def begun_before(work: Work) -> list[Intent]:
     found, keys = memory.begun(work.intents), work.intents
     followed = memory.begun(one.key + PAUSE for one in found)
     return followed + memory.begun(key + REFUSED for key in keys) + found
+
+
+def look_when_over(endpoint_id: str, pause: Pause, work: Work, now: datetime) -> None:
+    """Ask for the look at the end of a pause, once, and when that is near enough."""
+    if not pause.asked and pause.until - now <= REACH:
+        looks.ask(endpoint_id, PAUSED, pause.until, now, hops=work.hops)
+        pauses.note_asked(endpoint_id, pause)
 
 
 def mode_of(work: Work, now: datetime) -> Mode:
@@ -326,19 +357,19 @@ def differences(attached: AttachedPolicy, wanted: ApprovedPolicy, now: datetime)
 def tell_late(begun: Sequence[Intent], work: Work, now: datetime) -> None:
     """Tell of changes that were made by a try that was cut short before it could."""
     for one in begun:
-        if finish(one, work.endpoint_id, now):
+        if finish(one, work, now):
             work.findings.append(late(one.finding, one.finding.done, now))
         work.told.append(one.key)
 
 
-def finish(begun: Intent, endpoint_id: str, now: datetime) -> bool:
+def finish(begun: Intent, work: Work, now: datetime) -> bool:
     """Do what belongs to a change beside telling of it; False if it is not in force."""
     if begun.finding.kind is not Kind.ENFORCEMENT_PAUSED:
         change = Change.of(begun.finding, ACTIONS.get(begun.finding.kind, RESTORED))
         if change.before != change.after:  # not a version that AWS refused
             history.keep(change, begun.key, now)
-    elif pause := pauses.of(endpoint_id, now):
-        looks.ask(endpoint_id, PAUSED, pause.until, now)
+    elif pause := pauses.of(work.endpoint_id, now):
+        look_when_over(work.endpoint_id, pause, work, now)
     else:
         return False
     return True
@@ -364,14 +395,16 @@ def put_back(case: Case, about: About, work: Work, begun: Sequence[Intent]) -> N
     try:
         ec2.modify_vpc_endpoint(VpcEndpointId=endpoint_id, PolicyDocument=wanted.text)
     except ClientError as error:
-        if code_of(error) not in REFUSALS:
+        if not for_good(error, work):
+            # What was throttled was not done, and somebody else may do it before the next try.
+            memory.settle_all([work.intent] * throttled(error), now, logger)
             raise
         refused(case, about, work, error)
         work.told += [one.key for one in begun]
         return
     change = Change.of(finding, APPLIED if is_new else RESTORED)
     number = history.keep(change, work.intent, now)
-    trials.applied(case.rollout, case.target, number, now)
+    trials.applied(case.rollout, case.target, number, now, work.hops)
     fight = Fight(0) if is_new else fights.count(endpoint_id, now)
     shown = observer.attached_policies([endpoint_id]).get(endpoint_id)
     if shown and compare(shown.text, wanted.policy):
@@ -396,18 +429,23 @@ def let_go(case: Case, about: About, work: Work, fight: Fight) -> list[Finding]:
         return []
     finding = findings_of.paused(about, case.target.policy, fight, pause)
     memory.declare(work.intent + PAUSE, finding, now)
-    pauses.begin(endpoint_id, pause.until, pause.reason)
-    looks.ask(endpoint_id, PAUSED, pause.until, now)
+    look_when_over(endpoint_id, pauses.begin(endpoint_id, pause.until, pause.reason), work, now)
     metrics.add_metric("EnforcementPaused", MetricUnit.Count, 1)
     work.told.append(work.intent + PAUSE)
     return [finding]
+
+
+def for_good(error: ClientError, work: Work) -> bool:
+    """Whether AWS refuses the write, and not only a state that may be over at the next try."""
+    tries = min(one.receives for one in work.messages)
+    return is_refusal(error) and (tries >= LAST_TRY or not out_of_date(error))
 
 
 def refused(case: Case, about: About, work: Work, error: ClientError) -> None:
     """AWS refused the policy for good; a new version is not tried on others then."""
     metrics.add_metric("PoliciesNotRestorable", MetricUnit.Count, 1)
     if case.target.canary and case.rollout:
-        why = f"AWS refused it: {code_of(error)}: {message_of(error)}"
+        why = f"AWS refused it: {code_of(error)}: {readable(message_of(error))}"
         text, wanted = case.attached.text, case.target.policy
         finding = trial_findings.failed(about, wanted, why, undone=False, after=text)
         # Once it is rejected nothing asks for it again, and the change itself was not made.
@@ -426,10 +464,10 @@ def trial_ended(
 ) -> bool:
     """Accept or roll back the version that the endpoint tries, if it is time; True if undone."""
     now = about.now
-    match trials.next(about.attached, wanted, now):
+    match trials.next(about.attached, wanted, now, work.hops):
         case Accept():
             others = trials.others(observer, approved, wanted)
-            trials.accept(others, wanted, now)
+            trials.accept(others, wanted, now, work.hops)
             work.findings.append(trial_findings.accepted(about, wanted, len(others)))
         case RollBack(why=why) if mode_of(work, now) is Mode.OBSERVE:
             work.findings.append(trial_findings.would_roll_back(about, wanted, why))
@@ -448,8 +486,8 @@ def roll_back(
 ) -> None:
     """Give the endpoint the policy back that it had before it tried the new version.
 
-    Raises ClientError or BotoCoreError. Done twice, it writes nothing the second time; a try that
-    was cut short after the write is told late.
+    Raises ClientError or BotoCoreError for what may pass. Done twice, it writes nothing the second
+    time; a try that was cut short after the write is told late.
     """
     attached, now = about.attached, about.now
     before = trials.before(attached.endpoint_id, wanted, now)
@@ -459,9 +497,28 @@ def roll_back(
     finding = trial_findings.failed(about, wanted, why, undone=True, after=before)
     if not undone:
         memory.declare(work.undoing, finding, now)
-        ec2.modify_vpc_endpoint(VpcEndpointId=attached.endpoint_id, PolicyDocument=before)
+        try:
+            ec2.modify_vpc_endpoint(VpcEndpointId=attached.endpoint_id, PolicyDocument=before)
+        except ClientError as error:
+            if not for_good(error, work):
+                memory.settle_all([work.undoing] * throttled(error), now, logger)
+                raise
+            not_undone(wanted, why, about, work, error)
+            return
         history.keep(Change.of(finding, ROLLED_BACK), work.undoing, now)
     trials.reject(wanted, why, now)
     if all(one.finding.kind is not Kind.POLICY_ROLLOUT_FAILED for one in made):
         work.findings.append(finding)
         work.told.append(work.undoing)
+
+
+def not_undone(
+    wanted: ApprovedPolicy, why: str, about: About, work: Work, error: ClientError
+) -> None:
+    """AWS refused the rollback: the version is tried on no other endpoint, and stays on this."""
+    metrics.add_metric("PoliciesNotRestorable", MetricUnit.Count, 1)
+    text = about.attached.text
+    failed = trial_findings.failed(about, wanted, why, undone=False, after=text)
+    trials.reject(wanted, why, about.now)
+    work.findings += [failed, findings_of.refused(about, (), error)]
+    work.told.append(work.undoing)

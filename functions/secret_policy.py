@@ -25,8 +25,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from guard.aws.clients import client
-from guard.aws.denials import is_denial
-from guard.aws.errors import REFUSALS, code_of, throttled
+from guard.aws.errors import code_of, refused, throttled
 from guard.aws.parameters import Parameters
 from guard.endpoint.observe import Observer
 from guard.events.record import FROM_CLOUDTRAIL, Record, from_envelope, secret_id
@@ -163,7 +162,7 @@ def look(named: str, round_: Round) -> None:
     except ClientError as error:
         if code_of(error) == "ResourceNotFoundException":
             return
-        if not is_denial(code_of(error)):
+        if not refused(error):
             raise
         round_.findings.append(findings_of.unseen(round_.about(Secret(named, named, {})), error))
         return
@@ -212,32 +211,54 @@ def mend(about: About, intent: str, round_: Round) -> list[Finding]:
     if not state.spend(key, CHANGE_BUDGET, BUDGET_WINDOW_SECONDS, round_.now).allowed:
         return [*problems, findings_of.budget_spent(about, CHANGE_BUDGET)]
     finding = findings_of.restored(about)
-    memory.declare(intent, finding, round_.now)
-    metric = "SecretPoliciesRestored"
     try:
-        write(about, round_.inside)
-    except ClientError as error:
-        if throttled(error):
-            state.give_back(key, round_.now)
-        if code_of(error) not in REFUSALS:
-            raise
-        metric, finding = "SecretPoliciesNotRestorable", findings_of.refused(about, error)
-    metrics.add_metric(metric, MetricUnit.Count, 1)
+        memory.declare(intent, finding, round_.now)
+        refusal = put(about)
+    except (ClientError, BotoCoreError) as error:
+        state.give_back(key, round_.now)
+        # What was throttled was not done, and somebody else may do it before the next try.
+        memory.settle_all([intent] * throttled(error), round_.now, logger)
+        raise
     round_.told.append(intent)
-    return [*problems, finding]
+    if refusal:
+        state.give_back(key, round_.now)
+        metrics.add_metric("SecretPoliciesNotRestorable", MetricUnit.Count, 1)
+        return [*problems, findings_of.refused(about, refusal)]
+    metrics.add_metric("SecretPoliciesRestored", MetricUnit.Count, 1)
+    return [*problems, read_back(finding, about, round_.inside)]
 
 
-def write(about: About, perimeter: Perimeter) -> None:
-    """Put the corrected policy, unless it lets the public in, and read it back.
+def put(about: About) -> ClientError | None:
+    """Put the corrected policy, unless it lets the public in; AWS's error if it refused.
 
-    Raises NotWritten if AWS shows another one, ClientError or BotoCoreError as the service does.
+    Raises ClientError or BotoCoreError for what may pass.
+    """
+    try:
+        secretsmanager.put_resource_policy(
+            SecretId=about.secret.arn, ResourcePolicy=about.correction, BlockPublicPolicy=True
+        )
+    except ClientError as error:
+        if not refused(error):
+            raise
+        return error
+    return None
+
+
+def read_back(finding: Finding, about: About, perimeter: Perimeter) -> Finding:
+    """The finding of a policy that was put, once AWS shows it; or that it does not let us look.
+
+    Raises NotWritten if AWS shows another one, ClientError or BotoCoreError for what may pass.
     """
     arn = about.secret.arn
-    secretsmanager.put_resource_policy(
-        SecretId=arn, ResourcePolicy=about.correction, BlockPublicPolicy=True
-    )
-    if left := gaps(read_secret(secretsmanager, arn).policy, arn, perimeter):
+    try:
+        shown = read_secret(secretsmanager, arn)
+    except ClientError as error:
+        if not refused(error):
+            raise
+        return findings_of.restored(about, unread=error)
+    if left := gaps(shown.policy, arn, perimeter):
         raise NotWritten(f"{arn} does not show the policy that was put: {left[0]}")
+    return finding
 
 
 def tell(round_: Round) -> None:

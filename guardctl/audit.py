@@ -31,7 +31,7 @@ from guard.endpoint.cost import monthly_price, zones_added
 from guard.endpoint.decide import Plan, Verdict, Wanted, decide
 from guard.endpoint.hosted_zones import HostedZones
 from guard.endpoint.observe import Observer
-from guard.settings import endpoint_service
+from guard.partitions import endpoint_service
 from guard.vpc import MANAGED_TAG, STACK_TAG, Vpc
 from guardctl.formats import Format, FormatOption
 from guardctl.words import in_words
@@ -173,7 +173,7 @@ def _region(
     config = Config(
         retries={"mode": "standard", "total_max_attempts": 8}, connect_timeout=5, read_timeout=20
     )
-    name = endpoint_service(session.get_partition_for_region(region), region)
+    name = endpoint_service(region)
     client = cache(lambda: session.client("route53", region_name=region, config=config))
     zones = HostedZones(client, region, account) if question.hub else None
     ec2 = session.client("ec2", region_name=region, config=config)

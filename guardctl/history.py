@@ -23,12 +23,13 @@ from rich.text import Text
 
 from guard.endpoint.observe import Observer
 from guard.enforcement.history import ROLLED_BACK, Change, History
-from guard.enforcement.looks import detail
+from guard.enforcement.looks import REACH, detail
 from guard.enforcement.pauses import Pauses
 from guard.events.callers import Caller
+from guard.events.own_queue import LONGEST_DELAY
 from guard.events.reconcile import DETAIL_TYPE, SOURCE
+from guard.partitions import endpoint_service
 from guard.policy import PolicyError, compare, parse
-from guard.settings import endpoint_service
 from guard.table.items import Items
 from guard.vpc import AttachedPolicy
 from guardctl.formats import Format, FormatOption, print_json
@@ -65,8 +66,7 @@ class Book:
 
     def attached(self, endpoint_id: str) -> AttachedPolicy:
         """Raises Refused for what is no living endpoint for Secrets Manager."""
-        partition = self.stack.id.split(":")[1]
-        observer = Observer(self.ec2, endpoint_service(partition, self.stack.region))
+        observer = Observer(self.ec2, endpoint_service(self.stack.region))
         found = observer.attached_policies([endpoint_id]).get(endpoint_id)
         if not found:
             raise Refused(f"{endpoint_id} is no endpoint for Secrets Manager in this Region")
@@ -88,7 +88,7 @@ class Book:
             "detail-type": DETAIL_TYPE,
             "detail": detail(endpoint_id, reason, int(when.timestamp())),
         }
-        delay = int(min(max((when - now).total_seconds(), 0), 900))
+        delay = int(min(max((when - now).total_seconds(), 0), LONGEST_DELAY))
         self.stack.client("sqs").send_message(
             QueueUrl=self.stack.output("PolicyQueueUrl"),
             MessageBody=json.dumps(body),
@@ -213,11 +213,14 @@ def _differences(text: str, attached: str, what: str) -> Sequence[str]:
 def roll_back(
     book: Book, attached: AttachedPolicy, text: str, until: datetime, what: str, now: datetime
 ) -> int:
-    """Pause first, so that the guard does not undo it at once; write, keep; the change's number."""
+    """Pause first, so that the guard does not undo it at once; write, keep; the change's number.
+
+    The look at the end of a longer pause is asked for by the sweep that comes near it.
+    """
     endpoint_id = attached.endpoint_id
     who = book.stack.client("sts").get_caller_identity()["Arn"]
     earlier = book.pauses.of(endpoint_id, now)
-    book.pauses.begin(endpoint_id, until, f"{who} rolled it back to {what}")
+    pause = book.pauses.begin(endpoint_id, until, f"{who} rolled it back to {what}")
     try:
         book.ec2.modify_vpc_endpoint(VpcEndpointId=endpoint_id, PolicyDocument=text)
     except (ClientError, BotoCoreError):
@@ -236,7 +239,9 @@ def roll_back(
         callers=(caller,),
     )
     number = book.history.keep(change, f"rollback#{now.isoformat()}", now)
-    book.ask_for_a_look(endpoint_id, "a rollback's pause is over", until, now)
+    if until - now <= REACH:
+        book.ask_for_a_look(endpoint_id, "a rollback's pause is over", until, now)
+        book.pauses.note_asked(endpoint_id, pause)
     return number
 
 

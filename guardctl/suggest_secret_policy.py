@@ -16,9 +16,9 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from guard.endpoint.observe import Observer
+from guard.partitions import endpoint_service
 from guard.secrets.policy import NotCorrectable, Perimeter, Secret, corrected, gaps, warnings
 from guard.secrets.reading import read_perimeter, read_secret
-from guard.settings import endpoint_service
 from guardctl.replay.screen import printable
 from guardctl.stack import CONFIG
 from guardctl.words import in_words
@@ -89,7 +89,7 @@ def _perimeter(
 ) -> Perimeter:
     partition, account = secret.arn.split(":")[1], secret.arn.split(":")[4]
     ec2 = cast(Any, session).client("ec2", region_name=region, config=CONFIG)
-    observer = Observer(ec2, endpoint_service(partition, region))
+    observer = Observer(ec2, endpoint_service(region))
     return read_perimeter(observer, account, partition, vpcs, endpoints)
 
 

@@ -12,6 +12,7 @@ from moto.ec2.exceptions import InvalidParameterValue
 from moto.ec2.models.vpcs import VPCEndPoint
 from moto.ec2.responses.vpcs import VPCs
 
+from . import organization
 from .paging import page
 from .patching import Patches
 
@@ -25,6 +26,8 @@ _FILTERS = {
 
 @patches.method(VPCs)
 def create_vpc_endpoint(moto: Any, request: Any) -> ActionResult:
+    tags = request._parse_tag_specification("vpc-endpoint").get("vpc-endpoint", {})
+    organization.check_tags(request, "CreateVpcEndpoint", "vpc-endpoint", tags)
     endpoint = request.ec2_backend.create_vpc_endpoint(
         vpc_id=request._get_param("VpcId"),
         service_name=request._get_param("ServiceName"),
@@ -37,7 +40,7 @@ def create_vpc_endpoint(moto: Any, request: Any) -> ActionResult:
         ip_address_type=request._get_param("IpAddressType"),
         dns_options=request._get_param("DnsOptions"),
         client_token=request._get_param("ClientToken"),
-        tags=request._parse_tag_specification("vpc-endpoint").get("vpc-endpoint", {}),
+        tags=tags,
     )
     return ActionResult({"VpcEndpoint": endpoint, "ClientToken": endpoint.client_token})
 

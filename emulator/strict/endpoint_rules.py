@@ -18,6 +18,7 @@ from moto.ec2.models.vpcs import VPCEndPoint
 from . import endpoint_services, policies
 from .endpoint_states import interface_endpoints
 from .hosted_zones import private_zones
+from .options import options
 
 POLICY_CHARACTERS = 20_480
 
@@ -88,10 +89,13 @@ def check_subnets(
     for subnet in subnets + [backend.get_subnet(subnet_id) for subnet_id in present_ids]:
         _check_addresses(subnet, ip_address_type)
     for subnet in subnets:
-        if subnet.cidr_block and subnet.available_ip_address_count < 1:
+        crowded = subnet.id in options.crowded_subnets
+        if crowded or (subnet.cidr_block and subnet.available_ip_address_count < 1):
+            named = f" {subnet.id}" if options.names_crowded_subnet else ""
             raise EC2ClientError(
                 "InsufficientFreeAddressesInSubnet",
-                f"The subnet does not have enough free addresses: {subnet.id}",  # inferred
+                f"The specified subnet{named} does not have enough free addresses to satisfy the"
+                " request.",
             )
 
 

@@ -14,6 +14,8 @@ from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBacken
 from moto.ec2.models.vpcs import AWS_ENDPOINT_SERVICES, VPCBackend
 from moto.s3.models import S3Backend
 
+from emulator.partition import dns_suffix
+
 from .options import options
 from .patching import Patches
 
@@ -26,6 +28,7 @@ _FILTERS = {
     "service-region": lambda service: {service["ServiceRegion"]},
     "supported-ip-address-types": lambda service: set(service["SupportedIpAddressTypes"]),
 }
+_NAMES = ("PrivateDnsName", "PrivateDnsNames", "BaseEndpointDnsNames")
 _MOTO_FILTERS = {"service-name", "service-type", "tag-key"}
 
 _catalogue: dict[str, list[dict[str, Any]]] = {}
@@ -85,13 +88,24 @@ def _as_aws_tells(service: dict[str, Any], region: str) -> dict[str, Any]:
     guarded = service["ServiceName"].rpartition(".")[2] in _GUARDED
     unreached = options.unsupported_zone_ids if guarded else set()
     zones = [zone for zone in _zones(region) if zone.zone_id not in unreached]
+    named = {key: _in_domain(service[key], region) for key in _NAMES if key in service}
     return {
         **service,
+        **named,
         "AvailabilityZones": [zone.name for zone in zones],
         "AvailabilityZoneIds": [zone.zone_id for zone in zones],
         "ServiceRegion": region,
         "SupportedIpAddressTypes": ["ipv4", "ipv6"],
     }
+
+
+def _in_domain(value: Any, region: str) -> Any:
+    """DNS names with the domain of the Region's partition, where moto has always the same."""
+    if isinstance(value, str):
+        return f"{value.removesuffix('amazonaws.com')}{dns_suffix(region)}"
+    if isinstance(value, dict):
+        return {key: _in_domain(inner, region) for key, inner in value.items()}
+    return [_in_domain(inner, region) for inner in value]
 
 
 def _zones(region: str) -> list[Any]:

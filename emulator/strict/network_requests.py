@@ -17,6 +17,7 @@ from moto.ec2.exceptions import (
 from moto.ec2.responses.security_groups import SecurityGroups
 from moto.ec2.responses.vpcs import VPCs
 
+from . import organization
 from .paging import page
 from .patching import Patches
 
@@ -44,6 +45,13 @@ def modify_vpc_attribute(moto: Any, request: Any) -> Any:
         raise InvalidParameterValue(  # inferred
             f"DNS hostnames cannot be enabled while DNS support is disabled for {vpc.id}"
         )
+    return moto(request)
+
+
+@patches.method(SecurityGroups)
+def create_security_group(moto: Any, request: Any) -> Any:
+    tags = request._parse_tag_specification().get("security-group", {})
+    organization.check_tags(request, "CreateSecurityGroup", "security-group", tags)
     return moto(request)
 
 

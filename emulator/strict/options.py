@@ -21,6 +21,12 @@ class Options:
     endpoints_per_vpc: int = 50
     #: Availability zones, by id, that the Secrets Manager endpoint service does not reach.
     unsupported_zone_ids: set[str] = field(default_factory=lambda: {"use1-az3"})
+    #: Subnets in which EC2 finds no address for an interface, whatever DescribeSubnets counts.
+    crowded_subnets: set[str] = field(default_factory=set[str])
+    #: Whether its refusal names the subnet.
+    names_crowded_subnet: bool = True
+    #: Tag keys without which a service control policy lets nobody create endpoints and groups.
+    demanded_tags: set[str] = field(default_factory=set[str])
     #: Whether Create-, Modify- and DeleteVpcEndpoint(s) draw on AWS's request buckets.
     throttle: bool = False
     #: The size of such a bucket, and what flows back per second.

@@ -9,11 +9,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import quote
 
-_HOSTS = {
-    "aws": "console.aws.amazon.com",
-    "aws-cn": "console.amazonaws.cn",
-    "aws-us-gov": "console.amazonaws-us-gov.com",
-}
+from guard.partitions import CONSOLES, partition_of
+
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 _SECRET_ARN = re.compile(
     r"arn:[^:]+:secretsmanager:[^:]*:[^:]*:secret:(?P<name>.+?)(-[A-Za-z0-9]{6})?"
@@ -42,7 +39,7 @@ def console_links(
     Empty for a partition whose console is not known, or for what is not a Region: no link at all is
     better than one that opens somewhere else.
     """
-    if partition not in _HOSTS or not _REGION.fullmatch(region):
+    if partition not in CONSOLES or not _REGION.fullmatch(region):
         return {}
     pages = {
         "VPC": ("vpcconsole/home?region={region}#VpcDetails:VpcId={id}", vpc),
@@ -58,7 +55,7 @@ def console_links(
         "Function": ("lambda/home?region={region}#/functions/{id}", function),
         "Alarm": ("cloudwatch/home?region={region}#alarmsV2:alarm/{id}", alarm),
     }
-    root = f"https://{region}.{_HOSTS[partition]}/"
+    root = f"https://{region}.{CONSOLES[partition]}/"
     return {
         label: root + page.format(region=region, id=quote(id_, safe=""))
         for label, (page, id_) in pages.items()
@@ -66,13 +63,18 @@ def console_links(
     }
 
 
-def evident_links(region: str, resource: str, evidence: Mapping[str, Any]) -> dict[str, str]:
-    """Links to what a finding of this very account is about, from the ids that it names anyway."""
+def evident_links(
+    region: str, resource: str, evidence: Mapping[str, Any], partition: str = ""
+) -> dict[str, str]:
+    """Links to what a finding of this very account is about, from the ids that it names anyway.
+
+    The partition is the Region's, by the Region's name, where it is not given.
+    """
     about = [resource, *(evidence.get(key) for key in ("vpc_id", "endpoint_id", "secret_id"))]
     events = evidence.get("event_ids")
     function = evidence.get("rotation_function")
     return console_links(
-        _partition_of(region),
+        partition or partition_of(region),
         region,
         vpc=_first_beginning("vpc-", about),
         endpoint=_first_beginning("vpce-", about),
@@ -86,14 +88,6 @@ def evident_links(region: str, resource: str, evidence: Mapping[str, Any]) -> di
 
 def _first_beginning(prefix: str, values: list[Any]) -> str | None:
     return next((one for one in values if isinstance(one, str) and one.startswith(prefix)), None)
-
-
-def _partition_of(region: str) -> str:
-    """The partition, by how its Regions are named; of those whose console is not known, none."""
-    if "-iso" in region:
-        return ""
-    prefixes = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
-    return next((name for prefix, name in prefixes.items() if region.startswith(prefix)), "aws")
 
 
 def runbook_link(kind: str, base: str = RUNBOOKS) -> str:

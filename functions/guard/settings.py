@@ -9,24 +9,21 @@ from dataclasses import dataclass
 from typing import Self
 
 from guard.links import RUNBOOKS
+from guard.partitions import endpoint_service
 from guard.variables import required
 
 LAYER_FOLDER = "/opt/endpoint_policies"  # where Lambda puts the layer of approved policies
 
 
-def endpoint_service(partition: str, region: str) -> str:
-    """The name of Secrets Manager's endpoint service in a Region."""
-    prefix = "cn.com.amazonaws" if partition == "aws-cn" else "com.amazonaws"
-    return f"{prefix}.{region}.secretsmanager"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
     """How ops are told. `runbooks` is the address under which `docs/runbooks/` can be read;
-    `collect`: findings of low severity wait for the digest; `chat`: Amazon Q Developer shows them.
+    `partition`: whose console findings are linked to; `collect`: findings of low severity wait for
+    the digest; `chat`: Amazon Q Developer shows them.
     """
 
     runbooks: str = RUNBOOKS
+    partition: str = ""
     collect: bool = False
     chat: bool = False
 
@@ -64,6 +61,7 @@ class Settings:
             opt_out_tag=required(env, "OPT_OUT_TAG"),
             way=Way(
                 runbooks=env.get("RUNBOOKS") or RUNBOOKS,
+                partition=required(env, "PARTITION"),
                 collect=env.get("COLLECT_LOW") == "true",
                 chat=env.get("CHAT") == "true",
             ),
@@ -72,7 +70,12 @@ class Settings:
     @property
     def service_name(self) -> str:
         """The endpoint service that is guarded, as DescribeVpcEndpoints names it."""
-        return endpoint_service(self.partition, self.region)
+        return endpoint_service(self.region)
+
+    @property
+    def stack_name(self) -> str:
+        """arn:aws:cloudformation:…:stack/vpce-guard/1b2c… → vpce-guard."""
+        return self.stack_id.rpartition(":stack/")[2].partition("/")[0]
 
     @property
     def function_arn_prefix(self) -> str:

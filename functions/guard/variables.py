@@ -20,8 +20,10 @@ def required(env: Mapping[str, str], name: str) -> str:
     return value
 
 
-def whole_number(env: Mapping[str, str], name: str) -> int:
-    """The variable as an integer of at least 0."""
+def whole_number(env: Mapping[str, str], name: str, default: int | None = None) -> int:
+    """The variable as an integer of at least 0; the `default`, if there is one, where it is not."""
+    if default is not None and name not in env:
+        return default
     value = required(env, name)
     if not value.isdecimal():
         raise SettingsError(f"environment variable {name} is not a whole number: {value!r}")

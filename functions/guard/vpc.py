@@ -51,6 +51,8 @@ class Subnet:
     tags: Tags = field(default_factory=dict[str, str])
     on_outpost: bool = False
     networks: tuple[Network, ...] = ()
+    refused: str = ""
+    """AWS's words, where it has just refused to put a network interface there."""
 
     @property
     def in_region(self) -> bool:

@@ -37,6 +37,9 @@ def drill(
     format: Annotated[  # noqa: A002 - the option is called --format
         Format, typer.Option(help="What to print: a story, one JSON document, or JSON lines.")
     ] = Format.TABLE,
+    region: Annotated[
+        str, typer.Option(metavar="REGION", help="The Region of the day, in any partition.")
+    ] = "us-east-1",
     dashboard: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Draw the dashboard, as the drill left it, as SVG."),
@@ -53,13 +56,14 @@ def drill(
     from guardctl.drill.play import play
     from guardctl.drill.story import STORY
 
+    _require_known(region)
     console = Console(stderr=format is not Format.TABLE)
     began = time.perf_counter()
     played: list[Played] = []
     with ExitStack() as scene:
         with console.status("deploying the stack into the embedded cloud"):
             try:
-                stage = scene.enter_context(deployed(runtime.value))
+                stage = scene.enter_context(deployed(runtime.value, region))
             except NotBuilt as error:
                 typer.echo(f"guardctl drill: {error}", err=True)
                 raise typer.Exit(2) from error
@@ -84,6 +88,18 @@ def drill(
         console.print(_summary(played, seconds))
     if not holds:
         raise typer.Exit(1)
+
+
+def _require_known(region: str) -> None:
+    from botocore.exceptions import UnknownRegionError
+
+    from emulator.partition import partition_of
+
+    try:
+        partition_of(region)
+    except UnknownRegionError as error:
+        typer.echo(f"guardctl drill: {error}", err=True)
+        raise typer.Exit(2) from error
 
 
 def _draw(cloud: "Cloud", file: Path | None) -> None:

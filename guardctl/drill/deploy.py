@@ -14,8 +14,9 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from emulator import Caller, Cloud
-from emulator.cloud import ROOT
+from emulator.cloud import REGION, ROOT
 from emulator.metrics import measured
+from emulator.partition import partition_of
 from guard.judge.exceptions import FILE_NAME
 from guardctl.drill.chapter import Checks, new_kinds
 from guardctl.drill.stage import Stage
@@ -30,11 +31,11 @@ NEW = {
 
 
 @contextmanager
-def deployed(runtime: Literal["inprocess", "lambda"]) -> Iterator[Stage]:
+def deployed(runtime: Literal["inprocess", "lambda"], region: str = REGION) -> Iterator[Stage]:
     """The stage: this repository's stack, where it can be with a copy of the layer to change."""
     parameters = {"Mode": "remediate"}
     if runtime == "lambda":
-        with Cloud.start(parameters, runtime) as cloud:
+        with Cloud.start(parameters, runtime, region=region) as cloud:
             yield Stage(cloud)
         return
     with TemporaryDirectory() as folder:
@@ -42,7 +43,7 @@ def deployed(runtime: Literal["inprocess", "lambda"]) -> Iterator[Stage]:
         shutil.copytree(ROOT / "layers", root / "layers")
         (root / "functions").symlink_to(ROOT / "functions")
         shutil.copy(ROOT / "template.yaml", root / "template.yaml")
-        with Cloud.start(parameters, root=root) as cloud:
+        with Cloud.start(parameters, root=root, region=region) as cloud:
             yield Stage(cloud, root / "layers" / "approved_policies")
 
 
@@ -99,7 +100,7 @@ def except_caller(stage: Stage) -> None:
         "owner": "platform@example.com",
         "reason": "Its runners have no VPC yet",
         "expires": until.date().isoformat(),
-        "principal": f"arn:aws:iam::{stage.cloud.account}:role/build",
+        "principal": f"{_iam(stage)}:role/build",
     }
     (_layer(stage) / FILE_NAME).write_text(json.dumps({"exceptions": [exception]}))
     stage.cloud.redeploy()
@@ -107,6 +108,10 @@ def except_caller(stage: Stage) -> None:
     runner = stage.client("secretsmanager", "build", Caller(kind="role"))
     for _ in range(2):
         runner.get_secret_value(SecretId="ledger")
+
+
+def _iam(stage: Stage) -> str:
+    return f"arn:{partition_of(stage.cloud.region)}:iam::{stage.cloud.account}"
 
 
 def caller_stays_quiet(stage: Stage) -> Checks:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from botocore.exceptions import ClientError
 
-from emulator.people import SERVICE
 from guardctl.drill.chapter import Checks, new_kinds, new_writes
 from guardctl.drill.stage import Stage
 
@@ -14,7 +13,7 @@ def bring_endpoint(stage: Stage) -> None:
     (ours,) = stage.endpoints(vpc_id)
     stage.client("ec2", "terraform").create_vpc_endpoint(
         VpcId=vpc_id,
-        ServiceName=SERVICE,
+        ServiceName=stage.cloud.service_name,
         VpcEndpointType="Interface",
         SubnetIds=ours["SubnetIds"][:1],
         PrivateDnsEnabled=False,

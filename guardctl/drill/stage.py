@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator import Caller, Cloud
-from emulator.people import FUNCTION_ROLE, SERVICE
+from emulator.people import FUNCTION_ROLE
 from guardctl.history import Book
 from guardctl.stack import Stack
 
@@ -49,11 +49,22 @@ class Stage:
         """EC2 as the audience sees it."""
         return self.client("ec2", "audience")
 
+    @property
+    def zones_in_reach(self) -> list[str]:
+        """The AZs of the Region that the endpoint service reaches."""
+        found = self.see().describe_vpc_endpoint_services(ServiceNames=[self.cloud.service_name])
+        return sorted(found["ServiceDetails"][0]["AvailabilityZones"])
+
+    @property
+    def zones_out_of_reach(self) -> list[str]:
+        found = self.see().describe_availability_zones()["AvailabilityZones"]
+        return sorted({one["ZoneName"] for one in found} - set(self.zones_in_reach))
+
     def endpoints(self, vpc_id: str) -> list[dict[str, Any]]:
         """The VPC's Secrets Manager endpoints that are not on their way out."""
         filters = [
             {"Name": "vpc-id", "Values": [vpc_id]},
-            {"Name": "service-name", "Values": [SERVICE]},
+            {"Name": "service-name", "Values": [self.cloud.service_name]},
         ]
         found = self.see().describe_vpc_endpoints(Filters=filters)["VpcEndpoints"]
         return [one for one in found if one["State"] not in ("deleting", "deleted")]

@@ -51,7 +51,7 @@ from guardctl.drill.watch import (
 
 
 def create_vpc(stage: Stage) -> None:
-    zones = ("us-east-1a", "us-east-1b", "us-east-1e")
+    zones = [*stage.zones_in_reach[:2], *stage.zones_out_of_reach[:1]]
     stage.props["shop"], stage.props["shop_subnets"] = stage.make_vpc("nora", "10.20.0.0/16", zones)
 
 
@@ -67,8 +67,8 @@ def vpc_is_served(stage: Stage) -> Checks:
     )
     yield "the VPC's DNS hostnames were switched on for it", stage.hostnames(stage.props["shop"])
     yield (
-        "one subnet in each AZ the service supports, none in us-east-1e",
-        (stage.zones(endpoint["SubnetIds"]) == {"us-east-1a", "us-east-1b"}),
+        "one subnet in each AZ the service supports, and in no other",
+        (stage.zones(endpoint["SubnetIds"]) == set(stage.zones_in_reach[:2])),
     )
     yield "port 443 is open to the whole VPC", stage.admitted(endpoint) == {"10.20.0.0/16"}
     yield (
@@ -139,7 +139,7 @@ def endpoint_is_back(stage: Stage) -> Checks:
 
 
 def enable_rotation(stage: Stage) -> None:
-    vpc_id, subnets = stage.make_vpc("nora", "10.30.0.0/16", ("us-east-1a", "us-east-1b"))
+    vpc_id, subnets = stage.make_vpc("nora", "10.30.0.0/16", stage.zones_in_reach[:2])
     stage.props["bank"] = vpc_id
     stage.cloud.lose_events()  # delivery is best effort: this VPC's own events never came
     function = stage.make_function("dev", "rotate-ledger", subnets)
@@ -164,14 +164,14 @@ def rotation_is_served(stage: Stage) -> Checks:
 
 
 def add_zone(stage: Stage) -> None:
-    stage.make_subnet("nora", stage.props["shop"], "us-east-1c", 7)
+    stage.make_subnet("nora", stage.props["shop"], stage.zones_in_reach[2], 7)
 
 
 def zone_is_served(stage: Stage) -> Checks:
     (endpoint,) = stage.endpoints(stage.props["shop"])
     yield (
         "the endpoint reaches into the new AZ",
-        (stage.zones(endpoint["SubnetIds"]) == {"us-east-1a", "us-east-1b", "us-east-1c"}),
+        (stage.zones(endpoint["SubnetIds"]) == set(stage.zones_in_reach[:3])),
     )
     yield "ops were told", new_kinds(stage) == ["endpoint-repaired"]
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from guard.events.record import Identity, Record, secret_id
 from guard.judge import Inventory, Verdict, judge
+from guard.partitions import partition_in
 from guard.policy.evaluate import Request
 
 _NOTHING_KNOWN = Inventory()
@@ -109,9 +110,8 @@ def _resource(record: Record) -> str | None:
     if not (_NAME.fullmatch(named) and account and record.region):
         return None
     # A name alone is one of the caller's own account: any other needs the ARN.
-    partition = record.identity.arn.split(":")[1] if ":" in record.identity.arn else None
-    arn = f"arn:{partition}:{SERVICE}:{record.region}:{account}:secret:{named}-{_SUFFIX}"
-    return arn if partition else None
+    partition = partition_in(record.identity.arn, record.region)
+    return f"arn:{partition}:{SERVICE}:{record.region}:{account}:secret:{named}-{_SUFFIX}"
 
 
 def _principals(record: Record) -> frozenset[str] | None:

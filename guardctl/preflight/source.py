@@ -5,6 +5,7 @@ from pathlib import Path
 
 from guard.approved import policies as approved
 from guard.approved.policies import ApprovedPolicyError, Placeholders
+from guard.partitions import partition_of
 from guard.policy import Policy, PolicyError, parse
 from guard.policy.reading import read
 from guardctl.policies import SAMPLE, SHIPPED
@@ -74,17 +75,3 @@ class PolicySource:
             except ApprovedPolicyError as error:
                 raise PolicySourceError(str(error)) from error
         return self._filled[key]
-
-
-def partition_of(region: str) -> str:
-    """The partition of a Region, by how AWS names its Regions."""
-    prefixes = {
-        "cn-": "aws-cn",
-        "us-gov-": "aws-us-gov",
-        "us-iso-": "aws-iso",
-        "us-isob-": "aws-iso-b",
-        "us-isof-": "aws-iso-f",
-        "eu-isoe-": "aws-iso-e",
-        "eusc-": "aws-eusc",
-    }
-    return next((name for start, name in prefixes.items() if region.startswith(start)), "aws")

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from guard.events.inbox import HOPS
+
 type Json = Mapping[str, Any]
 
 _SHOWN = 300  # characters of a text that somebody else chose
@@ -54,7 +56,7 @@ def read(message: Json) -> Letter:
     }
     content = _object(body)
     sent = int(message["Attributes"]["SentTimestamp"]) / 1000
-    reason, source, target, payload = "", "", "", body
+    reason, source, target, payload = "", "", "", _first_in_its_chain(content, body)
     if "ERROR_CODE" in told:
         reason = f"{told['ERROR_CODE']}: {told.get('ERROR_MESSAGE', '')}".rstrip(": ")
         source, target = _name(told.get("RULE_ARN", "")), told.get("TARGET_ARN", "")
@@ -77,6 +79,13 @@ def read(message: Json) -> Letter:
         target=target,
         payload=payload,
     )
+
+
+def _first_in_its_chain(content: Json, body: str) -> str:
+    """A message that the guard had sent on too often is handled as if it had just come."""
+    if HOPS not in content:
+        return body
+    return json.dumps({name: value for name, value in content.items() if name != HOPS})
 
 
 def _about(event: Json, text: str) -> str:

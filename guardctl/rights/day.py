@@ -8,10 +8,12 @@ from botocore.exceptions import ClientError
 
 from emulator import Caller, Cloud
 from emulator.people import ALLOW_ALL, Account
-from emulator.trails import BUCKET
+from guard.enforcement.looks import detail
+from guard.events.reconcile import DETAIL_TYPE, SOURCE
+from guard.secrets.policy import Perimeter, corrected
+from guardctl.rights.shapes import PARAMETERS
 
-# What a deployment must be told for every function to be there and to have work.
-PARAMETERS = {"Mode": "remediate", "RestoreSecretPolicies": "true", "TrailBucket": BUCKET}
+__all__ = ["PARAMETERS", "play"]
 
 
 def require(truth: bool, what: str) -> None:
@@ -24,6 +26,8 @@ def play(cloud: Cloud) -> None:
     """Play the day. Raises RuntimeError where it goes another way than it should."""
     cloud.inject(cloud.stack_event("UPDATE_COMPLETE"))
     vpcs_and_policies(cloud)
+    looks_to_come(cloud)
+    repairs(cloud)
     hub(cloud)
     rotations(cloud)
     requests(cloud)
@@ -32,13 +36,38 @@ def play(cloud: Cloud) -> None:
     secret_policies(cloud)
     digests(cloud)
     heartbeats(cloud)
-    missed(cloud)
+    if "FindMissedFunction" in cloud.deployment.functions:
+        missed(cloud)
     hands_off(cloud)
+
+
+def guarded_vpc(account: Account) -> tuple[str, list[str]]:
+    """A VPC with subnets that the guard looks after, whatever its scope."""
+    vpc_id, subnets = account.vpc_with_subnets()
+    into_scope(account, subnets)
+    return vpc_id, subnets
+
+
+def into_scope(account: Account, subnets: list[str]) -> None:
+    """In the scope `rotation`, a VPC needs a secret that is rotated from inside it."""
+    if account.cloud.deployment.parameters.get("Scope") == "rotation":
+        rotated(account, f"in-{subnets[0]}", subnets)
+
+
+def rotated(account: Account, name: str, subnets: list[str]) -> str:
+    """A secret whose rotation is enabled, by a function in these subnets."""
+    secret = account.secret(f"prod/{name}")
+    account.client("secretsmanager").rotate_secret(
+        SecretId=secret,
+        RotationLambdaARN=account.function(f"rotate-{name}", subnets),
+        RotationRules={"AutomaticallyAfterDays": 30},
+    )
+    return secret
 
 
 def vpcs_and_policies(cloud: Cloud) -> None:
     account = Account(cloud)
-    vpc_id, _ = account.vpc_with_subnets()
+    vpc_id, _ = guarded_vpc(account)
     cloud.settle()
     (endpoint,) = account.endpoints(vpc_id)
     account.subnet(vpc_id, "10.20.9.0/24", "us-east-1d")
@@ -52,15 +81,66 @@ def vpcs_and_policies(cloud: Cloud) -> None:
     tear_down(cloud, account)
 
 
+def looks_to_come(cloud: Cloud) -> None:
+    """An endpoint tries a new policy and refuses a request, and is to be looked at in an hour."""
+    account = Account(cloud)
+    vpc_id, _ = account.vpc_with_subnets()
+    cloud.settle()
+    endpoint_id = account.endpoints(vpc_id)[0]["VpcEndpointId"]
+    account.client("dynamodb").put_item(
+        TableName=cloud.outputs["StateTableName"],
+        Item={
+            "pk": {"S": f"canary-watch#{endpoint_id}"},
+            "applied_at": {"N": "0"},
+            "denied": {"S": ""},
+        },
+    )
+    cloud.inject(cloud.denied_at_endpoint("app", endpoint_id))
+    look = detail(endpoint_id, "later", int(cloud.clock.now().timestamp()) + 3_000)
+    account.client("sqs").send_message(
+        QueueUrl=cloud.outputs["PolicyQueueUrl"],
+        MessageBody=json.dumps({"source": SOURCE, "detail-type": DETAIL_TYPE, "detail": look}),
+    )
+    cloud.settle()
+
+
 def tear_down(cloud: Cloud, account: Account) -> None:
     """Somebody takes a VPC away, and the guard is killed once on the way."""
-    vpc_id, subnets = account.vpc_with_subnets()
+    vpc_id, subnets = guarded_vpc(account)
     cloud.settle()
     cloud.fault(service="sns", action="PublishBatch", error="InternalError", times=2)
     with suppress(ClientError):  # DependencyViolation: the guard's endpoint is in the way
         account.ec2.delete_subnet(SubnetId=subnets[0])
     cloud.settle()
     require(account.endpoints(vpc_id) == [], "the guard withdrew from the VPC")
+
+
+def repairs(cloud: Cloud) -> None:
+    """Subnets of other IP versions come, and somebody switches off what has to do with names."""
+    account = Account(cloud)
+    vpc_id = account.vpc()
+    account.ec2.associate_vpc_cidr_block(VpcId=vpc_id, AmazonProvidedIpv6CidrBlock=True)
+    (vpc,) = account.ec2.describe_vpcs(VpcIds=[vpc_id])["Vpcs"]
+    block = vpc["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"].removesuffix("00::/56")
+    for number, family in ((1, {"CidrBlock": "10.20.1.0/24"}), (2, {"Ipv6Native": True})):
+        made = account.ec2.create_subnet(
+            VpcId=vpc_id,
+            Ipv6CidrBlock=f"{block}{number:02x}::/64",
+            AvailabilityZone="us-east-1a",
+            **family,
+        )
+        into_scope(account, [made["Subnet"]["SubnetId"]])
+        cloud.settle()
+    (endpoint,) = account.endpoints(vpc_id)
+    require(endpoint["IpAddressType"] == "dualstack", "the endpoint serves IPv6, too")
+    account.ec2.modify_vpc_endpoint(
+        VpcEndpointId=endpoint["VpcEndpointId"], PrivateDnsEnabled=False
+    )
+    for attribute in ("EnableDnsHostnames", "EnableDnsSupport"):
+        account.ec2.modify_vpc_attribute(VpcId=vpc_id, **{attribute: {"Value": False}})
+    cloud.settle()
+    (endpoint,) = account.endpoints(vpc_id)
+    require(endpoint["PrivateDnsEnabled"], "private DNS is on again")
 
 
 def hub(cloud: Cloud) -> None:
@@ -73,21 +153,15 @@ def hub(cloud: Cloud) -> None:
         VPC={"VPCRegion": "us-east-1", "VPCId": vpc_id},
         HostedZoneConfig={"PrivateZone": True},
     )
-    account.subnet(vpc_id, "10.20.0.0/24", "us-east-1a")
+    into_scope(account, [account.subnet(vpc_id, "10.20.0.0/24", "us-east-1a")])
     cloud.settle()
 
 
 def rotations(cloud: Cloud) -> None:
     account = Account(cloud)
     _, subnets = account.vpc_with_subnets()
-    secret = account.secret("prod/orders-db")
-    rotate = account.client("secretsmanager").rotate_secret
-    rotate(
-        SecretId=secret,
-        RotationLambdaARN=account.function("rotate-orders-db", subnets),
-        RotationRules={"AutomaticallyAfterDays": 30},
-    )
-    rotate(SecretId=secret)
+    secret = rotated(account, "orders-db", subnets)
+    account.client("secretsmanager").rotate_secret(SecretId=secret)
     cloud.settle()
 
 
@@ -107,11 +181,12 @@ def callers(cloud: Cloud) -> None:
     """A function and an instance of ours go round the endpoint, the latter in a VPC without one."""
     account = Account(cloud)
     account.function("report")
-    vpc_id, subnets = account.vpc_with_subnets()
+    vpc_id, subnets = guarded_vpc(account)
     made = account.ec2.run_instances(
         ImageId="ami-12c6146b", MinCount=1, MaxCount=1, SubnetId=subnets[0]
     )
     cloud.lose_events()
+    cloud.clock.skip(seconds=600)  # for longer than the guard remembers which VPCs rotate secrets
     for session in ("report", made["Instances"][0]["InstanceId"]):
         agent = "Boto3/1.43 exec-env/AWS_Lambda_python3.13"
         way = Caller(kind="role", source_ip="203.0.113.9", session=session, user_agent=agent)
@@ -125,6 +200,14 @@ def secret_policies(cloud: Cloud) -> None:
     """A bound secret without its policy; then all of them are looked at."""
     account = Account(cloud)
     account.bound_secret("prod/ledger")
+    cloud.settle()
+    secret = account.bound_secret("prod/closed-by-hand")
+    endpoints = account.ec2.describe_vpc_endpoints()["VpcEndpoints"]
+    vpcs = frozenset(one["VpcId"] for one in endpoints if one["State"] == "available")
+    inside = Perimeter(cloud.account, "aws", vpc_ids=vpcs, served_vpc_ids=vpcs)
+    account.client("secretsmanager").put_resource_policy(
+        SecretId=secret, ResourcePolicy=corrected(None, secret, inside)
+    )
     cloud.settle()
     cloud.inject(cloud.stack_event("UPDATE_COMPLETE"))
     cloud.settle()

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from emulator import Cloud
-from guardctl.rights.needs import Grant, Need, grants, needs
+from guardctl.rights.access import Grant, grants_of, verdict
+from guardctl.rights.deployed import Deployed, role_of
+from guardctl.rights.onbehalf import Asked
+
+__all__ = ["NEVER", "PLATFORM", "REFUSED", "Right", "kind_of", "policies", "rights", "role_of"]
 
 # What AWS does with a function's role by itself, or on the way of another call.
 PLATFORM = {
@@ -53,62 +57,55 @@ class Right:
         }
 
 
-def role_of(function: str) -> str:
-    """The logical id of a function's role."""
-    return f"{function.removesuffix('Function')}Role"
-
-
 def rights(cloud: Cloud) -> list[Right]:
-    """What every deployed function needs, by the calls that `cloud` has seen so far."""
-    found: set[Right] = set()
+    """What every deployed function needs, by the calls that `cloud` has seen so far.
+
+    Every policy that AWS would evaluate is: see `guardctl.rights.access`.
+    """
+    deployed, found = Deployed(cloud), set[Right]()
+    asked = deployed.asked()
     for function in cloud.deployment.functions:
-        needed = [
-            need for call in cloud.calls if call.function == function for need in needs(call, cloud)
+        needed = [one for one in asked if one.principal == function]
+        granted = [
+            grant
+            for name, document in deployed.identity(role_of(function)).items()
+            for grant in grants_of(name, document)
         ]
-        granted = grants(cloud.deployment.resources[role_of(function)][1])
-        found.update(_called(function, needed, granted, cloud))
+        found.update(_called(deployed, one, granted) for one in needed)
         found.update(_granted_only(function, needed, granted, cloud))
     return sorted(found)
 
 
-def _called(
-    function: str, needed: Iterable[Need], granted: Iterable[Grant], cloud: Cloud
-) -> Iterable[Right]:
-    for need in needed:
-        grant = next((one for one in granted if one.meets(need)), None)
-        yield Right(
-            function,
-            need.action,
-            _resource(need, grant, cloud),
-            "called",
-            grant.sid if grant else "",
-            "" if grant else REFUSED,
-        )
+def _called(deployed: Deployed, asked: Asked, granted: Iterable[Grant]) -> Right:
+    need = asked.need
+    decided = verdict(need, deployed.principal(asked), deployed.policies(asked))
+    grant = next((one for one in granted if one.meets(need)), None) if decided.allowed else None
+    return Right(
+        asked.principal,
+        need.action,
+        _resource(asked, grant, deployed.cloud),
+        asked.why,
+        grant.sid if grant else "",
+        "" if grant else REFUSED,
+    )
 
 
 def _granted_only(
-    function: str, needed: Iterable[Need], granted: Iterable[Grant], cloud: Cloud
+    function: str, needed: Iterable[Asked], granted: Iterable[Grant], cloud: Cloud
 ) -> Iterable[Right]:
     for grant in granted:
-        why = PLATFORM.get(grant.sid, "")
-        if not why and any(grant.meets(need) for need in needed):
+        if any(grant.meets(one.need) for one in needed):
             continue
         for resource in grant.resources:
-            yield Right(
-                function,
-                grant.action,
-                kind_of(resource, cloud.deployment.physical),
-                why,
-                grant.sid,
-                "" if why else NEVER,
-            )
+            kind = kind_of(resource, cloud.deployment.physical)
+            yield Right(function, grant.action, kind, "", grant.sid, NEVER)
 
 
-def _resource(need: Need, grant: Grant | None, cloud: Cloud) -> str:
+def _resource(asked: Asked, grant: Grant | None, cloud: Cloud) -> str:
     """The kind of resource; every one where IAM knows none, by the statement that says so."""
     if grant and list(grant.resources) == ["*"]:
         return "*"
-    return kind_of(need.resource, cloud.deployment.physical)
+    return kind_of(asked.need.resource, cloud.deployment.physical)
 
 
 def kind_of(resource: str, physical: Mapping[str, str]) -> str:

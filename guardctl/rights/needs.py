@@ -1,17 +1,20 @@
-"""What a role allows, and what a recorded call would have needed: IAM's side of the embedded cloud.
+"""What each recorded call asks of IAM, of which moto enforces nothing.
 
-moto enforces no rights, so the calls that it recorded are judged here against the deployed roles.
-What each EC2 action asks for is as in "Actions, resources, and condition keys for Amazon EC2" of
-the Service Authorization Reference.
+Which resources and condition keys an action has is as in the Service Authorization Reference, and
+for `ec2:Attribute` as in "Policies for Amazon EC2" of the EC2 user guide.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
+
+from botocore.session import Session
 
 from emulator import Cloud
 from emulator.server import Call
+from guardctl.rights.access import Grant, Need, grants_of, listed
+
+__all__ = ["Grant", "Need", "attributes", "grants", "listed", "needs"]
 
 # Operations that IAM knows under another name.
 IAM_ACTIONS = {"sqs:SendMessageBatch": "sqs:SendMessage", "sns:PublishBatch": "sns:Publish"}
@@ -29,78 +32,39 @@ TARGETS: dict[str, dict[str, str | None]] = {
 }
 
 
-def listed(value: Any) -> list[Any]:
-    """IAM and CloudFormation take one thing or a list of them."""
-    return value if isinstance(value, list) else [value]
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """One thing a call asks of IAM: the action on one resource, with these condition keys."""
-
-    action: str
-    resource: str
-    keys: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """One action of one Allow statement in a role."""
-
-    sid: str
-    action: str
-    resources: Sequence[str]
-    conditions: Mapping[str, Mapping[str, Any]]
-
-    def meets(self, need: Need) -> bool:
-        return (
-            self.action == need.action
-            and any(fnmatchcase(need.resource, one) for one in self.resources)
-            and all(
-                self._holds(operator, need.keys.get(key), listed(wanted))
-                for operator, tests in self.conditions.items()
-                for key, wanted in tests.items()
-            )
-        )
-
-    @staticmethod
-    def _holds(operator: str, value: str | None, wanted: Sequence[str]) -> bool:
-        match operator:
-            case "StringEquals":
-                return value in wanted
-            case "Bool":
-                return value is not None and value.lower() in [one.lower() for one in wanted]
-            case "StringLike":
-                return value is not None and any(fnmatchcase(value, one) for one in wanted)
-            case _:
-                raise NotImplementedError(operator)
-
-
 def grants(role: Mapping[str, Any]) -> list[Grant]:
-    """Every grant of a role's inline policies. Refuses what it could not judge."""
-    if role.get("ManagedPolicyArns"):
-        raise NotImplementedError("managed policies")
+    """Every grant of a role's inline policies."""
     return [
-        Grant(
-            statement["Sid"], action, listed(statement["Resource"]), statement.get("Condition", {})
-        )
+        grant
         for policy in role["Policies"]
-        for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Effect"] == "Allow"
-        for action in listed(statement["Action"])
+        for grant in grants_of(policy["PolicyName"], policy["PolicyDocument"])
     ]
 
 
 def needs(call: Call, cloud: Cloud) -> list[Need]:
     """All that AWS would check of a call. Raises NotImplementedError for one it does not know."""
     action = IAM_ACTIONS.get(call.iam_action, call.iam_action)
-    if call.service == "ec2":
-        return list(_ec2_needs(action, call.params, cloud))
-    return [Need(action, _resource(call, cloud), _keys(call))]
+    found = (
+        list(_ec2_needs(action, call.params, cloud))
+        if call.service == "ec2"
+        else [Need(action, _resource(call, cloud), _keys(call))]
+    )
+    always = _always(call, cloud)
+    return [Need(one.action, one.resource, {**always, **one.keys}) for one in found]
+
+
+def _always(call: Call, cloud: Cloud) -> dict[str, str]:
+    """The global keys that AWS puts into every request; of a function's code, the function, too."""
+    keys = {"aws:SecureTransport": "true", "aws:RequestedRegion": call.region}
+    if function := cloud.deployment.functions.get(call.function or ""):
+        keys["aws:PrincipalArn"] = function.role_arn
+        keys["aws:PrincipalAccount"] = cloud.account
+        keys["lambda:SourceFunctionArn"] = function.arn
+    return keys
 
 
 def _keys(call: Call) -> dict[str, str]:
-    """The condition keys of other services that a grant asks for."""
+    """The condition keys of the services' own that a policy of ours asks for."""
     if call.iam_action == "secretsmanager:PutResourcePolicy":
         return {"secretsmanager:BlockPublicPolicy": str(call.params.get("BlockPublicPolicy"))}
     if call.iam_action == "s3:ListBucket":
@@ -122,7 +86,8 @@ def _resource(call: Call, cloud: Cloud) -> str:  # noqa: C901 - one case for eac
             index = f"/index/{name}" if (name := call.params.get("IndexName")) else ""
             return f"{own}:table/{_table(call.params)}{index}"
         case "ssm":
-            return f"{own}:parameter/{call.params['Name'].removeprefix('/')}"
+            name = call.params.get("Name") or call.params["ResourceId"]
+            return f"{own}:parameter/{name.removeprefix('/')}"
         case "route53":
             zone = call.params.get("HostedZoneId", "")
             return f"arn:aws:route53:::hostedzone/{zone.removeprefix('/hostedzone/')}"
@@ -155,25 +120,70 @@ def _ec2_needs(action: str, params: Mapping[str, Any], cloud: Cloud) -> Iterator
     own = f"arn:aws:ec2:{cloud.region}:{cloud.account}"
     name = action.partition(":")[2]
     if name.startswith("Describe") and name not in TARGETS:
-        yield Need(action, "*")
+        yield Need(action, "*", {"ec2:Region": cloud.region})
         return
-    asked = {
-        f"aws:RequestTag/{tag['Key']}": tag["Value"]
-        for one in params.get("TagSpecifications", [])
-        for tag in one["Tags"]
-    }
+    asked = _request_tags(params)
     for kind, parameter in TARGETS[name].items():
         if parameter:
             for id_ in listed(params[parameter]):
-                yield Need(action, f"{own}:{kind}/{id_}", _resource_tags(kind, id_, cloud))
+                keys = _resource_tags(kind, id_, cloud) | attributes(name, params)
+                yield Need(action, f"{own}:{kind}/{id_}", keys)
         else:
-            service = {"ec2:VpceServiceName": params.get("ServiceName", "")}
+            service = {"ec2:VpceServiceName": value} if (value := params.get("ServiceName")) else {}
             yield Need(action, f"{own}:{kind}/new", service | asked)
-            yield Need("ec2:CreateTags", f"{own}:{kind}/new", {"ec2:CreateAction": name} | asked)
+            created = {"ec2:CreateAction": name, **asked}
+            yield Need("ec2:CreateTags", f"{own}:{kind}/new", created)
     for ids, kind in (("SubnetIds", "subnet"), ("SecurityGroupIds", "security-group")):
         for change in ("", "Add", "Remove"):
             for id_ in params.get(change + ids, []):
                 yield Need(action, f"{own}:{kind}/{id_}")
+
+
+def _request_tags(params: Mapping[str, Any]) -> dict[str, str | tuple[str, ...]]:
+    tags = {
+        tag["Key"]: tag["Value"]
+        for one in params.get("TagSpecifications", [])
+        for tag in one["Tags"]
+    }
+    keys: dict[str, str | tuple[str, ...]] = {
+        f"aws:RequestTag/{key}": value for key, value in tags.items()
+    }
+    return {**keys, "aws:TagKeys": tuple(tags)} if tags else keys
+
+
+def attributes(operation: str, params: Mapping[str, Any]) -> dict[str, str]:
+    """`ec2:Attribute/...`, for what a Modify call sets: EC2 tells primitive values, and objects of
+    nothing but a `Value`, no lists and no other objects. `ec2:Attribute` where it sets one thing.
+    """
+    if not operation.startswith("Modify"):
+        return {}
+    found = {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, given in params.items()
+        if name in told_attributes(operation)
+        for value in [given["Value"] if isinstance(given, dict) else given]
+    }
+    one = {"ec2:Attribute": next(iter(found))} if len(found) == 1 else {}
+    return one | {f"ec2:Attribute/{name}": value for name, value in found.items()}
+
+
+@cache
+def told_attributes(operation: str) -> frozenset[str]:
+    """The parameters of an operation of EC2 that it tells as `ec2:Attribute/...`.
+
+    The resource's own id is none, and neither is DryRun.
+    """
+    shape = Session().get_service_model("ec2").operation_model(operation).input_shape
+    members: Any = shape.members if shape else {}
+    return frozenset(
+        name
+        for name, member in members.items()
+        if name not in ("DryRun", "VpcId", "VpcEndpointId")
+        and (
+            member.type_name in ("string", "boolean", "integer", "long")
+            or (member.type_name == "structure" and set(member.members) == {"Value"})
+        )
+    )
 
 
 def _resource_tags(kind: str, id_: str, cloud: Cloud) -> dict[str, str]:

@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+from moto.sns.models import sns_backends
 from samtranslator.model.exceptions import InvalidDocumentException
 
 from emulator import Cloud, DeploymentFailed
@@ -81,8 +82,9 @@ def test_alarms_reach_the_topics_queue(cloud):
 
 
 def test_alarms_cannot_publish_under_the_key_of_sns(cloud, monkeypatch):
-    topic = cloud.deployment.of_type("AWS::SNS::Topic")["AlarmsTopic"]
-    monkeypatch.setitem(topic, "KmsMasterKeyId", "alias/aws/sns")
+    topics = sns_backends[cloud.account][cloud.region].topics
+    topic = topics[cloud.resource("AlarmsTopic")]
+    monkeypatch.setattr(topic, "kms_master_key_id", "alias/aws/sns")
     with pytest.raises(PermissionError, match="aws/sns"):
         cloud.ring_alarm("VpcDeadLetterAlarm")
 

@@ -87,6 +87,22 @@ def test_enforcement_resumes_by_itself(cloud, account, endpoint_id):
     assert "Enforcement is paused" not in run("history", endpoint_id).stderr
 
 
+@pytest.mark.parametrize("hours", [24, 7, 6.9])
+def test_a_pause_of_a_day_ends_on_time_and_in_few_messages(cloud, account, endpoint_id, hours):
+    """The sweep that comes near its end asks for the look there: no chain of a day."""
+    approved = account.policy(endpoint_id)
+    run("rollback", endpoint_id, "--to", "2", "--pause-hours", str(hours))
+    began = len(cloud.calls)
+    cloud.pass_time(timedelta(hours=hours, minutes=-2))
+    assert account.policy(endpoint_id) != approved
+    cloud.pass_time(timedelta(minutes=4))
+    assert account.policy(endpoint_id) == approved
+
+    sent = [c for c in cloud.calls[began:] if c.function == RESTORE and c.action == "SendMessage"]
+    assert len(sent) <= 9
+    assert (cloud.dropped, cloud.dead_letters("PolicyQueue")) == ([], [])
+
+
 def test_resume_ends_the_pause(cloud, account, endpoint_id):
     approved = account.policy(endpoint_id)
     run("rollback", endpoint_id, "--to", "2")

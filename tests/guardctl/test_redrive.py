@@ -5,6 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from guard.events.inbox import HOPS
 from guardctl.__main__ import app
 from guardctl.redrive.letters import read
 from tests.reactions.account import kinds
@@ -190,6 +191,17 @@ def test_more_than_are_shown_are_put_back(cloud, account):
 
 def test_a_queue_that_is_none(cloud):
     assert "there are detection" in run("payments", code=2).stderr
+
+
+def test_a_message_that_was_sent_on_too_often_begins_a_new_chain(cloud, account):
+    body = {"detail": {"vpcId": "vpc-0a", "reason": "test"}, HOPS: 200}
+    account.client("sqs").send_message(
+        QueueUrl=cloud.resource("VpcDeadLetterQueue"), MessageBody=json.dumps(body)
+    )
+    run("vpc", "--yes")
+    (back,) = cloud.messages("VpcQueue")
+    assert HOPS not in back["body"]
+    assert "vpc-0a" in str(back["body"])
 
 
 @pytest.mark.parametrize("body", ["not JSON", "[]", "[" * 5000, '{"detail": 5}', ""])

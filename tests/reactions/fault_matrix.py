@@ -175,7 +175,7 @@ def kept(cloud: Cloud, queue: str) -> bool:
         dimension["Value"]
         for alarm in cloud.deployment.of_type("AWS::CloudWatch::Alarm").values()
         for dimension in alarm.get("Dimensions", [])
-        if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+        if alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible"
     }
     working = cloud._queue(queue)
     dead = working.dead_letter_queue or working

@@ -287,8 +287,11 @@ def test_a_policy_that_is_none_of_the_approved_is_said_to_be_none(cloud, account
 
 
 @pytest.fixture
-def excepted(cloud):
-    """The function with two exceptions for the role "ci", one that holds and one that is over."""
+def excepted(cloud, request):
+    """The function with two exceptions for the role "ci", one that holds and one that is over.
+
+    The parameter, if any, is the name of the one that holds.
+    """
     cloud.invoke(FUNCTION, batch())
     (module,) = (
         sandbox.modules["detect_bypass"]
@@ -300,7 +303,12 @@ def excepted(cloud):
     module.exceptions = parse_exceptions(
         {
             "exceptions": [
-                {"name": "holds", "expires": "2999-12-31", "principal": ci, **common},
+                {
+                    "name": getattr(request, "param", "holds"),
+                    "expires": "2999-12-31",
+                    "principal": ci,
+                    **common,
+                },
                 {"name": "over", "expires": "2020-01-31", "principal": f"{ci}-old", **common},
             ]
         }
@@ -319,6 +327,19 @@ def test_an_exception_is_used_and_counted(cloud, secret, excepted):
     key = {"pk": {"S": "exception#holds"}}
     item = table.get_item(TableName=cloud.resource("StateTable"), Key=key)["Item"]
     assert item["tally"]["N"] == "3"
+
+
+@pytest.mark.parametrize("excepted", ["Büro 日本", "it's 🔑"], indirect=True)
+def test_an_exception_of_any_name_is_counted_under_a_name_that_cloudwatch_takes(
+    cloud, secret, excepted
+):
+    read(cloud, secret, "ci", kind="role", source_ip="203.0.113.9")
+    cloud.settle()  # raises for a metric that CloudWatch would drop
+    (line,) = [
+        json.loads(line) for one in cloud.invocations for line in one.output if "Uses" in line
+    ]
+    assert line["Exception"].isascii()
+    assert sum(line["ExceptionUses"]) == 1
 
 
 def test_an_excepted_request_lets_its_vpc_be_repaired(cloud, account, secret, excepted, bare):

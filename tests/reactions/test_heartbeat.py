@@ -9,6 +9,7 @@ import pytest
 from emulator import Caller
 from emulator.cloudtrail import envelope
 from emulator.metrics import measured
+from emulator.trails import BUCKET
 from guard.watch.beat import NAMESPACE
 from tests.reactions.account import kinds
 
@@ -190,13 +191,153 @@ def test_advanced_selectors_are_read(cloud, account):
     assert cloud.findings == []
 
 
-def test_an_organizations_trail_that_a_member_may_not_read_is_no_finding(cloud, account):
-    trails = account.client("cloudtrail")
-    trails.update_trail(Name=TRAIL, IsOrganizationTrail=True)
-    cloud.fault("cloudtrail", "GetEventSelectors", "TrailNotFoundException", function=FUNCTION)
+HOME = "eu-west-1"
+
+
+@pytest.fixture
+def elsewhere(cloud, account) -> Any:
+    """The account's only trail has another home Region: returns CloudTrail's client there."""
+    cloudtrail = account.client("cloudtrail")
+    cloudtrail.delete_trail(Name=TRAIL)
+    trails = cloud.session("alice").client("cloudtrail", region_name=HOME)
+    trails.create_trail(Name=TRAIL, S3BucketName=BUCKET, IsMultiRegionTrail=True)
+    trails.start_logging(Name=TRAIL)
+    return trails
+
+
+def failed(cloud) -> list[str]:
+    return [one.error for one in cloud.invocations if one.function == FUNCTION and one.error]
+
+
+def test_a_trail_of_another_home_region_is_asked_there(cloud, elsewhere):
     beat(cloud)
-    assert cloud.findings == []
     assert len(came_through(cloud)) == 1
+    assert cloud.findings == []
+    assert failed(cloud) == []
+    asked = [one.region for one in cloud.calls if one.action == "GetEventSelectors"]
+    assert asked == [HOME]
+
+
+def test_what_is_wrong_with_a_trail_of_another_home_region_is_told(cloud, elsewhere):
+    elsewhere.put_event_selectors(TrailName=TRAIL, EventSelectors=WRITES_ALONE)
+    beat(cloud)
+    told = finding(cloud, "trail-blind")
+    assert told["severity"] == "high"
+    assert "logs no management events that read" in told["cause"]
+
+
+def test_a_trail_of_another_home_region_that_is_stopped_is_told(cloud, elsewhere):
+    elsewhere.stop_logging(Name=TRAIL)
+    beat(cloud)
+    assert "it is stopped" in finding(cloud, "trail-blind")["cause"]
+
+
+def test_a_trail_of_one_other_region_is_none_of_this(cloud, elsewhere):
+    elsewhere.update_trail(Name=TRAIL, IsMultiRegionTrail=False)
+    beat(cloud)
+    assert "There is no trail" in finding(cloud, "trail-blind")["cause"]
+
+
+def is_not_known(cloud, error: str) -> None:
+    assert failed(cloud) == []
+    assert cloud.dead_letters("RuleDeadLetterQueue") == []
+    told = finding(cloud, "trail-blind")
+    assert told["severity"] == "low"
+    assert "not known" in told["title"]
+    assert error in told["cause"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "AccessDeniedException",  # a service control policy, or a Region that is denied
+        "TrailNotFoundException",  # an organization's trail, asked by a member
+        "CloudTrailARNInvalidException",
+        "UnrecognizedClientException",  # a Region that the account has not enabled
+        "SomethingNew",
+    ],
+)
+def test_what_cannot_be_read_of_a_trail_is_not_known(cloud, elsewhere, error):
+    elsewhere.update_trail(Name=TRAIL, IsOrganizationTrail=True)
+    cloud.fault("cloudtrail", "GetEventSelectors", error, times=99, function=FUNCTION)
+    beat(cloud)
+    is_not_known(cloud, error)
+    assert len(came_through(cloud)) == 1
+
+
+@pytest.mark.parametrize("action", ["GetTrailStatus", "DescribeTrails"])
+def test_nor_is_what_no_question_is_answered_about(cloud, elsewhere, action):
+    cloud.fault("cloudtrail", action, "AccessDeniedException", times=99, function=FUNCTION)
+    beat(cloud)
+    is_not_known(cloud, "AccessDeniedException")
+
+
+def test_that_it_is_not_known_is_told_once(cloud, elsewhere):
+    cloud.fault("cloudtrail", "GetEventSelectors", "Denied", times=99, function=FUNCTION)
+    for _ in range(11):
+        beat(cloud)
+    cloud.clock.skip(seconds=2 * 86_400)
+    beat(cloud)
+    is_not_known(cloud, "Denied")
+
+
+def test_a_home_region_that_does_not_answer_is_not_known(cloud, elsewhere):
+    cloud.fault("cloudtrail", "GetEventSelectors", "", times=99, when="unserved", function=FUNCTION)
+    beat(cloud)
+    assert failed(cloud) == []
+    told = finding(cloud, "trail-blind")
+    assert told["severity"] == "low"
+    assert f"CloudTrail in {HOME} does not answer" in told["cause"]
+    asked = [one for one in cloud.invocations if one.function == FUNCTION]
+    assert asked[0].seconds < 15
+
+
+@pytest.mark.parametrize(
+    ("action", "error"),
+    [
+        ("GetTrailStatus", "ThrottlingException"),
+        ("GetEventSelectors", "ThrottlingException"),
+        ("GetEventSelectors", "InternalFailure"),
+        ("DescribeTrails", "ServiceUnavailable"),
+    ],
+)
+def test_what_will_pass_is_not_told(cloud, elsewhere, error, action):
+    cloud.fault("cloudtrail", action, error, times=99, function=FUNCTION)
+    beat(cloud)
+    assert failed(cloud) == []
+    assert cloud.findings == []
+
+
+def test_one_trail_that_can_be_read_and_logs_reads_is_enough(cloud, account, elsewhere):
+    here = account.client("cloudtrail")
+    here.create_trail(Name="here", S3BucketName=BUCKET)
+    here.start_logging(Name="here")
+    beat(cloud)
+    regions = [one.region for one in cloud.calls if one.action == "GetEventSelectors"]
+    assert regions == [cloud.region]  # the other Region was not even asked
+    cloud.fault("cloudtrail", "GetEventSelectors", "AccessDeniedException", times=1)
+    beat(cloud)
+    regions = [one.region for one in cloud.calls if one.action == "GetEventSelectors"]
+    assert regions[1:] == [cloud.region, HOME]
+    assert cloud.findings == []
+
+
+def test_a_blind_trail_beside_one_that_is_not_known_is_no_alarm(cloud, account, elsewhere):
+    here = account.client("cloudtrail")
+    here.create_trail(Name="here", S3BucketName=BUCKET)
+    cloud.fault("cloudtrail", "GetEventSelectors", "AccessDeniedException", function=FUNCTION)
+    beat(cloud)
+    told = finding(cloud, "trail-blind")
+    assert told["severity"] == "low"
+    assert "it is stopped" in told["cause"]
+    assert "AccessDeniedException" in told["cause"]
+
+
+def test_what_is_wrong_is_told_once_a_day_and_not_at_every_tenth_heartbeat(cloud, account):
+    account.client("cloudtrail").stop_logging(Name=TRAIL)
+    for _ in range(12):
+        beat(cloud)
+    assert kinds(cloud).count("trail-blind") == 1
 
 
 @pytest.mark.parametrize(
@@ -230,8 +371,6 @@ def test_messages_that_were_given_up_are_told(cloud, account):
     ("service", "action"),
     [
         ("events", "ListRules"),
-        ("cloudtrail", "DescribeTrails"),
-        ("cloudtrail", "GetTrailStatus"),
         ("ssm", "GetParameter"),
         ("sqs", "GetQueueAttributes"),
     ],

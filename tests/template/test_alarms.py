@@ -1,9 +1,11 @@
 """Whatever goes wrong is told on the topic, and the topic can be reached by those who tell."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from emulator.insights import is_breaching
 from tests.template.stack import ACCOUNT, Stack, written
 
 STACK = Stack()
@@ -20,7 +22,7 @@ def watched(metric: str) -> dict[str, dict[str, Any]]:
     return {
         one["Dimensions"][0]["Value"].removesuffix(".QueueName"): one
         for one in ALARMS.values()
-        if one["MetricName"] == metric
+        if one.get("MetricName") == metric
     }
 
 
@@ -53,6 +55,58 @@ def test_a_function_that_fails_or_waits_is_an_alarm(metric: str):
             "Sum",
             0,
         )
+
+
+def test_a_loop_that_lambda_stops_is_an_alarm():
+    """Of every function that a queue invokes: what EventBridge invokes begins a chain each time."""
+    alarms = watched("RecursiveInvocationsDropped")
+    mappings = STACK.of_type("AWS::Lambda::EventSourceMapping").values()
+    assert set(alarms) == {one["FunctionName"] for one in mappings}
+    assert not STACK.of_type("AWS::SNS::Subscription").keys() & {"lambda"}
+    for alarm in alarms.values():
+        assert (alarm["Namespace"], alarm["Statistic"], alarm["Threshold"]) == (
+            "AWS/Lambda",
+            "Sum",
+            0,
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric"),
+    [("Failed", "FailedInvocations"), ("Lost", "InvocationsFailedToBeSentToDlq")],
+)
+def test_a_rule_that_cannot_deliver_is_an_alarm(kind: str, metric: str):
+    """Each rule by its name: without it the query would find every rule of the account."""
+    rules = STACK.of_type("AWS::Events::Rule")
+    alarms = {name: one for name, one in ALARMS.items() if metric in str(one.get("Metrics"))}
+    assert set(alarms) == {f"{rule}{kind}Alarm" for rule in rules}
+    for rule in rules:
+        (query,) = alarms[f"{rule}{kind}Alarm"]["Metrics"]
+        assert query["Period"] == 300
+        selected, where = query["Expression"].split(" WHERE ")
+        assert (
+            selected.removeprefix("SELECT ") == f'SUM({metric}) FROM SCHEMA("AWS/Events", RuleName)'
+        )
+        assert where == f"RuleName = '{rule}'"
+
+
+def test_an_alarm_on_a_rule_is_there_when_its_rule_is():
+    for parameters in ({}, {"WatchForeignEndpoints": "false"}, {"TrailBucket": "trail-logs"}):
+        stack = Stack(parameters)
+        watched_rules = {
+            name.removesuffix("FailedAlarm").removesuffix("LostAlarm")
+            for name, one in stack.of_type("AWS::CloudWatch::Alarm").items()
+            if "Metrics" in one
+        }
+        assert watched_rules == set(stack.of_type("AWS::Events::Rule"))
+
+
+def test_a_query_is_one_that_cloudwatch_can_take():
+    """Names of rules are at most 64 characters; an expression 2,048 (MetricDataQuery)."""
+    for one in ALARMS.values():
+        for query in one.get("Metrics", []):
+            assert len(query["Expression"]) + 64 < 2048
+            assert is_breaching(one, [], datetime.now(UTC)) is False  # its grammar is known
 
 
 def test_silence_of_the_heartbeat_is_an_alarm():

@@ -1,17 +1,25 @@
 """What somebody who deploys the template reads: its order, parameters, outputs, environments."""
 
+import json
 import re
 import tomllib
+from importlib.resources import files
 from typing import Any
 
 import pytest
 
+from guard.partitions import CONSOLES, partition_of
 from guard.watch.changes import TYPES
 from tests.template.stack import PSEUDO, ROOT, TEMPLATE, Stack, written
 
 PARAMETERS = written()["Parameters"]
+CHAT_TYPE = "AWS::Chatbot::SlackChannelConfiguration"
 TEXT = TEMPLATE.read_text()
 BARE = "\n".join(line.partition(" #")[0] for line in TEXT.splitlines())
+
+
+def functions(stack: Stack) -> list[dict[str, Any]]:
+    return list(stack.of_type("AWS::Lambda::Function").values())
 
 
 def test_sections_stand_in_the_order_one_reads_them():
@@ -22,6 +30,7 @@ def test_sections_stand_in_the_order_one_reads_them():
         "Metadata",
         "Parameters",
         "Mappings",
+        "Rules",
         "Conditions",
         "Globals",
         "Resources",
@@ -154,10 +163,54 @@ def test_the_console_link_follows_the_partition(monkeypatch: pytest.MonkeyPatch)
         "aws": "console.aws.amazon.com",
         "aws-cn": "console.amazonaws.cn",
         "aws-us-gov": "console.amazonaws-us-gov.com",
+        "aws-eusc": "console.amazonaws-eusc.eu",
     }
+    assert hosts == CONSOLES
     for partition, host in hosts.items():
         monkeypatch.setitem(PSEUDO, "AWS::Partition", partition)
         assert Stack().outputs["DashboardUrl"]["Value"].startswith(f"https://{host}/cloudwatch/")
+
+
+@pytest.mark.parametrize("partition", ["aws-iso", "aws-iso-b", "aws-iso-e", "aws-new"])
+def test_there_is_no_link_where_the_console_is_not_known(
+    monkeypatch: pytest.MonkeyPatch, partition: str
+):
+    monkeypatch.setitem(PSEUDO, "AWS::Partition", partition)
+    stack = Stack()
+    assert "DashboardUrl" not in stack.outputs
+    assert stack.of_type("AWS::CloudWatch::Dashboard")
+
+
+CHAT = {"ChatWorkspaceId": "T0A1B2C3D", "ChatChannelId": "C0A1B2C3D"}
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov", "aws-eusc"])
+def test_amazon_q_is_left_out_where_cloudformation_does_not_know_it(
+    monkeypatch: pytest.MonkeyPatch, partition: str
+):
+    monkeypatch.setitem(PSEUDO, "AWS::Partition", partition)
+    stack = Stack(CHAT)
+    told = {one["Environment"]["Variables"]["CHAT"] for one in functions(stack)}
+    offered = partition not in ("aws-cn", "aws-us-gov")
+    assert bool(stack.of_type(CHAT_TYPE)) is offered
+    assert ("ChatRole" in stack.resources) is offered
+    assert told == {str(offered).lower()}
+
+
+def test_asking_for_amazon_q_there_is_refused():
+    """Where: in the partitions of the Regions whose registry has no such type."""
+    schemas = files("cfnlint.data.schemas.providers")
+    known = {one.name[:-5]: one for one in schemas.iterdir() if one.name.endswith(".json")}
+    lacking = {
+        partition_of(region)
+        for region, file in known.items()
+        if "-" in region and CHAT_TYPE not in json.loads(file.read_text())
+    }
+    rule = written()["Rules"]["ChatIsOffered"]
+    assert rule["RuleCondition"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "ChatWorkspaceId"}, ""]}]}
+    compared = [one["Assert"]["Fn::Not"][0]["Fn::Equals"] for one in rule["Assertions"]]
+    assert compared == [[{"Ref": "AWS::Partition"}, one] for one in sorted(lacking)]
+    assert all("ChatWorkspaceId" in one["AssertDescription"] for one in rule["Assertions"])
 
 
 def test_slack_and_email_are_left_out_where_nobody_wants_them():

@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from guardctl.rights.access import Policies, verdict
+from guardctl.rights.needs import Need
+from guardctl.rights.onbehalf import INTERFACES
 from tests.template.stack import ACCOUNT, EVERYTHING, REGION, Stack, listed
 
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b2c3d-1111-2222-3333-444455556666"
@@ -114,24 +117,53 @@ def test_functions_are_placed_where_that_is_asked(function: str):
         assert placed[name] == PLACEMENT[parameter]
 
 
-def test_lambda_may_make_interfaces_and_the_code_may_not():
-    allow, deny = HARD.properties("VpcPolicy")["PolicyDocument"]["Statement"]
-    assert (allow["Effect"], deny["Effect"]) == ("Allow", "Deny")
-    # The code looks at subnets by its own right.
-    assert set(allow["Action"]) - set(deny["Action"]) == {"ec2:DescribeSubnets"}
+@pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - OUTSIDE))
+@pytest.mark.parametrize("action", INTERFACES)
+def test_lambda_may_make_interfaces_and_the_code_may_only_what_its_own_role_says(
+    function: str, action: str
+):
+    role = HARD.properties(role_of(function))
+    (policy,) = role["Policies"]
+    statements = [one for one in policy["PolicyDocument"]["Statement"] if one["Resource"] == "*"]
+    own = {"Function": {**policy["PolicyDocument"], "Statement": statements}}
+    vpc = HARD.properties("VpcPolicy")["PolicyDocument"]
+    need = Need(action, "*", {"aws:SecureTransport": "true"})
+    code = Need(action, "*", {**need.keys, "lambda:SourceFunctionArn": "arn:aws:lambda:r:1:f:x"})
+    arn = f"arn:aws:iam::{ACCOUNT}:role/{function}"
+    both = Policies({**own, "VpcPolicy": vpc})
+
+    assert verdict(need, arn, both).allowed
+    assert verdict(code, arn, both).allowed == verdict(code, arn, Policies(own)).allowed
+    looks = {"EnsureEndpointFunction", "DetectBypassFunction"}
+    may = (function in looks and action.endswith("DescribeNetworkInterfaces")) or (
+        function in {*looks, "SweepFunction"} and action.endswith("DescribeSubnets")
+    )
+    assert verdict(code, arn, both).allowed == may
+
+
+def test_what_makes_or_takes_interfaces_is_denied_to_the_code_whatever_else_it_may_do():
+    """As in AWS's guide, which denies what only looks, too: two functions have to look."""
+    (deny,) = [
+        one
+        for one in HARD.properties("VpcPolicy")["PolicyDocument"]["Statement"]
+        if one["Effect"] == "Deny"
+    ]
+    assert set(deny["Action"]) == {one for one in INTERFACES if ":Describe" not in one}
     assert deny["Condition"] == {"Null": {"lambda:SourceFunctionArn": "false"}}
     assert listed(deny["Resource"]) == ["*"]
 
 
-def test_placed_in_a_vpc_route_53_is_not_asked():
-    """Its API has no endpoint, so the question would need the internet."""
+def test_placed_in_a_vpc_route_53_is_not_asked_and_need_not_be_reached():
+    """It would take one more endpoint, which is not offered everywhere."""
 
-    def asks(stack: Stack) -> str:
-        return stack.properties("EnsureEndpointFunction")["Environment"]["Variables"][
-            "COVERED_BY_HUB"
-        ]
+    def asks(stack: Stack) -> tuple[str, bool]:
+        function = stack.properties("EnsureEndpointFunction")
+        granted = json.dumps(stack.properties("EnsureEndpointRole")["Policies"])
+        return function["Environment"]["Variables"]["COVERED_BY_HUB"], "route53:List" in granted
 
-    assert (asks(PLAIN), asks(HARD)) == ("true", "false")
+    no_hubs = Stack({**EVERYTHING, "CoveredByHub": "false"})
+    assert (asks(PLAIN), asks(HARD)) == (("true", True), ("false", False))
+    assert asks(no_hubs) == ("false", False)
 
 
 def test_the_stack_without_parameters_has_none_of_it():

@@ -14,7 +14,9 @@ TARGETS = [
     "setup",
     "drill",
     "test",
+    "second",
     "nightly",
+    "rights",
     "lint",
     "lock",
     "operations",
@@ -60,6 +62,11 @@ def test_the_drill_builds_only_what_it_runs():
 def test_deployment_asks_and_takes_an_environment():
     command = make("--dry-run", "--always-make", "deploy", "CONFIG_ENV=prod").splitlines()[-1]
     assert command.endswith("sam deploy --guided --config-env prod")
+
+
+def test_nightly_asks_the_second_emulator_and_test_does_not():
+    assert "pytest tests/second" in make("--dry-run", "--always-make", "nightly")
+    assert "tests/second" not in make("--dry-run", "--always-make", "test")
 
 
 def test_ci_runs_what_people_run():

@@ -13,6 +13,7 @@ HOSTS = {
     "aws": ("eu-west-1", "eu-west-1.console.aws.amazon.com"),
     "aws-cn": ("cn-north-1", "cn-north-1.console.amazonaws.cn"),
     "aws-us-gov": ("us-gov-west-1", "us-gov-west-1.console.amazonaws-us-gov.com"),
+    "aws-eusc": ("eusc-de-east-1", "eusc-de-east-1.console.amazonaws-eusc.eu"),
 }
 
 
@@ -104,3 +105,15 @@ def test_a_finding_is_linked_by_the_ids_in_it() -> None:
 )
 def test_what_names_nothing_is_linked_to_nothing(region, resource, evidence) -> None:
     assert evident_links(region, resource, evidence) == {}
+
+
+@pytest.mark.parametrize("partition", HOSTS)
+def test_a_finding_is_linked_in_its_partition(partition: str) -> None:
+    region, host = HOSTS[partition]
+    assert urlsplit(evident_links(region, "vpc-1", {})["VPC"]).netloc == host
+
+
+def test_the_given_partition_counts_where_the_region_is_new() -> None:
+    (link,) = evident_links("xx-new-1", "vpc-1", {}, "aws-eusc").values()
+    assert urlsplit(link).netloc == "xx-new-1.console.amazonaws-eusc.eu"
+    assert evident_links("xx-new-1", "vpc-1", {}, "aws-new") == {}

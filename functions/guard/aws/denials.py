@@ -10,7 +10,7 @@ from datetime import datetime
 
 from botocore.exceptions import ClientError
 
-from guard.aws.errors import code_of, message_of
+from guard.aws.errors import code_of, message_of, readable, refused, steady
 from guard.finding import Finding, Kind, Severity
 from guard.settings import Settings
 
@@ -66,10 +66,11 @@ def may_not_look(
     settings: Settings, now: datetime, error: Exception, vpc_ids: frozenset[str]
 ) -> list[Finding]:
     """The finding that the guard's reading was refused; none for an error of another kind."""
-    if not isinstance(error, ClientError) or not is_denial(code_of(error)):
+    if not isinstance(error, ClientError) or not refused(error):
         return []
-    tried = action_of(error)
-    permission = missing_permission(message_of(error), tried)
+    tried, words = action_of(error), message_of(error)
+    permission = missing_permission(words, tried) if is_denial(code_of(error)) else ""
+    what_to_do = cure(words, tried) if permission else "mend what AWS's words name"
     return [
         Finding(
             kind=Kind.ENDPOINT_NOT_REPAIRABLE,
@@ -78,13 +79,13 @@ def may_not_look(
             region=settings.region,
             resource=min(vpc_ids) if len(vpc_ids) == 1 else f"account {settings.account_id}",
             title="The guard may not look at what it guards",
-            cause=f"AWS refused {tried}: {code_of(error)}: {message_of(error)}",
+            cause=f"AWS refused {tried}: {code_of(error)}: {readable(words)}",
             todo=(
-                cure(message_of(error), tried),
+                what_to_do,
                 "what was not done is tried again for a while, then kept in the dead-letter queue",
             ),
             evidence={"missing_permission": permission, "vpc_ids": sorted(vpc_ids)[:10]},
-            identity=(permission,),
+            identity=(permission or f"{tried} {code_of(error)} {steady(words)}",),
             window=DAY,
             first_seen=now,
             last_seen=now,

@@ -6,6 +6,7 @@ from typing import Any
 from guard.events.record import Record, secret_id, secret_ids
 from guard.finding import Kind
 from guard.links import console_links
+from guard.partitions import partition_in
 
 LISTED = 20  # of secrets, events or addresses in one finding's evidence
 _CLIPPED = 1_000  # characters of a text somebody else chose
@@ -51,10 +52,8 @@ def evidence_of(record: Record) -> dict[str, Any]:
 
 def links_of(record: Record, kind: Kind, vpc_id: str = "") -> dict[str, str]:
     """Console pages of what is in the owner's account; a foreign endpoint is not."""
-    arn = record.identity.arn
-    partition = arn.split(":")[1] if arn.startswith("arn:") else "aws"
     return console_links(
-        partition,
+        partition_in(record.identity.arn, record.region),
         record.region,
         event=record.event_id,
         secret=secret_id(record),

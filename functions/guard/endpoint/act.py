@@ -1,9 +1,8 @@
 """Carry out a plan: the only part of the core that changes a VPC.
 
 Each step is one EC2 call that is harmless to repeat: creating has a token or a unique name, and an
-ingress rule that is already there counts as done. What AWS refuses for good stops the plan and is
-told; what may pass next time (throttling, a time-out, AWS's own fault) is raised, so the message
-goes back to the queue.
+ingress rule that is already there counts as done. The first step that AWS refuses ends the plan; so
+does the first that is throttled or fails, and that may pass when it is tried again.
 """
 
 import hashlib
@@ -12,10 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from guard.aws.denials import cure, is_denial
-from guard.aws.errors import REFUSALS, code_of, message_of
+from guard.aws.errors import code_of, refused
 from guard.endpoint.decide import (
     AuthoriseHttps,
     CreateEndpoint,
@@ -25,45 +23,28 @@ from guard.endpoint.decide import (
     Plan,
     Step,
 )
-from guard.vpc import HTTPS, MANAGED_TAG, REASON_TAG, STACK_TAG
+from guard.endpoint.refusals import Refused
+from guard.endpoint.tags import combined
+from guard.findings.text import tag_value
+from guard.vpc import HTTPS, MANAGED_TAG, REASON_TAG, STACK_TAG, Tags
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """The step AWS refused for good, with AWS's code and words."""
-
-    step: Step
-    code: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"AWS refused to {self.step}: {self.code}: {self.message}"
-
-    @property
-    def cure(self) -> str:
-        """What a person has to do before AWS lets the step pass."""
-        if is_denial(self.code):
-            return cure(self.message, self.step.permission)
-        if self.code.endswith("LimitExceeded"):
-            return "raise the quota in Service Quotas, or remove what is not needed"
-        if "conflicting DNS domain" in self.message:
-            return (
-                "remove what has the name in this VPC, another endpoint or a private hosted zone: "
-                "aws route53 list-hosted-zones-by-vpc tells the zones"
-            )
-        return "mend what AWS's words name"
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a plan: the steps done in order, the endpoint, the refusal if any."""
+    """What became of a plan: the steps done in order, the endpoint and our group, and its end.
+
+    `refused`: AWS refused the next step; `failed`: it was throttled, or AWS failed, or the way
+    there. Neither of them: all was done.
+    """
 
     done: tuple[Step, ...]
     endpoint_id: str
+    group_id: str = ""
     refused: Refused | None = None
+    failed: ClientError | BotoCoreError | None = None
 
 
 def client_token(step: CreateEndpoint, group_id: str, now: datetime) -> str:
@@ -94,10 +75,10 @@ class Actor:
     stack_id: str
     now: Callable[[], datetime]
 
-    def apply(self, plan: Plan, reason: str) -> Outcome:
-        """Do the plan's steps in order, stopping at the first refusal.
+    def apply(self, plan: Plan, reason: str, tags: Tags) -> Outcome:
+        """Do the plan's steps in order, up to the first that AWS refuses or that fails.
 
-        Raises ClientError or BotoCoreError for what may succeed when repeated.
+        What is created carries the `tags`, beside the guard's own.
         """
         done: list[Step] = []
         endpoint_id, group_id = plan.endpoint_id, ""
@@ -107,20 +88,23 @@ class Actor:
                     case EnableDnsAttribute():
                         self._enable(step)
                     case CreateGroup():
-                        group_id = self._create_group(step, reason)
+                        group_id = self._create_group(step, self._tags(reason, tags))
                     case AuthoriseHttps():
                         self._authorise(step, step.group_id or group_id)
                     case CreateEndpoint():
-                        endpoint_id = self._create(step, step.group_id or group_id, reason)
+                        group = step.group_id or group_id
+                        endpoint_id = self._create(step, group, self._tags(reason, tags))
                     case ModifyEndpoint():
                         self._modify(step, step.group_id or group_id)
             except ClientError as error:
-                code = code_of(error)
-                if code not in REFUSALS:
-                    raise
-                return Outcome(tuple(done), endpoint_id, Refused(step, code, message_of(error)))
+                if refused(error):
+                    refusal = Refused.of(step, error)
+                    return Outcome(tuple(done), endpoint_id, group_id, refused=refusal)
+                return Outcome(tuple(done), endpoint_id, group_id, failed=error)
+            except BotoCoreError as error:
+                return Outcome(tuple(done), endpoint_id, group_id, failed=error)
             done.append(step)
-        return Outcome(tuple(done), endpoint_id)
+        return Outcome(tuple(done), endpoint_id, group_id)
 
     def _enable(self, step: EnableDnsAttribute) -> None:
         on: Any = {"Value": True}
@@ -129,13 +113,13 @@ class Actor:
         else:
             self.ec2.modify_vpc_attribute(VpcId=step.vpc_id, EnableDnsHostnames=on)
 
-    def _create_group(self, step: CreateGroup, reason: str) -> str:
+    def _create_group(self, step: CreateGroup, tags: list[Any]) -> str:
         try:
             return self.ec2.create_security_group(
                 GroupName=step.name,
                 Description="HTTPS from the VPC to its Secrets Manager endpoint (VPCE Guard)",
                 VpcId=step.vpc_id,
-                TagSpecifications=[self._tags("security-group", reason)],
+                TagSpecifications=[{"ResourceType": "security-group", "Tags": tags}],
             )["GroupId"]
         except ClientError as error:
             if code_of(error) != "InvalidGroup.Duplicate":
@@ -157,7 +141,7 @@ class Actor:
         for cidr in step.networks:
             v6 = ":" in cidr
             source: Any = {"CidrIpv6": cidr} if v6 else {"CidrIp": cidr}
-            source["Description"] = "the VPC's own addresses"
+            source["Description"] = "addresses of this VPC"
             permission: Any = {
                 "IpProtocol": "tcp",
                 "FromPort": HTTPS,
@@ -172,7 +156,7 @@ class Actor:
                 if code_of(error) != "InvalidPermission.Duplicate":
                     raise
 
-    def _create(self, step: CreateEndpoint, group_id: str, reason: str) -> str:
+    def _create(self, step: CreateEndpoint, group_id: str, tags: list[Any]) -> str:
         answer = self.ec2.create_vpc_endpoint(
             VpcEndpointType="Interface",
             VpcId=step.vpc_id,
@@ -183,7 +167,7 @@ class Actor:
             **_ip_type(step.ip_type),
             PolicyDocument=step.policy,
             ClientToken=client_token(step, group_id, self.now()),
-            TagSpecifications=[self._tags("vpc-endpoint", reason)],
+            TagSpecifications=[{"ResourceType": "vpc-endpoint", "Tags": tags}],
         )
         endpoint: Any = answer["VpcEndpoint"]
         return endpoint["VpcEndpointId"]
@@ -200,17 +184,9 @@ class Actor:
             changes |= _ip_type(step.ip_type)
         self.ec2.modify_vpc_endpoint(VpcEndpointId=step.endpoint_id, **changes)
 
-    def _tags(self, resource_type: Any, reason: str) -> Any:
-        tags = {
-            "Name": "vpce-guard-secretsmanager",
-            MANAGED_TAG: "true",
-            STACK_TAG: self.stack_id,
-            REASON_TAG: reason[:256],
-        }
-        return {
-            "ResourceType": resource_type,
-            "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
-        }
+    def _tags(self, reason: str, given: Tags) -> list[Any]:
+        own = {MANAGED_TAG: "true", STACK_TAG: self.stack_id, REASON_TAG: tag_value(reason)}
+        return [{"Key": key, "Value": value} for key, value in combined(own, given).items()]
 
 
 def _ip_type(name: str) -> Any:

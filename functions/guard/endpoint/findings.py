@@ -6,10 +6,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, override
 
-from guard.endpoint.act import Outcome, Refused
+from guard.aws.errors import encoded_in, steady
+from guard.endpoint.act import Outcome
 from guard.endpoint.cost import monthly_price, words, zones_added
-from guard.endpoint.decide import AuthoriseHttps, CreateEndpoint, CreateGroup, Plan
+from guard.endpoint.decide import AuthoriseHttps, CreateEndpoint, CreateGroup, Plan, Step
 from guard.endpoint.neighbours import Removal
+from guard.endpoint.refusals import Refused
 from guard.finding import Finding, Kind, Severity
 from guard.findings.about import DAY, Subject, sentence
 from guard.vpc import Endpoint
@@ -43,12 +45,12 @@ class About(Subject):
 
     @override
     def identity(self, title: str, cause: str, window: int) -> Sequence[str]:
-        return (cause,) if window else self.event_ids
+        return (steady(cause),) if window else self.event_ids
 
 
 def drift(about: About, plan: Plan, price_per_az_hour: Decimal) -> Finding:
     """Observe mode: what would have been done."""
-    price, evidence = _price(plan, price_per_az_hour)
+    price, evidence = _price(plan.steps, price_per_az_hour)
     return about.finding(
         Kind.ENDPOINT_DRIFT,
         Severity.MEDIUM,
@@ -71,23 +73,29 @@ def changed(
     outcome: Outcome,
     price_per_az_hour: Decimal,
     earlier: Sequence[str] = (),
+    untagged: str = "",
 ) -> Finding:
     """What was created or repaired; the follow-up will look again whether it works.
 
-    `earlier` are steps of a try before this one that was cut short before it could tell.
+    `earlier` are steps of a try before this one that was cut short before it could tell, `untagged`
+    says why what was created lacks tags of the stack.
     """
     made = any(isinstance(step, CreateEndpoint) for step in outcome.done)
     verb = "created for" if made else "repaired in"
     # In a declaration of what is about to be done, the endpoint has no id yet.
     subject = " ".join(filter(None, ("Secrets Manager endpoint", outcome.endpoint_id)))
-    price, evidence = _price(plan, price_per_az_hour)
+    title = f"{subject} {verb} {about.vpc_id}"
+    if plan.creates and not made:
+        title = f"{about.vpc_id} was prepared for its Secrets Manager endpoint"
+    price, evidence = _price(outcome.done, price_per_az_hour)
+    tag = f"tag what was created by hand, if its owner needs the tags: {untagged}"
     return about.finding(
         Kind.ENDPOINT_CREATED if made else Kind.ENDPOINT_REPAIRED,
         Severity.LOW if made else Severity.MEDIUM,
-        title=f"{subject} {verb} {about.vpc_id}",
+        title=title,
         cause=" ".join((sentence(plan.reasons), *price)),
         done=(*earlier, *(str(step) for step in outcome.done)),
-        todo=_rotate_again(about),
+        todo=(*_rotate_again(about), *[tag][: bool(untagged)]),
         plan=plan,
         **evidence,
     )
@@ -154,7 +162,7 @@ def would_remove(about: About, removal: Removal, why: str) -> Finding:
 
 def over_limit(about: About, plan: Plan, limit: str, price_per_az_hour: Decimal) -> Finding:
     """The endpoint is not made because of what the template allows to be spent."""
-    price, evidence = _price(plan, price_per_az_hour)
+    price, evidence = _price(plan.steps, price_per_az_hour)
     return about.finding(
         Kind.COST_LIMIT_REACHED,
         Severity.HIGH,
@@ -173,18 +181,36 @@ def over_limit(about: About, plan: Plan, limit: str, price_per_az_hour: Decimal)
 
 
 def refused(
-    about: About, plan: Plan, outcome: Outcome, refusal: Refused, earlier: Sequence[str] = ()
+    about: About,
+    plan: Plan,
+    outcome: Outcome,
+    refusal: Refused,
+    earlier: Sequence[str] = (),
+    untagged: str = "",
 ) -> Finding:
-    """AWS refused a step for good; what was done before it is told as well."""
+    """AWS refused a step; what was done before it is published as well.
+
+    One finding a day for one cause. What was done to an endpoint that is there makes another one:
+    no change goes unpublished.
+    """
+    prepared = not plan.endpoint_id or _only_preparation(outcome)
+    changed = () if prepared else map(str, outcome.done)
+    todo = list(refusal.cures(about.settings.stack_name))
+    if untagged:
+        todo.append(f"have the guard read the tags: {untagged}")
+    if any(isinstance(step, CreateGroup) for step in outcome.done):
+        todo.append(f"leave the security group {outcome.group_id}: the next try uses it")
     return about.finding(
         Kind.ENDPOINT_NOT_REPAIRABLE,
         Severity.HIGH,
         title=f"The Secrets Manager endpoint of {about.vpc_id} could not be repaired",
-        cause=f"{sentence(plan.reasons)} {refusal}",
+        cause=f"{sentence(plan.reasons)} {refusal}".strip(),
         done=(*earlier, *(str(step) for step in outcome.done)),
-        todo=(refusal.cure, "the next event or sweep tries again"),
+        todo=(*todo, "the next event or sweep tries again"),
         plan=plan,
-        window=0 if outcome.done and not _only_preparation(outcome) else DAY,
+        window=DAY,
+        identity=(refusal.step.permission, refusal.code, steady(refusal.message), *changed),
+        encoded_message=encoded_in(refusal.message),
     )
 
 
@@ -261,9 +287,11 @@ def _rotate_again(about: About) -> tuple[str, ...]:
     )
 
 
-def _price(plan: Plan, price_per_az_hour: Decimal) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """What the plan's interfaces cost, in words and as evidence; nothing where it adds none."""
-    zones = zones_added(plan.steps)
+def _price(
+    steps: Sequence[Step], price_per_az_hour: Decimal
+) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """What the steps' interfaces cost, in words and as evidence; nothing where they add none."""
+    zones = zones_added(steps)
     if not zones:
         return (), {}
     price = monthly_price(zones, price_per_az_hour)

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-LONGEST_DELAY = 900  # seconds; SQS delays a message by no more, so a longer wait is a chain
+from guard.events.own_queue import LONGEST_DELAY
+
 CARRIED = 10  # of each kind: enough to find the cause by, and far below SQS's 256 KiB
 
-_TEXTS = ("reasons", "who", "event_ids", "secrets", "intents")
+_TEXTS = ("reasons", "who", "event_ids", "secrets", "intents", "left_out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +21,9 @@ class Later:
 
     `attempt` counts the looks at one unfinished change and `throttled` the times that AWS refused
     one for pace. `not_before` (epoch seconds) is when to look; a message that is handed out earlier
-    is passed on. `removing` asks to go on removing what is ours. `intents` are the keys of changes
-    begun and not yet told.
+    waits. `removing` asks to go on removing what is ours. `intents` are the keys of changes
+    begun and not yet told. `left_out` are subnets in which AWS refused an interface, each with
+    AWS's words.
     """
 
     vpc_id: str
@@ -35,9 +37,10 @@ class Later:
     event_ids: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     intents: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def delay(self, now: float) -> int:
-        """Seconds to give to SQS."""
+        """Seconds to give to SQS; for what is left then, the message waits in the queue."""
         return int(min(max(self.not_before - now, 0), LONGEST_DELAY))
 
     def to_detail(self) -> dict[str, Any]:

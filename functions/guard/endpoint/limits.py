@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from guard.endpoint import findings as findings_of
+from guard.endpoint.act import Outcome
 from guard.endpoint.cost import cents, monthly_price, zones_added
 from guard.endpoint.decide import Plan
 from guard.endpoint.findings import About
@@ -50,15 +51,23 @@ class Limits:
             return findings_of.over_limit(about, plan, limit, self.price_per_az_hour)
         return None
 
-    def give_back(self, plan: Plan, now: datetime) -> None:
-        """AWS refused the plan for pace: nothing was made, so nothing was used up.
+    def give_back(
+        self, plan: Plan, outcome: Outcome, remembered: Remembered, now: datetime
+    ) -> None:
+        """Put back what the plan was allowed and did not use: AWS refused it, or it failed.
 
-        The month's share needs no giving back: the VPC has its place in it, and is not charged
-        again.
+        A change counts when something was changed and AWS refused the rest: one that failed counts
+        when it comes to its end. A VPC keeps its place in the month for what may still come.
         """
-        self.state.give_back(_changes(plan), now)
-        if plan.creates and self.creations_per_hour:
+        if outcome.failed or (outcome.refused and not outcome.done):
+            self.state.give_back(_changes(plan), now)
+        if not plan.creates or not (outcome.failed or outcome.refused):
+            return
+        if self.creations_per_hour:
             self.state.give_back(CREATIONS, now)
+        if outcome.refused and self.monthly_budget and remembered.paid_month != _month(now):
+            self.state.give_back(*self._share(plan, now))
+            self.memory.note(plan.vpc_id, now, paid_month=0)
 
     def _creation_limit(self, plan: Plan, remembered: Remembered, now: datetime) -> str:
         """The limit that the endpoint would go beyond, in words; empty if none."""
@@ -67,15 +76,19 @@ class Limits:
             return f"{most} endpoints have been made within an hour, which is the limit"
         if not self.monthly_budget or remembered.paid_month == _month(now):
             return ""
-        price = monthly_price(zones_added(plan.steps), self.price_per_az_hour)
-        key, budget = f"month#{_month(now)}", cents(self.monthly_budget)
-        if not self.state.spend(key, budget, MONTH, now, cents(price)):
+        key, _, share = self._share(plan, now)
+        if not self.state.spend(key, cents(self.monthly_budget), MONTH, now, share):
             if most:
                 self.state.give_back(CREATIONS, now)
             return f"it would go beyond the monthly budget of ${self.monthly_budget}"
         # An endpoint that is made a second time in a month replaces one, and adds nothing.
         self.memory.note(plan.vpc_id, now, paid_month=_month(now))
         return ""
+
+    def _share(self, plan: Plan, now: datetime) -> tuple[str, datetime, int]:
+        """The month's budget, now, and the cents that the plan adds to it."""
+        price = monthly_price(zones_added(plan.steps), self.price_per_az_hour)
+        return f"month#{_month(now)}", now, cents(price)
 
 
 def _changes(plan: Plan) -> str:

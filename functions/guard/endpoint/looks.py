@@ -1,6 +1,5 @@
 """Looks that the guard asks itself for, through its own queue: later, again, in turn."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,8 @@ from guard.endpoint.later import Later
 from guard.endpoint.pace import NotNow, Pace
 from guard.endpoint.worklist import Work
 from guard.events.inbox import Inbox, Message
-from guard.events.reconcile import envelope
+from guard.events.own_queue import MOST_HOPS, ChainTooLong, OwnQueue
+from guard.events.reconcile import request
 from guard.settings import Settings
 from guard.table.memory import Memory
 from guard.table.state import StateError
@@ -31,29 +31,31 @@ logger = Logger(child=True)
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """Sends to the VPC queue. Needs sqs:SendMessage there."""
+    """Sends to the VPC queue; see `OwnQueue` for what that needs, and for `most_hops`."""
 
     sqs: "SQSClient"
     queue_url: str
     settings: Settings
     memory: Memory
+    most_hops: int = MOST_HOPS
 
-    def ask(self, later: Later, now: datetime) -> None:
-        """Send a look to come; one that is farther off than SQS can delay goes in several legs."""
-        self.sqs.send_message(
-            QueueUrl=self.queue_url,
-            MessageBody=envelope(self.settings, now, later.to_detail()),
-            DelaySeconds=later.delay(now.timestamp()),
-        )
+    @property
+    def queue(self) -> OwnQueue:
+        return OwnQueue(self.sqs, self.queue_url, self.most_hops)
 
-    def again(self, work: Work, about: About) -> None:
-        """Ask for another look at an unfinished change, in a minute."""
+    def ask(self, later: Later, work: Work, now: datetime) -> None:
+        """Send a look to come, which follows from this work. Raises as `OwnQueue.send`."""
+        body = request(self.settings, now, later.to_detail())
+        self.queue.ask(body, work.hops, later.delay(now.timestamp()))
+
+    def again(self, work: Work, about: About, **known: Any) -> None:
+        """Ask for another look at an unfinished change, in a minute, that knows this besides."""
         if work.attempt >= FOLLOW_UPS:
             logger.warning("not looked at again", extra={"vpc_id": work.vpc_id})
             return
         when = int(about.now.timestamp()) + FOLLOW_UP_SECONDS
-        changes: dict[str, Any] = {"attempt": work.attempt + 1, "not_before": when}
-        self.ask(work.later("follow-up", about, **changes), about.now)
+        changes: dict[str, Any] = {"attempt": work.attempt + 1, "not_before": when, **known}
+        self.ask(work.later("follow-up", about, **changes), work, about.now)
 
     def in_turn(self, work: Work, about: About, line: Pace, inbox: Inbox, error: Exception) -> None:
         """Put off what was refused for pace, a write to its turn; anything else goes back."""
@@ -71,8 +73,11 @@ class Looks:
                 carried = (*work.intents, *work.begun)
                 self.memory.note(work.vpc_id, about.now, slot_at=turn)
                 reason = "EC2 has capacity again"
-                self.ask(work.later(reason, about, intents=carried, **changes), about.now)
-            except (ClientError, BotoCoreError, StateError) as second:
+                later = work.later(reason, about, intents=carried, **changes)
+                body = request(self.settings, about.now, later.to_detail())
+                # Not left to a sweep, which would know nothing of what was begun.
+                self.queue.send(body, work.hops, later.delay(about.now.timestamp()))
+            except (ClientError, BotoCoreError, StateError, ChainTooLong) as second:
                 error = second
             else:
                 logger.info("put off", extra={"vpc_id": work.vpc_id, **changes})
@@ -89,10 +94,8 @@ class Looks:
         if throttled(error) and pace.times_put_off(message) < pace.MOST_TIMES:
             body, delay = pace.put_off(message)
             try:
-                self.sqs.send_message(
-                    QueueUrl=self.queue_url, MessageBody=json.dumps(body), DelaySeconds=delay
-                )
-            except (ClientError, BotoCoreError) as second:
+                self.queue.send(body, message.hops, delay)
+            except (ClientError, BotoCoreError, ChainTooLong) as second:
                 error = second
             else:
                 inbox.sent_again.add(message.id)

@@ -231,6 +231,13 @@ class Observer:
         raw = self._all("describe_security_groups", "SecurityGroups", vpc_id=vpc_ids)
         return _by_vpc(g for g in raw if g["GroupId"] in attached or MANAGED_TAG in _tags(g))
 
+    def full_subnets(self, ids: Iterable[str]) -> set[str]:
+        """Those of the subnets that count no free IPv4 address now."""
+        some: Any = [{"Name": "subnet-id", "Values": sorted(ids)}]
+        pages: Any = self.ec2.get_paginator("describe_subnets").paginate(Filters=some)
+        found = (_subnet(raw) for page in pages for raw in page["Subnets"])
+        return {one.id for one in found if one.free_addresses <= 0}
+
     def _dns(self, vpc_id: str) -> tuple[bool, bool] | None:
         """The two DNS attributes; None for a VPC that was deleted since it was listed."""
         try:

@@ -142,7 +142,7 @@ def _obstacle(vpc: Vpc, subnet: Subnet, ip_type: str) -> str:
         return f"does not suit an endpoint of type {ip_type}"
     if 4 in IP_VERSIONS[ip_type] and subnet.free_addresses <= 0:
         return "no free IPv4 address"
-    return ""
+    return f"AWS refused: {subnet.refused}" if subnet.refused else ""
 
 
 def _supported(vpc: Vpc, subnet: Subnet) -> bool:

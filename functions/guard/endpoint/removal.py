@@ -7,23 +7,28 @@ without this stack's tags either. What is gone already counts as deleted.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from guard.aws.errors import REFUSALS, code_of, message_of
+from guard.aws.errors import code_of, message_of, readable, refused
 from guard.endpoint.neighbours import Removal
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 GONE = frozenset({"InvalidVpcEndpointId.NotFound", "InvalidVpcEndpoint.NotFound"})
+HELD = frozenset({"DependencyViolation", "InvalidGroup.InUse"})
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """The steps done in order, and AWS's words if it refused the next one for good."""
+    """The steps done in order, and AWS's words if it refused the next one.
+
+    `failed`: the next one was throttled, or AWS or the way to it failed.
+    """
 
     done: tuple[str, ...]
     refused: str = ""
+    failed: ClientError | BotoCoreError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +38,9 @@ class Remover:
     ec2: "EC2Client"
 
     def apply(self, removal: Removal) -> Removed:
-        """Delete the endpoints and groups, stopping at the first refusal.
+        """Delete the endpoints and groups, up to the first that AWS refuses or that fails.
 
-        A group that something still holds is left for a later look. Raises ClientError or
-        BotoCoreError for what may succeed when repeated.
+        A group that something still holds is left for a later look.
         """
         done: list[str] = []
         try:
@@ -46,9 +50,11 @@ class Remover:
             gone = filter(self._delete_group, removal.group_ids)
             done.extend(f"delete our security group {id_}" for id_ in gone)
         except ClientError as error:
-            if code_of(error) not in REFUSALS:
-                raise
-            return Removed(tuple(done), f"{code_of(error)}: {message_of(error)}")
+            if not refused(error):
+                return Removed(tuple(done), failed=error)
+            return Removed(tuple(done), f"{code_of(error)}: {readable(message_of(error))}")
+        except BotoCoreError as error:
+            return Removed(tuple(done), failed=error)
         return Removed(tuple(done))
 
     def _delete_endpoint(self, endpoint_id: str) -> None:
@@ -64,7 +70,7 @@ class Remover:
         try:
             self.ec2.delete_security_group(GroupId=group_id)
         except ClientError as error:
-            if code_of(error) == "DependencyViolation":
+            if code_of(error) in HELD:
                 return False
             if code_of(error) != "InvalidGroup.NotFound":
                 raise

@@ -5,7 +5,7 @@ it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from guard.endpoint.later import Later
@@ -43,7 +43,8 @@ class Concern:
     `vpc_ids`, `endpoint_ids` and `subnet_ids` name what is concerned, `every_vpc` that nothing
     narrower is known, `is_rotation` that AWS must be asked for the VPC of the `record`'s secret,
     `is_tear_down` that somebody could not delete the subnet or VPC. None of them set: nothing to
-    do, and `reason` says why. `later` is what a message of the guard's own carries.
+    do, and `reason` says why. `is_own`: the guard itself did it. `later` is what a message of the
+    guard's own carries.
     """
 
     reason: str
@@ -54,6 +55,7 @@ class Concern:
     every_vpc: bool = False
     is_rotation: bool = False
     is_tear_down: bool = False
+    is_own: bool = False
     later: Later | None = None
 
     @property
@@ -68,10 +70,10 @@ class Concern:
 
     @property
     def who(self) -> tuple[str, ...]:
-        """Who did it; nobody for a sweep."""
+        """Who did it; nobody for a sweep, or for what the guard did itself."""
         if self.later:
             return self.later.who
-        return (self.record.identity.name,) if self.record else ()
+        return (self.record.identity.name,) if self.record and not self.is_own else ()
 
     @property
     def event_ids(self) -> tuple[str, ...]:
@@ -86,8 +88,10 @@ class Concern:
         return 0
 
 
-def concern(envelope: Mapping[str, Any], service_name: str) -> Concern:
-    """Read one envelope.
+def concern(
+    envelope: Mapping[str, Any], service_name: str, guard_roles: frozenset[str] = frozenset()
+) -> Concern:
+    """Read one envelope; `guard_roles` are the ARNs of the roles by which the guard writes.
 
     Raises UnreadableRecord if it carries no CloudTrail record, or one that names no VPC although
     its kind does; ValueError if it is a reconcile request that names none.
@@ -96,6 +100,12 @@ def concern(envelope: Mapping[str, Any], service_name: str) -> Concern:
         later = Later.from_detail(envelope["detail"])
         return Concern(reason=later.reason, vpc_ids=frozenset({later.vpc_id}), later=later)
     record = records.from_envelope(envelope)
+    identity = record.identity
+    is_own = identity.type == "AssumedRole" and identity.issuer_arn in guard_roles
+    return replace(_of_record(record, service_name), is_own=is_own)
+
+
+def _of_record(record: Record, service_name: str) -> Concern:
     name = record.event_name
     if record.failed:
         return _failed(record)

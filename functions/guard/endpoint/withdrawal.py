@@ -6,8 +6,10 @@ from datetime import datetime
 
 from aws_lambda_powertools import Logger
 
+from guard.aws.errors import throttled
 from guard.endpoint import findings as findings_of
 from guard.endpoint.findings import About
+from guard.endpoint.in_force import proven
 from guard.endpoint.looks import Looks
 from guard.endpoint.neighbours import (
     Interfaces,
@@ -82,9 +84,13 @@ class Withdrawal:
         return goes_on or work.only_tear_down
 
     def carried_out(self, vpc: Vpc, begun: Sequence[Intent]) -> list[Intent]:
-        """The changes, without deletions of what is still there: no plan to mend names those."""
+        """The changes, without what the VPC does not show: it was intended, and not done."""
         left = all_of_ours(vpc, self.stack_id).steps
-        return [replace(one, finding=replace(one.finding, done=one.done(left))) for one in begun]
+        shown = [
+            replace(one, finding=proven(one.finding, one.steps, vpc, self.stack_id))
+            for one in begun
+        ]
+        return [replace(one, finding=replace(one.finding, done=one.done(left))) for one in shown]
 
     def note_use(self, work: Work, now: datetime) -> None:
         """Remember that the batch shows the VPC in use; an older tear-down may yet be told.
@@ -161,7 +167,7 @@ class Withdrawal:
             attempt=0,
             removing=False,
         )
-        self.looks.ask(later, about.now)
+        self.looks.ask(later, work, about.now)
 
     def _carry_out(
         self,
@@ -177,9 +183,15 @@ class Withdrawal:
             return ""
         removed = Removed(earlier)
         if removal.steps:
-            self.memory.declare(work.begin(), finding(Removed(earlier + removal.steps)), about.now)
+            key = work.begin()
+            self.memory.declare(key, finding(Removed(earlier + removal.steps)), about.now)
             now_removed = self.remover.apply(removal)
             removed = Removed(earlier + now_removed.done, now_removed.refused)
+            if now_removed.failed:
+                if throttled(now_removed.failed):
+                    # Not done, and somebody else may delete the rest before the next try.
+                    self.memory.correct(key, finding(removed), about.now)
+                raise now_removed.failed
         if removed.done or removed.refused:
             work.findings.append(finding(removed))
         work.told += [*work.begun, *(one.key for one in begun)]

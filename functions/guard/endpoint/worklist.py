@@ -10,12 +10,11 @@ from guard.endpoint.later import Later
 from guard.endpoint.rotation.function import Rotation
 from guard.endpoint.trigger import BUILDING, LEAVES_DNS, USING, Concern, concern
 from guard.events.inbox import Message
+from guard.events.own_queue import EARLY_SECONDS
 from guard.events.record import Record
 from guard.finding import Finding
 from guard.settings import Settings
 from guard.table.memory import Intent, late
-
-EARLY_SECONDS = 5  # of a look that is asked for at a certain time: clocks differ
 
 
 @dataclass(slots=True)
@@ -24,7 +23,7 @@ class Work:
 
     `findings` are told even if the rest of the work fails, and the changes in `told` are settled
     after that. `begun` are the keys of changes that this work declared, `removes` says that it is
-    withdrawing from the VPC.
+    withdrawing from the VPC. `refused_in` are subnets with the words by which AWS refused them.
     """
 
     vpc_id: str
@@ -35,6 +34,7 @@ class Work:
     told: list[str] = field(default_factory=list[str])
     begun: list[str] = field(default_factory=list[str])
     removes: bool = False
+    refused_in: dict[str, str] = field(default_factory=dict[str, str])
 
     def about(self, settings: Settings, now: datetime) -> About:
         return About(
@@ -57,6 +57,7 @@ class Work:
             "who": about.who,
             "event_ids": about.event_ids,
             "secrets": about.secrets,
+            "left_out": tuple(f"{id_} {words}" for id_, words in self.left_out.items()),
         }
         return Later(vpc_id=self.vpc_id, reason=reason, **{**known, **changes})
 
@@ -69,6 +70,17 @@ class Work:
     def throttled(self) -> int:
         """How often EC2 refused this work for pace."""
         return max((one.throttled for one in self._later()), default=0)
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """AWS's words by the subnets in which it refused an interface, now or in looks before."""
+        known = [text.partition(" ") for one in self._later() for text in one.left_out]
+        return {subnet_id: words for subnet_id, _, words in known} | self.refused_in
+
+    @property
+    def hops(self) -> int:
+        """Of the longest chain that has led to this work."""
+        return max(one.hops for one in self.messages)
 
     @property
     def removing(self) -> bool:
@@ -139,6 +151,7 @@ class Worklist:
     now: datetime
     service_name: str
     vpcs_of: "Callable[[Concern, Worklist], tuple[set[str], list[str]]]"
+    guard_roles: frozenset[str] = frozenset()
     works: dict[str, Work] = field(default_factory=dict[str, Work])
     findings: list[Finding] = field(default_factory=list[Finding])
     early: list[tuple[Message, Later]] = field(default_factory=list[tuple[Message, Later]])
@@ -149,7 +162,7 @@ class Worklist:
 
     def add(self, message: Message) -> Concern:
         """Find out which VPCs a message concerns. Raises what `concern` and AWS raise."""
-        one = concern(message.envelope, self.service_name)
+        one = concern(message.envelope, self.service_name, self.guard_roles)
         if one.later and one.later.not_before > self.now.timestamp() + EARLY_SECONDS:
             self.early.append((message, one.later))
             return one

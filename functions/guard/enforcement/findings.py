@@ -7,7 +7,7 @@ from typing import Any, override
 from botocore.exceptions import ClientError
 
 from guard.approved.policies import ApprovedPolicy
-from guard.aws.errors import code_of, message_of
+from guard.aws.errors import code_of, encoded_in, message_of, readable, steady
 from guard.enforcement.fights import Fight
 from guard.enforcement.pauses import Pause
 from guard.enforcement.trigger import Concern
@@ -37,8 +37,9 @@ class About(Subject):
 
     @property
     def callers(self) -> tuple[Caller, ...]:
-        """Who changed it; of many, the last ones."""
-        return tuple(Caller.of(record) for record in self.records[-MOST:])
+        """Who changed it; of many, the last ones. What the guard wrote is nobody's change."""
+        others = [one.record for one in self.concerns if one.record and not one.is_own]
+        return tuple(Caller.of(record) for record in others[-MOST:])
 
     def who(self) -> str:
         """Who changed it, from where and with what, in words."""
@@ -154,17 +155,20 @@ def drift(about: About, wanted: ApprovedPolicy, found: Sequence[Difference]) -> 
 
 def refused(about: About, found: Sequence[Difference], error: ClientError) -> Finding:
     """AWS refused the approved policy for good."""
+    words = message_of(error)
     return about.finding(
         Kind.POLICY_NOT_RESTORABLE,
         Severity.HIGH,
         title=f"Endpoint policy of {about.attached.endpoint_id} could not be restored",
-        cause=f"AWS refused to write it: {code_of(error)}: {message_of(error)}",
+        cause=f"AWS refused to write it: {code_of(error)}: {readable(words)}",
         todo=(
             "if it is a matter of rights, look for an SCP or permissions boundary on the guard",
             "if it is the document, mend the approved policy and deploy it",
         ),
         found=found,
         window=DAY,
+        identity=(code_of(error), steady(words)),
+        encoded_message=encoded_in(words),
     )
 
 

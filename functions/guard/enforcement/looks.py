@@ -1,21 +1,19 @@
-"""Looks at an endpoint's policy that are asked for at a certain time, through the policy queue.
-
-SQS delays a message by 900 seconds at most (SendMessage, DelaySeconds), so a longer wait is a chain
-of messages that look at nothing.
-"""
+"""Looks at an endpoint's policy that are asked for at a certain time, through the policy queue."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from guard.endpoint.later import LONGEST_DELAY
-from guard.events.reconcile import envelope
+from guard.events.own_queue import MOST_HOPS, OwnQueue
+from guard.events.reconcile import request
 from guard.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-EARLY_SECONDS = 5  # clocks differ
+# A look that lies farther off is left to a sweep to ask for, once it has come so near: waiting for
+# a day would be a chain of 27 messages. Sweeps are six hours apart.
+REACH = timedelta(hours=7)
 
 
 def detail(
@@ -28,21 +26,28 @@ def detail(
 
 @dataclass(frozen=True, slots=True)
 class PolicyLooks:
-    """Sends to the policy queue. Needs sqs:SendMessage there; methods raise ClientError."""
+    """Sends to the policy queue; see `OwnQueue` for what that needs and raises, and `most_hops`."""
 
     sqs: "SQSClient"
     queue_url: str
     settings: Settings
+    most_hops: int = MOST_HOPS
+
+    @property
+    def queue(self) -> OwnQueue:
+        return OwnQueue(self.sqs, self.queue_url, self.most_hops)
 
     def ask(
-        self, endpoint_id: str, reason: str, when: datetime, now: datetime, *, trial: bool = False
+        self,
+        endpoint_id: str,
+        reason: str,
+        when: datetime,
+        now: datetime,
+        *,
+        hops: int,
+        trial: bool = False,
     ) -> None:
-        """Have the endpoint looked at then."""
-        second = int(when.timestamp())
-        asked = detail(endpoint_id, reason, second, trial=trial)
-        self.send(envelope(self.settings, now, asked), second, now)
-
-    def send(self, body: str, not_before: int, now: datetime) -> None:
-        """Send a message, to be handed out as near to its time as SQS can."""
-        delay = int(min(max(not_before - now.timestamp(), 0), LONGEST_DELAY))
-        self.sqs.send_message(QueueUrl=self.queue_url, MessageBody=body, DelaySeconds=delay)
+        """Have the endpoint looked at then, because of a message with so many hops."""
+        asked = detail(endpoint_id, reason, int(when.timestamp()), trial=trial)
+        body = request(self.settings, now, asked)
+        self.queue.ask(body, hops, (when - now).total_seconds())

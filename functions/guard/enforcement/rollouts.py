@@ -31,6 +31,16 @@ _WATCH_KEPT = timedelta(days=1)  # after the watch: nobody looks at it then
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """Of a canary: the request that it refused, in words, and when it is looked at next (epoch
+    seconds); empty and 0 for none.
+    """
+
+    denied: str = ""
+    next_look: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Rollouts:
     """The rollouts in the table; methods raise ClientError."""
 
@@ -82,14 +92,20 @@ class Rollouts:
         second = int(now.timestamp())
         self.items.put(
             _watch(was.endpoint_id),
-            {"applied_at": second, "denied": ""},
+            {"applied_at": second, "denied": "", "denied_in": "", "next_look": 0},
             expires=now + timedelta(seconds=watch) + _WATCH_KEPT,
         )
         return self._write(policy, was, replace(was, applied_at=second, change=change))
 
-    def denied(self, endpoint_id: str, now: datetime) -> str:
-        """The request that the canary refused since then, in words; empty for none."""
-        return str(self.items.get(_watch(endpoint_id), now).get("denied", ""))
+    def watch(self, endpoint_id: str, now: datetime) -> Watch:
+        """What is known of the canary since then."""
+        item = self.items.get(_watch(endpoint_id), now)
+        return Watch(str(item.get("denied", "")), int(item.get("next_look", 0)))
+
+    def note_look(self, endpoint_id: str, when: datetime) -> None:
+        """The next look at the canary comes then."""
+        look: Values = {"next_look": int(when.timestamp())}
+        self.items.put(_watch(endpoint_id), look, when="attribute_exists(pk)")
 
     def accept(self, was: Rollout, wanted: ApprovedPolicy) -> bool:
         """False where somebody else has decided meanwhile."""
@@ -113,20 +129,27 @@ class Rollouts:
         return self.items.put(_key(policy), values, when=_UNCHANGED, given=given)[1]
 
 
-def note_denials(records: Iterable[Record], client: DynamoDBClient, table: str) -> None:
+def note_denials(records: Iterable[Record], client: DynamoDBClient, table: str) -> list[str]:
     """Remember requests that an endpoint's policy refused, where the endpoint tries a new one.
 
-    A request from before the version was applied was refused by the one before. For detect_bypass;
-    needs dynamodb:UpdateItem alone, one call for each endpoint named, and raises ClientError.
+    Returns the endpoints that have to be looked at for that: those of which no request was known,
+    or this very one, whose message came back. A request from before the version was applied was
+    refused by the one before. For detect_bypass; needs dynamodb:UpdateItem alone, one call for each
+    endpoint named, and raises ClientError.
     """
     denials = {one.vpc_endpoint_id: one for one in records if one.error_code == DENIED}
+    noted: list[str] = []
     for endpoint_id, record in denials.items():
-        Items(client, table).put(
+        words = f"{record.event_name} by {record.identity.name} from {record.source_ip}"
+        item, first = Items(client, table).put(
             _watch(endpoint_id),
-            {"denied": f"{record.event_name} by {record.identity.name} from {record.source_ip}"},
+            {"denied": words, "denied_in": record.event_id},
             when="denied = :none AND applied_at <= :at",
             given={":none": "", ":at": int(record.event_time.timestamp())},
         )
+        if first or (record.event_id and item.get("denied_in") == record.event_id):
+            noted.append(endpoint_id)
+    return noted
 
 
 def _key(policy: str) -> str:

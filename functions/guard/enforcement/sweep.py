@@ -82,7 +82,8 @@ def ask(
     details: Iterable[Mapping[str, Any]],
     now: datetime,
     delay: int = 0,
+    hops: int = 0,
 ) -> None:
     """Put one reconcile message per detail on the queue. Raises NotSent, or ClientError."""
-    bodies = (envelope(settings, now, detail) for detail in details)
+    bodies = (envelope(settings, now, detail, hops) for detail in details)
     send_all(sqs, queue_url, bodies, delay)

@@ -1,7 +1,7 @@
 """An endpoint tries a new version of an approved policy: what is asked, noted and decided then.
 
-Every minute of the watch the endpoint is looked at; the denials that came meanwhile detect_bypass
-has noted in the table.
+Five times during the watch the endpoint is looked at, and at once when it denied a request:
+detect_bypass notes that in the table, and asks for the look.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,11 @@ from guard.enforcement.history import History
 from guard.enforcement.looks import PolicyLooks, detail
 from guard.enforcement.rollouts import Rollouts
 from guard.enforcement.sweep import ask, choose_all
+from guard.events.own_queue import EARLY_SECONDS
 from guard.vpc import AttachedPolicy
 
-EVERY = timedelta(minutes=1)
+LOOKS = 5  # during a watch
+LEAST = timedelta(minutes=1)  # between two of them
 REASON = "it tries a new version of its policy"
 SPREAD_DELAY = 10  # seconds: the looks at the others come once the version is accepted
 
@@ -32,35 +34,50 @@ class Trials:
     looks: PolicyLooks
     watch: int
 
-    def applied(self, rollout: Rollout | None, target: Aim, change: int, now: datetime) -> None:
+    @property
+    def every(self) -> timedelta:
+        """The time between two looks, in whole seconds and rounded up: there is none too many."""
+        return max(LEAST, timedelta(seconds=-(-self.watch // LOOKS)))
+
+    def applied(
+        self, rollout: Rollout | None, target: Aim, change: int, now: datetime, hops: int
+    ) -> None:
         """A policy was written: if that was the canary's first, the watch begins."""
         if not rollout or not target.canary or rollout.applied_at:
             return
         self.rollouts.applied(rollout, target.policy.name, change, now, self.watch)
-        first = now + min(EVERY, timedelta(seconds=self.watch))
-        self.looks.ask(rollout.endpoint_id, REASON, first, now, trial=True)
+        self._look_again(rollout.endpoint_id, now + timedelta(seconds=self.watch), now, hops)
 
-    def next(self, attached: AttachedPolicy, wanted: ApprovedPolicy, now: datetime) -> Step:
+    def next(
+        self, attached: AttachedPolicy, wanted: ApprovedPolicy, now: datetime, hops: int
+    ) -> Step:
         """What is to be done about the version now; asks for the next look itself."""
         rollout = self.rollouts.of(wanted.name, now)
         if not rollout or not rollout.is_trying(wanted, attached.endpoint_id):
             return Wait()
         if not rollout.applied_at and canary.means(attached.text, wanted):
             # Written by a try that was cut short, or by hand.
-            self.applied(rollout, Aim(wanted, canary=True), 0, now)
+            self.applied(rollout, Aim(wanted, canary=True), 0, now, hops)
             return Wait()
+        watched = self.rollouts.watch(attached.endpoint_id, now)
         found = canary.step(
             rollout,
             wanted,
             endpoint_ids=(attached.endpoint_id,),
             now=int(now.timestamp()),
             watch_seconds=self.watch,
-            denied=self.rollouts.denied(attached.endpoint_id, now),
+            denied=watched.denied,
         )
-        if isinstance(found, Wait) and found.until:
-            when = min(datetime.fromtimestamp(found.until, UTC), now + EVERY)
-            self.looks.ask(attached.endpoint_id, REASON, when, now, trial=True)
+        # A sweep's look, or one that came back, does not begin a second row of looks.
+        if isinstance(found, Wait) and found.until and watched.next_look <= _early(now):
+            ends = datetime.fromtimestamp(found.until, UTC)
+            self._look_again(attached.endpoint_id, ends, now, hops)
         return found
+
+    def _look_again(self, endpoint_id: str, ends: datetime, now: datetime, hops: int) -> None:
+        when = min(ends, now + self.every)
+        self.looks.ask(endpoint_id, REASON, when, now, hops=hops, trial=True)
+        self.rollouts.note_look(endpoint_id, when)
 
     def others(
         self, observer: Observer, approved: ApprovedPolicies, wanted: ApprovedPolicy
@@ -80,11 +97,16 @@ class Trials:
             if one.policy == wanted and not one.opted_out and one.attached.text not in agreeing
         ]
 
-    def accept(self, others: list[str], wanted: ApprovedPolicy, now: datetime) -> None:
-        """Ask for the others, then accept: a process that dies in between does both again."""
+    def accept(self, others: list[str], wanted: ApprovedPolicy, now: datetime, hops: int) -> None:
+        """Ask for the others, then accept: a process that dies in between does both again.
+
+        At the end of a chain the next sweep asks for them.
+        """
         reason = f"a new version of {wanted.name} was accepted"
         details = [detail(id_, reason) for id_ in others]
-        ask(self.looks.sqs, self.looks.queue_url, self.looks.settings, details, now, SPREAD_DELAY)
+        queue, settings = self.looks.queue, self.looks.settings
+        if queue.goes_on(hops):
+            ask(queue.sqs, queue.url, settings, details, now, SPREAD_DELAY, hops + 1)
         rollout = self.rollouts.of(wanted.name, now)
         if rollout:
             self.rollouts.accept(rollout, wanted)
@@ -102,3 +124,7 @@ class Trials:
         rollout = self.rollouts.of(wanted.name, now)
         if rollout:
             self.rollouts.reject(rollout, wanted.name, why)
+
+
+def _early(now: datetime) -> float:
+    return now.timestamp() + EARLY_SECONDS

@@ -16,7 +16,8 @@ class Concern:
 
     `record` is who did what, for the finding; a sweep has none. `asked_at` is when the guard itself
     asked, `not_before` when to look (both epoch seconds). `written` is the policy that one of the
-    guard's own calls wrote. `trial` says that the endpoint tries a new version of its policy.
+    guard's own calls wrote, `is_own` says that it was such a call. `trial` says that the endpoint
+    tries a new version of its policy.
     """
 
     reason: str
@@ -26,6 +27,7 @@ class Concern:
     not_before: int = 0
     written: str = ""
     trial: bool = False
+    is_own: bool = False
 
 
 def concern(
@@ -47,10 +49,9 @@ def concern(
     endpoint_ids = frozenset(records.endpoint_ids(record))
     if not endpoint_ids:
         raise records.UnreadableRecord(f"{record.event_name} names no endpoint")
-    written = ""
-    if record.identity.type == "AssumedRole" and record.identity.issuer_arn in guard_roles:
-        written = records.policy_document(record) or ""
-    return Concern(record.event_name, endpoint_ids, record, written=written)
+    is_own = record.identity.type == "AssumedRole" and record.identity.issuer_arn in guard_roles
+    written = (records.policy_document(record) or "") if is_own else ""
+    return Concern(record.event_name, endpoint_ids, record, written=written, is_own=is_own)
 
 
 def _asked_for(detail: Mapping[str, Any], when: float) -> Concern:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from guard.events.record import Record
+from guard.partitions import ANY_DOMAIN
 
 MOST = 10  # callers that are told and kept: of a storm, the last ones
 
@@ -21,7 +22,7 @@ _TOOLS = (
     ("Crossplane", re.compile(r"crossplane", re.IGNORECASE)),
     ("Terraform", re.compile(r"terraform|opentofu", re.IGNORECASE)),
     ("CDK", re.compile(r"\baws-cdk|\bcdk-", re.IGNORECASE)),
-    ("CloudFormation", re.compile(r"cloudformation\.amazonaws\.com", re.IGNORECASE)),
+    ("CloudFormation", re.compile(rf"\bcloudformation\.{ANY_DOMAIN}", re.IGNORECASE)),
     ("Ansible", re.compile(r"ansible", re.IGNORECASE)),
     (
         "console",
@@ -33,7 +34,10 @@ _TOOLS = (
     ),
     ("AWS CLI", re.compile(r"\baws-cli/", re.IGNORECASE)),
     ("AWS SDK", re.compile(r"\b(boto3|botocore|aws-sdk-[a-z0-9-]+)/", re.IGNORECASE)),
-    ("an AWS service", re.compile(r"^[a-z0-9.-]+\.amazonaws\.com$|^AWS Internal", re.IGNORECASE)),
+    (
+        "an AWS service",
+        re.compile(rf"^[a-z0-9.-]+\.{ANY_DOMAIN}$|^AWS Internal", re.IGNORECASE),
+    ),
 )
 
 

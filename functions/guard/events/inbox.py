@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
 INSTEAD_OF = "vpce-guard-instead-of"
+HOPS = "vpce-guard-hops"  # how many messages the guard has sent itself before this one, in a chain
 REPLAY = (
     "replay-name"  # in events that EventBridge plays again, and in those that find_missed sends
 )
@@ -25,12 +26,14 @@ class Message:
     """One SQS message: its id, the EventBridge envelope in its body, and how often it came.
 
     `receives` is more than 1 for a message whose work was not finished: the function failed, was
-    killed, or sent it back.
+    killed, or sent it back. `sent_at` is in epoch seconds.
     """
 
     id: str
     envelope: Mapping[str, Any]
     receives: int = 1
+    receipt: str = ""
+    sent_at: float = 0
 
     @property
     def key(self) -> str:
@@ -41,6 +44,10 @@ class Message:
     def came_before(self) -> bool:
         """Whether a try before this one may have begun the work."""
         return self.receives > 1 or INSTEAD_OF in self.envelope
+
+    @property
+    def hops(self) -> int:
+        return int(self.envelope.get(HOPS, 0))
 
     @property
     def played_again(self) -> bool:
@@ -68,21 +75,31 @@ def _read(record: Mapping[str, Any]) -> Message:
         raise UnreadableMessage(
             "the body is not an EventBridge envelope: it has no `detail` object"
         )
+    hops: object = envelope.get(HOPS, 0)
+    if type(hops) is not int or hops < 0:
+        raise UnreadableMessage(f"{HOPS} is no number of messages: {hops!r}")
     attributes = cast(Mapping[str, str], record.get("attributes", {}))
-    receives = int(attributes.get("ApproximateReceiveCount", "1"))
-    return Message(record["messageId"], envelope, receives)
+    return Message(
+        record["messageId"],
+        envelope,
+        int(attributes.get("ApproximateReceiveCount", "1")),
+        str(record.get("receiptHandle", "")),
+        int(attributes.get("SentTimestamp", "0")) / 1000,
+    )
 
 
 @dataclass(slots=True)
 class Inbox:
     """The readable messages of a batch, and the failures collected so far, by message id.
 
-    `sent_again` are the ids of those that a copy replaces, to be dealt with later.
+    `sent_again` are the ids of those that a copy replaces, to be dealt with later; `waiting` of
+    those that came early and that the queue keeps.
     """
 
     messages: list[Message]
     failures: dict[str, str] = field(default_factory=dict[str, str])
     sent_again: set[str] = field(default_factory=set[str])
+    waiting: set[str] = field(default_factory=set[str])
 
     @classmethod
     def open(cls, event: Mapping[str, Any]) -> "Inbox":
@@ -112,4 +129,5 @@ class Inbox:
 
     def response(self) -> dict[str, list[dict[str, str]]]:
         """Lambda's partial batch response."""
-        return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in self.failures]}
+        back = self.failures.keys() | self.waiting
+        return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in sorted(back)]}

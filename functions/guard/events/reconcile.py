@@ -9,29 +9,33 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from guard.events.inbox import HOPS
 from guard.settings import Settings
 
 SOURCE = "vpce-guard"
 DETAIL_TYPE = "VPCE Guard Reconcile"
 
 
-def envelope(settings: Settings, now: datetime, detail: Mapping[str, Any]) -> str:
-    """The message body. `detail` names a `vpcId` or `vpcEndpointId`, a `reason`, and for a
-    follow-up the `attempt` it is.
+def request(settings: Settings, now: datetime, detail: Mapping[str, Any]) -> dict[str, Any]:
+    """The envelope. `detail` names a `vpcId` or `vpcEndpointId`, a `reason`, and for a follow-up
+    the `attempt` it is.
     """
-    return json.dumps(
-        {
-            "version": "0",
-            "id": str(uuid.uuid4()),
-            "source": SOURCE,
-            "detail-type": DETAIL_TYPE,
-            "account": settings.account_id,
-            "region": settings.region,
-            "time": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "resources": [],
-            "detail": dict(detail),
-        }
-    )
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "source": SOURCE,
+        "detail-type": DETAIL_TYPE,
+        "account": settings.account_id,
+        "region": settings.region,
+        "time": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "resources": [],
+        "detail": dict(detail),
+    }
+
+
+def envelope(settings: Settings, now: datetime, detail: Mapping[str, Any], hops: int = 0) -> str:
+    """The envelope as a message's body; `hops` for one that follows from a message of ours."""
+    return json.dumps({**request(settings, now, detail), **({HOPS: hops} if hops else {})})
 
 
 def is_reconcile(message: Mapping[str, Any]) -> bool:

@@ -6,14 +6,13 @@ AWS: the API references of Publish and PublishBatch, and "Message attributes" in
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from guard.finding import Finding
 from guard.findings.chat import custom_notification
 from guard.findings.gist import readable
-from guard.findings.text import one_line
+from guard.findings.text import one_line, subject_line
 from guard.links import RUNBOOKS, evident_links, runbook_link
 from guard.redact import redacted
 from guard.settings import Way
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 MESSAGE_BYTES = 256 * 1024  # attributes and subject included; for a whole PublishBatch as for one
 ENTRY_BYTES = MESSAGE_BYTES - 36_864  # what attributes, subject and the form for chat leave
-SUBJECT_CHARACTERS = 99  # "less than 100 characters"
 EMAIL_VALUE_CHARACTERS = 4000
 
 # What a finding that is too large is cut to, in bytes of ASCII JSON. They add up to less than a
@@ -38,7 +36,7 @@ LINKS_BYTES = 8192
 
 def entry(id_: str, finding: Finding, way: Way) -> Entry:
     """The finding as one entry of PublishBatch, and within SNS's limits."""
-    body = published_form(finding, way.runbooks)
+    body = published_form(finding, way.runbooks, partition=way.partition)
     return {
         "Id": id_,
         "Subject": subject(finding),
@@ -74,15 +72,12 @@ def _attributes(finding: Finding) -> dict[str, MessageAttributeValueTypeDef]:
 
 def subject(finding: Finding) -> str:
     """The e-mail's subject: fewer than 100 printable ASCII characters."""
-    text = one_line(f"[{finding.severity.upper()}] {redacted(finding.title)}")
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    plain = " ".join(plain.split())
-    if len(plain) <= SUBJECT_CHARACTERS:
-        return plain
-    return plain[: SUBJECT_CHARACTERS - 3].rstrip() + "..."
+    return subject_line(f"[{finding.severity.upper()}] {redacted(finding.title)}")
 
 
-def published_form(finding: Finding, runbooks: str = RUNBOOKS) -> dict[str, Any]:
+def published_form(
+    finding: Finding, runbooks: str = RUNBOOKS, *, partition: str = ""
+) -> dict[str, Any]:
     """The finding's JSON as subscribers get it: linked, and small enough for any of them.
 
     A finding that was made without links is linked by the ids in it.
@@ -90,7 +85,9 @@ def published_form(finding: Finding, runbooks: str = RUNBOOKS) -> dict[str, Any]
     Where evidence or text had to be cut, `evidence.cut` says what and how much.
     """
     body = finding.to_json()
-    links = body["links"] or evident_links(finding.region, finding.resource, body["evidence"])
+    links = body["links"] or evident_links(
+        finding.region, finding.resource, body["evidence"], partition
+    )
     body["links"] = {**links, "Runbook": runbook_link(finding.kind, runbooks)}
     return _within_limits(body)
 

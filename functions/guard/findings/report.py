@@ -70,22 +70,24 @@ def report(
     topic_arn: str,
     now: datetime,
     way: Way = BY_DEFAULT,
+    follow_up: bool = True,
 ) -> Reported:
     """Tell each finding that is new, or that has reached 10, 100, 1,000 ... in its window.
 
-    A finding without a window is always told. Needs sns:Publish and dynamodb:UpdateItem. Raises
+    Without `follow_up` it is told once in its window, however often it is seen. A finding without a
+    window is always told. Needs sns:Publish and dynamodb:UpdateItem. Raises
     PublishError, StateError or boto3's ClientError, after which the caller's messages must be
     retried; what was counted and told before the error is not told again.
     """
     merged = merge_equal(findings)
-    due = [one for one in (_due(finding, state, now) for finding in merged) if one]
+    due = [one for one in (_due(finding, state, now, follow_up) for finding in merged) if one]
     state.tally(now, _counts(merged, [one.finding for one in due]))
     at_once = [one for one in due if not _collected(one, state, now, way)]
     refusals: list[str] = []
     going = send([one.finding for one in at_once], sns=sns, topic_arn=topic_arn, way=way)
     for told, refused in going:
         for place in told:
-            _note(at_once[place], state, now)
+            _note(at_once[place], state, now, way)
         refusals += refused
     if refusals:
         raise PublishError("; ".join(refusals))
@@ -113,18 +115,18 @@ def _collected(one: _Due, state: State, now: datetime, way: Way) -> bool:
         return False
     from guard.table.shelf import DIGEST
 
-    body = json.dumps(published_form(finding, way.runbooks), default=str)
+    body = json.dumps(published_form(finding, way.runbooks, partition=way.partition), default=str)
     if not state.shelf(DIGEST).put(json.loads(body)["id"], body, now):
         return False
-    _note(one, state, now)
+    _note(one, state, now, way)
     return True
 
 
-def _note(one: _Due, state: State, now: datetime) -> None:
+def _note(one: _Due, state: State, now: datetime, way: Way) -> None:
     """Remember that ops were told, and what a digest or daily report will have to say of it."""
     finding = one.finding
     figures.alerts([finding.kind], now)
-    body = json.dumps(gist(published_form(finding)))
+    body = json.dumps(gist(published_form(finding, partition=way.partition)))
     if finding.kind in WAITS:
         from guard.table.shelf import WAITING
 
@@ -156,7 +158,7 @@ def _publish(batch: Sequence[Entry], sns: SNSClient, topic_arn: str) -> dict[str
     }
 
 
-def _due(finding: Finding, state: State, now: datetime) -> _Due | None:
+def _due(finding: Finding, state: State, now: datetime, follow_up: bool) -> _Due | None:
     if not finding.window:
         return _Due(finding)
     key = finding.fingerprint
@@ -171,7 +173,9 @@ def _due(finding: Finding, state: State, now: datetime) -> _Due | None:
         news={*finding.graver, *finding.novel},
     )
     news = _news(finding, counted)
-    if not (counted.due or news) or not state.claim(key, counted, now, news):
+    told_already = counted.told and not follow_up
+    due = counted.due and not told_already
+    if not (due or news) or not state.claim(key, counted, now, news):
         return None
     first = min(finding.first_seen, counted.first_seen)
     # A follow-up that says something new is another telling than the one of its milestone.

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from guard.events.record import Record, secret_ids
+from guard.partitions import partition_in
 
 FILE_NAME = "exceptions.json"  # in the layer of approved policies, beside their folder
 
@@ -30,6 +31,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _TOLD = ("name", "owner", "reason")
 _NARROWING = ("principal", "cidr", "vpc", "endpoint", "secret")
 _CONDITIONS = (*_NARROWING, "action", "account")
+_NAME_CHARACTERS = 255  # its uses are counted under it, in a table whose keys have a limit
 _NETWORKS_TOO_WIDE = 8  # a prefix shorter than this is no network somebody owns
 # AWS adds a hyphen and six random letters and digits to the name in an ARN. Six small letters are
 # taken for a word of the name (one true suffix in 190 looks so): an exception then covers less.
@@ -186,7 +188,7 @@ def _parts(secret: str) -> _Parts:
 
 
 def _own_head(record: Record) -> str:
-    partition = record.identity.arn.split(":")[1] if ":" in record.identity.arn else "aws"
+    partition = partition_in(record.identity.arn, record.region)
     return f"arn:{partition}:secretsmanager:{record.region}:{record.account}:secret:"
 
 
@@ -210,6 +212,8 @@ def _mistakes(entry: object) -> Iterator[str]:
         value = entry.get(key)
         if not isinstance(value, str) or not value.strip():
             yield f"{key!r} must be a text that is not empty"
+    if len(str(entry.get("name", ""))) > _NAME_CHARACTERS:
+        yield f"'name' must have at most {_NAME_CHARACTERS} characters"
     yield from _expiry_mistakes(entry.get("expires"))
     for key in _CONDITIONS:
         if key in entry:

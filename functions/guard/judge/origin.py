@@ -1,11 +1,11 @@
 """What `sourceIPAddress` and its like say. Real records hold more than addresses there. Pure."""
 
 import ipaddress
-import re
 from enum import StrEnum
 from functools import lru_cache
 
 from guard.events.record import Record
+from guard.partitions import names_sign_in, service_of
 
 
 class Origin(StrEnum):
@@ -18,7 +18,6 @@ class Origin(StrEnum):
     ABSENT = "absent"
 
 
-_SIGN_IN = ("signin.amazonaws.com", "signin.aws.amazon.com", "console.amazonaws.com")
 # Step Functions, "Calling AWS service APIs" (AWS SDK integrations); EventBridge Scheduler, "Using
 # universal targets"; API Gateway, "AWS service integrations"; AppSync, "HTTP resolvers"; AppStream
 # 2.0, "Using an IAM role with fleets and image builders".
@@ -67,13 +66,9 @@ def _kind(source: str) -> Origin:
     return Origin.PRIVATE if any(address in network for network in _PRIVATE) else Origin.PUBLIC
 
 
-@lru_cache(1024)
 def names_service(text: str) -> bool:
     """Whether a text names an AWS service, or AWS's own network; "AWS Internal;" is real."""
-    if names_internal(text):
-        return True
-    text = text.strip().rstrip(";").lower()
-    return bool(re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.amazonaws\.com(\.cn)?", text))
+    return names_internal(text) or bool(service_of(text))
 
 
 def names_internal(text: str) -> bool:
@@ -86,13 +81,9 @@ def names_relay(text: str) -> bool:
     """Whether a text names a service that makes any call which its user writes, with a role that
     the user chooses.
     """
-    return names_service(text) and text.strip().rstrip(";").lower().partition(".")[0] in _RELAYS
+    return service_of(text).partition(".")[0] in _RELAYS
 
 
 def names_aws_page(user_agent: str) -> bool:
     """Whether a user agent is one that the console's own pages and hosts show, and no browser's."""
     return names_service(user_agent) or bool(_PAGE.match(user_agent))
-
-
-def names_sign_in(text: str) -> bool:
-    return text.strip().rstrip(";").lower() in _SIGN_IN

@@ -10,10 +10,10 @@ from guard.judge.origin import (
     names_internal,
     names_relay,
     names_service,
-    names_sign_in,
     origin,
 )
 from guard.judge.places import address_of, function_of, instance_of
+from guard.partitions import names_sign_in
 
 # The way a request took. Ids are compared with what is known: a present id proves nothing.
 

@@ -6,7 +6,7 @@ from typing import Any, override
 
 from botocore.exceptions import ClientError
 
-from guard.aws.errors import code_of, message_of
+from guard.aws.errors import code_of, message_of, readable
 from guard.events.record import Record
 from guard.finding import Finding, Kind, Severity
 from guard.findings.about import DAY, Subject, sentence
@@ -89,14 +89,20 @@ def lost(about: About, hindrance: str = "") -> Finding:
     )
 
 
-def restored(about: About) -> Finding:
-    """The perimeter was put back; every other statement was kept."""
+def restored(about: About, unread: ClientError | None = None) -> Finding:
+    """The perimeter was put back; every other statement was kept.
+
+    `unread`: AWS has refused to show the policy since.
+    """
+    read = "read it back"
+    if unread:
+        read = f"could not read it back: {code_of(unread)}: {readable(message_of(unread))}"
     return about.finding(
         Kind.SECRET_PERIMETER_RESTORED,
         Severity.HIGH,
         title=f"The policy of {about.secret.name} keeps it inside the perimeter again",
         cause=f"{sentence(about.gaps)} {about.seen()}",
-        done=("put the corrected policy, with every other statement kept, and read it back",),
+        done=(f"put the corrected policy, with every other statement kept, and {read}",),
         todo=(
             "look for readers that are refused now (evidence: aws_warns)",
             "put the statement into whatever wrote the policy, or it is written again",
@@ -106,7 +112,7 @@ def restored(about: About) -> Finding:
 
 def refused(about: About, error: ClientError) -> Finding:
     """AWS refused the corrected policy for good."""
-    return lost(about, f"AWS refused to write it: {code_of(error)}: {message_of(error)}")
+    return lost(about, f"AWS refused to write it: {code_of(error)}: {readable(message_of(error))}")
 
 
 def budget_spent(about: About, budget: int) -> Finding:
@@ -123,11 +129,12 @@ def budget_spent(about: About, budget: int) -> Finding:
 
 def unseen(about: About, error: ClientError) -> Finding:
     """The guard may not look: a policy that denies everything from outside denies it, too."""
+    words = readable(message_of(error))
     return about.finding(
         Kind.SECRET_PERIMETER_LOST,
         Severity.LOW,
         title=f"The policy of {about.secret.name} cannot be looked at",
-        cause=f"AWS refused {error.operation_name}: {code_of(error)}: {message_of(error)}",
+        cause=f"AWS refused {error.operation_name}: {code_of(error)}: {words}",
         todo=(
             "if the secret's own policy denies it, except the guard's role from all but reading",
             "if not, look for an SCP or permissions boundary on the guard",

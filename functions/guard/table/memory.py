@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from guard.finding import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from aws_lambda_powertools import Logger
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -53,10 +53,14 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A change that was begun: `finding` would have told it, and its `done` are the steps."""
+    """A change that was begun: `finding` would have told it, and its `done` are the steps.
+
+    `steps` are the same as data, where it takes more than their words to see what became of them.
+    """
 
     key: str
     finding: Finding
+    steps: tuple[Mapping[str, Any], ...] = ()
 
     def done(self, still_to_do: Collection[str]) -> tuple[str, ...]:
         """The steps that the present state no longer asks for: so they were carried out."""
@@ -100,10 +104,25 @@ class Memory:
             when="attribute_not_exists(used_at) OR used_at < :used_at",
         )
 
-    def declare(self, key: str, finding: Finding, now: datetime) -> None:
+    def declare(
+        self,
+        key: str,
+        finding: Finding,
+        now: datetime,
+        steps: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         """Before AWS is changed: this is what will have been done."""
-        text = json.dumps(finding.to_json())
-        self._set(f"intent#{key}", now + INTENT_KEPT, {"intent": {"S": text}})
+        values = {"intent": {"S": json.dumps(finding.to_json())}}
+        if steps:
+            values["steps"] = {"S": json.dumps(steps)}
+        self._set(f"intent#{key}", now + INTENT_KEPT, values)
+
+    def correct(self, key: str, finding: Finding, now: datetime) -> None:
+        """After a change of which this much was done, which may be nothing."""
+        if finding.done:
+            self.declare(key, finding, now)
+        else:
+            self.settle(key, now)
 
     def settle(self, key: str, now: datetime) -> None:
         """After ops were told: there is nothing left to tell. Time to live does the deleting."""
@@ -121,9 +140,10 @@ class Memory:
         """Those of the changes that were declared and not settled, in the order of the keys."""
         found: list[Intent] = []
         for key in dict.fromkeys(keys):
-            text = self._get(f"intent#{key}").get("intent", {}).get("S", "")
-            if text:
-                found.append(Intent(key, Finding.from_json(json.loads(text))))
+            item = self._get(f"intent#{key}")
+            if text := item.get("intent", {}).get("S", ""):
+                steps = json.loads(item.get("steps", {}).get("S", "[]"))
+                found.append(Intent(key, Finding.from_json(json.loads(text)), tuple(steps)))
         return found
 
     def _get(self, key: str) -> dict[str, Any]:

@@ -281,16 +281,16 @@ class State:
         ends = datetime.fromtimestamp(item["ends"], UTC)
         return Spent(used=item["tally"], limit=limit, allowed=allowed, window_ends=ends)
 
-    def give_back(self, key: str, now: datetime) -> None:
-        """Put back one change that was taken out of a budget and then not made.
+    def give_back(self, key: str, now: datetime, n: int = 1) -> None:
+        """Put back what was taken out of a budget and then not used.
 
         Where the window has ended meanwhile there is nothing to put back.
         """
         self._update(
             f"budget#{key}",
             "ADD tally :back",
-            "ends > :now AND tally > :none",
-            {":back": -1, ":now": _epoch(now), ":none": 0},
+            "ends > :now AND tally >= :n",
+            {":back": -n, ":now": _epoch(now), ":n": n},
         )
 
     def read_before(self, reader: str, when: datetime, now: datetime) -> bool:

@@ -16,6 +16,7 @@ from guard.bypass.evidence import principal
 from guard.events.record import Record
 from guard.finding import Finding, Kind, Severity
 from guard.links import console_links
+from guard.partitions import as_in_aws
 from guard.settings import Settings
 
 CLOUDFORMATION = "cloudformation.amazonaws.com"
@@ -107,7 +108,7 @@ class Deployers:
     def made(self, record: Record) -> bool:
         """Whether this call is part of a deployment. `invokedBy` is written by AWS alone."""
         if not self.patterns:
-            through = record.identity.invoked_by == CLOUDFORMATION
+            through = as_in_aws(record.identity.invoked_by) == CLOUDFORMATION
             return through or _changes_stack(record)
         known = (record.identity.issuer_arn, record.identity.arn)
         return any(fnmatchcase(arn, one) for arn in known if arn for one in self.patterns)
@@ -120,13 +121,14 @@ def given(env: Mapping[str, str]) -> tuple[Part, ...]:
 
 def touched(record: Record, parts: Sequence[Part], stack_id: str) -> list[Part]:
     """The parts of the guard that a call changed, or tried to."""
-    if record.event_source == CLOUDFORMATION:
+    source = as_in_aws(record.event_source)
+    if source == CLOUDFORMATION:
         named = record.request.get("stackName")
         ours = (stack_id, stack_id.split("/")[1])
         return [Part("the stack", "AWS::CloudFormation::Stack", ours[1])] if named in ours else []
     if record.event_name in GRANTS and record.identity.invoked_by:
         return []  # DynamoDB makes and ends its own grants, by whoever uses the table
-    types = TYPES.get(record.event_source, ())
+    types = TYPES.get(source, ())
     names = set(_names(record))
     return [one for one in parts if one.type in types and one.name in names]
 
@@ -174,7 +176,8 @@ def told(record: Record, parts: Sequence[Part], settings: Settings) -> Finding:
 
 def _changes_stack(record: Record) -> bool:
     """An update of the stack is a deployment; its deletion is the end of the guard, and told."""
-    return record.event_source == CLOUDFORMATION and record.event_name not in NO_DEPLOYMENT
+    of_stacks = as_in_aws(record.event_source) == CLOUDFORMATION
+    return of_stacks and record.event_name not in NO_DEPLOYMENT
 
 
 def _names(record: Record) -> Iterator[str]:
@@ -199,7 +202,7 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _spellings(record: Record, key: str, text: str) -> Iterator[str]:
-    if record.event_source == "ssm.amazonaws.com":
+    if as_in_aws(record.event_source) == "ssm.amazonaws.com":
         yield _path(text)
         return
     of_function = key == "functionName" or ":function:" in text

@@ -12,6 +12,7 @@ from guard.watch.trails import Seen
 
 SEES_READS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 _DAY = 86_400
+_MONTH = 30 * _DAY
 
 
 def blind_rules(
@@ -56,10 +57,14 @@ def _put_back(name: str, states: Mapping[str, str], state: str) -> str:
 
 
 def blind_trails(seen: Sequence[Seen], settings: Settings, now: datetime) -> list[Finding]:
-    """Nothing, if a trail logs reads here or may do so unseen by us; else one finding."""
-    if any(one.reads is not False for one in seen):
+    """Nothing, if a trail logs reads here; else one finding, also of what is not known."""
+    if any(one.reads for one in seen):
         return []
-    each = "; ".join(f"{one.arn}: {one.hindrance}" for one in seen)
+    each = "; ".join(f"{one.arn or 'the list of trails'}: {one.hindrance}" for one in seen)
+    if any(one.reads is None for one in seen):
+        if all(one.passing for one in seen if one.reads is None):
+            return []  # the next heartbeat asks again
+        return [_trails_not_known(seen, each, settings, now)]
     return [
         _finding(
             Kind.TRAIL_BLIND,
@@ -73,6 +78,31 @@ def blind_trails(seen: Sequence[Seen], settings: Settings, now: datetime) -> lis
             now,
         )
     ]
+
+
+def _trails_not_known(
+    seen: Sequence[Seen], each: str, settings: Settings, now: datetime
+) -> Finding:
+    """It is the rule where an organization's trail is all there is, so it is published once."""
+    return _finding(
+        Kind.TRAIL_BLIND,
+        Severity.LOW,
+        "CloudTrail",
+        f"It is not known whether a trail logs reads in {settings.region}",
+        f"EventBridge is sent only what a trail logs. {each}.",
+        (
+            "Nothing, while HeartbeatAlarm is OK: each heartbeat is a read that a trail logged.",
+            "If the alarm rings, check the trail in its home Region: the runbook has the commands.",
+        ),
+        {
+            "trails": [one.arn for one in seen if one.arn],
+            "not_known": {one.arn: one.hindrance for one in seen if one.reads is None},
+        },
+        settings,
+        now,
+        window=_MONTH,
+        identity=("not known",),
+    )
 
 
 def changed_mode(
@@ -136,6 +166,7 @@ def _finding(
     settings: Settings,
     now: datetime,
     window: int = _DAY,
+    identity: Sequence[str] = (),
 ) -> Finding:
     return Finding(
         kind=kind,
@@ -148,6 +179,7 @@ def _finding(
         todo=todo,
         evidence=evidence,
         window=window,
+        identity=identity,
         first_seen=now,
         last_seen=now,
     )

@@ -1,29 +1,22 @@
 """Does a trail log what the guard must see? EventBridge is sent what a trail logs, and no more.
 
 AWS: "AWS service events delivered via CloudTrail" in the EventBridge user guide, and EventSelector
-and AdvancedFieldSelector in the CloudTrail API reference.
+and AdvancedFieldSelector in the CloudTrail API reference. A trail of all Regions is shown in each
+of them, and tells its selectors in its home Region alone (GetEventSelectors refuses it elsewhere).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from guard.aws.errors import code_of
 
 type Json = Mapping[str, Any]
 
-# How CloudTrail says that a trail is another account's: an organization's trail, seen by a member.
-NOT_OURS = frozenset(
-    {
-        "AccessDeniedException",
-        "InsufficientDependencyServiceAccessPermissionException",
-        "OperationNotPermittedException",
-        "TrailNotFoundException",
-        "UnsupportedOperationException",
-    }
-)
+MOST_SILENT = 3
+"""How many Regions may leave the guard without an answer: each costs seconds of its time."""
 
 
 class CloudTrail(Protocol):
@@ -40,39 +33,80 @@ class CloudTrail(Protocol):
 class Seen:
     """One trail that covers this Region, and what hinders it from logging reads; "" for nothing.
 
-    `reads` is None where CloudTrail tells a member account nothing of its organization's trail.
+    `reads` is None where CloudTrail did not tell, and `hindrance` then says why; `passing`: it may
+    well tell the next time. `arn` is empty where not even the trails could be listed.
     """
 
     arn: str
     reads: bool | None
     hindrance: str = ""
+    passing: bool = False
 
 
-def look(cloudtrail: CloudTrail) -> list[Seen]:
-    """The trails that cover this Region, until one that logs reads is found.
+@dataclass(slots=True)
+class Trails:
+    """CloudTrail, asked of the trails that cover the Region `region`.
 
-    Needs cloudtrail:DescribeTrails, cloudtrail:GetTrailStatus and cloudtrail:GetEventSelectors;
-    raises ClientError.
+    `here` is its client in that Region, and `at_home` makes one for another Region, which should
+    give up soon. Needs cloudtrail:DescribeTrails, cloudtrail:GetTrailStatus and
+    cloudtrail:GetEventSelectors, the last two in every Region.
     """
-    seen: list[Seen] = []
-    for trail in cloudtrail.describe_trails(includeShadowTrails=True)["trailList"]:
-        arn = trail.get("TrailARN", "")
-        seen.append(_look_at(cloudtrail, arn, bool(trail.get("IsOrganizationTrail"))))
-        if seen[-1].reads:
-            break
-    return seen
+
+    here: CloudTrail
+    at_home: Callable[[str], CloudTrail]
+    region: str
+    _silent: set[str] = field(default_factory=set[str])
+
+    def look(self) -> list[Seen]:
+        """The trails, those of this Region first, until one that logs reads is found.
+
+        Raises nothing of boto3's: what CloudTrail does not tell is not known.
+        """
+        self._silent.clear()
+        seen: list[Seen] = []
+        try:
+            listed = self.here.describe_trails(includeShadowTrails=True)["trailList"]
+        except (ClientError, BotoCoreError) as error:
+            return [self._not_known("", self.region, error)]
+        for trail in sorted(listed, key=lambda one: self._home(one) != self.region):
+            seen.append(self._look_at(trail.get("TrailARN", ""), self._home(trail)))
+            if seen[-1].reads:
+                break
+        return seen
+
+    def _home(self, trail: Json) -> str:
+        return trail.get("HomeRegion") or self.region
+
+    def _look_at(self, arn: str, home: str) -> Seen:
+        try:
+            if not self.here.get_trail_status(Name=arn)["IsLogging"]:
+                return Seen(arn, reads=False, hindrance="it is stopped")
+        except (ClientError, BotoCoreError) as error:
+            return self._not_known(arn, self.region, error)
+        if home in self._silent or len(self._silent) >= MOST_SILENT:
+            return Seen(arn, reads=None, hindrance=f"CloudTrail in {home} was not asked")
+        try:
+            client = self.here if home == self.region else self.at_home(home)
+            selectors = client.get_event_selectors(TrailName=arn)
+        except (ClientError, BotoCoreError) as error:
+            if isinstance(error, BotoCoreError):
+                self._silent.add(home)
+            return self._not_known(arn, home, error)
+        return judged(arn, selectors.get("EventSelectors"), selectors.get("AdvancedEventSelectors"))
+
+    def _not_known(self, arn: str, region: str, error: ClientError | BotoCoreError) -> Seen:
+        if isinstance(error, ClientError):
+            why = f"CloudTrail in {region} answers {code_of(error)}"
+            return Seen(arn, None, why, passing=_passes(error))
+        why = f"CloudTrail in {region} does not answer ({type(error).__name__})"
+        return Seen(arn, None, why, passing=region == self.region)
 
 
-def _look_at(cloudtrail: CloudTrail, arn: str, of_organization: bool) -> Seen:
-    try:
-        if not cloudtrail.get_trail_status(Name=arn)["IsLogging"]:
-            return Seen(arn, reads=False, hindrance="it is stopped")
-        selectors = cloudtrail.get_event_selectors(TrailName=arn)
-    except ClientError as error:
-        if of_organization and code_of(error) in NOT_OURS:
-            return Seen(arn, reads=None, hindrance=code_of(error))
-        raise
-    return judged(arn, selectors.get("EventSelectors"), selectors.get("AdvancedEventSelectors"))
+def _passes(error: ClientError) -> bool:
+    """Whether CloudTrail had too much to do, or failed: it refused nothing."""
+    status = cast(int, error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
+    code = code_of(error)
+    return status >= 500 or "Throttl" in code or "TooMany" in code or code == "RequestLimitExceeded"
 
 
 def judged(arn: str, basic: Sequence[Json] | None, advanced: Sequence[Json] | None) -> Seen:

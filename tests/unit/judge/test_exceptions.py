@@ -144,6 +144,7 @@ def test_expires(expires: str, last: datetime, first_after: datetime):
         ({"owner": ...}, "'owner'"),
         ({"reason": " "}, "'reason'"),
         ({"name": 5}, "'name'"),
+        ({"name": "n" * 256}, "'name' must have at most 255 characters"),
         ({"expires": ...}, "'expires'"),
         ({"expires": "soon"}, "'expires'"),
         ({"expires": "9999-12-31"}, "'expires'"),

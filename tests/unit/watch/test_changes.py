@@ -324,3 +324,12 @@ def test_lambdas_version_is_no_part_of_what_people_read():
 
 def test_what_no_parameter_names_is_no_part():
     assert given({"SLACK_WEBHOOK_PARAMETER": "", "ENCRYPTION_KEY_ARN": ""}) == ()
+
+
+@pytest.mark.parametrize("domain", ["amazonaws.com.cn", "amazonaws.eu", "c2s.ic.gov"])
+def test_cloudformation_deploys_by_whatever_name_its_partition_gives_it(domain: str):
+    through = replace(MALLORY, invoked_by=f"cloudformation.{domain}")
+    made = replace(call("events", "PutRule", name="x"), identity=through)
+    assert Deployers().made(made)
+    other = replace(MALLORY, invoked_by=f"stacksets.cloudformation.{domain}")
+    assert not Deployers().made(replace(made, identity=other))

@@ -1,5 +1,6 @@
 """What the heartbeat function tells of the guard's own state."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -41,7 +42,13 @@ def test_a_rule_that_sees_more_than_deployed_is_not_as_deployed():
 def test_one_trail_that_sees_is_enough_and_one_that_cannot_be_read_may_see():
     blind = Seen("a", reads=False, hindrance="it is stopped")
     assert blind_trails([blind, Seen("b", reads=True)], SETTINGS, NOW) == []
-    assert blind_trails([blind, Seen("b", reads=None)], SETTINGS, NOW) == []
+    unread = Seen("b", reads=None, hindrance="CloudTrail in eu-west-1 answers AccessDenied")
+    told = only(blind_trails([blind, unread], SETTINGS, NOW))
+    assert (told.severity, told.window) == ("low", 30 * DAY)
+    assert told.evidence["not_known"] == {"b": unread.hindrance}
+    assert "a: it is stopped" in told.cause
+    assert blind_trails([blind, replace(unread, passing=True)], SETTINGS, NOW) == []
+    assert told.fingerprint != only(blind_trails([blind], SETTINGS, NOW)).fingerprint
     assert "a: it is stopped" in only(blind_trails([blind], SETTINGS, NOW)).cause
 
 

@@ -1,0 +1,92 @@
+"""The shapes in which the stack is deployed, as far as they change who may do what.
+
+Every condition of the template that decides about a policy holds in one of them and fails in
+another.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+
+from emulator import Cloud
+from emulator.cloud import ACCOUNT, REGION, ROOT
+from emulator.trails import BUCKET
+
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b2c3d-1111-4222-8333-444455556666"
+TRAIL_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b2c3d-1111-4222-8333-444455556667"
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
+# What a deployment must be told for every function to be there and to have work.
+PARAMETERS = {"Mode": "remediate", "RestoreSecretPolicies": "true", "TrailBucket": BUCKET}
+EVERY_PARAMETER = {
+    **PARAMETERS,
+    "AlertEmail": "ops@example.com",
+    "EncryptionKeyArn": KEY,
+    "PermissionsBoundaryArn": BOUNDARY,
+    "Scope": "rotation",
+    "SlackBotTokenParameter": "/vpce-guard/bot",
+    "TrailKeyArn": TRAIL_KEY,
+}
+IN_A_VPC = "in-vpc"
+# Subnets that do not exist yet: `started` makes them.
+_PLACED = {"FunctionSubnets": "", "FunctionSecurityGroups": ""}
+SHAPES: Mapping[str, Mapping[str, str]] = {
+    "base": {
+        "Mode": "remediate",
+        "SlackWebhookParameter": "",
+        "WatchForeignEndpoints": "false",
+        "CoveredByHub": "false",
+    },
+    "most": PARAMETERS,
+    IN_A_VPC: {**PARAMETERS, **_PLACED},
+    "every-parameter": {**EVERY_PARAMETER, **_PLACED},
+}
+
+
+def start(shape: str) -> Cloud:
+    """A cloud with the stack deployed in this shape."""
+    parameters = SHAPES[shape]
+    placed = "FunctionSubnets" in parameters
+    return Cloud.start(parameters=parameters, prepare=_vpc_of_the_functions if placed else None)
+
+
+def _vpc_of_the_functions(session: boto3.Session) -> dict[str, str]:
+    """A VPC for the functions, which the guard leaves alone, as docs/security.md advises."""
+    ec2 = session.client("ec2")
+    tags: Any = {"ResourceType": "vpc", "Tags": [{"Key": "vpce-guard:ignore", "Value": ""}]}
+    vpc = ec2.create_vpc(CidrBlock="10.99.0.0/16", TagSpecifications=[tags])["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.99.0.0/24")["Subnet"]["SubnetId"]
+    group = ec2.create_security_group(GroupName="guard", Description="guard", VpcId=vpc)
+    return {"FunctionSubnets": subnet, "FunctionSecurityGroups": group["GroupId"]}
+
+
+def boundary() -> dict[str, Any]:
+    """The boundary of docs/security.md: it allows by services what the guard needs."""
+    return _documented('"Sid": "ServicesOfTheGuard"')
+
+
+def key_policy(region: str, account: str, *, ours: bool) -> dict[str, Any]:
+    """A key's policy that leaves all to IAM; of our key, with what docs/security.md asks."""
+    iam = {
+        "Sid": "LeaveItToIam",
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+    told = json.dumps(_documented('"Sid": "Logs"')["Statement"]) if ours else "[]"
+    places = {"partition": "aws", "domain": "amazonaws.com", "region": region, "account": account}
+    for place, value in places.items():
+        told = told.replace(f"<{place}>", value)
+    return {"Version": "2012-10-17", "Statement": [iam, *json.loads(told)]}
+
+
+def _documented(mark: str) -> dict[str, Any]:
+    """The policy in docs/security.md that holds this text."""
+    text = (ROOT / "docs" / "security.md").read_text()
+    (block,) = [one for one in re.findall(r"```json\n(.*?)```", text, re.DOTALL) if mark in one]
+    found = json.loads(block)
+    statements = found if isinstance(found, list) else found["Statement"]
+    return {"Version": "2012-10-17", "Statement": statements}
