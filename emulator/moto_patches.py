@@ -7,7 +7,7 @@ instead.
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -18,16 +18,21 @@ from moto.core.exceptions import JsonRESTError
 from moto.ec2.models import EC2Backend
 from moto.events.models import EventsBackend, Rule
 from moto.sqs.models import sqs_backends
+from moto.sts.models import STSBackend
 
 from emulator import eventbridge, lineage
 
 type Invoker = Callable[[str, Any], tuple[Any, bool]]
+type Whose = Callable[[str], Mapping[str, Any]]
 
 
 class _Hooks:
-    """The cloud that is running, if any: who runs a function when somebody calls Invoke."""
+    """The cloud that is running, if any: who runs a function when somebody calls Invoke, and whose
+    an access key is (CloudTrail's `userIdentity`).
+    """
 
     invoke: Invoker | None = None
+    whose: Whose | None = None
 
 
 hooks = _Hooks()
@@ -46,6 +51,7 @@ def install() -> None:
     _run_functions_here()
     _own_subnets_are_no_default_ones()
     lineage.install()
+    _name_callers()
 
 
 def _validate_rules() -> None:
@@ -122,3 +128,16 @@ def _own_subnets_are_no_default_ones() -> None:
         return subnet
 
     EC2Backend.create_subnet = create_subnet
+
+
+def _name_callers() -> None:
+    """GetCallerIdentity names the caller as CloudTrail does, and not moto's own user for all."""
+    original = STSBackend.get_caller_identity
+
+    def get_caller_identity(self: STSBackend, access_key_id: str, region: str) -> Any:
+        if hooks.whose is None:
+            return original(self, access_key_id, region)
+        identity = hooks.whose(access_key_id)
+        return identity["principalId"], identity["arn"], identity["accountId"]
+
+    STSBackend.get_caller_identity = get_caller_identity

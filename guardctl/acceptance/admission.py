@@ -1,0 +1,106 @@
+"""What must be so before a run: the account that was named, a deployed stack that may write.
+
+The first call of all asks STS whose credentials these are; nothing else is asked of any account but
+the one that was named. The stack's switch is never changed here.
+"""
+
+import ipaddress
+import re
+import secrets
+import socket
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+
+from guardctl.acceptance.pace import Pace
+from guardctl.acceptance.stage import Stage
+from guardctl.stack import CONFIG, StackError, deployed
+
+ACCOUNT = re.compile(r"\d{12}", re.ASCII)
+
+
+class Refused(StackError):
+    """No run is made; the message says why and what to do."""
+
+
+def admitted(
+    account: str,
+    region: str,
+    pace: Pace,
+    *,
+    profile: str | None = None,
+    stack_name: str | None = None,
+    patience: float = 20,
+) -> Stage:
+    """The stage in the account that was named. Reads only. Raises Refused, StackError, ClientError."""
+    if not ACCOUNT.fullmatch(account):
+        raise Refused(f"--account takes the 12 digits of an account's id, not {account!r}")
+    caller = _caller(account, region, profile)
+    stack = deployed(stack_name, profile, region)
+    if (stack.account, stack.region) != (account, region):
+        raise Refused(
+            f"the stack {stack.name} is in account {stack.account} and Region {stack.region},"
+            f" not in {account} and {region}"
+        )
+    cast_session: Any = stack.session
+    cast_session.events.register("before-call", pace.stop.check)
+    return Stage(stack, run_id(), caller, pace, patience)
+
+
+def require_ready(stage: Stage) -> None:
+    """What a run needs beyond the stack. Raises Refused, StackError, ClientError."""
+    _require_remediate(stage)
+    if stage.stack.parameter("Scope") == "rotation":
+        raise Refused(
+            "the stack's Scope is rotation: it looks after VPCs with a rotation function alone."
+            " Deploy it in the sandbox with the Scope all, tagged or not-default."
+        )
+    if stage.caller.endswith(":root"):
+        raise Refused("these are the root user's credentials: AWS lets root assume no role")
+    _require_public_way(stage)
+
+
+def run_id() -> str:
+    """Unique, sorted by time, and short enough for every name that it becomes part of."""
+    return f"{datetime.now(UTC):%Y%m%dt%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _caller(account: str, region: str, profile: str | None) -> str:
+    """Who runs this, as CloudTrail will name them. Raises Refused for another account's."""
+    session: Any = boto3.Session(profile_name=profile, region_name=region)
+    found = session.client("sts", config=CONFIG).get_caller_identity()
+    if found["Account"] != account:
+        raise Refused(
+            f"these are credentials of account {found['Account']} ({found['Arn']}), and the run is"
+            f" for {account}: nothing was done. Choose others with --profile."
+        )
+    return found["Arn"]
+
+
+def _require_remediate(stage: Stage) -> None:
+    name = stage.stack.output("ModeParameterName")
+    mode = stage.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
+    if mode != "remediate":
+        raise Refused(
+            f"the stack's mode is {mode}, in which it writes nothing. In a sandbox, switch it"
+            f" with\n  {stage.stack.output('CommandToRemediate')}\n"
+            "and back afterwards with\n"
+            f"  {stage.stack.output('CommandToObserve')}\n"
+            "In the mode remediate it looks after every VPC of the account that is in its scope."
+        )
+
+
+def _require_public_way(stage: Stage) -> None:
+    """A read from within a VPC with an endpoint would come by that, rightly without an alert."""
+    host = urlsplit(stage.client("secretsmanager").meta.endpoint_url).hostname or ""
+    try:
+        found = {ipaddress.ip_address(one[4][0]) for one in socket.getaddrinfo(host, 443)}
+    except OSError as error:
+        raise Refused(f"the name {host} cannot be resolved here: {error}") from error
+    if private := [one for one in found if one.is_private and not one.is_loopback]:
+        raise Refused(
+            f"{host} is the private address {private[0]} here: this machine reads secrets through a"
+            " VPC endpoint. Run it from outside, since one step reads a secret over the internet."
+        )
