@@ -79,10 +79,11 @@ test: .venv/.stamp .aws-sam/build/template.yaml  ## Run every test
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: nightly
-nightly: .venv/.stamp  ## Run the long tests whole: 1,000,000 fuzzing cases, every fault, every order, every partition
-	FUZZ_CASES=1000000 FAULT_MATRIX=all ORDERS=all DRILLS=all .venv/bin/python -m pytest -n 2 --dist loadscope \
+nightly: .venv/.stamp  ## Run the long tests whole: 1,000,000 fuzzing cases, every fault, every order, every partition, every end of an acceptance
+	FUZZ_CASES=1000000 FAULT_MATRIX=all ORDERS=all DRILLS=all ACCEPTANCE=all \
+		.venv/bin/python -m pytest -n 2 --dist loadscope \
 		tests/fuzz tests/reactions/test_fault_matrix.py tests/reactions/test_orders.py \
-		tests/guardctl/test_partitions.py
+		tests/guardctl/test_partitions.py tests/guardctl/test_acceptance.py
 	$(MAKE) --no-print-directory rights
 
 .PHONY: rights

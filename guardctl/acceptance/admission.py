@@ -7,8 +7,8 @@ the one that was named. The stack's switch is never changed here.
 import ipaddress
 import re
 import secrets
-import socket
 from datetime import UTC, datetime
+from socket import getaddrinfo as resolve
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +16,7 @@ import boto3
 
 from guardctl.acceptance.pace import Pace
 from guardctl.acceptance.stage import Stage
-from guardctl.stack import CONFIG, StackError, deployed
+from guardctl.stack import CONFIG, Stack, StackError, deployed
 
 ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 
@@ -33,19 +33,28 @@ def admitted(
     profile: str | None = None,
     stack_name: str | None = None,
     patience: float = 20,
+    cleaning: bool = False,
 ) -> Stage:
-    """The stage in the account that was named. Reads only. Raises Refused, StackError, ClientError."""
+    """The stage in the account that was named. To clean up, no stack is needed. Reads only.
+
+    Raises Refused, StackError, or boto3's errors.
+    """
     if not ACCOUNT.fullmatch(account):
         raise Refused(f"--account takes the 12 digits of an account's id, not {account!r}")
     caller = _caller(account, region, profile)
-    stack = deployed(stack_name, profile, region)
+    try:
+        stack = deployed(stack_name, profile, region)
+    except StackError as error:
+        if not cleaning or not str(error).startswith("there is no stack"):
+            raise
+        stack = _no_stack(caller, region, profile)
     if (stack.account, stack.region) != (account, region):
         raise Refused(
             f"the stack {stack.name} is in account {stack.account} and Region {stack.region},"
             f" not in {account} and {region}"
         )
-    cast_session: Any = stack.session
-    cast_session.events.register("before-call", pace.stop.check)
+    session: Any = stack.session
+    session.events.register("before-call", pace.stop.check)
     return Stage(stack, run_id(), caller, pace, patience)
 
 
@@ -79,6 +88,18 @@ def _caller(account: str, region: str, profile: str | None) -> str:
     return found["Arn"]
 
 
+def _no_stack(caller: str, region: str, profile: str | None) -> Stack:
+    """Stands for a stack that was deleted before the clean-up: no guard makes anything anew."""
+    _, partition, _, _, account, *_ = caller.split(":")
+    return Stack(
+        name="none",
+        id=f"arn:{partition}:cloudformation:{region}:{account}:stack/none/none",
+        session=boto3.Session(profile_name=profile),
+        outputs={},
+        parameters={},
+    )
+
+
 def _require_remediate(stage: Stage) -> None:
     name = stage.stack.output("ModeParameterName")
     mode = stage.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
@@ -96,7 +117,7 @@ def _require_public_way(stage: Stage) -> None:
     """A read from within a VPC with an endpoint would come by that, rightly without an alert."""
     host = urlsplit(stage.client("secretsmanager").meta.endpoint_url).hostname or ""
     try:
-        found = {ipaddress.ip_address(one[4][0]) for one in socket.getaddrinfo(host, 443)}
+        found = {ipaddress.ip_address(one[4][0]) for one in resolve(host, 443)}
     except OSError as error:
         raise Refused(f"the name {host} cannot be resolved here: {error}") from error
     if private := [one for one in found if one.is_private and not one.is_loopback]:

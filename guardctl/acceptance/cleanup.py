@@ -1,7 +1,7 @@
 """Remove what runs have made, in the order that AWS demands, until nothing is found any more.
 
-The guard works against it: it makes a deleted endpoint anew. So each VPC gets the opt-out tag first.
-Lambda takes back a deleted function's network interfaces by the function's role, and within some
+The guard works against it: it makes a deleted endpoint anew. So each VPC gets the opt-out tag
+first. Lambda takes back a deleted function's network interfaces by the function's role, within some
 forty minutes: so the role goes last, and the clean-up waits.
 """
 
@@ -11,13 +11,24 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from guard.aws.denials import is_denial
+from guard.aws.errors import code_of
 from guardctl.acceptance.estimate import LONGEST_CLEAN_UP
 from guardctl.acceptance.leftovers import Thing, inside, leftovers
 from guardctl.acceptance.pace import FIRST_PAUSE, LONGEST_PAUSE, absent
 from guardctl.acceptance.stage import Stage
-from guardctl.words import in_words
+from guardctl.acceptance.words import words_of
 
 ROUNDS_OF_NOTHING = 2  # what was made last may take AWS a moment to show
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why something could not be removed. `denied`: no later round will do it either."""
+
+    words: str
+    denied: bool = False
+
 
 type Report = Callable[[float, Iterable[Thing]], None]
 """Told of the seconds that passed and of what is still there, round by round."""
@@ -32,7 +43,7 @@ class CleanUp:
 
     stage: Stage
     run: str = ""
-    problems: dict[str, str] = field(default_factory=dict[str, str])
+    problems: dict[str, Problem] = field(default_factory=dict[str, Problem])
 
     def until_nothing_is_left(
         self, report: Report, minutes: float = LONGEST_CLEAN_UP
@@ -47,7 +58,7 @@ class CleanUp:
             elapsed = pace.now() - began
             report(elapsed, left)
             empty = 0 if left else empty + 1
-            if empty == ROUNDS_OF_NOTHING or elapsed >= 60 * minutes:
+            if empty == ROUNDS_OF_NOTHING or elapsed >= 60 * minutes or self._hopeless(left):
                 return left
             self._round(left)
             pace.wait(pause)
@@ -55,6 +66,12 @@ class CleanUp:
 
     def _found(self) -> list[Thing]:
         return [one for one in leftovers(self.stage) if self.run in ("", one.run)]
+
+    def _hopeless(self, left: list[Thing]) -> bool:
+        """Whether AWS has denied the removal of each of them."""
+        tried = [one for one in left if one.kind != "role"] or left  # roles wait for the others
+        found = [self.problems.get(one.name) for one in tried]
+        return bool(found) and all(one and one.denied for one in found)
 
     def _round(self, left: list[Thing]) -> None:
         """Every step once. A function's role stays while the function or a VPC of its run does."""
@@ -71,8 +88,9 @@ class CleanUp:
                 self._remove(one)
 
     def _opt_out(self, vpc: Thing) -> None:
-        tag = {"Key": self.stage.stack.parameter("OptOutTag"), "Value": "acceptance"}
-        self.stage.client("ec2").create_tags(Resources=[vpc.handle], Tags=[tag])
+        if key := self.stage.stack.parameters.get("OptOutTag"):
+            tag = {"Key": key, "Value": "acceptance"}
+            self.stage.client("ec2").create_tags(Resources=[vpc.handle], Tags=[tag])
 
     def _remove_vpc(self, vpc: Thing) -> None:
         """What lies in it first; the groups, subnets and the VPC once no interface is left, since a
@@ -84,13 +102,18 @@ class CleanUp:
         if waiting:
             # An endpoint's own interfaces, and those that Lambda still holds, are not ours to take.
             for one in waiting:
-                if one.kind == "endpoint" and one.note != "deleting":
+                if (one.kind, one.note) == ("network interface", "available") or (
+                    one.kind == "endpoint" and one.note != "deleting"
+                ):
                     self._remove(one)
-                elif one.kind == "network interface" and one.note == "available":
-                    self._remove(one)
-            return
-        for one in [*content, vpc]:
-            self._remove(one)
+            names = ", ".join(f"{one.kind} {one.name} ({one.note})" for one in waiting)
+            self.problems.setdefault(vpc.name, Problem(f"still in it: {names}"))
+        else:
+            for one in [*content, vpc]:
+                self._remove(one)
+        # What stands in the way says more than what is said of the VPC.
+        if inner := [self.problems[one.name] for one in content if one.name in self.problems]:
+            self.problems[vpc.name] = inner[0]
 
     def _remove(self, thing: Thing) -> None:
         self._tried(thing, lambda: self._delete(thing))
@@ -101,10 +124,12 @@ class CleanUp:
             step()
             self.problems.pop(thing.name, None)
         except ClientError as error:
-            if not absent(error):  # whatever AWS refuses is tried again in the next round
-                self.problems[thing.name] = in_words(error)
+            if absent(error):
+                self.problems.pop(thing.name, None)
+            else:
+                self.problems[thing.name] = Problem(words_of(error), is_denial(code_of(error)))
         except BotoCoreError as error:
-            self.problems[thing.name] = in_words(error)
+            self.problems[thing.name] = Problem(words_of(error))
 
     def _delete(self, thing: Thing) -> None:
         """Raises ClientError, of what is refused and of what is gone already."""

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from guardctl.acceptance.admission import Refused, admitted, require_ready
-from guardctl.acceptance.cleanup import CleanUp
+from guardctl.acceptance.cleanup import CleanUp, Problem
 from guardctl.acceptance.estimate import estimate
 from guardctl.acceptance.leftovers import Thing, leftovers
 from guardctl.acceptance.pace import Pace
@@ -21,9 +21,9 @@ from guardctl.acceptance.show import Screen, introduction, panel, screen, summar
 from guardctl.acceptance.stage import Stage
 from guardctl.acceptance.stop import Stop, Stopped
 from guardctl.acceptance.story import STORY
+from guardctl.acceptance.words import words_of
 from guardctl.formats import Format, FormatOption
 from guardctl.stack import Profile, StackName, told
-from guardctl.words import in_words
 
 COMMAND = "guardctl acceptance"
 FOUND = 1
@@ -67,9 +67,6 @@ def acceptance(
     patience: Annotated[
         float, typer.Option(min=1, help="Minutes to wait for each answer of the guard, at most.")
     ] = 20,
-    speed: Annotated[
-        float, typer.Option(min=1, hidden=True, help="The embedded cloud's time goes faster.")
-    ] = 1,
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Try a deployed stack in a real sandbox account, and remove everything afterwards.
@@ -81,15 +78,15 @@ def acceptance(
 
     guardctl acceptance --account 123456789012 --region eu-west-1 --profile sandbox
     """
-    stop = Stop()
     with told(COMMAND):
         stage = admitted(
             account,
             region,
-            Pace(stop, speed),
+            Pace(Stop()),
             profile=profile,
             stack_name=stack_name,
             patience=patience,
+            cleaning=clean_up,
         )
         found = leftovers(stage)
         if not clean_up:
@@ -110,7 +107,7 @@ def acceptance(
 
 
 def _require_none(found: Sequence[Thing]) -> None:
-    """Another run may be going on: its things are not taken away, and its endpoints would be ours."""
+    """Another run may be going on: what it made is not taken away unasked."""
     if found:
         names = "\n".join(f"  {one}" for one in found)
         raise Refused(
@@ -159,13 +156,13 @@ def _cleaned(stage: Stage, shown: Screen, run: str) -> list[str]:
     except Stopped:
         return ["the clean-up was stopped: look with --clean-up for what is left"]
     except (BotoCoreError, ClientError) as error:
-        return [f"the clean-up could not go on: {in_words(error)}"]
+        return [f"the clean-up could not go on: {words_of(error)}"]
     return [_words(one, cleaning.problems) for one in left]
 
 
-def _words(thing: Thing, problems: dict[str, str]) -> str:
-    why = problems.get(thing.name, "")
-    return f"{thing}: {why}" if why else str(thing)
+def _words(thing: Thing, problems: Mapping[str, Problem]) -> str:
+    why = problems.get(thing.name)
+    return f"{thing}: {why.words}" if why else str(thing)
 
 
 def _show(played: Played, format_: Format) -> None:

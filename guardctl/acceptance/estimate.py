@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
 from math import ceil
 
-WAITS = 5  # of at most the patience each: tamper, its finding, bypass, delete, rotation
-USUAL_WAIT = 4  # minutes from a call to the guard's answer: CloudTrail's delivery, mostly
+WAITS = 5  # for the guard, of at most the patience each: create, open, read, delete, rotate
+USUAL_WAIT = 5  # minutes from a call to the guard's answer: CloudTrail's delivery, mostly
+OTHER_WAITS = 20  # minutes at most for IAM, Lambda and EC2 to know what was just made
 USUAL_CLEAN_UP, LONGEST_CLEAN_UP = 25, 60  # Lambda takes its network interfaces back by then
 ENDPOINTS = 3  # in the first VPC, there again after its deletion, in the second
 ZONES = 2
@@ -23,9 +24,9 @@ class Estimate:
 
 
 def estimate(grace: float, patience: float, price_per_az_hour: Decimal) -> Estimate:
-    """`grace` and `patience` in minutes. The first check waits for both."""
+    """`grace` and `patience` in minutes."""
     usual = ceil(grace + WAITS * USUAL_WAIT + USUAL_CLEAN_UP)
-    longest = ceil(grace + (WAITS + 1) * patience + LONGEST_CLEAN_UP)
+    longest = ceil(grace + WAITS * patience + OTHER_WAITS + LONGEST_CLEAN_UP)
     return Estimate(
         usual, longest, _dollars(usual, price_per_az_hour), _dollars(longest, price_per_az_hour)
     )

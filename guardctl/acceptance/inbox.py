@@ -1,8 +1,9 @@
 """A queue of the run's own that is subscribed to the stack's findings topic.
 
-The topic's policy only denies publishing, so whoever has sns:Subscribe in the account may subscribe;
-the queue's policy lets this one topic send ("Subscribing an Amazon SQS queue to an Amazon SNS
-topic", SNS developer guide). Findings of low severity wait for the digest: those are not waited for.
+The topic's policy only denies publishing, so whoever has sns:Subscribe in the account may
+subscribe; the queue's policy lets this one topic send ("Subscribing an Amazon SQS queue to an
+Amazon SNS topic", SNS developer guide). Findings of low severity come with the digest, within an
+hour: those are not waited for.
 """
 
 import json

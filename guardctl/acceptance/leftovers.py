@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from guardctl.acceptance.pace import absent
-from guardctl.acceptance.stage import IAM_PATH, TAG, Stage
+from guardctl.acceptance.stage import TAG, Stage
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -100,13 +100,11 @@ def functions(stage: Stage) -> Iterator[Thing]:
 
 def roles(stage: Stage) -> Iterator[Thing]:
     iam = stage.client("iam")
-    for page in _pages(stage, "iam", "list_roles").paginate(PathPrefix=IAM_PATH):
+    for page in _pages(stage, "iam", "list_roles").paginate(PathPrefix=stage.iam_path):
         for one in page["Roles"]:
             name = one["RoleName"]
-            # Other Regions' runs have their roles here, too: IAM is global. The name tells.
             answer = _asked(lambda name=name: iam.list_role_tags(RoleName=name))
-            run = _run(answer["Tags"])
-            if run and name.startswith(f"{TAG}-{run}-"):
+            if run := _run(answer["Tags"]):
                 yield Thing("role", name, run, name)
 
 
@@ -120,7 +118,9 @@ def queues(stage: Stage) -> Iterator[Thing]:
 
 
 def subscriptions(stage: Stage) -> Iterator[Thing]:
-    topic = stage.stack.output("FindingsTopicArn")
+    topic = stage.stack.outputs.get("FindingsTopicArn")
+    if not topic:  # the stack is deleted, and its topic with the subscriptions
+        return
     for page in _pages(stage, "sns", "list_subscriptions_by_topic").paginate(TopicArn=topic):
         for one in page["Subscriptions"]:
             name = one["Endpoint"].rsplit(":", 1)[-1]

@@ -1,4 +1,4 @@
-"""Waiting, with a limit: AWS delivers events after minutes, and shows new resources after seconds."""
+"""Waiting, with a limit: AWS delivers events after minutes, shows new resources after seconds."""
 
 import time
 from collections.abc import Callable
@@ -30,18 +30,17 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The run's clock. `speed` is 1; the embedded cloud's time goes faster."""
+    """The run's clock and its waits."""
 
     stop: Stop
-    speed: float = 1.0
 
     def now(self) -> float:
         """Seconds, from any beginning."""
-        return time.monotonic() * self.speed
+        return time.monotonic()
 
     def wait(self, seconds: float) -> None:
         """Raises Stopped."""
-        self.stop.wait(seconds / self.speed)
+        self.stop.wait(seconds)
 
     def until(
         self, look: Callable[[], Seen], minutes: float, report: Callable[[float], None]

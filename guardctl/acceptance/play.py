@@ -9,8 +9,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from guardctl.acceptance.chapter import Chapter, Check
 from guardctl.acceptance.stage import Stage
 from guardctl.acceptance.where import where_to_look
+from guardctl.acceptance.words import words_of
 from guardctl.stack import StackError
-from guardctl.words import in_words
 
 type Watch = Callable[[Check], Callable[[float], None]]
 """Told of a check that begins; gives what is told of the seconds that passed."""
@@ -69,7 +69,9 @@ def _play(stage: Stage, chapter: Chapter, played: Played, watch: Watch) -> None:
             if not played.checks[-1].holds and check.minutes:
                 return  # what comes after it stands on it
     except (StackError, BotoCoreError, ClientError) as error:
-        played.problem = in_words(error)
+        played.problem = words_of(error)
+    except LookupError as error:
+        played.problem = f"AWS's answer lacks what was asked for: {error!r}"
 
 
 def _checked(stage: Stage, check: Check, watch: Watch) -> Checked:

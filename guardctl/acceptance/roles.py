@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from guardctl.acceptance.stage import IAM_PATH, Stage
+from guardctl.acceptance.stage import Stage
 
 POLICY = "acceptance"
 
@@ -21,7 +21,7 @@ def make_role(
     name = f"{stage.name}-{purpose}"
     made = stage.client("iam").create_role(
         RoleName=name,
-        Path=IAM_PATH,
+        Path=stage.iam_path,
         AssumeRolePolicyDocument=_document([trust]),
         Tags=stage.tags(),
         **({"PermissionsBoundary": boundary} if boundary else {}),

@@ -127,7 +127,7 @@ def panel(played: Played) -> Panel:
     )
 
 
-def summary(holds: bool, stopped: bool, left: Iterable[str]) -> Panel:  # noqa: FBT001 - two facts
+def summary(holds: bool, stopped: bool, left: Iterable[str]) -> Panel:
     """How the run ended, and what is left of it."""
     lines = ["The stack did all that was asked." if holds else "Not all that was asked came true."]
     if stopped:

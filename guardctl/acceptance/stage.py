@@ -12,7 +12,6 @@ from guardctl.stack import Stack
 TAG = "vpce-guard-acceptance"
 """Key of the tag on all that a run makes, with the run's id as value. Names begin with it, too."""
 
-IAM_PATH = f"/{TAG}/"
 GONE = ("deleting", "deleted")
 
 
@@ -38,6 +37,11 @@ class Stage:
     def name(self) -> str:
         """Of everything of this run that has a name."""
         return f"{TAG}-{self.run}"
+
+    @property
+    def iam_path(self) -> str:
+        """Of the roles: IAM is global, and other Regions have runs of their own."""
+        return f"/{TAG}/{self.stack.region}/"
 
     @property
     def partition(self) -> str:

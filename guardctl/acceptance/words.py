@@ -1,0 +1,47 @@
+"""What AWS refused a run, with the permission that is missing."""
+
+from botocore.exceptions import ClientError
+
+from guardctl.words import in_words
+
+# By IAM's prefix, the calls of a run to services that the guard itself does not call.
+OPERATIONS = {
+    "iam": (
+        "CreateRole",
+        "DeleteRole",
+        "DeleteRolePolicy",
+        "ListRolePolicies",
+        "ListRoles",
+        "ListRoleTags",
+        "PutRolePolicy",
+    ),
+    "lambda": (
+        "AddPermission",
+        "CreateFunction",
+        "DeleteFunction",
+        "GetFunctionConfiguration",
+        "ListFunctions",
+        "ListTags",
+    ),
+    "secretsmanager": ("CreateSecret", "DeleteSecret", "ListSecrets", "RotateSecret"),
+    "sns": ("ListSubscriptionsByTopic", "Subscribe", "Unsubscribe"),
+    "sqs": (
+        "CreateQueue",
+        "DeleteMessage",
+        "DeleteQueue",
+        "GetQueueAttributes",
+        "GetQueueUrl",
+        "ListQueues",
+        "ListQueueTags",
+        "ReceiveMessage",
+    ),
+    "ssm": ("GetParameter",),
+    "sts": ("AssumeRole", "GetCallerIdentity"),
+}
+
+
+def words_of(error: Exception) -> str:
+    """An error of AWS or of boto3 for people; of a denial the permission that is missing."""
+    asked = error.operation_name if isinstance(error, ClientError) else ""
+    service = next((one for one, calls in OPERATIONS.items() if asked in calls), "")
+    return in_words(error, service)
