@@ -36,8 +36,8 @@ def vpc_is_served(stage: Stage) -> Iterator[Check]:
     yield Check(claim, lambda: _available(stage, vpc_id, "endpoint"), ENSURE, first)
     endpoint = stage.endpoints(vpc_id)[0]
     yield Check(
-        "it has an interface in both AZs",
-        lambda: equal(stage.props["zones"], stage.zones(endpoint["SubnetIds"])),
+        "it has an interface in both AZs, or in as many as MaximumZones allows",
+        lambda: _placed(stage, endpoint),
         ENSURE,
     )
     yield Check(
@@ -167,6 +167,12 @@ def _supported_zones(stage: Stage) -> list[str]:
             raise StackError(f"{stage.service} is in fewer than two AZs of {stage.stack.region}")
         stage.props["zones"] = zones
     return stage.props["zones"]
+
+
+def _placed(stage: Stage, endpoint: Mapping[str, Any]) -> Seen:
+    zones, most = stage.zones(endpoint["SubnetIds"]), stage.stack.parameters.get("MaximumZones")
+    wanted = min(int(most or 0) or len(SUBNETS), len(SUBNETS))
+    return Seen(len(zones) == wanted and {*zones} <= {*stage.props["zones"]}, ", ".join(zones))
 
 
 def _has_other_words(stage: Stage) -> Seen:
