@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from guard.settings import endpoint_service
 from guardctl.acceptance.pace import Pace
 from guardctl.stack import Stack
 
@@ -49,8 +48,8 @@ class Stage:
 
     @property
     def service(self) -> str:
-        """The endpoint service that is guarded."""
-        return endpoint_service(self.partition, self.stack.region)
+        """The endpoint service that is guarded: named alike in every partition."""
+        return f"com.amazonaws.{self.stack.region}.secretsmanager"
 
     @property
     def grace(self) -> float:

@@ -66,7 +66,7 @@ def test_a_wait_ends_when_it_holds_or_its_time_is_over(minutes, after):
 
 
 def test_without_a_time_it_is_looked_at_once(pace):
-    assert not pace.until(lambda: Seen(False, "no"), 0, lambda _: None).holds  # noqa: FBT003
+    assert not pace.until(lambda: Seen(False, "no"), 0, lambda _: None).holds
     assert waits == []
 
 
