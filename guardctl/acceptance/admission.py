@@ -7,6 +7,7 @@ the one that was named. The stack's switch is never changed here.
 import ipaddress
 import re
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from socket import getaddrinfo as resolve
 from typing import Any
@@ -33,6 +34,7 @@ def admitted(
     profile: str | None = None,
     stack_name: str | None = None,
     patience: float = 20,
+    tags: Sequence[str] = (),
     cleaning: bool = False,
 ) -> Stage:
     """The stage in the account that was named. To clean up, no stack is needed. Reads only.
@@ -41,6 +43,7 @@ def admitted(
     """
     if not ACCOUNT.fullmatch(account):
         raise Refused(f"--account takes the 12 digits of an account's id, not {account!r}")
+    more_tags = _tags(tags)
     caller = _caller(account, region, profile)
     try:
         stack = deployed(stack_name, profile, region)
@@ -55,7 +58,7 @@ def admitted(
         )
     session: Any = stack.session
     session.events.register("before-call", pace.stop.check)
-    return Stage(stack, run_id(), caller, pace, patience)
+    return Stage(stack, run_id(), caller, pace, patience, more_tags)
 
 
 def require_ready(stage: Stage) -> None:
@@ -74,6 +77,16 @@ def require_ready(stage: Stage) -> None:
 def run_id() -> str:
     """Unique, sorted by time, and short enough for every name that it becomes part of."""
     return f"{datetime.now(UTC):%Y%m%dt%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _tags(texts: Sequence[str]) -> dict[str, str]:
+    """Raises Refused for what is not KEY=VALUE."""
+    pairs = [text.partition("=") for text in texts]
+    if wrong := [
+        text for text, (key, sign, _) in zip(texts, pairs, strict=True) if not (key and sign)
+    ]:
+        raise Refused(f"--tag takes KEY=VALUE, not {wrong[0]!r}")
+    return {key: value for key, _, value in pairs}
 
 
 def _caller(account: str, region: str, profile: str | None) -> str:

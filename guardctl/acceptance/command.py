@@ -67,6 +67,10 @@ def acceptance(
     patience: Annotated[
         float, typer.Option(min=1, help="Minutes to wait for each answer of the guard, at most.")
     ] = 20,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="A tag that the account demands; repeatable."),
+    ] = None,
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Try a deployed stack in a real sandbox account, and remove everything afterwards.
@@ -86,6 +90,7 @@ def acceptance(
             profile=profile,
             stack_name=stack_name,
             patience=patience,
+            tags=tag or (),
             cleaning=clean_up,
         )
         found = leftovers(stage)

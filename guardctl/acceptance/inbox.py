@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guardctl.acceptance.pace import Seen
-from guardctl.acceptance.stage import TAG, Stage
+from guardctl.acceptance.stage import Stage
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ def subscribe(stage: Stage) -> Inbox:
     url = sqs.create_queue(
         QueueName=stage.name,
         Attributes={"Policy": json.dumps(_policy(arn, topic)), "MessageRetentionPeriod": "86400"},
-        tags={TAG: stage.run},
+        tags=stage.tag_map,
     )["QueueUrl"]
     stage.client("sns").subscribe(
         TopicArn=topic,

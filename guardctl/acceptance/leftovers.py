@@ -1,6 +1,8 @@
-"""What runs have made and is still there, found by the tag; by a name only where AWS has no tags.
+"""What runs have made and is still there, found by the tag.
 
-A thing counts only if it carries the tag. What lies in a tagged VPC belongs to the run, too: the
+A thing counts only if it also has the name that a run gives, with the id of the tag: whoever puts
+the tag on a secret of somebody else must not have it deleted. Names cannot be changed but for a
+VPC's, which must have a run's address range instead. What lies in a run's VPC belongs to it: the
 endpoint and the group that the guard made there. A subscription cannot have tags: it counts by the
 name of the queue that it sends to.
 """
@@ -12,7 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from guardctl.acceptance.pace import absent
-from guardctl.acceptance.stage import TAG, Stage
+from guardctl.acceptance.stage import NETWORK, RUN, TAG, Stage
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -45,7 +47,9 @@ def vpcs(stage: Stage) -> Iterator[Thing]:
     pages = _pages(stage, "ec2", "describe_vpcs")
     for page in pages.paginate(Filters=[{"Name": "tag-key", "Values": [TAG]}]):
         for one in page["Vpcs"]:
-            yield Thing("VPC", one["VpcId"], _run(one.get("Tags", [])), one["VpcId"])
+            tags = one.get("Tags", [])
+            if (run := _run(tags, _value(tags, "Name"))) and one["CidrBlock"] == NETWORK:
+                yield Thing("VPC", one["VpcId"], run, one["VpcId"])
 
 
 def inside(stage: Stage, vpc: Thing) -> list[Thing]:
@@ -83,7 +87,8 @@ def secrets(stage: Stage) -> Iterator[Thing]:
     for page in pages.paginate(Filters=[{"Key": "tag-key", "Values": [TAG]}]):
         for one in page["SecretList"]:
             # The filter matches the beginning of a key: another key may begin with ours.
-            if (run := _run(one.get("Tags", []))) and "DeletedDate" not in one:
+            run = _run(one.get("Tags", []), one["Name"])
+            if run and "DeletedDate" not in one:
                 yield Thing("secret", one["Name"], run, one["ARN"])
 
 
@@ -91,10 +96,10 @@ def functions(stage: Stage) -> Iterator[Thing]:
     for page in _pages(stage, "lambda", "list_functions").paginate():
         for one in page["Functions"]:
             if one["FunctionName"].startswith(f"{TAG}-"):
-                run = _asked(
+                tags = _asked(
                     lambda arn=one["FunctionArn"]: stage.client("lambda").list_tags(Resource=arn)
-                )["Tags"].get(TAG)
-                if run:
+                )["Tags"]
+                if run := _run(_listed(tags), one["FunctionName"]):
                     yield Thing("function", one["FunctionName"], run, one["FunctionName"])
 
 
@@ -104,7 +109,7 @@ def roles(stage: Stage) -> Iterator[Thing]:
         for one in page["Roles"]:
             name = one["RoleName"]
             answer = _asked(lambda name=name: iam.list_role_tags(RoleName=name))
-            if run := _run(answer["Tags"]):
+            if run := _run(answer["Tags"], name):
                 yield Thing("role", name, run, name)
 
 
@@ -113,8 +118,9 @@ def queues(stage: Stage) -> Iterator[Thing]:
     for page in _pages(stage, "sqs", "list_queues").paginate(QueueNamePrefix=f"{TAG}-"):
         for url in page.get("QueueUrls", []):
             answer = _asked(lambda url=url: sqs.list_queue_tags(QueueUrl=url))
-            if run := answer.get("Tags", {}).get(TAG):
-                yield Thing("queue", url.rsplit("/", 1)[-1], run, url)
+            name = url.rsplit("/", 1)[-1]
+            if run := _run(_listed(answer.get("Tags", {})), name):
+                yield Thing("queue", name, run, url)
 
 
 def subscriptions(stage: Stage) -> Iterator[Thing]:
@@ -125,8 +131,9 @@ def subscriptions(stage: Stage) -> Iterator[Thing]:
         for one in page["Subscriptions"]:
             name = one["Endpoint"].rsplit(":", 1)[-1]
             arn = one["SubscriptionArn"]
-            if one["Protocol"] == "sqs" and name.startswith(f"{TAG}-") and arn.startswith("arn:"):
-                yield Thing("subscription", arn, name.removeprefix(f"{TAG}-"), arn)
+            run = name.removeprefix(f"{TAG}-")
+            if one["Protocol"] == "sqs" and RUN.fullmatch(run) and arn.startswith("arn:"):
+                yield Thing("subscription", arn, run, arn)
 
 
 def _pages(stage: Stage, service: str, operation: str) -> Any:
@@ -143,5 +150,16 @@ def _asked(call: Any) -> dict[str, Any]:
         raise
 
 
-def _run(tags: Any) -> str:
-    return next((one["Value"] for one in tags if one["Key"] == TAG), "")
+def _run(tags: Any, name: str) -> str:
+    """The run whose tag and name a thing has; "" if it is none's."""
+    run = _value(tags, TAG)
+    own = RUN.fullmatch(run) and f"{name}-".startswith(f"{TAG}-{run}-")
+    return run if own else ""
+
+
+def _value(tags: Any, key: str) -> str:
+    return next((one["Value"] for one in tags if one["Key"] == key), "")
+
+
+def _listed(tags: dict[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]

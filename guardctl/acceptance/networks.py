@@ -8,11 +8,10 @@ from guard.approved.policies import ApprovedPolicyError, Placeholders, load
 from guard.policy import PolicyError, parse, same_meaning
 from guardctl.acceptance.chapter import Check, equal
 from guardctl.acceptance.pace import Seen
-from guardctl.acceptance.stage import Stage
+from guardctl.acceptance.stage import NETWORK, Stage
 from guardctl.policies import SHIPPED
 from guardctl.stack import StackError
 
-NETWORK = "10.255.254.0/24"
 SUBNETS = ("10.255.254.0/26", "10.255.254.64/26")
 ALLOW_ALL = {
     "Version": "2012-10-17",
@@ -155,7 +154,7 @@ def _make_vpc(stage: Stage, tags: Mapping[str, str]) -> tuple[str, list[str]]:
 
 
 def _tagged(stage: Stage, kind: str, more: Mapping[str, str]) -> list[dict[str, Any]]:
-    return [{"ResourceType": kind, "Tags": stage.tags(**more)}]
+    return [{"ResourceType": kind, "Tags": stage.tags(more)}]
 
 
 def _supported_zones(stage: Stage) -> list[str]:

@@ -13,7 +13,7 @@ from guardctl.acceptance.chapter import Check
 from guardctl.acceptance.networks import ENSURE, endpoint_of
 from guardctl.acceptance.pace import Seen
 from guardctl.acceptance.roles import make_role
-from guardctl.acceptance.stage import TAG, Stage
+from guardctl.acceptance.stage import Stage
 from guardctl.stack import StackError
 
 CODE = "def handler(event, context):\n    return None\n"
@@ -79,7 +79,7 @@ def _make_function(stage: Stage) -> str:
                 "SubnetIds": stage.props["ignored_subnets"],
                 "SecurityGroupIds": [_default_group(stage)],
             },
-            Tags={TAG: stage.run},
+            Tags=stage.tag_map,
         ),
         "InvalidParameterValueException",  # "The role defined for the function cannot be assumed"
     )["FunctionArn"]

@@ -1,6 +1,7 @@
 """Where a run works: the deployed stack, the run's own name and tag, and AWS as it is seen."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,12 @@ from guardctl.stack import Stack
 
 TAG = "vpce-guard-acceptance"
 """Key of the tag on all that a run makes, with the run's id as value. Names begin with it, too."""
+
+RUN = re.compile(r"\d{8}t\d{6}-[0-9a-f]{6}", re.ASCII)
+"""The shape of a run's id."""
+
+NETWORK = "10.255.254.0/24"
+"""Address range of a run's VPCs. They are joined to nothing, so it can be used twice."""
 
 GONE = ("deleting", "deleted")
 
@@ -23,6 +30,7 @@ class Stage:
     caller: str
     pace: Pace
     patience: float = 20
+    more_tags: Mapping[str, str] = field(default_factory=dict[str, str])
     props: dict[str, Any] = field(default_factory=dict[str, Any])
     _clients: dict[str, Any] = field(default_factory=dict[str, Any])
 
@@ -56,9 +64,14 @@ class Stage:
         """Minutes that the guard leaves to those who build a VPC. Raises StackError."""
         return float(self.stack.parameter("GraceMinutes"))
 
-    def tags(self, **more: str) -> list[dict[str, str]]:
-        """The run's tags, as most services take them."""
-        pairs = {TAG: self.run, "Name": self.name, **more}
+    @property
+    def tag_map(self) -> dict[str, str]:
+        """The run's tags, and those that the account demands."""
+        return {**self.more_tags, TAG: self.run, "Name": self.name}
+
+    def tags(self, more: Mapping[str, str] | None = None) -> list[dict[str, str]]:
+        """The same with more of them, as most services take them."""
+        pairs = self.tag_map | dict(more or {})
         return [{"Key": key, "Value": value} for key, value in pairs.items()]
 
     # --- what is seen -----------------------------------------------------------------------------

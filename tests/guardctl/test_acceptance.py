@@ -15,7 +15,7 @@ import pytest
 
 from guardctl.acceptance import command
 from guardctl.acceptance.story import STORY
-from tests.guardctl.acceptance_runs import Operator, held, held_by_lambda
+from tests.guardctl.acceptance_runs import OPERATOR, Operator, held, held_by_lambda
 
 STEPS = (
     "sqs:CreateQueue",
@@ -74,7 +74,7 @@ def test_a_whole_run_passes_and_leaves_nothing(cloud, account, operator, before)
         account.ec2.create_network_interface(SubnetId=subnet)
 
     with operator.during("lambda:CreateFunction", lambda_makes_an_interface):
-        ended = operator.run("--yes")
+        ended = operator.run("--yes", "--tag", "cost-centre=42=a")
 
     assert ended.code == 0, ended.stdout + ended.stderr
     assert [one["title"] for one in ended.chapters] == [one.title for one in STORY]
@@ -82,6 +82,7 @@ def test_a_whole_run_passes_and_leaves_nothing(cloud, account, operator, before)
     assert ended.report["holds"]
     assert ended.report["left"] == []
     assert held(cloud) == before
+    assert untagged(cloud, {"cost-centre": "42=a"}) == []
     first = ended.chapters[0]["checks"][0]
     assert first["seconds"] >= 600, "the endpoint came before GraceMinutes were over"
     for told in ("about $", "at most $", "minutes", "GraceMinutes", "Removing what was made"):
@@ -92,6 +93,30 @@ def test_a_whole_run_passes_and_leaves_nothing(cloud, account, operator, before)
     asked = set(operator.calls()) - FREE
     assert asked <= allowed
     assert allowed - asked <= set().union(*IMPLIED.values()), "listed and not needed"
+
+
+CREATIONS = {
+    "CreateVpc",
+    "CreateSubnet",
+    "CreateSecret",
+    "CreateRole",
+    "CreateFunction",
+    "CreateQueue",
+}
+
+
+def untagged(cloud, tags):
+    """The operator's creations without these tags, and the run's own."""
+    made = [
+        one for one in cloud.calls if one.action in CREATIONS and one.principal.endswith(OPERATOR)
+    ]
+    assert {one.action for one in made} == CREATIONS
+    wanted = [*tags.items(), ("vpce-guard-acceptance", "")]
+    return [
+        one.action
+        for one in made
+        if not all(key in str(one.params) and value in str(one.params) for key, value in wanted)
+    ]
 
 
 def listed() -> set[str]:
@@ -208,8 +233,13 @@ def test_a_second_ctrl_c_ends_the_clean_up_and_says_how_to_go_on(cloud, operator
 
 
 def test_what_an_earlier_run_has_left_is_named_and_removed(cloud, account, operator, before):
-    mine = account.vpc(tags={"vpce-guard-acceptance-of-mine": "not a run's"})
-    own = account.secret("vpce-guard-acceptance-of-mine")
+    run = "20261129t120000-0a1b2c"
+    others = {"vpce-guard-acceptance": run, "Name": f"vpce-guard-acceptance-{run}"}
+    mine = account.vpc(tags=others)  # somebody has put a run's tags on it
+    secrets = account.client("secretsmanager")
+    own = secrets.create_secret(
+        Name="prod/db", SecretString="x", Tags=[{"Key": "vpce-guard-acceptance", "Value": run}]
+    )["ARN"]
     with operator.patch.context() as patch:
         patch.setattr(command, "_cleaned", lambda *_: [])  # as if it had been killed
         operator.run("--yes")
@@ -225,12 +255,11 @@ def test_what_an_earlier_run_has_left_is_named_and_removed(cloud, account, opera
     assert held(cloud) == left
 
     assert operator.run("--clean-up", "--yes").code == 0
-    assert account.ec2.describe_vpcs()["Vpcs"][0]["VpcId"] == mine
-    account.client("secretsmanager").delete_secret(SecretId=own, ForceDeleteWithoutRecovery=True)
-    for endpoint in account.endpoints(mine):
-        account.ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint["VpcEndpointId"]])
-    cloud.settle()
-    assert {**held(cloud), "vpcs": [], "groups": []} == before
+    assert [one["VpcId"] for one in account.ec2.describe_vpcs()["Vpcs"]] == [mine]
+    assert secrets.describe_secret(SecretId=own)["Name"] == "prod/db"
+    there = held(cloud)
+    for kind in ("functions", "roles", "queues", "subscriptions"):
+        assert there[kind] == before[kind]
 
 
 @nightly
@@ -288,6 +317,12 @@ def test_another_account_is_asked_nothing_but_its_name(cloud, operator):
 @pytest.mark.parametrize("account", ["12345678901", "sandbox", "1234567890123", "\u0661" * 12])
 def test_what_is_no_account_is_refused_before_any_call(operator, account):
     assert "12 digits" in refused(operator, "--yes", account=account)
+    assert operator.calls() == []
+
+
+@pytest.mark.parametrize("tag", ["team", "=x", ""])
+def test_what_is_no_tag_is_refused_before_any_call(operator, tag):
+    assert "KEY=VALUE" in refused(operator, "--yes", "--tag", tag)
     assert operator.calls() == []
 
 
