@@ -106,7 +106,10 @@ def acceptance(
     with told(COMMAND):
         report = _performed(stage, format_, () if clean_up else STORY)
     if format_ is Format.TABLE:
-        Console().print(summary(report.holds, report.stopped, report.left))
+        ended = summary(
+            report.chapters, holds=report.holds, stopped=report.stopped, left=report.left
+        )
+        Console().print(ended)
     if not report.holds or report.left:
         raise typer.Exit(FOUND)
 

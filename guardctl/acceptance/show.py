@@ -1,7 +1,7 @@
 """What a run prints: what it will do, how far it is, and how each chapter ended."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -56,7 +56,7 @@ def introduction(stage: Stage, found: Estimate) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """Progress on standard error: a bar on a terminal, else a line for each step."""
+    """Progress: a bar on a terminal, else a line for each step."""
 
     errors: Console
     bar: Progress
@@ -72,12 +72,11 @@ class Screen:
             self.errors.print(
                 escape(f"   waiting, at most {check.minutes:g} minutes: {check.claim}")
             )
-        return self._advance(self.bar.add_task(check.claim, total=60 * check.minutes), check.claim)
+        return self._task(check.claim, check.minutes)[1]
 
     def cleaning(self) -> Callable[[float, Iterable[Thing]], None]:
         self.errors.print("Removing what was made")
-        task = self.bar.add_task("", total=60 * LONGEST_CLEAN_UP)
-        advance = self._advance(task, "")
+        task, advance = self._task("", LONGEST_CLEAN_UP)
 
         def report(seconds: float, left: Iterable[Thing]) -> None:
             kinds = sorted({one.kind for one in left})
@@ -86,17 +85,23 @@ class Screen:
 
         return report
 
-    def _advance(self, task: TaskID, _: str) -> Callable[[float], None]:
-        def advance(seconds: float) -> None:
-            self.bar.update(task, completed=seconds, clock=_clock(seconds))
+    def _task(self, claim: str, minutes: float) -> tuple[TaskID, Callable[[float], None]]:
+        """A bar, one at a time, and what moves it: so far, of the longest time."""
+        for task in self.bar.task_ids:
+            self.bar.remove_task(task)
+        task = self.bar.add_task(claim, total=60 * minutes, clock="")
 
-        return advance
+        def advance(seconds: float) -> None:
+            clock = f"{_clock(seconds)}, at most {_clock(60 * minutes)}"
+            self.bar.update(task, completed=seconds, clock=clock)
+
+        return task, advance
 
 
 @contextmanager
-def screen() -> Iterator[Screen]:
-    """The bars vanish at the end; what is printed stays."""
-    errors = console(stderr=True)
+def screen(errors: Console | None = None) -> Iterator[Screen]:
+    """On standard error, or where one says. The bars vanish; what is printed stays."""
+    errors = errors or console(stderr=True)
     columns = (
         TextColumn("   {task.description}"),
         BarColumn(bar_width=24),
@@ -127,11 +132,11 @@ def panel(played: Played) -> Panel:
     )
 
 
-def summary(holds: bool, stopped: bool, left: Iterable[str]) -> Panel:
-    """How the run ended, and what is left of it."""
+def summary(played: Sequence[Played], *, holds: bool, stopped: bool, left: Iterable[str]) -> Panel:
+    """How the run ended, and what is left of it. A clean-up alone has played nothing."""
     lines = ["The stack did all that was asked." if holds else "Not all that was asked came true."]
-    if stopped:
-        lines = ["Stopped before the end."]
+    if stopped or not played:
+        lines = ["Stopped before the end."] if stopped else []
     if left := list(left):
         lines += ["These could not be removed:", *left]
         lines += ["Try again with: guardctl acceptance --clean-up, and the same options"]

@@ -170,7 +170,7 @@ def test_a_function_that_fails_is_noticed_by_its_dead_letters(cloud, operator, b
     function = "RestorePolicyFunction"
     cloud.fault("ec2", "ModifyVpcEndpoint", "InternalError", times=99, function=function)
 
-    ended = operator.run("--yes", "--patience", "300")
+    ended = operator.run("--yes", "--patience", "110")
 
     assert ended.code == 1
     assert not ended.chapters[1]["holds"]

@@ -11,12 +11,16 @@ import pytest
 from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from guard.policy import parse, same_meaning
+from guardctl.acceptance.chapter import Check
 from guardctl.acceptance.estimate import estimate
+from guardctl.acceptance.leftovers import Thing
 from guardctl.acceptance.networks import reworded
 from guardctl.acceptance.pace import Pace, Seen
 from guardctl.acceptance.rotation import CODE, packed
+from guardctl.acceptance.show import screen
 from guardctl.acceptance.stop import Stop, Stopped
 from guardctl.acceptance.words import words_of
 from guardctl.policies import SHIPPED
@@ -147,6 +151,22 @@ def test_the_functions_code_is_a_zip_file_that_lambda_can_read():
         exec(archive.read(file), scope)  # noqa: S102 - our own code, as Lambda would run it
     assert scope["handler"]({}, None) is None
     assert packed(CODE) == packed(CODE)
+
+
+def test_a_terminal_shows_one_bar_with_what_is_waited_for(monkeypatch):
+    text = io.StringIO()
+    terminal = Console(file=text, force_terminal=True, width=120)
+    with screen(terminal) as shown:
+        for claim in ("it is there", "it works"):
+            check = Check(claim, lambda: Seen(holds=True, words=""), "every", 5)
+            shown.watch(check)(61)
+            shown.bar.refresh()
+            assert [task.description for task in shown.bar.tasks] == [claim]
+        shown.cleaning()(3, [Thing("VPC", "vpc-1", "r"), Thing("secret", "s", "r")])
+        shown.bar.refresh()
+    printed = text.getvalue()
+    for said in ("it works", "1 min 01 s, at most 5 min 00 s", "still there: VPC, secret"):
+        assert said in printed
 
 
 @pytest.mark.parametrize(
