@@ -21,7 +21,7 @@ from guardctl.acceptance.show import Screen, introduction, panel, screen, summar
 from guardctl.acceptance.stage import Stage
 from guardctl.acceptance.stop import Stop, Stopped
 from guardctl.acceptance.story import STORY
-from guardctl.acceptance.words import words_of
+from guardctl.acceptance.words import worded, words_of
 from guardctl.formats import Format, FormatOption
 from guardctl.stack import Profile, StackName, told
 
@@ -82,7 +82,7 @@ def acceptance(
 
     guardctl acceptance --account 123456789012 --region eu-west-1 --profile sandbox
     """
-    with told(COMMAND):
+    with told(COMMAND), worded():
         stage = admitted(
             account,
             region,

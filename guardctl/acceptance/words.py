@@ -1,7 +1,11 @@
 """What AWS refused a run, with the permission that is missing."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from botocore.exceptions import ClientError
 
+from guardctl.stack import StackError
 from guardctl.words import in_words
 
 # By IAM's prefix, the calls of a run to services that the guard itself does not call.
@@ -45,3 +49,12 @@ def words_of(error: Exception) -> str:
     asked = error.operation_name if isinstance(error, ClientError) else ""
     service = next((one for one, calls in OPERATIONS.items() if asked in calls), "")
     return in_words(error, service)
+
+
+@contextmanager
+def worded() -> Iterator[None]:
+    """Within, what AWS refuses is raised as a StackError with these words."""
+    try:
+        yield
+    except ClientError as error:
+        raise StackError(words_of(error)) from error
