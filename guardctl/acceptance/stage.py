@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from guard.partitions import endpoint_service
 from guardctl.acceptance.pace import Pace
 from guardctl.stack import Stack
 
@@ -56,8 +57,8 @@ class Stage:
 
     @property
     def service(self) -> str:
-        """The endpoint service that is guarded: named alike in every partition."""
-        return f"com.amazonaws.{self.stack.region}.secretsmanager"
+        """The endpoint service that is guarded."""
+        return endpoint_service(self.stack.region)
 
     @property
     def grace(self) -> float:
