@@ -69,6 +69,8 @@ def test_a_loop_that_lambda_stops_is_an_alarm():
             "Sum",
             0,
         )
+
+
 @pytest.mark.parametrize(
     ("kind", "metric"),
     [("Failed", "FailedInvocations"), ("Lost", "InvocationsFailedToBeSentToDlq")],
