@@ -227,6 +227,7 @@ class Cloud:
         strict.install()
         moto_patches.hooks.invoke = self._invoke
         moto_patches.hooks.delivers = self._delivers
+        moto_patches.hooks.whose = self._whose
         self._set_environment()
 
     def _give_the_process_back(self) -> None:
@@ -238,6 +239,7 @@ class Cloud:
         moto_state.put_back(self._outer_state)
         moto_patches.hooks.invoke = self._outer._invoke if self._outer else None
         moto_patches.hooks.delivers = self._outer._delivers if self._outer else None
+        moto_patches.hooks.whose = self._outer._whose if self._outer else None
         Cloud._running = self._outer
         self.clock.stop()
 
@@ -555,6 +557,9 @@ class Cloud:
     def _delivers(self, subscription: Subscription) -> bool:
         return keys.opens_to_topic(self.deployment, subscription)
 
+    def _whose(self, access_key: str) -> dict[str, Any]:
+        return self.callers.of(access_key, self.clock.now()).user_identity()
+
     def _on_records(self, records: Iterable[dict[str, Any]]) -> None:
         if hasattr(self, "_pump"):
             heard = [one for one in records if trails.logged(self.account, self.region, one)]
@@ -567,6 +572,19 @@ class Cloud:
             self._note_collected(request.params)
         elif (request.service, request.action) == ("events", "PutEvents"):
             self._put_events(request.params["Entries"], answer["Entries"])
+        elif (request.service, request.action) == ("sts", "AssumeRole"):
+            self._know_session(request.params, answer["Credentials"]["AccessKeyId"])
+
+    def _know_session(self, params: Mapping[str, Any], access_key: str) -> None:
+        """Whoever calls with the keys that STS gave is the role's session."""
+        role = params["RoleArn"]
+        self.callers.register(
+            role.rsplit("/", 1)[-1],
+            Caller(kind="role", session=params["RoleSessionName"], account=role.split(":")[4]),
+            self.clock.now(),
+            access_key=access_key,
+            role_arn=role,
+        )
 
     def _note_findings(self, params: Mapping[str, Any]) -> None:
         """Keep what is published on the stack's topic, as a queue that subscribes gets it."""

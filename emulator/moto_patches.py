@@ -7,7 +7,7 @@ instead.
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -19,19 +19,22 @@ from moto.ec2.models import EC2Backend
 from moto.events.models import EventsBackend, Rule
 from moto.sns.models import Subscription
 from moto.sqs.models import sqs_backends
+from moto.sts.models import STSBackend
 
 from emulator import eventbridge, lineage
 
 type Invoker = Callable[[str, Any], tuple[Any, bool]]
+type Whose = Callable[[str], Mapping[str, Any]]
 
 
 class _Hooks:
-    """The cloud that is running, if any: who runs a function when somebody calls Invoke, and
-    whether SNS may deliver to a subscription.
+    """The cloud that is running, if any: who runs a function when somebody calls Invoke, whether
+    SNS may deliver to a subscription, and whose an access key is (CloudTrail's `userIdentity`).
     """
 
     invoke: Invoker | None = None
     delivers: Callable[[Subscription], bool] | None = None
+    whose: Whose | None = None
 
 
 hooks = _Hooks()
@@ -51,6 +54,7 @@ def install() -> None:
     _own_subnets_are_no_default_ones()
     lineage.install()
     _ask_keys_before_delivery()
+    _name_callers()
 
 
 def _validate_rules() -> None:
@@ -137,3 +141,16 @@ def _ask_keys_before_delivery() -> None:
             original(self, *args, **settings)
 
     Subscription.publish = publish
+
+
+def _name_callers() -> None:
+    """GetCallerIdentity names the caller as CloudTrail does, and not moto's own user for all."""
+    original = STSBackend.get_caller_identity
+
+    def get_caller_identity(self: STSBackend, access_key_id: str, region: str) -> Any:
+        if hooks.whose is None:
+            return original(self, access_key_id, region)
+        identity = hooks.whose(access_key_id)
+        return identity["principalId"], identity["arn"], identity["accountId"]
+
+    STSBackend.get_caller_identity = get_caller_identity

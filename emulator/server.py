@@ -236,7 +236,12 @@ class Gate:
         return error_response(request, 400, "EmulatorBug", message, request_id)
 
 
-LISTENED = {("sns", "Publish"), ("sns", "PublishBatch"), ("events", "PutEvents")}
+LISTENED = {
+    ("sns", "Publish"),
+    ("sns", "PublishBatch"),
+    ("events", "PutEvents"),
+    ("sts", "AssumeRole"),
+}
 """Calls whose answers the cloud wants to see although they are not recorded."""
 
 

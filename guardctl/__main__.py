@@ -2,6 +2,7 @@
 
 import typer
 
+from guardctl.acceptance import acceptance
 from guardctl.audit import audit
 from guardctl.drill import drill
 from guardctl.exceptions import app as exceptions
@@ -23,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(drill)
+app.command()(acceptance)
 app.command()(audit)
 app.command()(replay)
 app.command()(preflight)

@@ -181,3 +181,27 @@ def test_the_account_of_another_is_empty_again_after_a_reset(small):
     other.create_secret(Name="x", SecretString="y")
     small.reset()
     assert other.list_secrets()["SecretList"] == []
+
+
+# --- who calls ------------------------------------------------------------------------------------
+
+
+def test_sts_names_a_caller_as_cloudtrail_does(small, ec2):
+    said = small.session("alice").client("sts").get_caller_identity()
+    ec2.create_vpc(CidrBlock="10.0.0.0/16")
+    identity = small.records[-1]["userIdentity"]
+    assert (said["Account"], said["Arn"]) == (small.account, identity["arn"])
+    assert said["UserId"] == identity["principalId"]
+
+
+def test_whoever_has_the_keys_of_assume_role_is_the_roles_session(small):
+    role = f"arn:aws:iam::{small.account}:role/path/reader"
+    sts = small.session("alice").client("sts")
+    keys = sts.assume_role(RoleArn=role, RoleSessionName="night")["Credentials"]
+    session = boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+    session.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")
+    identity = small.records[-1]["userIdentity"]
+    arn = f"arn:aws:sts::{small.account}:assumed-role/reader/night"
+    assert (identity["type"], identity["arn"]) == ("AssumedRole", arn)
+    assert identity["sessionContext"]["sessionIssuer"]["arn"] == role
+    assert session.client("sts").get_caller_identity()["Arn"] == arn

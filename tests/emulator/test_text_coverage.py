@@ -21,7 +21,7 @@ TEMPLATE_ONLY = "cloudformation"  # the table of the template's properties: no o
 SAME_NAME = {
     (service, "PutResourcePolicy")
     for service in ("cloudtrail", "dynamodb", "lambda", "logs", "ssm")
-}
+} | {(service, "AddPermission") for service in ("sns", "sqs")}
 QUEUE = "https://sqs/123456789012/q"
 
 

@@ -1,0 +1,193 @@
+"""The command: asks, plays the chapters in a real account, and removes what it made."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Annotated, Any
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from guardctl.acceptance.admission import Refused, admitted, require_ready
+from guardctl.acceptance.cleanup import CleanUp, Problem
+from guardctl.acceptance.estimate import estimate
+from guardctl.acceptance.leftovers import Thing, leftovers
+from guardctl.acceptance.pace import Pace
+from guardctl.acceptance.play import Played, play
+from guardctl.acceptance.show import Screen, introduction, panel, screen, summary, warn
+from guardctl.acceptance.stage import Stage
+from guardctl.acceptance.stop import Stop, Stopped
+from guardctl.acceptance.story import STORY
+from guardctl.acceptance.words import worded, words_of
+from guardctl.formats import Format, FormatOption
+from guardctl.stack import Profile, StackName, told
+
+COMMAND = "guardctl acceptance"
+FOUND = 1
+
+
+@dataclass(slots=True)
+class Report:
+    """How a run ended. `left` are the things that could not be removed, with AWS's words."""
+
+    run: str
+    account: str
+    region: str
+    chapters: list[Played] = field(default_factory=list[Played])
+    stopped: bool = False
+    left: list[str] = field(default_factory=list[str])
+
+    @property
+    def holds(self) -> bool:
+        return not self.stopped and all(one.holds for one in self.chapters)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "run": self.run,
+            "account": self.account,
+            "region": self.region,
+            "holds": self.holds,
+            "stopped": self.stopped,
+            "left": self.left,
+        }
+
+
+def acceptance(
+    account: Annotated[str, typer.Option(help="The sandbox account; any other is refused.")],
+    region: Annotated[str, typer.Option(help="Region of the stack.")],
+    profile: Profile = None,
+    stack_name: StackName = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Begin without asking.")] = False,
+    clean_up: Annotated[
+        bool, typer.Option("--clean-up", help="Only remove what earlier runs have left.")
+    ] = False,
+    patience: Annotated[
+        float, typer.Option(min=1, help="Minutes to wait for each answer of the guard, at most.")
+    ] = 20,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="A tag that the account demands; repeatable."),
+    ] = None,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Try a deployed stack in a real sandbox account, and remove everything afterwards.
+
+    Creates VPCs, changes an endpoint's policy, deletes an endpoint, reads a secret over the
+    internet, turns on rotation, and checks what the guard does. Says first what it costs and how
+    long it takes. Exits with 1 if a check fails, it is stopped, or something could not be removed;
+    with 2 if it refuses to begin.
+
+    guardctl acceptance --account 123456789012 --region eu-west-1 --profile sandbox
+    """
+    with told(COMMAND), worded():
+        stage = admitted(
+            account,
+            region,
+            Pace(Stop()),
+            profile=profile,
+            stack_name=stack_name,
+            patience=patience,
+            tags=tag or (),
+            cleaning=clean_up,
+        )
+        found = leftovers(stage)
+        if not clean_up:
+            _require_none(found)
+            require_ready(stage)
+            price = Decimal(stage.stack.parameters.get("PricePerAzHour") or "0.01")
+            warn(introduction(stage, estimate(stage.grace, patience, price)))
+    if clean_up:
+        _name(found)
+    if found or not clean_up:
+        _require_consent(yes=yes)
+    with told(COMMAND):
+        report = _performed(stage, format_, () if clean_up else STORY)
+    if format_ is Format.TABLE:
+        ended = summary(
+            report.chapters, holds=report.holds, stopped=report.stopped, left=report.left
+        )
+        Console().print(ended)
+    if not report.holds or report.left:
+        raise typer.Exit(FOUND)
+
+
+def _require_none(found: Sequence[Thing]) -> None:
+    """Another run may be going on: what it made is not taken away unasked."""
+    if found:
+        names = "\n".join(f"  {one}" for one in found)
+        raise Refused(
+            f"an earlier run has left these, or another run is going on:\n{names}\n"
+            "Remove them with --clean-up."
+        )
+
+
+def _name(found: Sequence[Thing]) -> None:
+    warn("\n".join(["These are removed:", *map(str, found)]) if found else "Nothing is left.")
+
+
+def _require_consent(*, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        warn(f"{COMMAND}: nobody can be asked here: say --yes to begin")
+        raise typer.Exit(2)
+    if not typer.confirm("Begin?", err=True):
+        raise typer.Exit(2)
+
+
+def _performed(stage: Stage, format_: Format, story: Sequence[Any]) -> Report:
+    """The chapters, and the clean-up whatever happens in them."""
+    report = Report(stage.run, stage.stack.account, stage.stack.region)
+    with stage.pace.stop.listening(), screen() as shown:
+        try:
+            for played in play(stage, story, shown.begins, shown.watch):
+                report.chapters.append(played)
+                _show(played, format_)
+        except Stopped:
+            report.stopped = True
+        finally:
+            report.left = _cleaned(stage, shown, stage.run if story else "")
+            report.stopped |= stage.pace.stop.asked
+    _show_end(report, format_)
+    return report
+
+
+def _cleaned(stage: Stage, shown: Screen, run: str) -> list[str]:
+    """Remove what the run made, or every run; in words what is left."""
+    stage.pace.stop.forget()
+    cleaning = CleanUp(stage, run)
+    try:
+        left = cleaning.until_nothing_is_left(shown.cleaning())
+    except Stopped:
+        return ["the clean-up was stopped: look with --clean-up for what is left"]
+    except (BotoCoreError, ClientError) as error:
+        return [f"the clean-up could not go on: {words_of(error)}"]
+    return [_words(one, cleaning.problems) for one in left]
+
+
+def _words(thing: Thing, problems: Mapping[str, Problem]) -> str:
+    why = problems.get(thing.name)
+    return f"{thing}: {why.words}" if why else str(thing)
+
+
+def _show(played: Played, format_: Format) -> None:
+    show: dict[Format, Callable[[], None]] = {
+        Format.TABLE: lambda: Console().print(panel(played)),
+        Format.JSONL: lambda: print(json.dumps(played.to_json()), flush=True),
+        Format.JSON: lambda: None,
+    }
+    show[format_]()
+
+
+def _show_end(report: Report, format_: Format) -> None:
+    match format_:
+        case Format.TABLE:
+            pass
+        case Format.JSONL:
+            print(json.dumps(report.to_json()))
+        case Format.JSON:
+            chapters = [one.to_json() for one in report.chapters]
+            print(json.dumps({**report.to_json(), "chapters": chapters}, indent=2))
