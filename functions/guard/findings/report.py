@@ -179,7 +179,7 @@ def _due(finding: Finding, state: State, now: datetime, follow_up: bool) -> _Due
         return None
     first = min(finding.first_seen, counted.first_seen)
     # A follow-up that says something new is another telling than the one of its milestone.
-    words = () if counted.due else sorted(news)
+    words = () if due else sorted(news)
     told = finding.identified(counted.window_ends, milestone(counted.total), *words)
     return _Due(replace(told, count=counted.total, first_seen=first), counted)
 

@@ -1,6 +1,7 @@
 """What `sourceIPAddress` and its like say. Real records hold more than addresses there. Pure."""
 
 import ipaddress
+import re
 from enum import StrEnum
 from functools import lru_cache
 
