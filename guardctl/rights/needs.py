@@ -89,7 +89,8 @@ def _resource(call: Call, cloud: Cloud) -> str:  # noqa: C901 - one case for eac
             name = call.params.get("Name") or call.params["ResourceId"]
             return f"{own}:parameter/{name.removeprefix('/')}"
         case "route53":
-            zone = call.params.get("HostedZoneId", "")
+            if not (zone := call.params.get("HostedZoneId")):
+                return "*"
             return f"arn:aws:route53:::hostedzone/{zone.removeprefix('/hostedzone/')}"
         case "lambda":
             function = call.params["FunctionName"]

@@ -54,7 +54,7 @@ def start(shape: str) -> Cloud:
 
 def _vpc_of_the_functions(session: boto3.Session) -> dict[str, str]:
     """A VPC for the functions, which the guard leaves alone, as docs/security.md advises."""
-    ec2 = session.client("ec2")
+    ec2: Any = session.client("ec2")
     tags: Any = {"ResourceType": "vpc", "Tags": [{"Key": "vpce-guard:ignore", "Value": ""}]}
     vpc = ec2.create_vpc(CidrBlock="10.99.0.0/16", TagSpecifications=[tags])["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.99.0.0/24")["Subnet"]["SubnetId"]
