@@ -13,7 +13,7 @@ from guard.finding import Finding, Kind, Severity
 from guard.judge.exceptions import name_of_secret
 
 POLICY_CHANGES = ("PutResourcePolicy", "DeleteResourcePolicy")
-COPIES = ("ReplicateSecretToRegions", "CreateSecret")
+COPY = "ReplicateSecretToRegions"  # and any other call that names Regions to copy to
 
 
 def secret_change(record: Record, window: int, own_accounts: Collection[str]) -> Finding | None:
@@ -28,6 +28,11 @@ def secret_change(record: Record, window: int, own_accounts: Collection[str]) ->
         return _policy_changed(record, window, own_accounts)
     regions = _copied_to(record)
     return _copied(record, window, regions) if regions else None
+
+
+def changes_secret(record: Record) -> bool:
+    """Whether a call asks for what `secret_change` publishes, refused or not."""
+    return record.event_name in POLICY_CHANGES or bool(_copied_to(record))
 
 
 def _policy_changed(record: Record, window: int, own_accounts: Collection[str]) -> Finding:
@@ -75,15 +80,13 @@ _CLOSE = (
 
 def _copied_to(record: Record) -> list[str]:
     """The Regions that a call copies a secret to; as CloudTrail writes the request's members."""
-    if record.event_name not in COPIES:
-        return []
     listed = record.request.get("addReplicaRegions")
     members = cast("list[Any]", listed) if isinstance(listed, list) else []
     regions = [
         cast("Mapping[str, Any]", one).get("region") for one in members if isinstance(one, Mapping)
     ]
     named = [region for region in regions if isinstance(region, str) and region]
-    if record.event_name == "ReplicateSecretToRegions":
+    if record.event_name == COPY:
         return named or ["a Region the record does not name"]
     return named
 
