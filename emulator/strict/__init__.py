@@ -19,6 +19,7 @@ from . import (
     network_requests,
     networks,
     secrets_manager,
+    stacks,
     trails,
 )
 from .options import Options, options
@@ -35,6 +36,7 @@ _THEMES = (
     hosted_zones,
     lambda_functions,
     secrets_manager,
+    stacks,
     trails,
 )
 _installed: ExitStack | None = None
