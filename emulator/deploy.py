@@ -273,7 +273,7 @@ def deploy(
 
 
 def name_parameters(document: Json) -> None:
-    """Give each SSM parameter a name: CloudFormation does so where it has none, and moto's fails."""
+    """A name for each SSM parameter without: CloudFormation gives it one, and moto's fails."""
     for logical_id, resource in document["Resources"].items():
         if resource["Type"] == "AWS::SSM::Parameter":
             suffix = hashlib.sha256(logical_id.encode()).hexdigest()[:12].upper()
@@ -281,7 +281,7 @@ def name_parameters(document: Json) -> None:
 
 
 def _as_moto_needs_it(document: Json) -> Json:
-    """A copy with code in the template, so that no bucket is needed, and a name for each parameter."""
+    """A copy with code in it, so that no bucket is needed, and a name for each parameter."""
     document = deepcopy(document)
     name_parameters(document)
     for resource in document["Resources"].values():

@@ -4,6 +4,7 @@ import typer
 
 from guardctl.acceptance import acceptance
 from guardctl.audit import audit
+from guardctl.delete.command import delete
 from guardctl.deploy.command import deploy
 from guardctl.doctor import doctor
 from guardctl.drill import drill
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command()(doctor)
 app.command()(deploy)
+app.command()(delete)
 app.command()(drill)
 app.command()(acceptance)
 app.command()(audit)

@@ -85,7 +85,9 @@ def drop(cloudformation: Any, arn: str) -> None:
         cloudformation.delete_stack(StackName=stack_id)
 
 
-def _events(cloudformation: Any, stack_id: str, seen: frozenset[str] | set[str] = frozenset()) -> list[Any]:
+def _events(
+    cloudformation: Any, stack_id: str, seen: frozenset[str] | set[str] = frozenset()
+) -> list[Any]:
     """The events that were not seen yet, newest first."""
     found: list[Any] = []
     pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)

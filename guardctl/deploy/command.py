@@ -30,10 +30,11 @@ Yes = Annotated[
 
 def deploy(
     parameters: Annotated[
-        str, typer.Option(help='The template\'s parameters: "AlertEmail=ops@example.com Scope=tagged".')
+        str,
+        typer.Option(help='Template parameters: "AlertEmail=ops@example.com".'),
     ] = "",
     tags: Annotated[
-        str, typer.Option(help='Tags of the stack: "team=platform \'cost center\'=42".')
+        str, typer.Option(help="Tags of the stack: \"team=platform 'cost center'=42\".")
     ] = "",
     region: Region = None,
     profile: Profile = None,
@@ -62,10 +63,10 @@ def deploy(
         target = Target(name, place.region, profile or "", config_env)
         stack = _deploy(place, target, given, wanted_tags, yes, sam_option or [])
     except (BadValues, BotoCoreError) as error:
-        _say(f"guardctl deploy: {error}")
+        say(f"guardctl deploy: {error}")
         raise typer.Exit(BAD_INPUT) from error
     except (SamFailed, DeploymentFailed, ClientError) as error:
-        _say(f"guardctl deploy: {in_words(error, 'cloudformation')}")
+        say(f"guardctl deploy: {in_words(error, 'cloudformation')}")
         raise typer.Exit(NOT_DEPLOYED) from error
     _tell_what_is_next(place, stack, profile or "")
 
@@ -104,6 +105,7 @@ def _deploy(
         raise DeploymentFailed("what is marked stop would make the deployment fail: cure it first")
     cloudformation = place.client("cloudformation")
     tags = {**_tags_of(cloudformation, target.stack_name), **tags}
+    say("\nUploading the build, and asking CloudFormation what would change ...")
     arn = make_change_set(target, given, tags, sam_options)
     if not arn:
         print("\nNothing is to be changed: the stack is up to date.")
@@ -121,7 +123,7 @@ def _deploy(
 
 def _execute(cloudformation: Any, arn: str) -> Mapping[str, Any]:
     try:
-        return changes.execute(cloudformation, arn, _say)
+        return changes.execute(cloudformation, arn, say)
     except KeyboardInterrupt:
         raise DeploymentFailed("no longer watched, but CloudFormation goes on with it") from None
 
@@ -145,7 +147,7 @@ def _tell_what_is_next(place: Place, stack: Mapping[str, Any], profile: str) -> 
         mode = ssm.get_parameter(Name=outputs["ModeParameterName"])["Parameter"]["Value"]
         heard = {name: is_heard(place, outputs[name]) for name in TOPICS}
     except (BotoCoreError, ClientError) as error:
-        _say(f"what is the case cannot be read: {in_words(error)}")
+        say(f"what is the case cannot be read: {in_words(error)}")
         mode, heard = "observe", dict.fromkeys(TOPICS, False)
     after = After(outputs, parameters_of(stack), heard, mode, place.region, profile)
     print("\nThree things to do next:")
@@ -158,5 +160,6 @@ def _print_all(lines: Iterable[str]) -> None:
         print(f"  {line}")
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """On standard error, where progress and reasons go."""
     print(text, file=sys.stderr, flush=True)

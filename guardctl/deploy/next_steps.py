@@ -29,8 +29,8 @@ def _hear(after: After) -> str:
         return "Alerts: both topics have confirmed subscribers. Nothing is to be done."
     if mail := after.parameters.get("AlertEmail"):
         return (
-            f"Alerts: confirm the subscriptions. AWS has sent {mail} a mail for each topic; until its"
-            " link is followed, nothing is sent there."
+            f"Alerts: confirm the subscriptions. AWS has sent {mail} a mail for each topic; until"
+            " its link is followed, nothing is sent there."
         )
     return "\n".join(
         [

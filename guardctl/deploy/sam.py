@@ -1,18 +1,17 @@
 """SAM CLI, from its own environment: it uploads the build and makes the change set.
 
-`sam deploy` asks [y/N] where it is to show a change set first, so that Enter deploys nothing, and it
-replaces what it was given before by what it is given now. So it makes the change set only, and is
-handed the parameters as a file, which knows no quotes.
+Where `sam deploy` is to show a change set first it asks [y/N], so that Enter deploys nothing. So it
+makes the change set only. The parameters are handed over as a file, which knows no quotes.
 """
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 SAM = ROOT / ".venv-sam" / "bin" / "sam"
@@ -51,8 +50,8 @@ def make_change_set(
 ) -> str:
     """The ARN of a change set that waits to be executed, "" where nothing would change.
 
-    A parameter that is not named keeps the value that the stack has, or else the template's default.
-    `further` are options of `sam deploy`. Raises SamFailed.
+    A parameter that is not named keeps the value that the stack has, or has the default. `further`
+    are options of `sam deploy`. Raises SamFailed.
     """
     with _as_file(parameters) as overrides:
         options = [
@@ -66,23 +65,22 @@ def make_change_set(
             *(["--tags", *map(_tag, tags.items())] if tags else []),
             *further,
         ]
-        result = {}
-        for line in _run("deploy", *options):
-            if line.get("type") == "result":
-                result = line
+        lines = _run("deploy", *options)
+    said = [one for one in map(_json, lines) if one.get("type") == "result"]
+    result = said[-1] if said else {}
     match result.get("status"):
         case "changeset_created":
             return str(result["changeset_id"])
         case "no_changes":
             return ""
         case _:
-            raise SamFailed(str(result.get("error", {}).get("message") or "sam deploy failed"))
+            raise SamFailed(result.get("error", {}).get("message") or "\n".join(lines[-5:]))
 
 
 def delete(target: Target) -> None:
     """Deletes the stack and what was uploaded for it. Raises SamFailed."""
     command = [str(_sam()), "delete", "--no-prompts", *target.options]
-    done = subprocess.run(command, cwd=ROOT, check=False)
+    done = subprocess.run(command, cwd=ROOT, check=False)  # noqa: S603 - our own SAM CLI
     if done.returncode:
         raise SamFailed("sam delete failed: see above")
 
@@ -93,24 +91,30 @@ def _sam() -> Path:
     return SAM
 
 
-def _run(command: str, *options: str) -> Iterator[Mapping[str, object]]:
-    """The JSON lines of SAM CLI's output; whatever else it prints goes to standard error."""
+def _run(command: str, *options: str) -> list[str]:
+    """What SAM CLI prints, but for empty lines; with --output json, a JSON object on some."""
     if not BUILD.exists():
         raise SamFailed("there is no build: run `make build`")
-    with subprocess.Popen(
+    done = subprocess.run(  # noqa: S603 - our own SAM CLI
         [str(_sam()), command, *options],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=None,
+        stderr=subprocess.STDOUT,
         text=True,
         encoding="utf-8",
-    ) as process:
-        for line in process.stdout or ():
-            try:
-                yield json.loads(line)
-            except ValueError:
-                print(line, end="", file=sys.stderr)
+        check=False,
+    )
+    return [line for line in done.stdout.splitlines() if line.strip()]
+
+
+def _json(line: str) -> dict[str, Any]:
+    """The object of a line; progress bars and warnings are none."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 @contextmanager

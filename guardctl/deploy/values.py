@@ -37,7 +37,9 @@ def pairs(text: str) -> dict[str, str]:
     return found
 
 
-def known_parameters(given: Mapping[str, str], known: Collection[str] | None = None) -> dict[str, str]:
+def known_parameters(
+    given: Mapping[str, str], known: Collection[str] | None = None
+) -> dict[str, str]:
     """The same, if the template has all of them; raises BadValues for a name that it lacks."""
     known = declared(TEMPLATE.read_text(encoding="utf-8")) if known is None else known
     for name in given:

@@ -65,14 +65,23 @@ def judge_identity(arn: str, account: str) -> Line:
 def judge_refusal(error: Exception) -> Line:
     """Why the credentials cannot be used, and how to get others."""
     if isinstance(error, NoCredentialsError | CredentialRetrievalError):
-        do = "run `aws configure` or `aws sso login`, or name a profile: --profile, or make PROFILE="
+        do = (
+            "run `aws configure` or `aws sso login`, or name a profile: --profile, or make PROFILE="
+        )
         return Line(CREDENTIALS, State.STOP, f"there are none that work: {error}", do)
     if isinstance(error, _SSO) or (isinstance(error, ClientError) and code_of(error) in EXPIRED):
-        return Line(CREDENTIALS, State.STOP, f"they have expired: {error}", "run `aws sso login`, or get new ones")
+        return Line(
+            CREDENTIALS,
+            State.STOP,
+            f"they have expired: {error}",
+            "run `aws sso login`, or get new ones",
+        )
     if isinstance(error, ClientError) and code_of(error) in NOT_VALID:
         do = "check the access key, and that the clock of this machine is right"
         return Line(CREDENTIALS, State.STOP, f"AWS does not accept them: {error}", do)
-    return Line(CREDENTIALS, State.STOP, f"AWS cannot be asked: {error}", "check the connection to AWS")
+    return Line(
+        CREDENTIALS, State.STOP, f"AWS cannot be asked: {error}", "check the connection to AWS"
+    )
 
 
 def _refused(place: Place, home: str, error: Exception) -> list[Line]:

@@ -26,7 +26,9 @@ def chosen(place: Place, parameters: Mapping[str, str]) -> list[Line]:
     lines: list[Line] = []
     for name in SECURE:
         if named := parameters.get(name):
-            lines += asked(name, "ssm", lambda name=name, named=named: [_secure(place, name, named)])
+            lines += asked(
+                name, "ssm", lambda name=name, named=named: [_secure(place, name, named)]
+            )
     if arn := parameters.get(KEY):
         lines += asked(KEY, "kms", lambda: [_key(place, arn)])
     if subnets := [one.strip() for one in parameters.get(SUBNETS, "").split(",") if one.strip()]:
@@ -38,7 +40,9 @@ def judge_secure(check: str, named: str, kind: str | None, region: str) -> Line:
     """`kind` is the type of the SSM parameter, None where there is none."""
     put = f"aws ssm put-parameter --region {region} --type SecureString --name {named} --value ..."
     if kind is None:
-        return Line(check, State.WARN, f"there is no SSM parameter {named}: Slack would get nothing", put)
+        return Line(
+            check, State.WARN, f"there is no SSM parameter {named}: Slack would get nothing", put
+        )
     if kind != "SecureString":
         text = f"{named} is a {kind}: whoever may read parameters can post to your channel"
         return Line(check, State.WARN, text, f"delete it, then {put}")
@@ -54,22 +58,30 @@ def judge_key(metadata: Mapping[str, Any], policy: str | None) -> Line:
         return Line(KEY, State.STOP, text, "name an enabled symmetric key for encryption")
     if policy is None:
         return Line(KEY, State.UNKNOWN, "the key is enabled; its policy may not be read")
-    missing = [one for one in ("cloudwatch", "events", "logs", "sns") if one not in _services(policy)]
+    missing = [
+        one for one in ("cloudwatch", "events", "logs", "sns") if one not in _services(policy)
+    ]
     if missing:
         text = f"its policy names no service {', '.join(missing)}: what they send would be lost"
-        return Line(KEY, State.WARN, text, "add the statements of docs/security.md, Encrypted at rest")
+        return Line(
+            KEY, State.WARN, text, "add the statements of docs/security.md, Encrypted at rest"
+        )
     return Line(KEY, State.OK, "the key is enabled, and its policy names the services that use it")
 
 
 def judge_subnets(vpcs: Collection[str], services: Collection[str]) -> Line:
     """`services` are the last parts of the names of the services that have an endpoint there."""
     if len(vpcs) != 1:
-        text = f"the subnets lie in {', '.join(sorted(vpcs)) or 'no VPC'}: Lambda takes those of one"
+        text = (
+            f"the subnets lie in {', '.join(sorted(vpcs)) or 'no VPC'}: Lambda takes those of one"
+        )
         return Line(SUBNETS, State.STOP, text, "name subnets of one VPC")
     missing = [one for one in ENDPOINTS if one not in services]
     if missing:
         text = f"{min(vpcs)} has no endpoint for {', '.join(missing)}"
-        return Line(SUBNETS, State.WARN, text, "make them, unless the subnets have a way to the internet")
+        return Line(
+            SUBNETS, State.WARN, text, "make them, unless the subnets have a way to the internet"
+        )
     return Line(SUBNETS, State.OK, f"{min(vpcs)} has an endpoint for each service that is called")
 
 

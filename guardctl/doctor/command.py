@@ -1,7 +1,7 @@
 """`guardctl doctor`: can the guard be deployed here, and would it see anything?
 
-Only reads. The actions that it calls are listed in docs/deploying.md; what may not be read is a line
-"not known", and no error.
+Only reads. The actions that it calls are listed in docs/deploying.md; what may not be read is a
+line "not known", and no error.
 """
 
 import sys
@@ -31,7 +31,7 @@ def doctor(
     profile: Profile = None,
     config_env: Environment = "default",
     parameters: Annotated[
-        str, typer.Option(help='Parameters to be deployed with: "Key=value Other=\'a b\'".')
+        str, typer.Option(help="Parameters to be deployed with: \"Key=value Other='a b'\".")
     ] = "",
     format_: FormatOption = Format.TABLE,
 ) -> None:
@@ -40,7 +40,7 @@ def doctor(
     Examples: guardctl doctor --region eu-west-1 --profile sandbox
               guardctl doctor --parameters "SlackWebhookParameter=/vpce-guard/slack-webhook"
 
-    Exits with 1 if anything is to be done, with 2 for bad usage. What may not be read is "not known".
+    Exits with 1 if anything is to be done, with 2 for bad usage. What may not be read is not known.
     """
     try:
         saved = saved_parameters(environment=config_env)

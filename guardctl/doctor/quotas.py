@@ -62,11 +62,15 @@ def judge_concurrency(limit: int) -> Line:
 def judge_room(check: str, used: int, needed: int, quota: int | None) -> Line:
     """Whether what the stack makes finds room."""
     if quota is None:
-        return Line(check, State.UNKNOWN, f"{used} in use, {needed} more needed; the quota cannot be read")
+        return Line(
+            check, State.UNKNOWN, f"{used} in use, {needed} more needed; the quota cannot be read"
+        )
     if used + needed <= quota:
         return Line(check, State.OK, f"{used} of {quota} in use, {needed} more needed")
     text = f"{used} of {quota} in use, and {needed} more needed: the deployment would fail"
-    return Line(check, State.STOP, text, "ask for more in the Service Quotas console, or delete some")
+    return Line(
+        check, State.STOP, text, "ask for more in the Service Quotas console, or delete some"
+    )
 
 
 def judge_endpoints(per_vpc: Mapping[str, int], served: Collection[str], quota: int | None) -> Line:
@@ -127,7 +131,7 @@ def _network(place: Place) -> Sequence[Line]:
 
 
 def _quota(place: Place, service: str, code: str) -> int | None:
-    """The value in force, or the default where the account never had another; None if unreadable."""
+    """The value in force, or the default where there is no other; None if it cannot be read."""
     client = place.client("service-quotas")
     for ask in (client.get_service_quota, client.get_aws_default_service_quota):
         try:

@@ -37,7 +37,9 @@ def is_heard(place: Place, topic: str) -> bool:
     return any(one["SubscriptionArn"] != PENDING for one in subscriptions(place, topic))
 
 
-def judge_heard(check: str, topic: str, subscribed: Sequence[Mapping[str, Any]], region: str) -> Line:
+def judge_heard(
+    check: str, topic: str, subscribed: Sequence[Mapping[str, Any]], region: str
+) -> Line:
     """The guard's own queue for Slack counts, as people hear through it."""
     confirmed = [one for one in subscribed if one["SubscriptionArn"] != PENDING]
     pending = [one["Endpoint"] for one in subscribed if one["SubscriptionArn"] == PENDING]

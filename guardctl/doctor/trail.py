@@ -14,7 +14,7 @@ from guardctl.doctor.place import Place
 
 TRAIL, NETWORK = "trail", "network activity events"
 MAKE_ONE = (
-    "EventBridge is sent only what a trail logs. Make one that logs management events, reads included:"
+    "EventBridge is sent only what a trail logs. Make one that logs management events, with reads:"
     " aws cloudtrail create-trail --name management-events --is-multi-region-trail"
     " --s3-bucket-name BUCKET && aws cloudtrail start-logging --name management-events"
 )
@@ -35,7 +35,9 @@ def judge_trails(seen: Sequence[Seen]) -> Line:
         do = "ask whoever owns it whether it logs management events, reads included"
         return Line(TRAIL, State.UNKNOWN, f"what it logs cannot be read here: {why}", do)
     if not seen:
-        return Line(TRAIL, State.WARN, "no trail covers this Region: nothing would be seen", MAKE_ONE)
+        return Line(
+            TRAIL, State.WARN, "no trail covers this Region: nothing would be seen", MAKE_ONE
+        )
     why = "; ".join(f"{one.arn}: {one.hindrance}" for one in seen)
     do = (
         "let one of them log management events, reads included: aws cloudtrail put-event-selectors,"
@@ -68,10 +70,9 @@ def judge_network(selectors: Mapping[str, Sequence[Mapping[str, Any]] | None]) -
 
 def _network_of_secrets(selector: Mapping[str, Any]) -> bool:
     fields = {one["Field"]: one.get("Equals", []) for one in selector.get("FieldSelectors", ())}
-    return (
-        "NetworkActivity" in fields.get("eventCategory", ())
-        and "secretsmanager.amazonaws.com" in fields.get("eventSource", ())
-    )
+    return "NetworkActivity" in fields.get(
+        "eventCategory", ()
+    ) and "secretsmanager.amazonaws.com" in fields.get("eventSource", ())
 
 
 def _selectors(place: Place, trail: Mapping[str, Any]) -> Sequence[Mapping[str, Any]] | None:
