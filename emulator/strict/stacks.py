@@ -3,8 +3,8 @@
 It runs the SAM transform (moto makes a stack without any of its functions, and calls it complete),
 refuses what breaks the template's `Rules`, names SSM parameters that have no name, and shows a
 stack's outputs and tags after a change set as after CreateStack. A change set lists what a
-condition or a parameter changes, and fails where nothing changes. See "Rules syntax" in the CloudFormation
-user guide, and CreateChangeSet and ResourceChange in its API reference.
+condition or a parameter changes, and fails where nothing changes. See "Rules syntax" in the
+CloudFormation user guide, and CreateChangeSet and ResourceChange in its API reference.
 
 Left as moto has it: an update does not create or delete what a condition switches on or off.
 """
@@ -59,8 +59,11 @@ def execute_change_set(moto: Any, backend: Any, change_set_name: str, **rest: An
     if change_set.change_set_type == "CREATE":
         _create(backend, change_set)
         return
-    moto(backend, change_set_name, **rest)
     stack = backend.stacks[change_set.stack_id]
+    # What was not given before had its default, and not nothing, which would count as a change.
+    known = stack.resource_map
+    known.input_parameters = {key: _text(one) for key, one in known.resolved_parameters.items()}
+    moto(backend, change_set_name, **rest)
     stack._parse_template()
     stack.parameters, stack.tags = change_set.parameters, change_set.tags or {}
     stack.output_map = stack._create_output_map()
@@ -105,7 +108,8 @@ def _resources(
     if not template:
         return {}
     known.load()
-    values = {**known.resolved_parameters, **dict(known.lazy_condition_map.items())}
+    given = {name: _text(value) for name, value in known.resolved_parameters.items()}
+    values = {**given, **dict(known.lazy_condition_map.items())}
     return {
         name: (one["Type"], one, {word: values[word] for word in _words(one) if word in values})
         for name, one in template["Resources"].items()

@@ -45,16 +45,15 @@ def in_words(left: Leftovers, price: Decimal, where: str) -> Iterator[str]:
         cost = monthly_price(left.zones, price)
         yield (
             f"{len(left.endpoints)} interface endpoints, since secrets are read through them:"
-            f" ${cost} a month plus data ({left.zones} AZs at ${price} an hour). To delete them, which"
-            " cuts off whoever reads secrets there without another way:"
+            f" ${cost} a month plus data ({left.zones} AZs at ${price} an hour). To delete them,"
+            " which cuts off whoever reads secrets there without another way:"
         )
         ids = " ".join(left.endpoints)
         yield f"  aws ec2 delete-vpc-endpoints{where} --vpc-endpoint-ids {ids}"
     if left.groups:
-        yield f"{len(left.groups)} security groups, which cost nothing. Once the endpoints are gone:"
-        yield from (
-            f"  aws ec2 delete-security-group{where} --group-id {one}" for one in left.groups
-        )
+        yield f"{len(left.groups)} security groups, at no cost. Once the endpoints are gone:"
+        command = f"  aws ec2 delete-security-group{where} --group-id"
+        yield from (f"{command} {one}" for one in left.groups)
     yield "policies of endpoints and secrets, as they are now"
     yield "SAM's bucket, in the stack aws-sam-cli-managed-default: other stacks may use it"
-    yield "what you made yourself: the parameter with Slack's webhook or token, a KMS key, the trail"
+    yield "what you made: the parameter with Slack's webhook or token, a KMS key, the trail"

@@ -47,8 +47,8 @@ def deploy(
 ) -> None:
     """Check the account, show what would change, ask once (Enter is yes), and deploy the build.
 
-    What is not named keeps the value that it has: parameters, and the stack's tags. samconfig.toml's
-    parameters hold at every deployment, unless they are named here.
+    What is not named keeps the value that it has: parameters, and the stack's tags. Parameters in
+    samconfig.toml hold at every deployment, unless they are named here.
 
     Exits with 1 if it was not deployed, with 2 for bad usage. Nothing to change is a success.
     """
