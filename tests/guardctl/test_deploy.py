@@ -5,7 +5,7 @@ import os
 import pty
 import select
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import boto3
@@ -63,10 +63,10 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(cloud, monkeypatch, tmp_path) -> Iterator[Terminal]:
+def terminal(cloud, monkeypatch, tmp_path) -> Terminal:
     for name in ("PARAMETERS", "PROFILE", "TAGS", "YES", "EXPORT"):
         monkeypatch.delenv(name, raising=False)
-    yield Terminal(str(tmp_path))
+    return Terminal(str(tmp_path))
 
 
 def stack() -> Mapping[str, str] | None:
@@ -206,7 +206,7 @@ def test_samconfig_may_hold_one_text_a_list_or_a_table():
 
 def test_names_are_those_of_the_template():
     assert declared(TEMPLATE.read_text()) == list(written()["Parameters"])
-    with pytest.raises(BadValues, match="no parameter Nonsense$"):
+    with pytest.raises(BadValues, match=r"no parameter Nonsense$"):
         known_parameters({"Nonsense": "1"})
 
 

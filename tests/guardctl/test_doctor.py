@@ -17,7 +17,7 @@ from guardctl.doctor.quotas import judge_endpoints, judge_room, resources_of
 from guardctl.doctor.running import PENDING, judge_heard, judge_mode
 from guardctl.doctor.stacks import judge_bucket, judge_stack
 from guardctl.doctor.trail import judge_network, judge_trails
-from tests.template.stack import TEMPLATE, written
+from tests.template.stack import ROOT, TEMPLATE, written
 
 OK, WARN, STOP, UNKNOWN = State.OK, State.WARN, State.STOP, State.UNKNOWN
 
@@ -32,7 +32,7 @@ def doctor(*arguments, code=0):
 def test_all_is_ok_for_a_deployed_stack(cloud):
     lines = doctor()
     states = {check: line["state"] for check, line in lines.items()}
-    assert {one for one in states.values()} == {"ok", "info"}, lines
+    assert set(states.values()) == {"ok", "info"}, lines
     assert cloud.account in lines["credentials"]["text"]
     assert "will be updated" in lines["stack"]["text"]
     assert lines["trail"]["text"].endswith("logs management events, reads included")
@@ -382,3 +382,18 @@ def test_a_mail_that_is_not_confirmed_yet():
 def test_any_error_of_aws_has_words():
     error = ClientError({"Error": {"Code": "Odd", "Message": "odd"}}, "GetCallerIdentity")
     assert judge_refusal(error).state is STOP
+
+
+def test_the_documented_policy_allows_what_is_called_and_no_more(cloud, account):
+    """docs/deploying.md says what may be granted for it."""
+    text = (ROOT / "docs" / "deploying.md").read_text()
+    (statement,) = json.loads(text.split("```json\n")[1].split("```")[0])["Statement"]
+    _, subnets = account.vpc_with_subnets()
+    kms = boto3.client("kms")
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    done = len(cloud.calls)
+    parameters = f"EncryptionKeyArn={key} FunctionSubnets={subnets[0]}"
+    doctor("--parameters", parameters, code=1)
+    called = {f"{call.service}:{call.action}" for call in cloud.calls[done:]}
+    called = {one.replace("service-quotas:", "servicequotas:") for one in called}
+    assert {one.lower() for one in called} == {one.lower() for one in statement["Action"]}
