@@ -18,11 +18,11 @@ from guardctl.deploy.command import Yes, agreed, require_somebody, say
 from guardctl.deploy.sam import SamFailed, Target
 from guardctl.deploy.sam import delete as sam_delete
 from guardctl.deploy.values import BadValues
-from guardctl.doctor.command import find_place
+from guardctl.doctor.command import find_place, saved_for
 from guardctl.doctor.examine import parameters_of
 from guardctl.doctor.place import Place
 from guardctl.doctor.stacks import is_guard
-from guardctl.stack import Environment, Profile, Region, StackName, saved_parameters
+from guardctl.stack import Environment, Profile, Region, StackName
 from guardctl.words import in_words
 
 NOT_DELETED, BAD_INPUT = 1, 2
@@ -51,7 +51,8 @@ def delete(
     Exits with 0 also where there is no stack, with 1 if it was not deleted, with 2 for bad usage.
     """
     try:
-        saved = saved_parameters(environment=config_env)
+        saved = saved_for(config_env)
+        profile = profile or saved.get("profile")
         place = find_place(profile, region or saved.get("region"))
         require_somebody(yes)
         name = stack_name or saved.get("stack_name", "vpce-guard")

@@ -6,7 +6,8 @@ DescribeStackEvents and, for a stack that was only under review, DeleteStack.
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 type Json = Mapping[str, Any]
@@ -36,7 +37,7 @@ def in_words(changes: Sequence[Json]) -> Iterator[str]:
     """What will be deleted, replaced, changed and created, in that order, by type. Pure."""
     grouped: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for one in changes:
-        action = one.get("Action", "")
+        action = str(one["Action"])
         verb = WORDS.get(action, action.lower())
         if action == "Modify" and one.get("Replacement") in REPLACED:
             verb = "replace" if one["Replacement"] == "True" else "perhaps replace"
@@ -52,27 +53,25 @@ def execute(cloudformation: Any, arn: str, say: Callable[[str], None]) -> Json:
 
     Each failure is said when it happens, and from time to time how far it is.
     """
-    described = cloudformation.describe_change_set(ChangeSetName=arn)
-    stack_id = described["StackId"]
-    seen = {one["EventId"] for one in _events(cloudformation, stack_id)}
+    stack_id = cloudformation.describe_change_set(ChangeSetName=arn)["StackId"]
+    seen = {one["EventId"] for one in _events(cloudformation, stack_id, set())}
     cloudformation.execute_change_set(ChangeSetName=arn)
-    first_failure, done = "", 0
-    while True:
+    failures: list[str] = []
+    for look in count():
         (stack,) = cloudformation.describe_stacks(StackName=stack_id)["Stacks"]
         for event in reversed(_events(cloudformation, stack_id, seen)):
             seen.add(event["EventId"])
-            status = event["ResourceStatus"]
-            done += status.endswith("_COMPLETE")
-            if status.endswith("_FAILED"):
-                text = f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', status)}"
-                first_failure = first_failure or text
-                say(f"failed: {text}")
-        if _ended(stack["StackStatus"]):
+            if event["ResourceStatus"].endswith("_FAILED"):
+                failures.append(_failure(event))
+                say(f"failed: {failures[-1]}")
+        status = stack["StackStatus"]
+        if not status.endswith("_IN_PROGRESS"):
             break
-        say(f"{stack['StackStatus']}: {done} steps done")
+        if look % 10 == 0:
+            say(f"{status} ...")
         time.sleep(PACE)
-    if stack["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-        raise DeploymentFailed(f"the stack is {stack['StackStatus']}. {first_failure}".strip())
+    if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        raise DeploymentFailed(" ".join([f"the stack is {status}.", *failures[:1]]))
     return stack
 
 
@@ -85,9 +84,7 @@ def drop(cloudformation: Any, arn: str) -> None:
         cloudformation.delete_stack(StackName=stack_id)
 
 
-def _events(
-    cloudformation: Any, stack_id: str, seen: frozenset[str] | set[str] = frozenset()
-) -> list[Any]:
+def _events(cloudformation: Any, stack_id: str, seen: Collection[str]) -> list[Any]:
     """The events that were not seen yet, newest first."""
     found: list[Any] = []
     pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
@@ -99,9 +96,9 @@ def _events(
     return found
 
 
-def _ended(status: str) -> bool:
-    """REVIEW_IN_PROGRESS is not, either: the execution has not begun yet."""
-    return not status.endswith("_IN_PROGRESS")
+def _failure(event: Json) -> str:
+    reason = event.get("ResourceStatusReason", event["ResourceStatus"])
+    return f"{event['LogicalResourceId']}: {reason}"
 
 
 def _place(order: Sequence[str], verb: str) -> int:

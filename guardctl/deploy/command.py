@@ -13,12 +13,12 @@ from guardctl.deploy.changes import DeploymentFailed
 from guardctl.deploy.next_steps import After, next_steps
 from guardctl.deploy.sam import SamFailed, Target, make_change_set
 from guardctl.deploy.values import BadValues, known_parameters, pairs, saved_pairs
-from guardctl.doctor.command import find_place, show
+from guardctl.doctor.command import find_place, saved_for, show
 from guardctl.doctor.examine import examine, parameters_of
 from guardctl.doctor.lines import State
 from guardctl.doctor.place import Place
 from guardctl.doctor.running import TOPICS, is_heard
-from guardctl.stack import Environment, Profile, Region, StackName, saved_parameters
+from guardctl.stack import Environment, Profile, Region, StackName
 from guardctl.words import in_words
 
 NOT_DEPLOYED, BAD_INPUT = 1, 2
@@ -53,7 +53,8 @@ def deploy(
     Exits with 1 if it was not deployed, with 2 for bad usage. Nothing to change is a success.
     """
     try:
-        saved = saved_parameters(environment=config_env)
+        saved = saved_for(config_env)
+        profile = profile or saved.get("profile")
         given = {**saved_pairs(saved.get("parameter_overrides")), **pairs(parameters)}
         given = known_parameters(given)
         wanted_tags = {**saved_pairs(saved.get("tags")), **pairs(tags)}

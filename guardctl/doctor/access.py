@@ -86,8 +86,8 @@ def judge_refusal(error: Exception) -> Line:
 
 def _refused(place: Place, home: str, error: Exception) -> list[Line]:
     """Not valid here but valid in the partition's first Region: this Region is not enabled."""
-    elsewhere = home != place.region and isinstance(error, ClientError)
-    if elsewhere and code_of(error) in NOT_VALID:
+    refused = isinstance(error, ClientError) and code_of(error) in NOT_VALID
+    if refused and home != place.region:
         try:
             identity = place.client("sts", home).get_caller_identity()
         except (BotoCoreError, ClientError):

@@ -6,7 +6,7 @@ line "not known", and no error.
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import boto3
 import typer
@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError
 from rich.console import Console
 from rich.text import Text
 
-from guardctl.deploy.values import BadValues, known_parameters, pairs
+from guardctl.deploy.values import BadValues, known_parameters, pairs, saved_pairs
 from guardctl.doctor.examine import examine
 from guardctl.doctor.lines import Line, State
 from guardctl.doctor.place import Place
@@ -43,9 +43,10 @@ def doctor(
     Exits with 1 if anything is to be done, with 2 for bad usage. What may not be read is not known.
     """
     try:
-        saved = saved_parameters(environment=config_env)
-        given = known_parameters(pairs(parameters))
-        place = find_place(profile, region or saved.get("region"))
+        saved = saved_for(config_env)
+        chosen = {**saved_pairs(saved.get("parameter_overrides")), **pairs(parameters)}
+        given = known_parameters(chosen)
+        place = find_place(profile or saved.get("profile"), region or saved.get("region"))
     except (BadValues, BotoCoreError) as error:
         print(f"guardctl doctor: {error}", file=sys.stderr)
         raise typer.Exit(BAD_INPUT) from error
@@ -56,6 +57,14 @@ def doctor(
         print_json([line.to_json() for line in lines], format_)
     if any(line.state in (State.WARN, State.STOP) for line in lines):
         raise typer.Exit(FOUND)
+
+
+def saved_for(environment: str) -> dict[str, Any]:
+    """What samconfig.toml says for an environment. Raises BadValues where it does not know it."""
+    saved = saved_parameters(environment=environment)
+    if not saved and environment != "default":
+        raise BadValues(f"samconfig.toml has no environment {environment}")
+    return saved
 
 
 def find_place(profile: str | None, region: str | None) -> Place:

@@ -4,6 +4,7 @@ That it deletes is held by test_deploy, with the real SAM CLI.
 """
 
 import json
+from typing import Any
 
 import boto3
 import pytest
@@ -31,9 +32,9 @@ def run(*arguments, answers="", code):
 def test_it_says_what_goes_what_stays_at_what_price_and_exports(cloud, endpoint_id, at_a_terminal):
     tamper(cloud, endpoint_id)
     cloud.settle()
-    group = boto3.client("ec2").describe_vpc_endpoints(VpcEndpointIds=[endpoint_id])[
-        "VpcEndpoints"
-    ][0]["Groups"][0]["GroupId"]
+    ec2: Any = boto3.client("ec2")
+    (endpoint,) = ec2.describe_vpc_endpoints(VpcEndpointIds=[endpoint_id])["VpcEndpoints"]
+    group = endpoint["Groups"][0]["GroupId"]
 
     found = run(answers="\nn\n", code=1)
 

@@ -5,8 +5,8 @@ import os
 import pty
 import select
 import subprocess
-from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import boto3
 import pytest
@@ -69,7 +69,8 @@ def terminal(cloud, monkeypatch, tmp_path) -> Terminal:
     return Terminal(str(tmp_path))
 
 
-def stack() -> Mapping[str, str] | None:
+def stack() -> Any:
+    """As DescribeStacks shows it, None where there is none."""
     client = boto3.client("cloudformation", region_name=REGION)
     found = [one for one in client.describe_stacks()["Stacks"] if one["StackName"] == NAME]
     return found[0] if found else None
@@ -178,6 +179,7 @@ def test_what_is_marked_stop_is_not_deployed(cloud):
         (["--parameters", "Mode=observe Mode=remediate"], "Mode is given twice"),
         (["--tags", "=x"], "'=x' is no Key=value pair"),
         (["--profile", "nobody"], "nobody"),
+        (["--config-env", "prdo"], "samconfig.toml has no environment prdo"),
     ],
 )
 def test_bad_values_are_named_before_anything_is_asked(cloud, arguments, says):
@@ -228,6 +230,53 @@ def test_what_deletes_stands_first():
     ]
     verbs = [line.split("  ")[0] for line in changes.in_words(some)]
     assert verbs == ["delete", "replace", "perhaps replace", "change", "create"]
+
+
+class Failing:
+    """A CloudFormation in which one resource cannot be made; moto's never fails."""
+
+    def __init__(self) -> None:
+        self._events = [("1", "REVIEW_IN_PROGRESS", "stack", "")]
+        self._statuses = ["CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE"]
+        self.executed: list[str] = []
+
+    def describe_change_set(self, *, ChangeSetName: str) -> Any:  # noqa: N803 - boto3's name
+        return {"StackId": "stack"}
+
+    def execute_change_set(self, *, ChangeSetName: str) -> None:  # noqa: N803
+        self.executed.append(ChangeSetName)
+        self._events += [
+            ("2", "CREATE_COMPLETE", "VpcQueue", ""),
+            ("3", "CREATE_FAILED", "SweepRole", "no right to iam:CreateRole"),
+            ("4", "CREATE_FAILED", "DigestRole", "Resource creation cancelled"),
+        ]
+
+    def describe_stacks(self, *, StackName: str) -> Any:  # noqa: N803
+        return {"Stacks": [{"StackStatus": self._statuses.pop(0)}]}
+
+    def get_paginator(self, name: str) -> Any:
+        assert name == "describe_stack_events"
+        return self
+
+    def paginate(self, *, StackName: str) -> Any:  # noqa: N803
+        keys = ("EventId", "ResourceStatus", "LogicalResourceId", "ResourceStatusReason")
+        newest_first = [dict(zip(keys, one, strict=True)) for one in reversed(self._events)]
+        return [{"StackEvents": newest_first[:2]}, {"StackEvents": newest_first[2:]}]
+
+
+def test_what_failed_first_is_said_last_and_each_failure_once(monkeypatch):
+    monkeypatch.setattr(changes, "PACE", 0)
+    cloudformation, said = Failing(), []
+    with pytest.raises(changes.DeploymentFailed) as failed:
+        changes.execute(cloudformation, "arn:set", said.append)
+    assert cloudformation.executed == ["arn:set"]
+    assert (
+        str(failed.value) == "the stack is ROLLBACK_COMPLETE. SweepRole: no right to iam:CreateRole"
+    )
+    assert [one for one in said if one.startswith("failed")] == [
+        "failed: SweepRole: no right to iam:CreateRole",
+        "failed: DigestRole: Resource creation cancelled",
+    ]
 
 
 AFTER = After(

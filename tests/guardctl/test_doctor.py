@@ -1,6 +1,7 @@
 """guardctl doctor against the embedded cloud: each line's two faces, and never a traceback."""
 
 import json
+from typing import Any
 
 import boto3
 import pytest
@@ -360,7 +361,7 @@ def test_the_subnets_must_be_of_one_vpc_with_the_endpoints(cloud, account):
 
 
 def test_a_topic_that_nobody_hears_and_a_mode_that_is_none(cloud):
-    sns = boto3.client("sns")
+    sns: Any = boto3.client("sns")
     for one in sns.list_subscriptions_by_topic(TopicArn=cloud.outputs["AlarmsTopicArn"])[
         "Subscriptions"
     ]:
