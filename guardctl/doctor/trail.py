@@ -21,6 +21,7 @@ MAKE_ONE = (
 
 
 def management_events(place: Place) -> list[Line]:
+    """Whether a trail logs what EventBridge must be sent."""
     return [*asked(TRAIL, "cloudtrail", lambda: [judge_trails(look(place.client("cloudtrail")))])]
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from guardctl.__main__ import app
-from guardctl.deploy import changes
+from guardctl.deploy import changes, command
 from guardctl.deploy.next_steps import After, next_steps
 from guardctl.deploy.values import BadValues, declared, known_parameters, pairs, saved_pairs
 from tests.template.stack import ROOT, TEMPLATE, written
@@ -111,11 +111,7 @@ def test_from_the_first_deployment_with_nothing_but_enter_to_the_deletion(termin
     assert "Nothing is to be changed" in shown
     assert "Deploy this?" not in shown
 
-    # A no leaves everything as it was; what is not named keeps its value, also the tags.
-    code, shown = terminal.make("deploy", "PARAMETERS=LogRetentionDays=60", answers=(b"n\n",))
-    assert code != 0
-    assert "nothing was deployed" in shown
-    assert parameters()["LogRetentionDays"] == "30"
+    # A pipeline is asked nothing; what is not named keeps its value, the tags, too.
     code, shown = terminal.make("deploy", "PARAMETERS=LogRetentionDays=60", "YES=1")
     assert code == 0, shown
     assert "AWS::Logs::LogGroup" in shown
@@ -165,6 +161,41 @@ def test_what_is_marked_stop_is_not_deployed(cloud):
     assert found.exit_code == 1
     assert "what is marked stop" in found.stderr
     assert not any(call.action == "CreateChangeSet" for call in cloud.calls)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"), [("n\n", None), ("", None), ("\n", "CREATE_COMPLETE")]
+)
+def test_a_no_leaves_nothing_behind_and_enter_is_a_yes(cloud, monkeypatch, answer, status):
+    """SAM's part is played: it makes the change set. The end of input is a no."""
+    client = boto3.client("cloudformation", region_name=REGION)
+    body = json.dumps(
+        {
+            "Resources": {"Mode": {"Type": "AWS::SSM::Parameter", "Properties": MODE}},
+            "Outputs": {"ModeParameterName": {"Value": {"Ref": "Mode"}}},
+        }
+    )
+
+    def make_change_set(target, parameters, tags, further):
+        assert (target.region, target.stack_name) == (REGION, "asked")
+        made = client.create_change_set(
+            StackName="asked", ChangeSetName="a-set", ChangeSetType="CREATE", TemplateBody=body
+        )
+        return made["Id"]
+
+    monkeypatch.setattr(command, "make_change_set", make_change_set)
+    monkeypatch.setattr(command, "require_somebody", lambda yes: None)
+    found = CliRunner().invoke(
+        app, ["deploy", "--region", REGION, "--stack-name", "asked"], input=answer
+    )
+    assert "create            1 AWS::SSM::Parameter: Mode" in found.stdout
+    there = {one["StackName"]: one["StackStatus"] for one in client.describe_stacks()["Stacks"]}
+    assert there.get("asked") == status
+    assert ("nothing was deployed" in found.stderr) is (status is None)
+    client.delete_stack(StackName="asked")
+
+
+MODE = {"Type": "String", "Value": "observe", "Name": "/asked/mode"}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """guardctl doctor against the embedded cloud: each line's two faces, and never a traceback."""
 
 import json
+import re
 from typing import Any
 
 import boto3
@@ -398,3 +399,8 @@ def test_the_documented_policy_allows_what_is_called_and_no_more(cloud, account)
     called = {f"{call.service}:{call.action}" for call in cloud.calls[done:]}
     called = {one.replace("service-quotas:", "servicequotas:") for one in called}
     assert {one.lower() for one in called} == {one.lower() for one in statement["Action"]}
+
+
+def test_the_endpoints_that_are_looked_for_are_those_of_the_documentation():
+    text = (ROOT / "docs" / "security.md").read_text()
+    assert sorted(re.findall(r"`com\.amazonaws\.<region>\.([a-z]+)`", text)) == sorted(ENDPOINTS)
