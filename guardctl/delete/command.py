@@ -21,7 +21,7 @@ from guardctl.deploy.values import BadValues
 from guardctl.doctor.command import find_place, saved_for
 from guardctl.doctor.examine import parameters_of
 from guardctl.doctor.place import Place
-from guardctl.doctor.stacks import is_guard
+from guardctl.doctor.stacks import is_guard, is_new
 from guardctl.stack import Environment, Profile, Region, StackName
 from guardctl.words import in_words
 
@@ -73,6 +73,10 @@ def _delete(place: Place, target: Target, export: Path | None, yes: bool) -> Non
             f"There is no stack {target.stack_name} in {target.region}: nothing is to be deleted."
         )
         return
+    if is_new(stack):
+        cloudformation.delete_stack(StackName=stack["StackId"])
+        print(f"{target.stack_name} was never deployed: what a change set made of it is deleted.")
+        return
     _require_deletable(stack)
     stays = _show(place, target, cloudformation, stack)
     _export(place, stack, export, yes)
@@ -96,7 +100,7 @@ def _find(cloudformation: Any, name: str) -> Mapping[str, Any] | None:
 
 def _require_deletable(stack: Mapping[str, Any]) -> None:
     name = stack["StackName"]
-    if not is_guard(stack) and stack["StackStatus"] != "REVIEW_IN_PROGRESS":
+    if not is_guard(stack):
         raise NotDeleted(f"{name} is the name of another stack, which is no guard")
     if stack.get("EnableTerminationProtection"):
         raise NotDeleted(

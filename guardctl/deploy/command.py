@@ -1,5 +1,6 @@
 """`guardctl deploy`, which is `make deploy`: check, show, ask once, deploy, say what is next."""
 
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
@@ -73,8 +74,11 @@ def deploy(
 
 
 def require_somebody(yes: bool) -> None:
-    """Raises BadValues where there is nobody to answer, rather than to wait for ever."""
-    if not yes and not sys.stdin.isatty():
+    """Raises BadValues where there is nobody to answer, rather than to wait for ever.
+
+    Pipelines set CI, and some of them give their commands a terminal that nobody looks at.
+    """
+    if not yes and (os.environ.get("CI") or not sys.stdin.isatty()):
         raise BadValues("there is no terminal to ask at: use --yes, or make YES=1")
 
 

@@ -70,6 +70,17 @@ def test_a_stack_that_is_not_there_is_nothing_to_delete(cloud):
     assert "nothing is to be deleted" in run("--yes", "--stack-name", "none", code=0).stdout
 
 
+def test_what_a_change_set_left_is_deleted_without_more(cloud):
+    client = boto3.client("cloudformation", region_name="eu-west-1")
+    body = json.dumps({"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}})
+    client.create_change_set(
+        StackName="begun", ChangeSetName="a-set", ChangeSetType="CREATE", TemplateBody=body
+    )
+    found = run("--yes", "--stack-name", "begun", "--region", "eu-west-1", code=0)
+    assert "was never deployed" in found.stdout
+    assert [one["StackName"] for one in client.describe_stacks()["Stacks"]].count("begun") == 0
+
+
 def test_the_stack_of_somebody_else_is_left_alone(cloud):
     body = json.dumps({"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}})
     client = boto3.client("cloudformation", region_name="eu-west-1")

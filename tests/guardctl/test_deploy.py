@@ -64,7 +64,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal(cloud, monkeypatch, tmp_path) -> Terminal:
-    for name in ("PARAMETERS", "PROFILE", "TAGS", "YES", "EXPORT"):
+    for name in ("CI", "PARAMETERS", "PROFILE", "TAGS", "YES", "EXPORT"):
         monkeypatch.delenv(name, raising=False)
     return Terminal(str(tmp_path))
 
@@ -153,6 +153,16 @@ def test_without_a_terminal_nothing_hangs(cloud, command):
     assert found.exit_code == 2
     assert "there is no terminal to ask at: use --yes, or make YES=1" in found.stderr
     assert [call for call in cloud.calls if call.service == "cloudformation"] == []
+
+
+def test_a_terminal_in_a_pipeline_is_none(monkeypatch):
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.delenv("CI", raising=False)
+    command.require_somebody(yes=False)
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(BadValues, match="use --yes"):
+        command.require_somebody(yes=False)
+    command.require_somebody(yes=True)
 
 
 def test_what_is_marked_stop_is_not_deployed(cloud):
