@@ -19,6 +19,7 @@ KEY, SUBNETS = "EncryptionKeyArn", "FunctionSubnets"
 
 # docs/security.md, "Where the functions run": DynamoDB's may be a gateway endpoint.
 ENDPOINTS = ("cloudformation", "dynamodb", "ec2", "lambda", "secretsmanager", "sns", "sqs", "ssm")
+S3 = "s3"  # with TrailBucket only: log files are read from it
 
 
 def chosen(place: Place, parameters: Mapping[str, str]) -> list[Line]:
@@ -31,8 +32,9 @@ def chosen(place: Place, parameters: Mapping[str, str]) -> list[Line]:
             )
     if arn := parameters.get(KEY):
         lines += asked(KEY, "kms", lambda: [_key(place, arn)])
+    needed = (*ENDPOINTS, S3) if parameters.get("TrailBucket") else ENDPOINTS
     if subnets := [one.strip() for one in parameters.get(SUBNETS, "").split(",") if one.strip()]:
-        lines += asked(SUBNETS, "ec2", lambda: [_subnets(place, subnets)])
+        lines += asked(SUBNETS, "ec2", lambda: [_subnets(place, subnets, needed)])
     return lines
 
 
@@ -69,14 +71,16 @@ def judge_key(metadata: Mapping[str, Any], policy: str | None) -> Line:
     return Line(KEY, State.OK, "the key is enabled, and its policy names the services that use it")
 
 
-def judge_subnets(vpcs: Collection[str], services: Collection[str]) -> Line:
+def judge_subnets(
+    vpcs: Collection[str], services: Collection[str], needed: Sequence[str] = ENDPOINTS
+) -> Line:
     """`services` are the last parts of the names of the services that have an endpoint there."""
     if len(vpcs) != 1:
         text = (
             f"the subnets lie in {', '.join(sorted(vpcs)) or 'no VPC'}: Lambda takes those of one"
         )
         return Line(SUBNETS, State.STOP, text, "name subnets of one VPC")
-    missing = [one for one in ENDPOINTS if one not in services]
+    missing = [one for one in needed if one not in services]
     if missing:
         text = f"{min(vpcs)} has no endpoint for {', '.join(missing)}"
         return Line(
@@ -121,7 +125,7 @@ def _key(place: Place, arn: str) -> Line:
     return judge_key(metadata, policy)
 
 
-def _subnets(place: Place, ids: Sequence[str]) -> Line:
+def _subnets(place: Place, ids: Sequence[str], needed: Sequence[str]) -> Line:
     ec2 = place.client("ec2")
     try:
         found = ec2.describe_subnets(SubnetIds=list(ids))["Subnets"]
@@ -138,4 +142,4 @@ def _subnets(place: Place, ids: Sequence[str]) -> Line:
         for one in page["VpcEndpoints"]
         if one["VpcEndpointType"] == "Gateway" or one.get("PrivateDnsEnabled")
     }
-    return judge_subnets(vpcs, services)
+    return judge_subnets(vpcs, services, needed)

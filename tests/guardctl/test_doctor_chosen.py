@@ -8,7 +8,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from guardctl.doctor.access import judge_refusal
-from guardctl.doctor.chosen import ENDPOINTS, judge_key, judge_subnets
+from guardctl.doctor.chosen import ENDPOINTS, S3, judge_key, judge_subnets
 from guardctl.doctor.lines import State
 from guardctl.doctor.running import PENDING, judge_heard, judge_mode
 from tests.guardctl.doctors import doctor
@@ -73,7 +73,10 @@ def test_the_subnets_must_be_of_one_vpc_with_the_endpoints(cloud, account):
 
     assert line([first[0], second[0]])["do"] == "name subnets of one VPC"
     assert line(["subnet-00000000"])["state"] == "stop"
-    assert f"{one} has no endpoint for cloudformation" in line(first)["text"]
+    text = line(first)["text"]
+    assert (f"{one} has no endpoint for cloudformation" in text, "s3" in text) == (True, False)
+    given = f"FunctionSubnets={first[0]} TrailBucket=trail-logs"
+    assert doctor("--parameters", given, code=1)["FunctionSubnets"]["text"].endswith("ssm, s3")
     assert judge_subnets([one], ENDPOINTS).state is OK
     assert judge_subnets([one], ENDPOINTS[1:]).state is WARN
 
@@ -123,4 +126,6 @@ def test_the_documented_policy_allows_what_is_called_and_no_more(cloud, account)
 
 def test_the_endpoints_that_are_looked_for_are_those_of_the_documentation():
     text = (ROOT / "docs" / "security.md").read_text()
-    assert sorted(re.findall(r"`com\.amazonaws\.<region>\.([a-z0-9]+)`", text)) == sorted(ENDPOINTS)
+    assert sorted(re.findall(r"`com\.amazonaws\.<region>\.([a-z0-9]+)`", text)) == sorted(
+        [*ENDPOINTS, S3]
+    )
