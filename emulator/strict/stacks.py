@@ -76,7 +76,7 @@ def parameter_list(moto: Any, stack: Any) -> list[dict[str, Any]]:
 
 
 @patches.method(ChangeSet)
-def diff(moto: Any, change_set: Any) -> list[Change]:
+def diff(moto: Any, change_set: Any) -> Any:
     """What there is after it and what was before, with regard to conditions and parameters."""
     stack = change_set.stack
     before = _resources(stack, stack.template_dict, stack.parameters)
@@ -125,7 +125,7 @@ def _words(definition: Any) -> set[str]:
 
 def _create(backend: Any, change_set: Any) -> None:
     """A stack of what the change set says, in the place of the empty one under review."""
-    stack = Stack(
+    stack: Any = Stack(
         stack_id=change_set.stack_id,
         name=change_set.stack_name,
         template=change_set.template,

@@ -57,7 +57,8 @@ def execute(cloudformation: Any, arn: str, say: Callable[[str], None]) -> Json:
     seen = {one["EventId"] for one in _events(cloudformation, stack_id, set())}
     cloudformation.execute_change_set(ChangeSetName=arn)
     failures: list[str] = []
-    for look in count():
+    looks = count()
+    while True:
         (stack,) = cloudformation.describe_stacks(StackName=stack_id)["Stacks"]
         for event in reversed(_events(cloudformation, stack_id, seen)):
             seen.add(event["EventId"])
@@ -67,7 +68,7 @@ def execute(cloudformation: Any, arn: str, say: Callable[[str], None]) -> Json:
         status = stack["StackStatus"]
         if not status.endswith("_IN_PROGRESS"):
             break
-        if look % 10 == 0:
+        if next(looks) % 10 == 0:
             say(f"{status} ...")
         time.sleep(PACE)
     if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
