@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard.watch.trails import Seen, look
+from guard.watch.trails import Seen, Trails
 from guardctl.doctor.lines import Line, State, asked
 from guardctl.doctor.place import Place
 
@@ -22,7 +22,12 @@ MAKE_ONE = (
 
 def management_events(place: Place) -> list[Line]:
     """Whether a trail logs what EventBridge must be sent."""
-    return [*asked(TRAIL, "cloudtrail", lambda: [judge_trails(look(place.client("cloudtrail")))])]
+    trails = Trails(
+        place.client("cloudtrail"),
+        lambda region: place.client("cloudtrail", region),
+        place.region,
+    )
+    return [judge_trails(trails.look())]
 
 
 def judge_trails(seen: Sequence[Seen]) -> Line:
@@ -32,7 +37,7 @@ def judge_trails(seen: Sequence[Seen]) -> Line:
             return Line(TRAIL, State.OK, f"{trail.arn} logs management events, reads included")
     unread = [one for one in seen if one.reads is None]
     if unread:
-        why = "; ".join(f"{one.arn}: {one.hindrance}" for one in unread)
+        why = "; ".join(f"{one.arn}: {one.hindrance}".removeprefix(": ") for one in unread)
         do = "ask whoever owns it whether it logs management events, reads included"
         return Line(TRAIL, State.UNKNOWN, f"what it logs cannot be read here: {why}", do)
     if not seen:

@@ -136,7 +136,7 @@ def test_a_region_without_the_endpoint_service(cloud):
 
 REFUSED = {
     "endpoint service": ("ec2", "DescribeVpcEndpointServices"),
-    "trail": ("cloudtrail", "DescribeTrails"),
+    "network activity events": ("cloudtrail", "DescribeTrails"),
     "stack": ("cloudformation", "DescribeStacks"),
     "Lambda concurrency": ("lambda", "GetAccountSettings"),
     "IAM roles": ("iam", "GetAccountSummary"),
@@ -157,6 +157,8 @@ def test_what_may_not_be_read_is_not_known_and_no_failure(cloud):
     for check, (service, action) in REFUSED.items():
         assert lines[check]["state"] == "not known"
         assert f"missing permission: {service}:{action}" in lines[check]["text"]
+    assert lines["trail"]["state"] == "not known"
+    assert "CloudTrail in us-east-1 answers AccessDenied" in lines["trail"]["text"]
 
 
 def test_what_runs_may_not_be_read_either(cloud):
@@ -186,6 +188,12 @@ def test_a_trail_that_is_stopped_or_logs_writes_only_is_not_enough(cloud):
 
     trails.delete_trail(Name="management-events")
     assert "create-trail" in doctor(code=1)["trail"]["do"]
+
+
+def test_a_trail_of_another_home_region_is_asked_there(cloud):
+    line = doctor("--region", "eu-west-1")["trail"]
+    assert line["state"] == "ok"
+    assert "trail/management-events" in line["text"]
 
 
 def test_trails_are_judged():
