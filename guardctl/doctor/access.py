@@ -108,7 +108,7 @@ def offers_endpoints(place: Place) -> list[Line]:
     """Whether AWS offers the endpoint that the guard is to make."""
 
     def ask() -> list[Line]:
-        name = endpoint_service(place.partition, place.region)
+        name = endpoint_service(place.region)
         try:
             answer = place.client("ec2").describe_vpc_endpoint_services(ServiceNames=[name])
         except ClientError as error:

@@ -103,7 +103,7 @@ def _rules(place: Place, needed: int) -> Line:
 
 def _network(place: Place) -> Sequence[Line]:
     ec2 = place.client("ec2")
-    service = endpoint_service(place.partition, place.region)
+    service = endpoint_service(place.region)
     per_vpc: Counter[str] = Counter()
     served: set[str] = set()
     for page in ec2.get_paginator("describe_vpc_endpoints").paginate():
