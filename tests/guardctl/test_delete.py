@@ -49,7 +49,11 @@ def test_it_says_what_goes_what_stays_at_what_price_and_exports(cloud, endpoint_
     (file,) = at_a_terminal.glob("vpce-guard-history-*.json")
     shown = CliRunner().invoke(app, ["history", endpoint_id, "--format", "json"]).stdout
     assert json.loads(file.read_text()) == json.loads(shown)
-    assert boto3.client("cloudformation").describe_stacks(StackName="vpce-guard")["Stacks"]
+    assert (
+        cloud.session("ann")
+        .client("cloudformation")
+        .describe_stacks(StackName="vpce-guard")["Stacks"]
+    )
 
 
 def test_a_file_that_exists_is_not_overwritten_and_nothing_is_deleted(cloud, at_a_terminal):
@@ -71,7 +75,7 @@ def test_a_stack_that_is_not_there_is_nothing_to_delete(cloud):
 
 
 def test_what_a_change_set_left_is_deleted_without_more(cloud):
-    client = boto3.client("cloudformation", region_name="eu-west-1")
+    client = cloud.session("ann").client("cloudformation", region_name="eu-west-1")
     body = json.dumps({"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}})
     client.create_change_set(
         StackName="begun", ChangeSetName="a-set", ChangeSetType="CREATE", TemplateBody=body
@@ -83,7 +87,7 @@ def test_what_a_change_set_left_is_deleted_without_more(cloud):
 
 def test_the_stack_of_somebody_else_is_left_alone(cloud):
     body = json.dumps({"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}})
-    client = boto3.client("cloudformation", region_name="eu-west-1")
+    client = cloud.session("ann").client("cloudformation", region_name="eu-west-1")
     client.create_stack(StackName="theirs", TemplateBody=body)
     found = run("--yes", "--stack-name", "theirs", "--region", "eu-west-1", code=1)
     assert "which is no guard" in found.stderr

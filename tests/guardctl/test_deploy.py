@@ -7,10 +7,10 @@ import select
 import subprocess
 from typing import Any
 
-import boto3
 import pytest
 from typer.testing import CliRunner
 
+from emulator import Cloud
 from guardctl.__main__ import app
 from guardctl.deploy import command
 from guardctl.deploy.values import BadValues
@@ -62,25 +62,31 @@ class Terminal:
 def terminal(cloud, monkeypatch, tmp_path) -> Terminal:
     for name in ("CI", "PARAMETERS", "PROFILE", "TAGS", "YES", "EXPORT"):
         monkeypatch.delenv(name, raising=False)
+    # SAM CLI's own texts are none of ours: an operator's credentials have no need of rules for them.
+    keys = cloud.session("operator").get_credentials()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys.secret_key)
     return Terminal(str(tmp_path))
 
 
-def stack() -> Any:
+def stack(cloud: Cloud) -> Any:
     """As DescribeStacks shows it, None where there is none."""
-    client = boto3.client("cloudformation", region_name=REGION)
+    client = cloud.session("ann").client("cloudformation", region_name=REGION)
     found = [one for one in client.describe_stacks()["Stacks"] if one["StackName"] == NAME]
     return found[0] if found else None
 
 
-def parameters() -> dict[str, str]:
-    return {one["ParameterKey"]: one["ParameterValue"] for one in stack()["Parameters"]}
+def parameters(cloud: Cloud) -> dict[str, str]:
+    return {one["ParameterKey"]: one["ParameterValue"] for one in stack(cloud)["Parameters"]}
 
 
-def tags() -> dict[str, str]:
-    return {one["Key"]: one["Value"] for one in stack()["Tags"]}
+def tags(cloud: Cloud) -> dict[str, str]:
+    return {one["Key"]: one["Value"] for one in stack(cloud)["Tags"]}
 
 
-def test_from_the_first_deployment_with_nothing_but_enter_to_the_deletion(terminal, tmp_path):
+def test_from_the_first_deployment_with_nothing_but_enter_to_the_deletion(
+    cloud, terminal, tmp_path
+):
     # Enter is enough; the values of the command line arrive, spaces and commas included.
     roles = ",".join(f"arn:aws:iam::123456789012:role/{one}" for one in "ab")
     code, shown = terminal.make(
@@ -92,13 +98,15 @@ def test_from_the_first_deployment_with_nothing_but_enter_to_the_deletion(termin
     assert code == 0, shown
     assert "AWS::Lambda::Function: DetectBypassFunction" in shown
     assert "Three things to do next:" in shown
-    mode = outputs()["ModeParameterName"]
+    mode = outputs(cloud)["ModeParameterName"]
     assert f"--region {REGION} --name {mode} --overwrite --value remediate" in shown
-    assert parameters()["AlertEmail"] == "ops@example.com"
-    assert parameters()["DeployingRoles"] == roles
-    assert parameters()["Mode"] == "observe"
-    assert tags() == {"team": "the platform, all of it", "cost": "42"}
-    functions = boto3.client("lambda", region_name=REGION).list_functions()["Functions"]
+    assert parameters(cloud)["AlertEmail"] == "ops@example.com"
+    assert parameters(cloud)["DeployingRoles"] == roles
+    assert parameters(cloud)["Mode"] == "observe"
+    assert tags(cloud) == {"team": "the platform, all of it", "cost": "42"}
+    functions = (
+        cloud.session("ann").client("lambda", region_name=REGION).list_functions()["Functions"]
+    )
     assert len(functions) >= 8
 
     # Nothing to change is a success, and nothing is asked.
@@ -111,9 +119,9 @@ def test_from_the_first_deployment_with_nothing_but_enter_to_the_deletion(termin
     code, shown = terminal.make("deploy", "PARAMETERS=LogRetentionDays=60", "YES=1")
     assert code == 0, shown
     assert "AWS::Logs::LogGroup" in shown
-    assert parameters()["LogRetentionDays"] == "60"
-    assert parameters()["AlertEmail"] == "ops@example.com"
-    assert tags()["cost"] == "42"
+    assert parameters(cloud)["LogRetentionDays"] == "60"
+    assert parameters(cloud)["AlertEmail"] == "ops@example.com"
+    assert tags(cloud)["cost"] == "42"
 
     # Half of a pair is refused with what to do, by CloudFormation and through SAM.
     code, shown = terminal.make("deploy", "PARAMETERS=SlackChannel=C0123456789", "YES=1")
@@ -124,20 +132,20 @@ def test_from_the_first_deployment_with_nothing_but_enter_to_the_deletion(termin
     file = tmp_path / "history.json"
     code, shown = terminal.make("delete", f"EXPORT={file}", answers=(ENTER,))
     assert code != 0
-    assert stack() is not None
+    assert stack(cloud) is not None
     assert json.loads(file.read_text()) == []
     assert "SAM's bucket" in shown
     code, shown = terminal.make("delete", "YES=1")
     assert code == 0, shown
     assert f"{NAME} is deleted. What stays:" in shown
-    assert stack() is None
+    assert stack(cloud) is None
     code, shown = terminal.make("delete", "YES=1")
     assert code == 0, shown
     assert "nothing is to be deleted" in shown
 
 
-def outputs() -> dict[str, str]:
-    return {one["OutputKey"]: one["OutputValue"] for one in stack()["Outputs"]}
+def outputs(cloud: Cloud) -> dict[str, str]:
+    return {one["OutputKey"]: one["OutputValue"] for one in stack(cloud)["Outputs"]}
 
 
 # --- without SAM ----------------------------------------------------------------------------------
@@ -174,7 +182,7 @@ def test_what_is_marked_stop_is_not_deployed(cloud):
 )
 def test_a_no_leaves_nothing_behind_and_enter_is_a_yes(cloud, monkeypatch, answer, status):
     """SAM's part is played: it makes the change set. The end of input is a no."""
-    client = boto3.client("cloudformation", region_name=REGION)
+    client = cloud.session("ann").client("cloudformation", region_name=REGION)
     body = json.dumps(
         {
             "Resources": {"Mode": {"Type": "AWS::SSM::Parameter", "Properties": MODE}},

@@ -2,7 +2,6 @@
 
 import json
 
-import boto3
 import pytest
 from botocore.exceptions import NoCredentialsError, UnauthorizedSSOTokenError
 from typer.testing import CliRunner
@@ -180,7 +179,7 @@ def test_quotas_that_may_not_be_read(cloud):
 
 
 def test_a_trail_that_is_stopped_or_logs_writes_only_is_not_enough(cloud):
-    trails = boto3.client("cloudtrail")
+    trails = cloud.session("ann").client("cloudtrail")
     selector = {"ReadWriteType": "WriteOnly", "IncludeManagementEvents": True}
     trails.put_event_selectors(TrailName="management-events", EventSelectors=[selector])
     line = doctor(code=1)["trail"]
@@ -210,7 +209,7 @@ def test_network_activity_events_are_an_option(cloud):
         return {"FieldSelectors": [{"Field": k, "Equals": v} for k, v in fields.items()]}
 
     def put(source):
-        boto3.client("cloudtrail").put_event_selectors(
+        cloud.session("ann").client("cloudtrail").put_event_selectors(
             TrailName="management-events",
             AdvancedEventSelectors=[
                 {"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]},
@@ -253,7 +252,7 @@ def test_the_state_of_the_stack(status, state, do):
 
 def test_a_stack_of_somebody_else_with_that_name(cloud):
     body = json.dumps({"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}})
-    client = boto3.client("cloudformation", region_name="eu-west-1")
+    client = cloud.session("ann").client("cloudformation", region_name="eu-west-1")
     client.create_stack(StackName="taken", TemplateBody=body)
     line = doctor("--stack-name", "taken", "--region", "eu-west-1", code=1)["stack"]
     assert (line["state"], "which is no guard" in line["text"]) == ("stop", True)

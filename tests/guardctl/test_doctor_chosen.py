@@ -4,7 +4,6 @@ import json
 import re
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
 
 from guardctl.doctor.access import judge_refusal
@@ -20,7 +19,7 @@ OK, WARN, STOP, UNKNOWN = State.OK, State.WARN, State.STOP, State.UNKNOWN
 
 
 def test_the_parameter_of_slack_must_be_a_secure_string(cloud):
-    put = boto3.client("ssm").put_parameter
+    put = cloud.session("ann").client("ssm").put_parameter
 
     def state(name):
         lines = doctor("--parameters", f"SlackWebhookParameter={name}", code=name != "/secure")
@@ -32,7 +31,7 @@ def test_the_parameter_of_slack_must_be_a_secure_string(cloud):
 
 
 def test_the_key_must_be_there_enabled_here_and_let_the_services_in(cloud):
-    kms = boto3.client("kms")
+    kms = cloud.session("ann").client("kms")
     services = [f"{one}.amazonaws.com" for one in ("cloudwatch", "events", "sns")]
     statements = [
         {"Effect": "Allow", "Principal": {"Service": services}, "Action": "kms:*", "Resource": "*"},
@@ -85,13 +84,13 @@ def test_the_subnets_must_be_of_one_vpc_with_the_endpoints(cloud, account):
 
 
 def test_a_topic_that_nobody_hears_and_a_mode_that_is_none(cloud):
-    sns: Any = boto3.client("sns")
+    sns: Any = cloud.session("ann").client("sns")
     for one in sns.list_subscriptions_by_topic(TopicArn=cloud.outputs["AlarmsTopicArn"])[
         "Subscriptions"
     ]:
         sns.unsubscribe(SubscriptionArn=one["SubscriptionArn"])
     name = cloud.outputs["ModeParameterName"]
-    boto3.client("ssm").put_parameter(Name=name, Value="off", Overwrite=True)
+    cloud.session("ann").client("ssm").put_parameter(Name=name, Value="off", Overwrite=True)
     lines = doctor(code=1)
     assert "aws sns subscribe --region us-east-1" in lines["subscribers of alarms"]["do"]
     assert "the guard writes nothing" in lines["mode"]["text"]
@@ -114,7 +113,7 @@ def test_the_documented_policy_allows_what_is_called_and_no_more(cloud, account)
     text = (ROOT / "docs" / "deploying.md").read_text()
     (statement,) = json.loads(text.split("```json\n")[1].split("```")[0])["Statement"]
     _, subnets = account.vpc_with_subnets()
-    kms = boto3.client("kms")
+    kms = cloud.session("ann").client("kms")
     key = kms.create_key()["KeyMetadata"]["Arn"]
     done = len(cloud.calls)
     parameters = f"EncryptionKeyArn={key} FunctionSubnets={subnets[0]}"
