@@ -62,7 +62,7 @@ class Terminal:
 def terminal(cloud, monkeypatch, tmp_path) -> Terminal:
     for name in ("CI", "PARAMETERS", "PROFILE", "TAGS", "YES", "EXPORT"):
         monkeypatch.delenv(name, raising=False)
-    # SAM CLI's own texts are none of ours: an operator's credentials have no need of rules for them.
+    # SAM CLI's own texts are none of ours: an operator's need no rules.
     keys = cloud.session("operator").get_credentials()
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys.access_key)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys.secret_key)
