@@ -141,9 +141,17 @@ reproducible: build  ## Build once more from nothing and compare every byte
 	diff --recursive --exclude template.yaml .aws-sam/build .aws-sam/again
 	@echo "Two builds, the same bytes"
 
+.PHONY: doctor
+doctor: .venv/.stamp  ## Check what a deployment needs; REGION=, PROFILE=, PARAMETERS=, CONFIG_ENV=
+	@.venv/bin/python -m guardctl doctor $(WHERE) $(VALUES)
+
 .PHONY: deploy
-deploy: .venv-sam/.stamp build  ## Deploy to the AWS account of your credentials; CONFIG_ENV=default|prod
-	.venv-sam/bin/sam deploy --guided --config-env $(CONFIG_ENV)
+deploy: .venv/.stamp .venv-sam/.stamp build  ## Deploy: REGION=, PROFILE=, PARAMETERS="Key=value ...", TAGS=, CONFIG_ENV=default|prod, YES=1
+	@.venv/bin/python -m guardctl deploy $(WHERE) $(VALUES) $${TAGS:+--tags "$$TAGS"} $${YES:+--yes}
+
+.PHONY: delete
+delete: .venv/.stamp .venv-sam/.stamp  ## Undo the deployment: REGION=, PROFILE=, CONFIG_ENV=, EXPORT=FILE, YES=1
+	@.venv/bin/python -m guardctl delete $(WHERE) $${EXPORT:+--export "$$EXPORT"} $${YES:+--yes}
 
 .PHONY: clean
 clean:  ## Remove everything these targets made
@@ -151,6 +159,12 @@ clean:  ## Remove everything these targets made
 	find functions guardctl emulator tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- what they are made of --------------------------------------------------------------------------
+
+# The shell reads these from the environment, where make puts what its command line names: so their
+# values may hold spaces, commas and quotes.
+export CONFIG_ENV
+WHERE = --config-env "$$CONFIG_ENV" $${REGION:+--region "$$REGION"} $${PROFILE:+--profile "$$PROFILE"}
+VALUES = $${PARAMETERS:+--parameters "$$PARAMETERS"}
 
 # What the dependencies layer installs, hashes included, exactly as locked.
 EXPORT := $(UV) export --frozen --quiet --no-dev --no-emit-project --no-annotate --no-header \

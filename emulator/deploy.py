@@ -221,9 +221,17 @@ def transformed(template: Path, parameters: Mapping[str, str], region: str) -> J
     if key not in _transformed:
         document = yaml_parse(text)
         _point_at_artifacts(document)
-        policies = _ManagedPolicies(partition_of(region))
-        _transformed[key] = transform(document, dict(parameters), policies)
+        _transformed[key] = processed(document, parameters, region)
     return deepcopy(_transformed[key])
+
+
+def processed(document: Json, parameters: Mapping[str, str], region: str) -> Json:
+    """A packaged template after CloudFormation's SAM transform.
+
+    Raises samtranslator's InvalidDocumentException for a template that SAM refuses.
+    """
+    policies = _ManagedPolicies(partition_of(region))
+    return transform(document, dict(parameters), policies)
 
 
 def _point_at_artifacts(document: Json) -> None:
@@ -264,22 +272,25 @@ def deploy(
     return deployment
 
 
-def _as_moto_needs_it(document: Json) -> Json:
-    """A copy with code in the template, so that no bucket is needed, and a name for each parameter.
-
-    CloudFormation names a parameter that has no name; moto's fails.
-    """
-    document = deepcopy(document)
+def name_parameters(document: Json) -> None:
+    """A name for each SSM parameter without: CloudFormation gives it one, and moto's fails."""
     for logical_id, resource in document["Resources"].items():
+        if resource["Type"] == "AWS::SSM::Parameter":
+            suffix = hashlib.sha256(logical_id.encode()).hexdigest()[:12].upper()
+            resource["Properties"].setdefault("Name", f"CFN-{logical_id}-{suffix}")
+
+
+def _as_moto_needs_it(document: Json) -> Json:
+    """A copy with code in it, so that no bucket is needed, and a name for each parameter."""
+    document = deepcopy(document)
+    name_parameters(document)
+    for resource in document["Resources"].values():
         properties = resource.get("Properties", {})
         match resource["Type"]:
             case "AWS::Lambda::Function":
                 properties["Code"] = {"ZipFile": "# run from the folder"}
             case "AWS::Lambda::LayerVersion":
                 properties["Content"] = {"ZipFile": base64.b64encode(_EMPTY_ZIP).decode()}
-            case "AWS::SSM::Parameter":
-                suffix = hashlib.sha256(logical_id.encode()).hexdigest()[:12].upper()
-                properties.setdefault("Name", f"CFN-{logical_id}-{suffix}")
             case _:
                 pass
     return document

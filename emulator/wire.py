@@ -21,7 +21,12 @@ from moto.core.utils import get_service_model
 from werkzeug.exceptions import HTTPException
 
 # Signing names that differ from the name of the service's model.
-_MODELS = {"monitoring": "cloudwatch", "states": "stepfunctions", "email": "ses"}
+_MODELS = {
+    "monitoring": "cloudwatch",
+    "states": "stepfunctions",
+    "email": "ses",
+    "servicequotas": "service-quotas",
+}
 
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 

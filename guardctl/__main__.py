@@ -4,6 +4,9 @@ import typer
 
 from guardctl.acceptance import acceptance
 from guardctl.audit import audit
+from guardctl.delete.command import delete
+from guardctl.deploy.command import deploy
+from guardctl.doctor import doctor
 from guardctl.drill import drill
 from guardctl.exceptions import app as exceptions
 from guardctl.history import history, resume, rollback
@@ -23,6 +26,9 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(doctor)
+app.command()(deploy)
+app.command()(delete)
 app.command()(drill)
 app.command()(acceptance)
 app.command()(audit)

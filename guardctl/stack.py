@@ -46,6 +46,11 @@ Region = Annotated[
 ]
 
 
+Environment = Annotated[
+    str, typer.Option("--config-env", help="Environment of samconfig.toml: default or prod.")
+]
+
+
 class StackError(RuntimeError):
     """The stack cannot be worked with; the message says why and what to do, for people."""
 
@@ -153,12 +158,12 @@ def deployed(
     )
 
 
-def saved_parameters(path: Path = SAMCONFIG) -> dict[str, str]:
-    """What samconfig.toml gives `sam deploy` by default; empty where there is no such file."""
+def saved_parameters(path: Path = SAMCONFIG, environment: str = "default") -> dict[str, Any]:
+    """What samconfig.toml gives `sam deploy` there; empty where there is no such file."""
     if not path.exists():
         return {}
     document: Any = tomllib.loads(path.read_text(encoding="utf-8"))
-    return document.get("default", {}).get("deploy", {}).get("parameters", {})
+    return document.get(environment, {}).get("deploy", {}).get("parameters", {})
 
 
 def _described(session: boto3.Session, name: str, region: str) -> Any:

@@ -18,7 +18,9 @@ from . import (
     lambda_functions,
     network_requests,
     networks,
+    quotas,
     secrets_manager,
+    stacks,
     trails,
 )
 from .options import Options, options
@@ -34,7 +36,9 @@ _THEMES = (
     networks,
     hosted_zones,
     lambda_functions,
+    quotas,
     secrets_manager,
+    stacks,
     trails,
 )
 _installed: ExitStack | None = None

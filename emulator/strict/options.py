@@ -19,6 +19,10 @@ class Options:
     deleted_seconds: float = 60
     #: Interface endpoints per VPC (an adjustable quota of AWS).
     endpoints_per_vpc: int = 50
+    #: Functions that may run at once in the account (Lambda's quota; 10 in a new account).
+    concurrent_executions: int = 1000
+    #: Rules of one event bus (EventBridge's quota).
+    rules_per_bus: int = 300
     #: Availability zones, by id, that the Secrets Manager endpoint service does not reach.
     unsupported_zone_ids: set[str] = field(default_factory=lambda: {"use1-az3"})
     #: Subnets in which EC2 finds no address for an interface, whatever DescribeSubnets counts.

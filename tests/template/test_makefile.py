@@ -1,5 +1,7 @@
 """The Makefile is what people meet first: its targets are listed, and each can be made."""
 
+import ast
+import os
 import re
 import subprocess
 
@@ -24,7 +26,9 @@ TARGETS = [
     "audit",
     "sbom",
     "reproducible",
+    "doctor",
     "deploy",
+    "delete",
     "clean",
 ]
 
@@ -59,9 +63,51 @@ def test_the_drill_builds_only_what_it_runs():
     assert built.index("sam build") < built.index("guardctl drill --runtime lambda")
 
 
-def test_deployment_asks_and_takes_an_environment():
-    command = make("--dry-run", "--always-make", "deploy", "CONFIG_ENV=prod").splitlines()[-1]
-    assert command.endswith("sam deploy --guided --config-env prod")
+def test_a_deployment_checks_builds_and_takes_its_values_from_the_command_line():
+    told = make("--dry-run", "--always-make", "deploy", "CONFIG_ENV=prod")
+    assert told.index("sam build") < told.index("guardctl deploy")
+    assert "--guided" not in told
+
+
+@pytest.mark.parametrize("target", ["deploy", "delete", "doctor"])
+def test_values_reach_guardctl_whole(target: str):
+    """With spaces, commas, quotes; and nothing that was not given."""
+    line = make("--dry-run", "--always-make", target).splitlines()[-1]
+    shown = "-c 'import sys; print(sys.argv[1:])'"
+    line = line.replace(".venv/bin/python -m guardctl", f"python3 {shown}")
+    given = {
+        "CONFIG_ENV": "prod",
+        "REGION": "eu-west-1",
+        "PROFILE": "my profile",
+        "PARAMETERS": "A='b c,d' E=\"f\"",
+        "TAGS": "team='x y'",
+        "EXPORT": "my file.json",
+        "YES": "1",
+    }
+    assert run(line, {"CONFIG_ENV": "default"}) == [target, "--config-env", "default"]
+    whole = run(line, given)
+    where = ["--config-env", "prod", "--region", "eu-west-1", "--profile", "my profile"]
+    assert whole[:7] == [target, *where]
+    values = ["--parameters", given["PARAMETERS"]]
+    assert (
+        whole[7:]
+        == {
+            "doctor": values,
+            "deploy": [*values, "--tags", "team='x y'", "--yes"],
+            "delete": ["--export", "my file.json", "--yes"],
+        }[target]
+    )
+
+
+def run(line: str, environment: dict[str, str]) -> list[str]:
+    done = subprocess.run(
+        ["bash", "-eu", "-c", line],
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return ast.literal_eval(done.stdout)
 
 
 def test_nightly_asks_the_second_emulator_and_test_does_not():

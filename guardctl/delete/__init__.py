@@ -1,0 +1,1 @@
+"""The way back: what goes, what stays, the history exported first, and the stack deleted."""

@@ -1,0 +1,144 @@
+"""`guardctl delete`, which is `make delete`: say what goes and what stays, export, ask, delete."""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from guard.aws.errors import message_of
+from guardctl.delete.export import read_history, write_history
+from guardctl.delete.leftovers import in_words as left_in_words
+from guardctl.delete.leftovers import read_leftovers
+from guardctl.deploy.command import Yes, agreed, require_somebody, say
+from guardctl.deploy.sam import SamFailed, Target
+from guardctl.deploy.sam import delete as sam_delete
+from guardctl.deploy.values import BadValues
+from guardctl.doctor.command import find_place, saved_for
+from guardctl.doctor.examine import parameters_of
+from guardctl.doctor.place import Place
+from guardctl.doctor.stacks import is_guard, is_new
+from guardctl.stack import Environment, Profile, Region, StackName
+from guardctl.words import in_words
+
+NOT_DELETED, BAD_INPUT = 1, 2
+
+
+class NotDeleted(RuntimeError):
+    """The stack is still there; the message says why, for people."""
+
+
+def delete(
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Write the history of all policies there first. Must not exist yet."),
+    ] = None,
+    region: Region = None,
+    profile: Profile = None,
+    config_env: Environment = "default",
+    stack_name: StackName = None,
+    yes: Yes = False,
+) -> None:
+    """Delete the deployed stack: say what goes and what stays, export the history, ask once.
+
+    Enter exports the history, and does not delete. With --yes nothing is asked, and the history is
+    exported only if --export names a file.
+
+    Exits with 0 also where there is no stack, with 1 if it was not deleted, with 2 for bad usage.
+    """
+    try:
+        saved = saved_for(config_env)
+        profile = profile or saved.get("profile")
+        place = find_place(profile, region or saved.get("region"))
+        require_somebody(yes)
+        name = stack_name or saved.get("stack_name", "vpce-guard")
+        _delete(place, Target(name, place.region, profile or "", config_env), export, yes)
+    except (BadValues, BotoCoreError) as error:
+        say(f"guardctl delete: {error}")
+        raise typer.Exit(BAD_INPUT) from error
+    except (NotDeleted, SamFailed, ClientError, OSError) as error:
+        say(f"guardctl delete: {in_words(error, 'cloudformation')}")
+        raise typer.Exit(NOT_DELETED) from error
+
+
+def _delete(place: Place, target: Target, export: Path | None, yes: bool) -> None:
+    cloudformation = place.client("cloudformation")
+    stack = _find(cloudformation, target.stack_name)
+    if stack is None:
+        print(
+            f"There is no stack {target.stack_name} in {target.region}: nothing is to be deleted."
+        )
+        return
+    if is_new(stack):
+        cloudformation.delete_stack(StackName=stack["StackId"])
+        print(f"{target.stack_name} was never deployed: what a change set made of it is deleted.")
+        return
+    _require_deletable(stack)
+    stays = _show(place, target, cloudformation, stack)
+    _export(place, stack, export, yes)
+    question = f"Delete the stack {target.stack_name} in {target.region}?"
+    if not yes and not agreed(question, otherwise=False):
+        raise NotDeleted("nothing was deleted")
+    sam_delete(target)
+    print(f"\n{target.stack_name} is deleted. What stays:")
+    for line in stays:
+        print(f"  {line}")
+
+
+def _find(cloudformation: Any, name: str) -> Mapping[str, Any] | None:
+    try:
+        return cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" in message_of(error):
+            return None
+        raise
+
+
+def _require_deletable(stack: Mapping[str, Any]) -> None:
+    name = stack["StackName"]
+    if not is_guard(stack):
+        raise NotDeleted(f"{name} is the name of another stack, which is no guard")
+    if stack.get("EnableTerminationProtection"):
+        raise NotDeleted(
+            f"{name} has termination protection: aws cloudformation update-termination-protection"
+            f" --no-enable-termination-protection --stack-name {name}"
+        )
+
+
+def _show(place: Place, target: Target, cloudformation: Any, stack: Mapping[str, Any]) -> list[str]:
+    """Prints what goes and what stays; the lines of what stays, which are said again at the end."""
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(
+        StackName=stack["StackId"]
+    )
+    kinds = Counter(one["ResourceType"] for page in pages for one in page["StackResourceSummaries"])
+    print(f"{target.stack_name} in {target.region}: what goes")
+    for kind, number in sorted(kinds.items()):
+        print(f"  {number:3} {kind}")
+    print("  with the logs, the messages in queues, and the table's history of policies")
+    price = Decimal(parameters_of(stack).get("PricePerAzHour") or "0.01")
+    where = f" --region {target.region}" + (f" --profile {target.profile}" * bool(target.profile))
+    left = read_leftovers(place.client("ec2"), stack["StackId"])
+    stays = list(left_in_words(left, price, where))
+    print("What stays")
+    for line in stays:
+        print(f"  {line}")
+    return stays
+
+
+def _export(place: Place, stack: Mapping[str, Any], path: Path | None, yes: bool) -> None:
+    """To the file that was named, or after a question to one that is named here."""
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
+    table = outputs.get("StateTableName")
+    if table is None or (path is None and yes):
+        return
+    if path is None:
+        path = Path(f"{stack['StackName']}-history-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json")
+        if not agreed(f"Write the history of policies to {path} first?", otherwise=True):
+            return
+    changes = read_history(place.client("dynamodb"), table)
+    write_history(path, changes)
+    print(f"{len(changes)} changes of policies are in {path}.")

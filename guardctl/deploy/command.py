@@ -1,0 +1,170 @@
+"""`guardctl deploy`, which is `make deploy`: check, show, ask once, deploy, say what is next."""
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from guard.aws.errors import message_of
+from guardctl.deploy import changes
+from guardctl.deploy.changes import DeploymentFailed
+from guardctl.deploy.next_steps import After, next_steps
+from guardctl.deploy.sam import SamFailed, Target, make_change_set
+from guardctl.deploy.values import BadValues, known_parameters, pairs, saved_pairs
+from guardctl.doctor.command import find_place, saved_for, show
+from guardctl.doctor.examine import examine, parameters_of
+from guardctl.doctor.lines import State
+from guardctl.doctor.place import Place
+from guardctl.doctor.running import TOPICS, is_heard
+from guardctl.stack import Environment, Profile, Region, StackName
+from guardctl.words import in_words
+
+NOT_DEPLOYED, BAD_INPUT = 1, 2
+
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Do not ask: for pipelines, which have nobody to answer.")
+]
+
+
+def deploy(
+    parameters: Annotated[
+        str,
+        typer.Option(help='Template parameters: "AlertEmail=ops@example.com".'),
+    ] = "",
+    tags: Annotated[
+        str, typer.Option(help="Tags of the stack: \"team=platform 'cost center'=42\".")
+    ] = "",
+    region: Region = None,
+    profile: Profile = None,
+    config_env: Environment = "default",
+    stack_name: StackName = None,
+    yes: Yes = False,
+    sam_option: Annotated[
+        list[str] | None, typer.Option(help="A further option for `sam deploy`; repeatable.")
+    ] = None,
+) -> None:
+    """Check the account, show what would change, ask once (Enter is yes), and deploy the build.
+
+    What is not named keeps the value that it has: parameters, and the stack's tags. Parameters in
+    samconfig.toml hold at every deployment, unless they are named here.
+
+    Exits with 1 if it was not deployed, with 2 for bad usage. Nothing to change is a success.
+    """
+    try:
+        saved = saved_for(config_env)
+        profile = profile or saved.get("profile")
+        given = {**saved_pairs(saved.get("parameter_overrides")), **pairs(parameters)}
+        given = known_parameters(given)
+        wanted_tags = {**saved_pairs(saved.get("tags")), **pairs(tags)}
+        place = find_place(profile, region or saved.get("region"))
+        require_somebody(yes)
+        name = stack_name or saved.get("stack_name", "vpce-guard")
+        target = Target(name, place.region, profile or "", config_env)
+        stack = _deploy(place, target, given, wanted_tags, yes, sam_option or [])
+    except (BadValues, BotoCoreError) as error:
+        say(f"guardctl deploy: {error}")
+        raise typer.Exit(BAD_INPUT) from error
+    except (SamFailed, DeploymentFailed, ClientError) as error:
+        say(f"guardctl deploy: {in_words(error, 'cloudformation')}")
+        raise typer.Exit(NOT_DEPLOYED) from error
+    _tell_what_is_next(place, stack, profile or "")
+
+
+def require_somebody(yes: bool) -> None:
+    """Raises BadValues where there is nobody to answer, rather than to wait for ever.
+
+    Pipelines set CI, and some of them give their commands a terminal that nobody looks at.
+    """
+    if not yes and (os.environ.get("CI") or not sys.stdin.isatty()):
+        raise BadValues("there is no terminal to ask at: use --yes, or make YES=1")
+
+
+def agreed(question: str, otherwise: bool) -> bool:
+    """What somebody answers; `otherwise` is Enter. The end of input and Ctrl-C are a no."""
+    choices = "[Y/n]" if otherwise else "[y/N]"
+    while True:
+        try:
+            answer = input(f"{question} {choices} ").strip().lower()
+        except (EOFError, KeyboardInterrupt):
+            print()
+            return False
+        if answer in ("", "y", "yes", "n", "no"):
+            return answer.startswith("y") if answer else otherwise
+
+
+def _deploy(
+    place: Place,
+    target: Target,
+    given: Mapping[str, str],
+    tags: Mapping[str, str],
+    yes: bool,
+    sam_options: list[str],
+) -> Mapping[str, Any]:
+    """The stack as it is afterwards."""
+    lines = examine(place, target.stack_name, given)
+    show(lines)
+    if any(line.state is State.STOP for line in lines):
+        raise DeploymentFailed("what is marked stop would make the deployment fail: cure it first")
+    cloudformation = place.client("cloudformation")
+    tags = {**_tags_of(cloudformation, target.stack_name), **tags}
+    say("\nUploading the build, and asking CloudFormation what would change ...")
+    arn = make_change_set(target, given, tags, sam_options)
+    if not arn:
+        print("\nNothing is to be changed: the stack is up to date.")
+    else:
+        print(f"\n{target.stack_name} in {target.region}:")
+        _print_all(changes.in_words(changes.read(cloudformation, arn)))
+        if not yes and not agreed("Deploy this?", otherwise=True):
+            changes.drop(cloudformation, arn)
+            raise DeploymentFailed("nothing was deployed; the change set is deleted again")
+        stack = _execute(cloudformation, arn)
+        print(f"\n{stack['StackName']} is {stack['StackStatus']}.")
+    (stack,) = cloudformation.describe_stacks(StackName=target.stack_name)["Stacks"]
+    return stack
+
+
+def _execute(cloudformation: Any, arn: str) -> Mapping[str, Any]:
+    try:
+        return changes.execute(cloudformation, arn, say)
+    except KeyboardInterrupt:
+        raise DeploymentFailed("no longer watched, but CloudFormation goes on with it") from None
+
+
+def _tags_of(cloudformation: Any, name: str) -> dict[str, str]:
+    """The tags that the stack has: `sam deploy` without tags would take them away."""
+    try:
+        (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if "does not exist" in message_of(error):
+            return {}
+        raise
+    tags = {one["Key"]: one["Value"] for one in stack.get("Tags", [])}
+    return {key: value for key, value in tags.items() if not key.startswith("aws:")}
+
+
+def _tell_what_is_next(place: Place, stack: Mapping[str, Any], profile: str) -> None:
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
+    ssm = place.client("ssm")
+    try:
+        mode = ssm.get_parameter(Name=outputs["ModeParameterName"])["Parameter"]["Value"]
+        heard = {name: is_heard(place, outputs[name]) for name in TOPICS}
+    except (BotoCoreError, ClientError) as error:
+        say(f"what is the case cannot be read: {in_words(error)}")
+        mode, heard = "observe", dict.fromkeys(TOPICS, False)
+    after = After(outputs, parameters_of(stack), heard, mode, place.region, profile)
+    print("\nThree things to do next:")
+    for number, step in enumerate(next_steps(after), 1):
+        print(f"{number}. {step}")
+
+
+def _print_all(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(f"  {line}")
+
+
+def say(text: str) -> None:
+    """On standard error, where progress and reasons go."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,87 @@
+"""`guardctl doctor`: can the guard be deployed here, and would it see anything?
+
+Only reads. The actions that it calls are listed in docs/deploying.md; what may not be read is a
+line "not known", and no error.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import boto3
+import typer
+from botocore.exceptions import BotoCoreError
+from rich.console import Console
+from rich.text import Text
+
+from guardctl.deploy.values import BadValues, known_parameters, pairs, saved_pairs
+from guardctl.doctor.examine import examine
+from guardctl.doctor.lines import Line, State
+from guardctl.doctor.place import Place
+from guardctl.formats import Format, FormatOption, print_json
+from guardctl.stack import Environment, Profile, Region, StackName, saved_parameters
+
+FOUND, BAD_INPUT = 1, 2
+COLOURS = {State.OK: "green", State.WARN: "yellow", State.STOP: "bold red"}
+
+
+def doctor(
+    stack_name: StackName = None,
+    region: Region = None,
+    profile: Profile = None,
+    config_env: Environment = "default",
+    parameters: Annotated[
+        str, typer.Option(help="Parameters to be deployed with: \"Key=value Other='a b'\".")
+    ] = "",
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Check what a deployment needs: each line is ok, or says what to do. Only reads.
+
+    Examples: guardctl doctor --region eu-west-1 --profile sandbox
+              guardctl doctor --parameters "SlackWebhookParameter=/vpce-guard/slack-webhook"
+
+    Exits with 1 if anything is to be done, with 2 for bad usage. What may not be read is not known.
+    """
+    try:
+        saved = saved_for(config_env)
+        chosen = {**saved_pairs(saved.get("parameter_overrides")), **pairs(parameters)}
+        given = known_parameters(chosen)
+        place = find_place(profile or saved.get("profile"), region or saved.get("region"))
+    except (BadValues, BotoCoreError) as error:
+        print(f"guardctl doctor: {error}", file=sys.stderr)
+        raise typer.Exit(BAD_INPUT) from error
+    lines = examine(place, stack_name or saved.get("stack_name", "vpce-guard"), given)
+    if format_ is Format.TABLE:
+        show(lines)
+    else:
+        print_json([line.to_json() for line in lines], format_)
+    if any(line.state in (State.WARN, State.STOP) for line in lines):
+        raise typer.Exit(FOUND)
+
+
+def saved_for(environment: str) -> dict[str, Any]:
+    """What samconfig.toml says for an environment. Raises BadValues where it does not know it."""
+    saved = saved_parameters(environment=environment)
+    if not saved and environment != "default":
+        raise BadValues(f"samconfig.toml has no environment {environment}")
+    return saved
+
+
+def find_place(profile: str | None, region: str | None) -> Place:
+    """Raises BadValues where no Region is named, botocore's ProfileNotFound for the profile."""
+    session = boto3.Session(profile_name=profile)
+    region = region or session.region_name
+    if not region:
+        raise BadValues("no Region is configured: name one with --region, or make REGION=")
+    return Place(session, region)
+
+
+def show(lines: Sequence[Line]) -> None:
+    """Each on a row, with what to do below it; never wrapped, so that commands can be copied."""
+    console = Console(soft_wrap=True, highlight=False)
+    for line in lines:
+        # Text and not markup: names and AWS's words may look like some.
+        state = Text(f"{line.state:10}", COLOURS.get(line.state, "dim"))
+        console.print(state, Text(f"{line.check}: {line.text}"), sep="")
+        if line.do:
+            console.print(Text(f"{'':10}-> {line.do}"))
