@@ -385,6 +385,7 @@ def told_of(one: Judged, asked: Mapping[str, str]) -> list[Finding]:
         done=(done,) if done else (),
         policy=policy,
         policy_name=name_of(policy) if policy else "",
+        own_accounts={settings.account_id, *APPROVED_ACCOUNTS},
     )
 
 

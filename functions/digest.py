@@ -27,17 +27,25 @@ from guard.aws.clients import client
 from guard.aws.parameters import Parameters
 from guard.finding import Finding
 from guard.findings.digest import Day, Over, Waiting, daily_report, digest, for_digest, parts
+from guard.findings.gist import SUMMED_UP, attribute, summary
 from guard.findings.report import PublishError, send
 from guard.mode import read_mode
 from guard.redact import log_line, sealed
 from guard.settings import Settings
 from guard.table.shelf import DIGEST, WAITING, read
-from guard.table.state import SUMMARIES, SUMMARY, State, day_key, finding_key
+from guard.table.state import READER_KEPT, SUMMARIES, SUMMARY, State, day_key, finding_key
 from guard.variables import required, whole_number
 
 AT_ONCE = 200  # findings read, told and taken away before the next are read
 CATCH_UP_DAYS = 7
 REPORTED = "report#daily"
+# All of a window that is over; what remains is the fingerprint's `novel`.
+FORGOTTEN = (
+    *("ends", "summary", "summary_at", "body", "tally", "told", "first_seen", "last_seen"),
+    *("past_tally", "past_told", "past_first", "past_last"),
+    *("claimed", "claimant", "claimed_until", "claimed_news", "graver"),
+    *map(attribute, SUMMED_UP),
+)
 
 settings = Settings.from_env(os.environ)
 DAILY_REPORT_HOUR = whole_number(os.environ, "DAILY_REPORT_HOUR")  # 24: never
@@ -145,7 +153,13 @@ def summed_up(item: Mapping[str, Any], now: datetime) -> Over | None:
         tally, told = tally + _n(item, "tally"), told + _n(item, "told")
         first, last = first or _n(item, "first_seen"), _n(item, "last_seen")
     numbers = {"count": tally, "first_seen": _iso(first), "last_seen": _iso(max(first, last))}
-    over = Over({**json.loads(item["body"]["S"]), **numbers, "over": True}, told)
+    body = json.loads(item["body"]["S"])
+    seen = {name: sorted(item.get(attribute(name), {}).get("SS", ())) for name in SUMMED_UP}
+    evidence: dict[str, Any] = {name: names for name, names in seen.items() if names}
+    if (more := tally - len(seen["events"])) > 0:
+        evidence["more_events"] = more
+    title = summary(tally, seen, body["title"])
+    over = Over({**body, **numbers, "title": title, "evidence": evidence, "over": True}, told)
     return over if over.is_news else None
 
 
@@ -160,7 +174,18 @@ def forget_window(one: Closed) -> None:
     item, key = one.item, {"pk": {"S": finding_key(one.fingerprint)}}
     same = {":ends": {"N": str(_n(item, "ends"))}}
     try:
-        if one.whole:
+        if one.whole and "novel" in item:  # what was published once is no news in a later window
+            dynamodb.update_item(
+                TableName=TABLE,
+                Key=key,
+                UpdateExpression=f"SET expires_at = :kept REMOVE {', '.join(FORGOTTEN)}",
+                ConditionExpression="ends = :ends",
+                ExpressionAttributeValues={
+                    **same,
+                    ":kept": {"N": str(_n(item, "ends") + READER_KEPT)},
+                },
+            )
+        elif one.whole:
             dynamodb.delete_item(
                 TableName=TABLE,
                 Key=key,
@@ -172,7 +197,7 @@ def forget_window(one: Closed) -> None:
                 TableName=TABLE,
                 Key=key,
                 UpdateExpression="SET summary_at = ends REMOVE past_tally, past_told, past_first,"
-                " past_last",
+                f" past_last, {', '.join(map(attribute, SUMMED_UP))}",
                 ConditionExpression="past_tally = :past AND ends = :ends",
                 ExpressionAttributeValues={**same, ":past": item["past_tally"]},
             )

@@ -32,7 +32,7 @@ from guard.missed.trail_bucket import TrailBucket, Unreadable
 from guard.redact import log_line, sealed
 from guard.settings import Settings
 from guard.table.state import State
-from guard.variables import required, switch
+from guard.variables import items, required, switch
 
 LAG = timedelta(hours=2)  # CloudTrail has delivered by then
 SPAN = timedelta(hours=25)  # a day, and an hour for a run that starts later than the one before
@@ -40,6 +40,7 @@ SPARE_MS = 60_000  # the time it takes to send and tell what was found
 
 settings = Settings.from_env(os.environ)
 WATCHES_FOREIGN = switch(os.environ, "WATCH_FOREIGN_ENDPOINTS")
+OWN_ACCOUNTS = {settings.account_id, *items(os.environ, "APPROVED_ACCOUNTS")}
 DETECTION_QUEUE_URL = required(os.environ, "DETECTION_QUEUE_URL")
 
 config = Config(retries={"mode": "standard"}, connect_timeout=3, read_timeout=30)
@@ -131,7 +132,7 @@ def look_at(
     except UnreadableRecord:
         return  # without a time or a name no rule would have matched it
     kept = came.get(slot_of(record.event_time))
-    wanted = should_have_come(record, settings.account_id, watches_foreign=WATCHES_FOREIGN)
+    wanted = should_have_come(record, OWN_ACCOUNTS, watches_foreign=WATCHES_FOREIGN)
     if kept is None or not wanted:
         return
     found.compared += 1

@@ -64,6 +64,7 @@ class Kind(StrEnum):
     FOREIGN_ENDPOINT = "foreign-endpoint"
     ENDPOINT_DENIED = "endpoint-denied"
     SECRET_POLICY_CHANGED = "secret-policy-changed"
+    SECRET_REPLICATED = "secret-replicated"
     UNREADABLE_RECORD = "unreadable-record"
     EXCEPTION_EXPIRED = "exception-expired"
     # find_missed
@@ -95,6 +96,9 @@ PAUSES = frozenset(
 )
 """Findings that say that the guard keeps still somewhere, told in the daily report."""
 
+WORDS = 100
+"""Most words of `graver`, and of `novel`, that findings which are merged keep."""
+
 WAITS = PAUSES | {
     Kind.ENDPOINT_DRIFT,
     Kind.ENDPOINT_NOT_REPAIRABLE,
@@ -122,6 +126,9 @@ class Finding:
     `identity` holds the parts that make two findings the same occurrence: kind, account, Region,
     resource and these give the fingerprint. `window` is the number of seconds in which equal
     findings are one alert; 0 means that each is told (a change made to AWS is never swallowed).
+    `graver` and `novel` hold short words for what must not be hidden by an equal finding: one that
+    was not published in this window (`graver`), or never (`novel`), is published at once. They are
+    no part of the JSON form.
     `id` names one telling of it; where nobody gave one, it follows from the fingerprint and from
     when it was first seen, so that a repeat bears the id of what it repeats.
     """
@@ -140,6 +147,8 @@ class Finding:
     links: Mapping[str, str] = field(default_factory=dict[str, str])
     identity: Sequence[str] = ()
     window: int = 0
+    graver: Sequence[str] = ()
+    novel: Sequence[str] = ()
     count: int = 1
     first_seen: datetime
     last_seen: datetime
@@ -159,6 +168,8 @@ class Finding:
         return replace(
             self,
             count=self.count + other.count,
+            graver=_united(self.graver, other.graver),
+            novel=_united(self.novel, other.novel),
             first_seen=min(self.first_seen, other.first_seen),
             last_seen=max(self.last_seen, other.last_seen),
         )
@@ -169,6 +180,7 @@ class Finding:
         Nothing in it looks like a secret's value or a token.
         """
         body = asdict(self if self.id else self.identified(_iso(self.first_seen)))
+        del body["graver"], body["novel"]
         for when in ("first_seen", "last_seen"):
             body[when] = _iso(body[when])
         return {"schema": SCHEMA, "fingerprint": self.fingerprint, **redacted_json(body)}
@@ -188,6 +200,13 @@ class Finding:
         for when in ("first_seen", "last_seen"):
             fields[when] = datetime.fromisoformat(fields[when])
         return cls(**fields)
+
+
+def _united(some: Sequence[str], others: Sequence[str]) -> Sequence[str]:
+    """Both, each word once: as many as are worth remembering of many findings that are one."""
+    if len(some) >= WORDS or not others:
+        return some
+    return tuple(dict.fromkeys((*some, *others)))[:WORDS]
 
 
 def _digits(parts: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from guard.bypass.alert import principal
+from guard.bypass.evidence import principal
 from guard.events.record import (
     NotFromCloudTrail,
     Record,

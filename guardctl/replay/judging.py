@@ -10,9 +10,9 @@ from guard.bypass.alert import (
     expired_exceptions,
     findings,
     fingerprint,
-    principal,
     unreadable,
 )
+from guard.bypass.evidence import principal
 from guard.events.record import (
     NotFromCloudTrail,
     Record,
@@ -140,7 +140,8 @@ def _judge_element(value: dict[str, Any], where: str, task: Task) -> News:
 def _told(record: Record, judgement: Judgement, task: Task) -> tuple[Finding, ...]:
     """The findings the function would make of it: on its way first, if that is an alert."""
     expired = expired_exceptions(record, judgement, task.exceptions)
-    return (*findings(record, judgement, window=0), *expired)
+    own = task.inventory.accounts | task.inventory.approved_accounts
+    return (*findings(record, judgement, window=0, own_accounts=own), *expired)
 
 
 def row_of(record: Record, judgement: Judgement) -> dict[str, Any]:

@@ -264,9 +264,9 @@ def test_what_should_come_is_what_the_deployed_rules_match(watched, path):
         assert not matched
         return
     record = parse(json.loads(text)["detail"])
-    assert should_have_come(record, ours, watches_foreign=True) == bool(matched)
+    assert should_have_come(record, {ours}, watches_foreign=True) == bool(matched)
     others = matched - {"ForeignEndpointRule"}
-    assert should_have_come(record, ours, watches_foreign=False) == bool(others)
+    assert should_have_come(record, {ours}, watches_foreign=False) == bool(others)
 
 
 def test_the_jobs_calls_are_granted_and_its_grants_are_used(cloud):

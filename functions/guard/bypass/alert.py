@@ -7,17 +7,20 @@ returns, and with filters does not name them. The secrets, events and addresses 
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
-from guard.events.record import Record, secret_id, secret_ids
+from guard.bypass.evidence import LISTED, clip, evidence_of, hashed, links_of, principal, short
+from guard.bypass.secret_changes import secret_change
+from guard.bypass.storm import ELSEWHERE
+from guard.events.callers import tool_of
+from guard.events.record import Record, secret_ids
 from guard.finding import Finding, Kind, Severity, merge_equal
-from guard.judge import Judgement, Origin, Verdict, origin, reach
+from guard.judge import Judgement, Origin, Reach, Verdict, origin, reach
+from guard.judge.cause import USED_ELSEWHERE
 from guard.judge.exceptions import Exemption, name_of_secret
-from guard.links import console_links
-from guard.partitions import partition_in
 
 KINDS = {
     Verdict.BYPASS: Kind.BYPASS,
@@ -26,11 +29,8 @@ KINDS = {
     Verdict.ENDPOINT_DENIED: Kind.ENDPOINT_DENIED,
     Verdict.UNREADABLE: Kind.UNREADABLE_RECORD,
 }
-POLICY_CHANGES = ("PutResourcePolicy", "DeleteResourcePolicy")
 
-_LISTED = 20  # of secrets, events or addresses in one finding's evidence
 _POLICY_CLIPPED = 6_000  # of a policy's 20,480, so that a finding stays far below SNS's 256 KB
-_CLIPPED = 1_000  # characters of a text somebody else chose
 
 
 def findings(
@@ -41,12 +41,14 @@ def findings(
     done: Sequence[str] = (),
     policy: str = "",
     policy_name: str = "",
+    own_accounts: Collection[str] = (),
 ) -> list[Finding]:
-    """What to tell of one record: how it came, if that is an alert, and a secret's changed policy.
+    """What to publish of one record: how it came, if that is an alert, and a secret's change.
 
     `window` is the number of seconds in which equal findings are one alert, `done` what the guard
     did about it, `policy` the one of the endpoint it came through, as far as that is known, and
-    `policy_name` the approved policy that it is.
+    `policy_name` the approved policy that it is. A policy of a secret may let principals of
+    `own_accounts` in.
     """
     told: list[Finding] = []
     if judgement.alert:
@@ -54,8 +56,8 @@ def findings(
         found = _policy(policy, policy_name) if way.kind is Kind.ENDPOINT_DENIED else {}
         told.append(replace(way, done=done, evidence={**way.evidence, **found}))
     by_guard = dict(judgement.predicates).get("is_the_guard", False)  # whose finding tells it
-    if record.event_name in POLICY_CHANGES and not record.failed and not by_guard:
-        told.append(_policy_changed(record, window))
+    if not by_guard and (change := secret_change(record, window, own_accounts)):
+        told.append(change)
     return told
 
 
@@ -111,7 +113,7 @@ def unreadable(
         title="A CloudTrail record could not be read",
         cause=f"{why[0].upper()}{why[1:]}.",
         todo=("Look for the event in CloudTrail, and tell the guard's maintainers its shape.",),
-        evidence={key: _clip(str(value)) for key, value in known.items()},
+        evidence={key: clip(str(value)) for key, value in known.items()},
         identity=(why,),
         window=window,
         first_seen=seen,
@@ -170,8 +172,15 @@ def _as_one(equal: Sequence[Finding]) -> Finding:
     for key, value in evidence.items():
         if isinstance(value, list):
             lists = [cast(list[str], one.evidence[key]) for one in equal]
-            evidence[key] = list(dict.fromkeys(text for some in lists for text in some))[:_LISTED]
-    return replace(merged, severity=worst.severity, evidence=evidence)
+            evidence[key] = list(dict.fromkeys(text for some in lists for text in some))[:LISTED]
+    return replace(
+        merged,
+        severity=worst.severity,
+        title=worst.title,
+        cause=worst.cause,
+        todo=worst.todo,
+        evidence=evidence,
+    )
 
 
 def _way(record: Record, judgement: Judgement, window: int) -> Finding:
@@ -187,57 +196,52 @@ def _way(record: Record, judgement: Judgement, window: int) -> Finding:
         title=_title(kind, record),
         cause=judgement.cause,
         todo=judgement.todo,
-        evidence=_evidence(record) | ({"vpc": judgement.vpc_id} if judgement.vpc_id else {}),
-        links=_links(record, kind, judgement.vpc_id),
-        identity=(caller, reach(record), _outcome(record), _place(record)),
+        evidence=evidence_of(record) | ({"vpc": judgement.vpc_id} if judgement.vpc_id else {}),
+        links=links_of(record, kind, judgement.vpc_id),
+        identity=(caller, reach(record), _outcome(record), _place(record, judgement)),
         window=window,
+        graver=_graver(judgement),
+        novel=_novel(record, judgement),
         first_seen=record.event_time,
         last_seen=record.event_time,
     )
 
 
-def _policy_changed(record: Record, window: int) -> Finding:
-    """A change is told once, however often and by whichever rule its event comes."""
-    secret = secret_id(record) or "a secret the record does not name"
-    verb = "set" if record.event_name == "PutResourcePolicy" else "deleted"
-    policy = record.request.get("resourcePolicy")
-    return Finding(
-        kind=Kind.SECRET_POLICY_CHANGED,
-        severity=Severity.LOW,
-        account=record.account,
-        region=record.region,
-        resource=_clip(secret),
-        title=f"The resource policy of {_short(secret)} was {verb}",
-        cause=f"{principal(record)} called {record.event_name}.",
-        todo=("Check that the policy still lets in only those who should read the secret.",),
-        evidence=_evidence(record) | ({"policy": policy} if policy else {}),
-        links=_links(record, Kind.SECRET_POLICY_CHANGED),
-        identity=(record.event_id or record.event_time.isoformat(), record.event_name),
-        window=window,
-        first_seen=record.event_time,
-        last_seen=record.event_time,
-    )
-
-
-def principal(record: Record) -> str:
-    """Who called, without what changes from session to session.
-
-    A role's sessions are one caller, except where the session is the person: IAM Identity Center.
-    """
-    identity = record.identity
-    person = "AWSReservedSSO_" in identity.issuer_arn
-    return _clip((identity.issuer_arn if not person else "") or identity.name)
-
-
-def _place(record: Record) -> str:
+def _place(record: Record, judgement: Judgement) -> str:
     """Where the caller is, as far as it makes an occurrence another one.
 
     A function outside any VPC comes from another address at each start, so there AWS's word for
-    what it is (`inScopeOf`, which the caller cannot write) takes the address's place.
+    what it is (`inScopeOf`, which the caller cannot write) takes the address's place: unless its
+    credentials are used elsewhere.
     """
+    if judgement.reason == USED_ELSEWHERE:
+        return f"{ELSEWHERE}{record.source_ip}"
     if record.identity.in_scope_of:
         return record.identity.in_scope_of
+    if origin(record) is Origin.AWS:
+        return record.identity.invoked_by or record.source_ip
     return record.source_ip if origin(record) is Origin.PUBLIC else origin(record).value
+
+
+def _graver(judgement: Judgement) -> tuple[str, ...]:
+    """What is graver about it than about an equal one: a severity that is higher, another cause."""
+    reached = [one for one in Severity if one.rank <= judgement.severity.rank]
+    return (*(f"severity {one}" for one in reached), f"cause {hashed(judgement.reason)}")
+
+
+def _novel(record: Record, judgement: Judgement) -> tuple[str, ...]:
+    """What is new in kind the first time: a lasting key, another tool, the first read of a secret.
+
+    A request that was refused or only looked gave nothing away, so its secrets are no news.
+    """
+    tool = tool_of(record.user_agent), "exec-env/AWS_Lambda_" in record.user_agent
+    words = [f"tool {tool[0]}{' in Lambda' if tool[1] else ''}"]
+    if dict(judgement.predicates).get("used_lasting_key"):
+        words.append(f"key {record.identity.access_key_id}")
+    if reach(record) is Reach.VALUE and not record.failed:
+        names = [name_of_secret(one) for one in secret_ids(record)]
+        words += [f"secret {hashed(name)}" for name in names[:LISTED]]
+    return tuple(words)
 
 
 def _outcome(record: Record) -> str:
@@ -245,7 +249,7 @@ def _outcome(record: Record) -> str:
 
 
 def _title(kind: Kind, record: Record) -> str:
-    who, what = _short(principal(record)), _clip(record.event_name)
+    who, what = short(principal(record)), clip(record.event_name)
     endpoint = record.vpc_endpoint_id or "an endpoint"
     match kind:
         case Kind.CONSOLE_ACCESS:
@@ -259,34 +263,6 @@ def _title(kind: Kind, record: Record) -> str:
         case _:
             title = f"{what} by {who} went round the VPC endpoint"
     return f"Blocked: {title}" if record.failed else title
-
-
-def _evidence(record: Record) -> dict[str, Any]:
-    """Lists hold what may differ between equal findings: they are united when those are merged."""
-    identity = record.identity
-    some = {
-        "principal": identity.name,
-        "principal_type": identity.type,
-        "access_key_id": identity.access_key_id,
-        "session": identity.session_name,
-        "runs_as": identity.in_scope_of,
-        "invoked_by": identity.invoked_by,
-        "vpc_endpoint_id": record.vpc_endpoint_id,
-        "vpc_endpoint_account": record.vpc_endpoint_account_id,
-        "user_agent": record.user_agent,
-        "error": record.error_code,
-        "error_message": record.error_message,
-    }
-    lists = {
-        "actions": [record.event_name],
-        "secrets": list(secret_ids(record)),
-        "addresses": [record.source_ip],
-        "events": [record.event_id],
-    }
-    clipped = {key: [_clip(text) for text in texts if text] for key, texts in lists.items()}
-    return {key: _clip(text) for key, text in some.items() if text} | {
-        key: texts[:_LISTED] for key, texts in clipped.items()
-    }
 
 
 def _policy(policy: str, name: str) -> dict[str, str]:
@@ -306,24 +282,3 @@ def _compact(policy: str) -> str:
         return json.dumps(json.loads(policy), separators=(",", ":"))
     except ValueError:
         return policy
-
-
-def _links(record: Record, kind: Kind, vpc_id: str = "") -> dict[str, str]:
-    """Console pages of what is in the owner's account; a foreign endpoint is not."""
-    return console_links(
-        partition_in(record.identity.arn, record.region),
-        record.region,
-        event=record.event_id,
-        secret=secret_id(record),
-        endpoint=record.vpc_endpoint_id if kind is Kind.ENDPOINT_DENIED else None,
-        vpc=vpc_id or None,
-    )
-
-
-def _short(name: str) -> str:
-    """An ARN's last part, which is what people call the thing."""
-    return name.split(":", 5)[5] if name.count(":") >= 5 else name
-
-
-def _clip(text: str) -> str:
-    return text if len(text) <= _CLIPPED else f"{text[:_CLIPPED]}..."

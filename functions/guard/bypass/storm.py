@@ -18,6 +18,9 @@ ADDRESSES = 5  # of one caller, told one by one in a window
 CALLERS = 10
 OFTEN = 5  # times in one batch, from which on somebody is told by name also in a storm
 
+ELSEWHERE = "elsewhere, "
+"""How the place of credentials that are used elsewhere begins (`guard.bypass.alert`)."""
+
 _LISTED = 20
 _TITLES = {
     Kind.BYPASS: "Many callers went round the VPC endpoint",
@@ -100,12 +103,29 @@ def _can_be_gathered(finding: Finding) -> bool:
     return finding.kind in _TITLES and finding.window > 0 and len(finding.identity) == 4
 
 
+def _credentials(finding: Finding) -> str:
+    """Credentials that no crowd of others may hide; empty for all others."""
+    if finding.evidence.get("principal_type") == "Root":
+        return "root"
+    if _is_elsewhere(finding):
+        return "used elsewhere"
+    return "lasting key" if any(word.startswith("key ") for word in finding.novel) else ""
+
+
+def _is_elsewhere(finding: Finding) -> bool:
+    return len(finding.identity) == 4 and finding.identity[3].startswith(ELSEWHERE)
+
+
 def _caller(finding: Finding) -> Key:
-    return (*_place_of_all(finding), finding.resource, *finding.identity[:3])
+    """Credentials that are used elsewhere are another fleet than where they belong."""
+    away = ELSEWHERE if _is_elsewhere(finding) else ""
+    return (*_place_of_all(finding), finding.resource, *finding.identity[:3], away)
 
 
 def _crowd(finding: Finding) -> Key:
-    return (*_place_of_all(finding), *finding.identity[1:3])
+    """A crowd is of one severity and one sort of credentials, so it hides nothing graver."""
+    sort = _credentials(finding)
+    return (*_place_of_all(finding), *finding.identity[1:3], finding.severity, sort)
 
 
 def _place_of_all(finding: Finding) -> Key:
@@ -122,9 +142,10 @@ def _fingerprint(finding: Finding) -> str:
 
 def _many_addresses(group: Sequence[Finding]) -> Finding:
     caller, reach, outcome, _ = group[0].identity
-    places = ", ".join(one.identity[3] for one in group[:3])
+    places = ", ".join(one.identity[3].removeprefix(ELSEWHERE) for one in group[:3])
+    away = ELSEWHERE if _is_elsewhere(group[0]) else ""
     return replace(
-        _united(group, (caller, reach, outcome, "many addresses")),
+        _united(group, (caller, reach, outcome, f"{away}many addresses")),
         cause=(
             f"The caller comes from many addresses, {places} among them: a fleet, or credentials"
             " that are passed around."
@@ -134,7 +155,8 @@ def _many_addresses(group: Sequence[Finding]) -> Finding:
 
 def _many_callers(group: Sequence[Finding]) -> Finding:
     _, reach, outcome, _ = group[0].identity
-    one = _united(group, ("many callers", reach, outcome, "many addresses"))
+    sort = group[0].severity, _credentials(group[0])
+    one = _united(group, ("many callers", reach, outcome, "many addresses", *sort))
     title = _TITLES[one.kind]
     callers = list(dict.fromkeys(finding.identity[0] for finding in group))
     who = ", ".join(callers[:3])

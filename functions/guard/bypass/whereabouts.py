@@ -3,15 +3,19 @@
 Asked only about requests that would be an alert, in few calls for a whole batch, and remembered for
 a while. What AWS does not answer is said in the finding: an alert does not wait for it.
 
-Network interfaces tell whose a public address is (DescribeNetworkInterfaces, filter
-`association.public-ip`): NAT gateways, instances and tasks have one each.
+An address is looked for in all that could have it, one after the other, until it is found: network
+interfaces (DescribeNetworkInterfaces, filters `association.public-ip` and
+`ipv6-addresses.ipv6-address`); NAT gateways, of which a regional one is in no subnet
+(DescribeNatGateways); elastic addresses (DescribeAddresses); the IPv6 ranges of VPCs, in which an
+interface's delegated prefix lies that no filter finds ("Prefix delegation" in the EC2 user guide).
+Only an address that none of them has is said to be nobody's.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from ipaddress import ip_address
+from ipaddress import IPv6Network, ip_address
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
@@ -22,7 +26,7 @@ from guard.endpoint.decide import Plan, Verdict, Wanted, decide
 from guard.endpoint.observe import FILTER_VALUES, Observer
 from guard.events.record import Record
 from guard.judge import Place, clues
-from guard.judge.places import INSTANCE
+from guard.judge.places import INSTANCE, address_of
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -44,8 +48,9 @@ logger = Logger(child=True)
 class Whereabouts:
     """Answers what is asked of callers and remembers it.
 
-    Needs ec2:DescribeNetworkInterfaces, ec2:DescribeInstances, lambda:GetFunctionConfiguration, and
-    what `Observer` needs. `prefix` is how the ARN of a function of this account and Region begins.
+    Needs ec2:DescribeNetworkInterfaces, ec2:DescribeNatGateways, ec2:DescribeAddresses,
+    ec2:DescribeVpcs, ec2:DescribeInstances, lambda:GetFunctionConfiguration, and what `Observer`
+    needs. `prefix` is how the ARN of a function of this account and Region begins.
     """
 
     ec2: "EC2Client"
@@ -65,8 +70,8 @@ class Whereabouts:
         now, self.blind = time.monotonic(), ""
         wanted = {clue for record in records for clue in clues(record)}
         unknown = sorted(clue for clue in wanted if not self._is_fresh(self._known.get(clue), now))
-        for ask, some in self._questions(unknown):
-            self._try(lambda ask=ask, some=some: self._learn(some, ask(some), now))
+        for asks, some in self._questions(unknown):
+            self._try(lambda asks=asks, some=some: self._find(asks, some, now))
         found = {c: self._known[c][1] for c in wanted if c in self._known}
         places = {clue: place for clue, place in found.items() if place}
         self._look_at({place.vpc_id for place in places.values()} - {""}, now)
@@ -74,25 +79,40 @@ class Whereabouts:
 
     def strangers(self, records: Iterable[Record]) -> frozenset[str]:
         """The records' addresses of which AWS said that nothing in the account has them."""
-        addresses = {record.source_ip for record in records}
+        addresses = {address_of(record) for record in records} - {""}
         return frozenset(a for a in addresses if a in self._known and self._known[a][1] is None)
 
     def _is_fresh(self, known: tuple[float, Any] | None, now: float) -> bool:
         return known is not None and now - known[0] < REMEMBERED_SECONDS
 
-    def _questions(self, unknown: Sequence[str]) -> Iterable[tuple[Ask, Sequence[str]]]:
+    def _questions(self, unknown: Sequence[str]) -> Iterable[tuple[Sequence[Ask], Sequence[str]]]:
         by_kind: dict[str, list[str]] = {}
         for clue in unknown:
             by_kind.setdefault(_kind(clue), []).append(clue)
-        asks: tuple[tuple[str, Ask, int], ...] = (
-            ("instance", self._instances, FILTER_VALUES),
-            ("function", self._functions, FUNCTIONS_AT_ONCE),
-            ("IPv4", partial(self._interfaces, "association.public-ip"), FILTER_VALUES),
-            ("IPv6", partial(self._interfaces, "ipv6-addresses.ipv6-address"), FILTER_VALUES),
+        v4 = partial(self._interfaces, "association.public-ip")
+        v6 = partial(self._interfaces, "ipv6-addresses.ipv6-address")
+        asks: tuple[tuple[str, Sequence[Ask], int], ...] = (
+            ("instance", (self._instances,), FILTER_VALUES),
+            ("function", (self._functions,), FUNCTIONS_AT_ONCE),
+            ("IPv4", (v4, self._nat_gateways, self._elastic_addresses), FILTER_VALUES),
+            ("IPv6", (v6, self._ranges), FILTER_VALUES),
         )
-        for kind, ask, most in asks:
+        for kind, some_asks, most in asks:
             if some := by_kind.get(kind, [])[:most]:
-                yield ask, some
+                yield some_asks, some
+
+    def _find(self, asks: Sequence[Ask], clues: Sequence[str], now: float) -> None:
+        """Ask one after the other for what was not found yet. What nothing has is nobody's, and
+        that is only known once all have answered.
+        """
+        left = list(clues)
+        for ask in asks:
+            found = ask(left)
+            self._learn(list(found), found, now)
+            left = [clue for clue in left if clue not in found]
+            if not left:
+                return
+        self._learn(left, {}, now)
 
     def _try(self, question: Callable[[], None]) -> None:
         try:
@@ -144,7 +164,48 @@ class Whereabouts:
         for page in pages:
             for interface in page["NetworkInterfaces"]:
                 found.update(_places_of(interface))
-        return {address: place for address, place in found.items() if address in addresses}
+        return _only(addresses, found)
+
+    def _nat_gateways(self, addresses: Sequence[str]) -> dict[str, Place]:
+        pages = self.ec2.get_paginator("describe_nat_gateways").paginate()
+        gateways: list[Any] = [one for page in pages for one in page["NatGateways"]]
+        found = {
+            address["PublicIp"]: Place(
+                via=f"NAT gateway {one.get('NatGatewayId', '')}, {address['PublicIp']}",
+                vpc_id=one.get("VpcId", ""),
+            )
+            for one in gateways
+            for address in one.get("NatGatewayAddresses", [])
+            if address.get("PublicIp")
+        }
+        return _only(addresses, found)
+
+    def _elastic_addresses(self, addresses: Sequence[str]) -> dict[str, Place]:
+        answer: Any = self.ec2.describe_addresses(
+            Filters=[{"Name": "public-ip", "Values": list(addresses)}]
+        )
+        found = {
+            one["PublicIp"]: Place(via=f"The Elastic IP address {one['PublicIp']} of this account")
+            for one in answer["Addresses"]
+            if one.get("PublicIp")
+        }
+        return _only(addresses, found)
+
+    def _ranges(self, addresses: Sequence[str]) -> dict[str, Place]:
+        pages = self.ec2.get_paginator("describe_vpcs").paginate()
+        vpcs: list[Any] = [vpc for page in pages for vpc in page["Vpcs"]]
+        ranges = [
+            (IPv6Network(one["Ipv6CidrBlock"]), vpc["VpcId"])
+            for vpc in vpcs
+            for one in vpc.get("Ipv6CidrBlockAssociationSet", [])
+            if one.get("Ipv6CidrBlock")
+        ]
+        return {
+            address: Place(via=f"the range {network}, {address}", vpc_id=vpc_id)
+            for address in addresses
+            for network, vpc_id in ranges
+            if ip_address(address) in network
+        }
 
     def _look_at(self, vpc_ids: Collection[str], now: float) -> None:
         old = sorted(id_ for id_ in vpc_ids if not self._is_fresh(self._vpcs.get(id_), now))
@@ -159,6 +220,18 @@ class Whereabouts:
     def _with_trouble(self, place: Place) -> Place:
         known = self._vpcs.get(place.vpc_id)
         return replace(place, trouble=known[1].trouble, broken=known[1].broken) if known else place
+
+
+def _only(addresses: Sequence[str], found: Mapping[str, Place]) -> dict[str, Place]:
+    """What was found, by the addresses that were asked for: AWS may spell an IPv6 otherwise."""
+    return {one: place for spelled, place in found.items() if (one := _same(spelled)) in addresses}
+
+
+def _same(address: str) -> str:
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return address
 
 
 def _places_of(interface: Any) -> dict[str, Place]:

@@ -115,7 +115,8 @@ class Observer:
         """The ids of a VPC's network interfaces, whoever has them, by subnet."""
         found: dict[str, set[str]] = defaultdict(set)
         for one in self._all("describe_network_interfaces", "NetworkInterfaces", vpc_id=[vpc_id]):
-            found[one["SubnetId"]].add(one["NetworkInterfaceId"])
+            if "SubnetId" in one:  # an interface of a regional NAT gateway is in none
+                found[one["SubnetId"]].add(one["NetworkInterfaceId"])
         return {subnet_id: frozenset(ids) for subnet_id, ids in found.items()}
 
     def vpcs(self, ids: Collection[str], dns_assumed: Collection[str] = ()) -> dict[str, Vpc]:

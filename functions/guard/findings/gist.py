@@ -1,9 +1,14 @@
 """What is kept of a finding to be told of later, and how a line tells of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from guard.findings.text import one_line
+from guard.findings.text import cut, one_line
+
+SUMMED_UP = ("callers", "secrets", "actions", "events")
+"""What is kept of each sighting of an alert, so that a digest can name what it sums up."""
+
+NAMED = 5  # names of one kind in a title; the evidence has all that are kept
 
 _KEPT = {"title": 300, "resource": 300, "account": 40, "region": 40, "cause": 600}
 _AS_IT_IS = ("kind", "severity", "fingerprint", "id", "count", "first_seen", "last_seen")
@@ -11,7 +16,7 @@ _AS_IT_IS = ("kind", "severity", "fingerprint", "id", "count", "first_seen", "la
 
 def gist(body: Mapping[str, Any]) -> dict[str, Any]:
     """What is worth keeping of a finding's JSON: some 1 KB, whatever the finding holds."""
-    short = {name: _cut(str(body[name]), most) for name, most in _KEPT.items()}
+    short = {name: cut(str(body[name]), most) for name, most in _KEPT.items()}
     return {**{name: body[name] for name in _AS_IT_IS}, **short}
 
 
@@ -37,5 +42,27 @@ def line(one: Mapping[str, Any]) -> str:
     return one_line(f"[{one['severity']}] {one['title']} ({one['kind']}, {seen})")
 
 
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+def attribute(name: str) -> str:
+    """The attribute of a fingerprint's item in the table that holds one of `SUMMED_UP`."""
+    return f"seen_{name}"
+
+
+def summary(count: int, seen: Mapping[str, Sequence[str]], otherwise: str) -> str:
+    """The title of an alert that is summed up: who did what to which secrets, how often.
+
+    `seen` holds the lists of `SUMMED_UP`; `otherwise` is the title where they are empty.
+    """
+    callers, secrets, actions = (seen.get(name, ()) for name in ("callers", "secrets", "actions"))
+    if not callers and not secrets:
+        return otherwise
+    who = _some([name.split(":", 5)[-1] for name in callers]) or "callers that are not named"
+    what = _some(actions) or "requests"
+    whose = _some([name.split(":", 6)[-1] for name in secrets])
+    times = f"{count:,} requests" if count != 1 else "1 request"
+    return f"{times} by {who}: {what}" + (f" of {whose}" if whose else "")
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    first = ", ".join(names[:NAMED])
+    return first if len(names) <= NAMED else f"{first} and {len(names) - NAMED} more"

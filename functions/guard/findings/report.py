@@ -19,12 +19,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guard.finding import WAITS, Finding, Severity, merge_equal
 from guard.findings import figures
-from guard.findings.gist import gist
+from guard.findings.gist import SUMMED_UP, attribute, gist
 from guard.findings.message import MESSAGE_BYTES, entry, published_form, weight
+from guard.findings.text import cut, one_line
 from guard.settings import BY_DEFAULT, Way
 from guard.table.state import Counted, State, milestone
 
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from mypy_boto3_sns.type_defs import PublishBatchRequestEntryTypeDef as Entry
 
 BATCH_ENTRIES = 10
+MOST_NOVEL = 20
+"""Words of `Finding.novel` after which a fingerprint has no news of that kind: first reads of so
+many secrets are each published, all further ones are counted."""
+NAME_CHARACTERS = 200
 
 
 class PublishError(Exception):
@@ -127,7 +132,7 @@ def _note(one: _Due, state: State, now: datetime, way: Way) -> None:
 
         state.shelf(WAITING).put(finding.fingerprint, body, now)
     if one.counted:
-        state.mark_told(finding.fingerprint, one.counted, body)
+        state.mark_told(finding.fingerprint, one.counted, body, finding.graver, finding.novel)
 
 
 def _counts(merged: Sequence[Finding], due: Sequence[Finding]) -> Counter[str]:
@@ -158,14 +163,46 @@ def _due(finding: Finding, state: State, now: datetime, follow_up: bool) -> _Due
         return _Due(finding)
     key = finding.fingerprint
     counted = state.count(
-        key, finding.count, now, finding.window, finding.first_seen, finding.last_seen
+        key,
+        finding.count,
+        now,
+        finding.window,
+        finding.first_seen,
+        finding.last_seen,
+        lists=names_seen(finding),
+        news={*finding.graver, *finding.novel},
     )
+    news = _news(finding, counted)
     told_already = counted.told and not follow_up
-    if told_already or not counted.due or not state.claim(key, counted, now):
+    due = counted.due and not told_already
+    if not (due or news) or not state.claim(key, counted, now, news):
         return None
     first = min(finding.first_seen, counted.first_seen)
-    told = finding.identified(counted.window_ends, milestone(counted.total))
+    # A follow-up that says something new is another telling than the one of its milestone.
+    words = () if due else sorted(news)
+    told = finding.identified(counted.window_ends, milestone(counted.total), *words)
     return _Due(replace(told, count=counted.total, first_seen=first), counted)
+
+
+def _news(finding: Finding, counted: Counted) -> set[str]:
+    """What ops were not told of this fingerprint: a graver thing in its window, a new one ever."""
+    graver = set(finding.graver) - counted.graver
+    # Beyond a bound nothing is new any more: the digest says how much there was.
+    novel = set(finding.novel) - counted.novel if len(counted.novel) < MOST_NOVEL else set[str]()
+    return graver | novel
+
+
+def names_seen(finding: Finding) -> dict[str, list[str]]:
+    """The names that a digest is to tell of a finding: callers, secrets, actions, event ids."""
+    evidence = finding.evidence
+    callers = evidence.get("principals") or [evidence.get("principal")]
+    lists: dict[str, Any] = {name: evidence.get(name, ()) for name in SUMMED_UP}
+    lists["callers"] = callers
+    return {
+        attribute(name): [cut(one_line(text), NAME_CHARACTERS) for text in texts if text]
+        for name, texts in lists.items()
+        if all(isinstance(text, str) for text in texts if text)
+    }
 
 
 def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:

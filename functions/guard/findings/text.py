@@ -21,6 +21,11 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def cut(text: str, most: int) -> str:
+    """The text if it has no more than so many characters, else its beginning."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 def tag_value(text: str) -> str:
     """The text as the value of a tag."""
     return one_line(text)[:TAG_VALUE]

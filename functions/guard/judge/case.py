@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from guard.events.record import Record
 from guard.judge.exceptions import Exemption
-from guard.judge.places import Place, clues
+from guard.judge.places import Place, address_of, clues
 
 SECRETS_MANAGER = "secretsmanager.amazonaws.com"
 
@@ -78,12 +78,16 @@ class Case:
         return self.place.vpc_id if self.place else ""
 
     @property
+    def proven_vpc(self) -> str:
+        """The own VPC that the caller's address belongs to; a session's name proves nothing."""
+        place = self.inventory.places.get(address_of(self.record))
+        return place.vpc_id if place else ""
+
+    @property
     def read_before(self) -> bool:
         """Whether this caller is known to have read this secret before."""
         return self.record.event_id in self.inventory.read_before
 
     @property
     def covering(self) -> list[Exemption]:
-        return [
-            exemption for exemption in self.exceptions if exemption.covers(self.record, self.vpc)
-        ]
+        return [one for one in self.exceptions if one.covers(self.record, self.proven_vpc)]

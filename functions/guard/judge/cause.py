@@ -2,9 +2,16 @@
 
 from guard.events.record import Record
 from guard.judge.case import Case, Verdict
+from guard.judge.host import other_name
 from guard.judge.origin import Origin, origin
 from guard.judge.places import Place, function_of, instance_of
-from guard.judge.predicates import is_used_elsewhere, unreadable_fields
+from guard.judge.predicates import (
+    has_console_session,
+    is_used_elsewhere,
+    unreadable_fields,
+    used_client,
+    was_relayed,
+)
 from guard.judge.severity import Reach, reach
 
 
@@ -17,9 +24,9 @@ def cause_of(verdict: Verdict, case: Case) -> str:
         case Verdict.APPROVED:
             return f"It came through {record.vpc_endpoint_id}."
         case Verdict.SERVICE:
-            return (
-                f"{record.identity.invoked_by or record.identity.name} acts on the owner's behalf."
-            )
+            service = record.identity.invoked_by or record.identity.name
+            who = record.event_source if service == "unknown" else service
+            return f"{who} acts on the owner's behalf."
         case Verdict.CONSOLE:
             return (
                 "A person used the console, which never goes through the VPC's endpoint by itself."
@@ -35,6 +42,26 @@ def cause_of(verdict: Verdict, case: Case) -> str:
             return _bypass_cause(case)
 
 
+def reason_of(verdict: Verdict, case: Case) -> str:
+    """The kind of cause in a few words, without what differs from one such request to the next."""
+    if verdict is not Verdict.BYPASS:
+        return verdict
+    if was_relayed(case):
+        return f"relayed by {_relay(case.record)}"
+    if is_used_elsewhere(case):
+        return USED_ELSEWHERE
+    parts = ["console credentials"] if has_console_session(case) and used_client(case) else []
+    if case.vpc:
+        broken = " whose endpoint is broken" if case.place and case.place.broken else ""
+        parts.append(f"{case.vpc}{broken}")
+    if other := other_name(case.record):
+        parts.append(other.kind)
+    return ", ".join(parts) or "no endpoint"
+
+
+USED_ELSEWHERE = "credentials used elsewhere"
+
+
 def _foreign_cause(record: Record) -> str:
     endpoint, owner = record.vpc_endpoint_id, record.vpc_endpoint_account_id
     if owner:
@@ -45,6 +72,32 @@ def _foreign_cause(record: Record) -> str:
 
 
 def _bypass_cause(case: Case) -> str:
+    record = case.record
+    if was_relayed(case):
+        return (
+            f"It came from the hosts of {_relay(record)} with the identity {record.identity.name}: "
+            "whoever writes what runs there chose this request, and not the service."
+        )
+    if has_console_session(case) and used_client(case):
+        return f"{_console_credentials(record)} {_way_there(case)}"
+    return _way_there(case)
+
+
+def _relay(record: Record) -> str:
+    return record.identity.invoked_by or record.source_ip
+
+
+def _console_credentials(record: Record) -> str:
+    """CloudTrail marks the credentials; the user agent says what used them."""
+    if "exec-env/CloudShell" in record.user_agent:
+        return "By its user agent it is AWS CloudShell, with the credentials of a console session."
+    return (
+        "A command line or SDK used the credentials of a console session, which the console itself "
+        "keeps in the browser."
+    )
+
+
+def _way_there(case: Case) -> str:
     record, place = case.record, case.place
     if place and is_used_elsewhere(case):
         return (
@@ -52,11 +105,14 @@ def _bypass_cause(case: Case) -> str:
             f"{record.source_ip}, which nothing in this account has: either that VPC's traffic "
             "leaves by somebody else's gateway or proxy, or the credentials are used elsewhere."
         )
+    other = other_name(record)
     if place and place.vpc_id:
         why = place.trouble or "the VPC has no endpoint, or the caller does not resolve to it"
-        return f"It came out of {place.vpc_id} ({place.via}): {why}."
+        return f"It came out of {place.vpc_id} ({place.via}): {other.why if other else why}."
     start = f"{_runner(record)} reached Secrets Manager" if _runner(record) else "It came"
     told = f"{start} from {_from(record)}, not through a VPC endpoint."
+    if other:
+        told += f" {other.why[0].upper()}{other.why[1:]}."
     if place:
         told += f" {place.via} is in no VPC."
     elif case.inventory.blind and case.clues:
@@ -139,6 +195,12 @@ def _where_to_look(case: Case, place: Place | None) -> str:
             f"Find out whether {place.vpc_id} reaches the internet by {record.source_ip}; if not, "
             f"treat the credentials of {place.via} as stolen and revoke the role's sessions."
         )
+    if was_relayed(case):
+        return f"Ask the owner of {record.identity.name} what runs in {_relay(record)} with it."
+    if has_console_session(case) and used_client(case):
+        return "Ask the person whether this was them; if not, revoke the sessions of the role."
+    if other := other_name(record):
+        return other.todo
     if place and place.vpc_id and place.trouble and not place.broken:
         name = record.host or "the name of Secrets Manager"
         return (

@@ -33,7 +33,11 @@ _NARROWING = ("principal", "cidr", "vpc", "endpoint", "secret")
 _CONDITIONS = (*_NARROWING, "action", "account")
 _NAME_CHARACTERS = 255  # its uses are counted under it, in a table whose keys have a limit
 _NETWORKS_TOO_WIDE = 8  # a prefix shorter than this is no network somebody owns
-_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}")
+# AWS adds a hyphen and six random letters and digits to the name in an ARN. Six small letters are
+# taken for a word of the name (one true suffix in 190 looks so): an exception then covers less.
+_SUFFIX = re.compile(r"-(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{6}", re.ASCII)
+_OPEN_SUFFIX = "-??????"
+_WILD = re.compile(r"[*?]")
 
 
 class ExceptionsError(ValueError):
@@ -138,23 +142,58 @@ def _covers_secrets(patterns: Sequence[str], record: Record) -> bool:
     if not patterns:
         return True
     secrets = secret_ids(record)
-    return bool(secrets) and all(_meets(patterns, _spellings(s, record)) for s in secrets)
+    return bool(secrets) and all(_is_one_of(patterns, secret, record) for secret in secrets)
 
 
-def _spellings(secret: str, record: Record) -> Iterator[str]:
-    """A secret's names and ARNs, with and without AWS's suffix, for callers write any of them."""
-    yield secret
-    name = name_of_secret(secret)
-    if name != secret:
-        yield name
-        if _SUFFIX.fullmatch(name[-7:]):
-            yield name[:-7]
-            yield secret[:-7]
-    else:
-        partition = partition_in(record.identity.arn, record.region)
-        arn = f"arn:{partition}:secretsmanager:{record.region}:{record.account}:secret:{name}"
-        yield arn
-        yield f"{arn}-??????"  # meets a pattern that leaves the suffix open, and no other
+def _is_one_of(patterns: Iterable[str], secret: str, record: Record) -> bool:
+    written = _parts(secret)
+    own = _own_head(record)
+    # A caller's bare name means the secret in its own account and Region; so does an exception's.
+    head = written.head or own
+    for pattern in patterns:
+        wanted = _parts(pattern)
+        same_home = _meets((wanted.head or _literal(own),), [head])
+        same_suffix = not wanted.suffix or not written.suffix or wanted.suffix == written.suffix
+        if same_home and same_suffix and _meets((wanted.name,), [written.name]):
+            return True
+        if _WILD.search(pattern) and _meets((pattern,), [secret, f"{head}{written.tail}"]):
+            return True
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What identifies a secret: `head` is its ARN up to the name, and both may be unknown ("")."""
+
+    head: str
+    name: str
+    suffix: str
+
+    @property
+    def tail(self) -> str:
+        return f"{self.name}{self.suffix or '-??????'}"  # meets what leaves the suffix open
+
+
+def _parts(secret: str) -> _Parts:
+    """Read a name, a partial ARN (which has no suffix), or a full one."""
+    if not (secret.startswith("arn:") and secret.count(":") >= 6):
+        return _Parts("", secret, "")
+    name = secret.split(":", 6)[6]
+    head = secret.removesuffix(name)
+    if name.endswith(_OPEN_SUFFIX):
+        return _Parts(head, name.removesuffix(_OPEN_SUFFIX), "")
+    if _SUFFIX.fullmatch(name[-7:]):
+        return _Parts(head, name[:-7], name[-7:])
+    return _Parts(head, name, "")
+
+
+def _own_head(record: Record) -> str:
+    partition = partition_in(record.identity.arn, record.region)
+    return f"arn:{partition}:secretsmanager:{record.region}:{record.account}:secret:"
+
+
+def _literal(text: str) -> str:
+    return text if not _WILD.search(text) else ""
 
 
 # Checking

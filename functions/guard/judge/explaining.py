@@ -103,9 +103,11 @@ LOOKS_AT: Mapping[str, tuple[str, ...]] = {
     "signed_in": ("invokedBy", "sourceIPAddress"),
     "is_console_action": ("eventType",),
     "used_browser": ("userAgent",),
+    "was_relayed": ("userIdentity.type", "invokedBy", "sourceIPAddress"),
     "is_on_owners_behalf": ("for a service", "for a person"),
     "is_in_console": (
         "sessionCredentialFromConsole",
+        "userAgent",
         "eventType",
         "invokedBy",
         "sourceIPAddress",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from guard.events.record import Record
 from guard.finding import Severity
 from guard.judge.case import Case, Inventory, Verdict
-from guard.judge.cause import cause_of, todo_of
+from guard.judge.cause import cause_of, reason_of, todo_of
 from guard.judge.exceptions import Exemption
 from guard.judge.predicates import (
     PERSON_VOICES,
@@ -35,13 +35,15 @@ class Judgement:
     `cause` is one sentence; `todo` what a person should do, empty where there is no alert;
     `predicates` every rule's name and answer. `exemption` names the exception that was used, and
     `expired` those that would have covered the record had they not expired. `vpc_id` is the own VPC
-    it came out of, where that is known, and `broken` says that its endpoint needs repair.
+    it came out of, where that is known, and `broken` says that its endpoint needs repair. `reason`
+    is the kind of the cause in a few words: two requests with one reason have the same trouble.
     """
 
     verdict: Verdict
     alert: bool
     severity: Severity
     cause: str
+    reason: str = ""
     todo: tuple[str, ...] = ()
     predicates: tuple[tuple[str, bool], ...] = ()
     exemption: str = ""
@@ -67,6 +69,7 @@ def judge(record: Record, inventory: Inventory, exceptions: Sequence[Exemption] 
         alert=verdict.alerts,
         severity=severity_of(verdict, case),
         cause=cause,
+        reason=reason_of(verdict, case),
         todo=todo_of(verdict, case),
         predicates=tuple(answers.items()),
         exemption=used.name if used else "",

@@ -1,6 +1,7 @@
 """What `sourceIPAddress` and its like say. Real records hold more than addresses there. Pure."""
 
 import ipaddress
+import re
 from enum import StrEnum
 from functools import lru_cache
 
@@ -17,6 +18,14 @@ class Origin(StrEnum):
     UNCLEAR = "unclear"  # masked, or no address at all
     ABSENT = "absent"
 
+
+# Step Functions, "Calling AWS service APIs" (AWS SDK integrations); EventBridge Scheduler, "Using
+# universal targets"; API Gateway, "AWS service integrations"; AppSync, "HTTP resolvers"; AppStream
+# 2.0, "Using an IAM role with fleets and image builders".
+_RELAYS = frozenset({"states", "scheduler", "apigateway", "appsync", "appstream"})
+
+# As in real records: "[S3Console/0.4, aws-internal/3 ...]", "aws-internal/3 aws-sdk-java/1.12".
+_PAGE = re.compile(r"\[?(aws-internal/|[A-Za-z0-9]+Console/|AWS-?Console)", re.ASCII)
 
 _PRIVATE = tuple(
     ipaddress.ip_network(network)
@@ -60,7 +69,22 @@ def _kind(source: str) -> Origin:
 
 def names_service(text: str) -> bool:
     """Whether a text names an AWS service, or AWS's own network; "AWS Internal;" is real."""
-    internal = text.strip().rstrip(";").lower()
-    if internal == "aws internal" or internal.startswith("aws internal/"):
-        return True
-    return bool(service_of(text))
+    return names_internal(text) or bool(service_of(text))
+
+
+def names_internal(text: str) -> bool:
+    """Whether a text stands for AWS's own network, without the name of a service."""
+    text = text.strip().rstrip(";").lower()
+    return text == "aws internal" or text.startswith("aws internal/")
+
+
+def names_relay(text: str) -> bool:
+    """Whether a text names a service that makes any call which its user writes, with a role that
+    the user chooses.
+    """
+    return service_of(text).partition(".")[0] in _RELAYS
+
+
+def names_aws_page(user_agent: str) -> bool:
+    """Whether a user agent is one that the console's own pages and hosts show, and no browser's."""
+    return names_service(user_agent) or bool(_PAGE.match(user_agent))

@@ -9,6 +9,7 @@ and cure, and never lets a request pass.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 
 from guard.events.record import Record
 from guard.judge.origin import Origin, origin
@@ -58,8 +59,18 @@ def function_of(record: Record) -> str:
     return identity.session_name if in_lambda and named else ""
 
 
+def address_of(record: Record) -> str:
+    """The public address of the caller in its one canonical spelling; empty if there is none."""
+    if origin(record) is not Origin.PUBLIC:
+        return ""
+    address = ip_address(record.source_ip.strip())
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return str(address)
+
+
 def _clues(record: Record) -> Iterator[str]:
     if record.identity.account_id == record.account:
         yield from filter(None, (instance_of(record), function_of(record)))
-    if origin(record) is Origin.PUBLIC:
-        yield record.source_ip
+    if address := address_of(record):
+        yield address

@@ -4,8 +4,15 @@ from collections.abc import Callable
 
 from guard.events.record import Record
 from guard.judge.case import Case
-from guard.judge.origin import Origin, names_service, origin
-from guard.judge.places import function_of, instance_of
+from guard.judge.origin import (
+    Origin,
+    names_aws_page,
+    names_internal,
+    names_relay,
+    names_service,
+    origin,
+)
+from guard.judge.places import address_of, function_of, instance_of
 from guard.partitions import names_sign_in
 
 # The way a request took. Ids are compared with what is known: a present id proves nothing.
@@ -117,6 +124,16 @@ def used_browser(case: Case) -> bool:
     return case.record.user_agent.startswith("Mozilla/")
 
 
+def used_client(case: Case) -> bool:
+    """It names a user agent that is neither a browser nor one of AWS's own hosts.
+
+    `sessionCredentialFromConsole` marks credentials. Whoever takes them out of the browser uses
+    them with a command line or an SDK, and so does AWS CloudShell.
+    """
+    agent = case.record.user_agent
+    return bool(agent) and not used_browser(case) and not names_aws_page(agent)
+
+
 SERVICE_VOICES: tuple[Callable[[Case], bool], ...] = (
     is_service_event,
     caller_is_service,
@@ -136,8 +153,28 @@ PERSON_VOICES: tuple[Callable[[Case], bool], ...] = (
 # What follows from them.
 
 
+def was_relayed(case: Case) -> bool:
+    """A person's or workload's identity asks from a service's hosts, so the service did not choose.
+
+    Their users write the calls that these services make: Step Functions and EventBridge Scheduler
+    with a role of their choice (`invokedBy` names the service), AppStream with its fleet's role
+    (nothing but the source names the service). A service that acts by itself has an identity of its
+    own, and one that acts for its caller (a forward access session) is named in `invokedBy`.
+    """
+    identity = case.record.identity
+    if identity.type in ("", "AWSService") or has_service_linked_role(case):
+        return False
+    by_relay = names_relay(identity.invoked_by)
+    on_its_hosts = names_service(case.record.source_ip) and not names_internal(
+        case.record.source_ip
+    )
+    return by_relay or (on_its_hosts and not identity.invoked_by)
+
+
 def is_on_owners_behalf(case: Case) -> bool:
     """AWS acts on the owner's behalf: two voices say so, or one and none speaks for a person."""
+    if was_relayed(case):
+        return False
     for_service = sum(voice(case) for voice in SERVICE_VOICES)
     return for_service > 1 or (for_service == 1 and not any(voice(case) for voice in PERSON_VOICES))
 
@@ -150,9 +187,8 @@ def is_service_linked(case: Case) -> bool:
 def is_in_console(case: Case) -> bool:
     """A person is in the console: of Secrets Manager, or of a service that asks it for them."""
     through_service = was_invoked_by_service(case) and came_from_address(case)
-    return (
-        has_console_session(case) or signed_in(case) or is_console_action(case) or through_service
-    )
+    on_a_page = has_console_session(case) and not used_client(case)
+    return on_a_page or signed_in(case) or is_console_action(case) or through_service
 
 
 def is_excepted(case: Case) -> bool:
@@ -177,7 +213,8 @@ def cannot_be_judged(case: Case) -> bool:
     """A field the judgement rests on cannot be read, or nothing says who called and from where."""
     record = case.record
     nobody = record.identity.name == "unknown" and not record.source_ip
-    return bool(unreadable_fields(record)) or (nobody and not record.vpc_endpoint_id)
+    silent = nobody and not record.vpc_endpoint_id and not is_service_event(case)
+    return bool(unreadable_fields(record)) or silent
 
 
 # Where its credentials are.
@@ -187,7 +224,7 @@ def is_used_elsewhere(case: Case) -> bool:
     """It has the credentials of something in a VPC of ours, and an address of nothing of ours."""
     known = case.place is not None and case.place.vpc_id != ""
     workload = bool(instance_of(case.record) or function_of(case.record))
-    return known and workload and case.record.source_ip in case.inventory.strangers
+    return known and workload and address_of(case.record) in case.inventory.strangers
 
 
 def _is_endpoint(case: Case) -> bool:

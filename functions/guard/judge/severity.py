@@ -11,6 +11,7 @@ from guard.judge.predicates import (
     came_through_unknown_endpoint,
     has_console_session,
     is_used_elsewhere,
+    was_relayed,
 )
 
 type Rule = Callable[[Case], bool]
@@ -63,12 +64,15 @@ def used_lasting_key(case: Case) -> bool:
     identity = case.record.identity
     key = identity.type == "IAMUser" and identity.access_key_id.startswith("AKIA")
     mattered = reach(case.record) is not Reach.LOOK and not was_refused(case)
-    return key and mattered and not case.vpc
+    return key and mattered and not case.proven_vpc
 
 
 def reads_as_ever(case: Case) -> bool:
-    """A workload in a VPC of ours reads what it has read before: misconfigured, most likely."""
-    return bool(case.vpc) and case.read_before and not is_used_elsewhere(case)
+    """A workload in a VPC of ours reads what it has read before: misconfigured, most likely.
+
+    Its address proves the VPC: a session's name is chosen by whoever assumes the role.
+    """
+    return bool(case.proven_vpc) and case.read_before and not is_used_elsewhere(case)
 
 
 def is_rotating(case: Case) -> bool:
@@ -120,6 +124,7 @@ WEIGHTS: tuple[tuple[Rule, int], ...] = (
     (reads_as_ever, -1),
     (is_rotating, -1),
     (came_through_aws_endpoint, -1),
+    (was_relayed, -1),
     (is_used_elsewhere, 1),
 )
 DENIAL_WEIGHTS: tuple[tuple[Rule, int], ...] = ((person_wanted_value, 1), (workload_looked, -1))

@@ -15,8 +15,8 @@ finding is then followed up early, a budget spent early.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -40,12 +40,18 @@ KEPT_SECONDS = 14 * 86_400
 READER_KEPT = 90 * 86_400
 """How long it is remembered who reads what, and which exceptions are used."""
 
+LISTED = 20
+"""Most names of one list of a fingerprint's item: what the digest can name of what it sums up."""
+NEWS = 100
+"""Most words of one finding that are remembered as published."""
+
 _RACES = (
     5  # losing one means that somebody else just opened the window, so the next try counts in it
 )
 _NO_LIMIT = 10**15
 _NO_TEXTS: Mapping[str, str] = {}
 _NO_NUMBERS: Mapping[str, int] = {}
+_NO_LISTS: Mapping[str, Sequence[str]] = {}
 
 _COUNT_IN_WINDOW = (
     "ends = if_not_exists(ends, :ends), expires_at = if_not_exists(expires_at, :kept), "
@@ -61,13 +67,16 @@ _CARRY = (
 )
 _OPEN_WINDOW = (
     "expires_at = :kept, ends = :ends, first_seen = :seen, last_seen = :last, told = :zero, "
-    "tally = :n"
+    "tally = :n REMOVE graver"
 )
 # Who opens a window has the claim to tell of it: that spares a call of its own.
 _CLAIM_IF_FIRST = (
     "claimed = if_not_exists(claimed, :n), claimant = if_not_exists(claimant, :me), "
     "claimed_until = if_not_exists(claimed_until, :until), "
 )
+_CLAIM_NEWS_IF_FIRST = "claimed_news = if_not_exists(claimed_news, :news), "
+_CLAIM_NEWS = "claimed_news = :news, "
+_FULL_LISTS = 10_000
 _CLAIM = "claimed = :n, claimant = :me, claimed_until = :until, "
 _WINDOW_OVER = "attribute_not_exists(ends) OR ends <= :now"
 
@@ -88,6 +97,7 @@ class Counted:
     """One fingerprint in its present window; `told` is the total that ops were last told.
 
     `claimed`: this very count opened the window, so nobody else tells of it for `CLAIM_SECONDS`.
+    `graver` and `novel` are the words of `Finding` that were published: in this window, and ever.
     """
 
     total: int
@@ -95,6 +105,8 @@ class Counted:
     told: int
     window_ends: int
     claimed: bool = False
+    graver: frozenset[str] = frozenset()
+    novel: frozenset[str] = frozenset()
 
     @property
     def due(self) -> bool:
@@ -126,6 +138,8 @@ class State:
 
     client: DynamoDBClient
     table: str
+    _full: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    """Lists that this process saw full, and until when: to try again would cost a write each."""
 
     def count(
         self,
@@ -135,12 +149,16 @@ class State:
         window: int,
         first_seen: datetime | None = None,
         last_seen: datetime | None = None,
+        *,
+        lists: Mapping[str, Sequence[str]] = _NO_LISTS,
+        news: Collection[str] = (),
     ) -> Counted:
         """Add `n` sightings to the window of `window` seconds; nearly always one UpdateItem.
 
         The window opens at `now` of its first sighting and later ones do not prolong it; of that
-        sighting `first_seen` is kept, and `last_seen` of the latest (`now` if not given). Raises
-        StateError, or boto3's ClientError.
+        sighting `first_seen` is kept, and `last_seen` of the latest (`now` if not given). `lists`
+        are names that the digest is to tell, by the list's name, of which `LISTED` are kept. Who
+        opens the window has also claimed its `news`. Raises StateError, or boto3's ClientError.
         """
         seen = (first_seen or now, last_seen or now)
         me = secrets.randbits(48)
@@ -150,9 +168,12 @@ class State:
             now,
             window,
             seen=seen,
-            counting=_CLAIM_IF_FIRST,
-            opening=_CARRY + _CLAIM,
+            counting=_CLAIM_IF_FIRST + (_CLAIM_NEWS_IF_FIRST if news else ""),
+            carry=_CARRY,
+            opening=_CLAIM + (_CLAIM_NEWS if news else ""),
             more={":me": me, ":until": _epoch(now) + CLAIM_SECONDS},
+            lists=lists,
+            news=news,
         )
         return Counted(
             total=item["tally"],
@@ -160,17 +181,43 @@ class State:
             told=item["told"],
             window_ends=item["ends"],
             claimed=item.get("claimant") == me,
+            graver=frozenset(item.get("graver", ())),
+            novel=frozenset(item.get("novel", ())),
         )
 
-    def claim(self, fingerprint: str, counted: Counted, now: datetime) -> bool:
+    def claim(
+        self, fingerprint: str, counted: Counted, now: datetime, news: Collection[str] = ()
+    ) -> bool:
         """Whether the caller is the one to tell ops of `counted`; without a call where it is so.
 
-        False where another process claimed as much in the last `CLAIM_SECONDS`, or told it: two
-        batches counting one finding at the same time would otherwise both announce it. The claim
-        bears a number of its caller's own, because boto3 repeats a write whose answer was lost.
+        False where another process claimed as much in the last `CLAIM_SECONDS`, or told it, and all
+        of the `news` as well: two batches counting one finding at the same time would otherwise
+        both announce it. The claim bears a number of its caller's own, because boto3 repeats a
+        write whose answer was lost.
         """
-        if counted.claimed:
+        if counted.claimed or (counted.due and self._claim_total(fingerprint, counted, now)):
             return True
+        return bool(news) and self._claim_news(fingerprint, counted, now, sorted(news)[:NEWS])
+
+    def _claim_news(
+        self, fingerprint: str, counted: Counted, now: datetime, news: Sequence[str]
+    ) -> bool:
+        known = " AND ".join(f"contains(claimed_news, :new{n})" for n, _ in enumerate(news))
+        return self._write_if(
+            fingerprint,
+            "SET claimed_until = :until, claimant = :me ADD claimed_news :news",
+            f"ends = :ends AND (NOT ({known}) OR claimed_until <= :now OR claimant = :me)",
+            {
+                ":me": secrets.randbits(48),
+                ":until": _epoch(now) + CLAIM_SECONDS,
+                ":ends": counted.window_ends,
+                ":now": _epoch(now),
+            },
+            {f":new{n}": one for n, one in enumerate(news)},
+            {":news": news},
+        )
+
+    def _claim_total(self, fingerprint: str, counted: Counted, now: datetime) -> bool:
         until = _epoch(now) + CLAIM_SECONDS
         return self._write_if(
             fingerprint,
@@ -187,22 +234,38 @@ class State:
             },
         )
 
-    def mark_told(self, fingerprint: str, counted: Counted, body: str) -> bool:
+    def mark_told(
+        self,
+        fingerprint: str,
+        counted: Counted,
+        body: str,
+        graver: Collection[str] = (),
+        novel: Collection[str] = (),
+    ) -> bool:
         """Remember that ops were told `counted.total`: after publishing, so that a crash repeats an
         alert and never loses one. `body` is what they were told, for the digest to sum up: it finds
         the item by `summary_at` in the index `SUMMARIES`, once the first window is over.
 
         False, and nothing written, where more has been told meanwhile, or a new window has opened:
-        what was told in the old one must not silence the new one.
+        what was told in the old one must not silence the new one. The words `graver` and `novel`
+        are remembered all the same, as published in this window and for ever.
         """
-        return self._write_if(
+        words = {"graver": sorted(graver)[:NEWS], "novel": sorted(novel)[:NEWS]}
+        words = {name: some for name, some in words.items() if some}
+        add, sets = _add(words), _placeholders(words)
+        told = self._write_if(
             fingerprint,
             "SET told = :total, body = :body, summary = :due,"
-            " summary_at = if_not_exists(summary_at, ends)",
+            f" summary_at = if_not_exists(summary_at, ends){add}",
             "ends = :ends AND told < :total",
             {":total": counted.total, ":ends": counted.window_ends},
             {":body": body, ":due": SUMMARY},
+            sets,
         )
+        if not told and sets:
+            ends = {":ends": counted.window_ends}
+            self._write_if(fingerprint, add.strip(), "ends = :ends", ends, sets=sets)
+        return told
 
     def spend(self, key: str, limit: int, window: int, now: datetime, n: int = 1) -> Spent:
         """Take `n` out of the budget of `limit` in `window` seconds, if so much is left.
@@ -292,28 +355,60 @@ class State:
         seen: tuple[datetime, datetime],
         limit: int = _NO_LIMIT,
         counting: str = "",
+        carry: str = "",
         opening: str = "",
         more: Mapping[str, int] = _NO_NUMBERS,
-    ) -> tuple[dict[str, int], bool]:
+        lists: Mapping[str, Sequence[str]] = _NO_LISTS,
+        news: Collection[str] = (),
+    ) -> tuple[dict[str, Any], bool]:
         """The item after adding `n`, and True; the item as it is, and False, at the limit.
 
         The two updates exclude each other by their conditions, so whoever loses the race to open a
-        window counts in the one that somebody else opened.
+        window counts in the one that somebody else opened. A list that is full is left out.
         """
         ends = _epoch(now) + window
         first, last = map(_epoch, seen)
         kept = ends + KEPT_SECONDS
         values = {":n": n, ":zero": 0, ":seen": first, ":last": last, ":ends": ends, ":kept": kept}
         values |= {":now": _epoch(now), **more}
+        sets = {":news": sorted(news)[:NEWS]} if news else {}
         for _ in range(_RACES):
-            count = f"SET {counting}{_COUNT_IN_WINDOW}"
-            item, done = self._update(key, count, _IN_WINDOW, {**values, ":limit": limit})
-            if done or item.get("ends", 0) > _epoch(now):
+            adds = {
+                name: some[:LISTED]
+                for name, some in lists.items()
+                if some and self._full.get((key, name), 0) <= _epoch(now)
+            }
+            item, done = self._update(
+                key,
+                f"SET {counting}{_COUNT_IN_WINDOW}{''.join(f', {one} :{one}' for one in adds)}",
+                f"({_IN_WINDOW}){_room(adds)}",
+                {**values, ":limit": limit, **_most(adds)},
+                sets=sets | _placeholders(adds),
+            )
+            full = {name for name in adds if len(item.get(name, ())) >= LISTED}
+            in_window = item.get("ends", 0) > _epoch(now)
+            if not done and full and in_window:
+                self._note_full(key, full, item["ends"])
+                continue
+            if done or in_window:
                 return item, done
-            item, done = self._update(key, f"SET {opening}{_OPEN_WINDOW}", _WINDOW_OVER, values)
+            adds = {name: some for name, some in adds.items() if name not in full}
+            item, done = self._update(
+                key,
+                # Of a window that was summed up there is nothing to carry along.
+                f"SET {carry if 'tally' in item else ''}{opening}{_OPEN_WINDOW}{_add(adds)}",
+                _WINDOW_OVER,
+                values,
+                sets=sets | _placeholders(adds),
+            )
             if done:
                 return item, done
         raise StateError(f"{key}: lost {_RACES} races for its window")
+
+    def _note_full(self, key: str, names: Collection[str], ends: int) -> None:
+        if len(self._full) > _FULL_LISTS:
+            self._full.clear()
+        self._full.update({(key, name): ends for name in names})
 
     def shelf(self, name: str) -> Shelf:
         """What is put by under this name for the digest, in the same table."""
@@ -347,8 +442,9 @@ class State:
         condition: str,
         values: dict[str, int],
         texts: Mapping[str, str] = _NO_TEXTS,
+        sets: Mapping[str, Sequence[str]] = _NO_LISTS,
     ) -> bool:
-        return self._update(finding_key(fingerprint), update, condition, values, texts)[1]
+        return self._update(finding_key(fingerprint), update, condition, values, texts, sets)[1]
 
     def _update(
         self,
@@ -357,8 +453,11 @@ class State:
         condition: str,
         values: dict[str, int],
         texts: Mapping[str, str] = _NO_TEXTS,
-    ) -> tuple[dict[str, int], bool]:
-        """The item's numbers after the update, and True; as they are, and False, if not allowed."""
+        sets: Mapping[str, Sequence[str]] = _NO_LISTS,
+    ) -> tuple[dict[str, Any], bool]:
+        """The item's numbers and sets of texts after the update, and True; as they are, and False,
+        if not allowed.
+        """
         try:
             answer = self.client.update_item(
                 TableName=self.table,
@@ -368,13 +467,14 @@ class State:
                 ExpressionAttributeValues={
                     **{name: {"N": str(n)} for name, n in values.items()},
                     **{name: {"S": text} for name, text in texts.items()},
+                    **{name: {"SS": list(some)} for name, some in sets.items()},
                 },
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except self.client.exceptions.ConditionalCheckFailedException as refusal:
-            return _numbers(refusal.response.get("Item", {})), False
-        return _numbers(answer.get("Attributes", {})), True
+            return _values(refusal.response.get("Item", {})), False
+        return _values(answer.get("Attributes", {})), True
 
 
 def finding_key(fingerprint: str) -> str:
@@ -390,5 +490,24 @@ def _epoch(when: datetime) -> int:
     return int(when.timestamp())
 
 
-def _numbers(item: Any) -> dict[str, int]:
-    return {name: int(value["N"]) for name, value in item.items() if "N" in value}
+def _values(item: Any) -> dict[str, Any]:
+    numbers = {name: int(value["N"]) for name, value in item.items() if "N" in value}
+    return numbers | {name: set(value["SS"]) for name, value in item.items() if "SS" in value}
+
+
+def _room(names: Collection[str]) -> str:
+    """The condition that each of these lists has room."""
+    rooms = (f" AND (attribute_not_exists({one}) OR size({one}) < :most)" for one in names)
+    return "".join(rooms)
+
+
+def _add(sets: Collection[str]) -> str:
+    return f" ADD {', '.join(f'{name} :{name}' for name in sets)}" if sets else ""
+
+
+def _placeholders(sets: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    return {f":{name}": some for name, some in sets.items()}
+
+
+def _most(names: Collection[str]) -> dict[str, int]:
+    return {":most": LISTED} if names else {}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import cast
 
-from guard.bypass.alert import principal
+from guard.bypass.evidence import principal
 from guard.events.record import Record
 from guard.finding import Finding, Kind, Severity
 from guard.links import console_links

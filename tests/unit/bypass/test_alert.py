@@ -5,9 +5,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import given
 
-from guard.bypass.alert import collapse, findings, fingerprint, once, principal, unreadable
+from guard.bypass.alert import collapse, findings, fingerprint, once, unreadable
+from guard.bypass.evidence import principal
 from guard.events.record import Record, UnreadableRecord, parse
 from guard.finding import Finding, Kind, Severity
 from guard.judge import Inventory, judge
@@ -24,6 +26,7 @@ from tests.records import (
     role,
 )
 
+HOUR = 3600
 INVENTORY = Inventory(accounts=frozenset({ACCOUNT}), own_endpoints=frozenset({OWN_ENDPOINT}))
 
 
@@ -82,7 +85,7 @@ def test_a_changed_secret_policy_is_told_whichever_way_it_came():
     change = nth(1, eventName="PutResourcePolicy", vpcEndpointId=OWN_ENDPOINT)
     (finding,) = told(change)
     assert (finding.kind, finding.resource) == (Kind.SECRET_POLICY_CHANGED, SECRET)
-    assert finding.cause == f"arn:aws:iam::{ACCOUNT}:user/alice called PutResourcePolicy."
+    assert finding.cause.startswith(f"arn:aws:iam::{ACCOUNT}:user/alice called PutResourcePolicy.")
     kinds = {finding.kind for finding in told(changed(change, vpcEndpointId=...))}
     assert kinds == {Kind.SECRET_POLICY_CHANGED, Kind.BYPASS}
 
@@ -92,11 +95,159 @@ def test_a_policy_that_could_not_be_changed_is_no_change():
     assert [finding.kind for finding in told(failed)] == [Kind.BYPASS]
 
 
-def test_each_policy_change_is_its_own_and_the_same_event_is_not():
+def test_policy_changes_are_gathered_by_caller_and_secret():
     one = nth(1, eventName="PutResourcePolicy", vpcEndpointId=OWN_ENDPOINT)
-    two = changed(one, eventID="3f0c1a52-0000-4000-8000-000000000002")
-    assert len(told(one, two, one)) == 2
-    assert told(one)[0].fingerprint == told(one)[0].fingerprint
+    (finding,) = told(one, nth(2, eventName="DeleteResourcePolicy", vpcEndpointId=OWN_ENDPOINT))
+    assert finding.count == 2
+    other = nth(
+        3,
+        eventName="PutResourcePolicy",
+        vpcEndpointId=OWN_ENDPOINT,
+        requestParameters={"secretId": "other"},
+    )
+    by_another = changed(one, userIdentity=role(), eventID="e")
+    assert len(told(one, other, by_another)) == 3
+
+
+def policy_set(*statements: dict[str, Any], **fields: Any) -> Finding:
+    text = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+    request = {"secretId": SECRET, "resourcePolicy": text}
+    record = {
+        "eventName": "PutResourcePolicy",
+        "vpcEndpointId": OWN_ENDPOINT,
+        "requestParameters": request,
+        **fields,
+    }
+    (finding,) = told(read(**record))
+    return finding
+
+
+def allow(principal: Any, **more: Any) -> dict[str, Any]:
+    return {
+        "Effect": "Allow",
+        "Principal": principal,
+        "Action": "secretsmanager:GetSecretValue",
+        "Resource": "*",
+        **more,
+    }
+
+
+OF_OUR_OWN = {"StringEquals": {"aws:PrincipalAccount": ACCOUNT}}
+OF_ORGANIZATION = {"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}
+FROM_OFFICE = {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}
+DENY_ALL = {"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}
+
+
+@pytest.mark.parametrize(
+    ("statements", "severity", "words"),
+    [
+        ([allow("*")], "high", "everybody may read"),
+        ([allow({"AWS": "*"})], "high", "everybody may read"),
+        ([allow("*", Action="secretsmanager:*")], "high", "everybody may read"),
+        ([allow("*", Action="*")], "high", "everybody may read"),
+        ([allow("*", Action="secretsmanager:BatchGetSecretValue")], "high", "everybody"),
+        ([allow({"AWS": OTHER_ACCOUNT})], "high", f"{OTHER_ACCOUNT} may read"),
+        ([allow({"AWS": f"arn:aws:iam::{OTHER_ACCOUNT}:role/x"})], "high", "role/x may read"),
+        (
+            [allow({"AWS": OTHER_ACCOUNT}, Condition=OF_ORGANIZATION)],
+            "medium",
+            "under its conditions",
+        ),
+        (
+            [allow("*", Condition={"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}})],
+            "medium",
+            "under",
+        ),
+        ([allow("*", Condition=OF_OUR_OWN)], "low", "called PutResourcePolicy."),
+        ([allow("*", Condition=OF_ORGANIZATION)], "low", "called PutResourcePolicy."),
+        ([allow({"AWS": f"arn:aws:iam::{ACCOUNT}:role/app"})], "low", "called"),
+        ([allow({"Service": "rds.amazonaws.com"})], "low", "called"),
+        ([allow("*", Action="secretsmanager:DescribeSecret")], "low", "called"),
+        ([allow("*", Resource=SECRET.replace("prod", "test"))], "low", "called"),
+        ([allow("*"), DENY_ALL], "low", "called"),
+        ([DENY_ALL], "low", "called"),
+    ],
+)
+def test_a_policy_weighs_what_it_decides(statements: Any, severity: str, words: str):
+    finding = policy_set(*statements)
+    assert finding.severity == severity
+    assert words in finding.cause
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"secretId": SECRET},
+        {"secretId": SECRET, "resourcePolicy": "{"},
+        {"secretId": SECRET, "resourcePolicy": {"Statement": []}},
+        {"omitted": True, "originalSize": 120_000, "reason": "requestParameters too large"},
+        None,
+    ],
+)
+def test_a_policy_that_the_record_does_not_hold_is_not_taken_for_harmless(request_: Any):
+    record = read(
+        eventName="PutResourcePolicy", vpcEndpointId=OWN_ENDPOINT, requestParameters=request_
+    )
+    (finding,) = told(record)
+    assert finding.severity == "medium"
+    assert "not known" in finding.cause
+
+
+def test_an_account_of_ours_is_no_stranger():
+    text = json.dumps({"Statement": [allow({"AWS": OTHER_ACCOUNT})]})
+    record = parse(
+        read(
+            eventName="PutResourcePolicy",
+            vpcEndpointId=OWN_ENDPOINT,
+            requestParameters={"secretId": SECRET, "resourcePolicy": text},
+        )
+    )
+    judgement = judge(record, INVENTORY)
+    (finding,) = findings(record, judgement, HOUR, own_accounts={OTHER_ACCOUNT})
+    assert finding.severity == "low"
+
+
+def test_a_graver_policy_is_published_though_a_harmless_one_was():
+    harmless, open_ = policy_set(DENY_ALL), policy_set(allow("*"))
+    assert harmless.fingerprint == open_.fingerprint
+    assert set(open_.graver) > set(harmless.graver)
+
+
+REGIONS = [{"region": "eu-central-1"}, {"region": "us-east-1", "kmsKeyId": "k"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "request_", "where"),
+    [
+        (
+            "ReplicateSecretToRegions",
+            {"secretId": SECRET, "addReplicaRegions": REGIONS},
+            "eu-central-1, us-east-1",
+        ),
+        ("ReplicateSecretToRegions", {"secretId": SECRET}, "a Region the record does not name"),
+        ("CreateSecret", {"name": "prod/new", "addReplicaRegions": REGIONS}, "eu-central-1"),
+    ],
+)
+def test_a_copy_in_another_region_is_published(name: str, request_: Any, where: str):
+    record = read(eventName=name, vpcEndpointId=OWN_ENDPOINT, requestParameters=request_)
+    (finding,) = told(record)
+    assert (finding.kind, finding.severity) == (Kind.SECRET_REPLICATED, "medium")
+    assert where in finding.title
+    assert "where the guard of eu-west-1 sees nothing" in finding.cause
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"eventName": "CreateSecret", "requestParameters": {"name": "prod/new"}},
+        {"eventName": "CreateSecret", "requestParameters": {"name": "n", "addReplicaRegions": []}},
+        {"eventName": "RemoveRegionsFromReplication"},
+        {"eventName": "ReplicateSecretToRegions", "errorCode": "AccessDenied"},
+    ],
+)
+def test_what_copies_nothing_is_no_copy(fields: dict[str, Any]):
+    kinds = {finding.kind for finding in told(read(**fields))}
+    assert Kind.SECRET_REPLICATED not in kinds
 
 
 def test_a_batch_read_and_its_single_reads_are_one_alert():
@@ -156,7 +307,7 @@ def test_what_makes_an_occurrence_another_one():
         print_of(recipientAccountId=OTHER_ACCOUNT),
         print_of(vpcEndpointId=FOREIGN_ENDPOINT),
         print_of(vpcEndpointId=OWN_ENDPOINT),
-        print_of(sessionCredentialFromConsole="true"),
+        print_of(sessionCredentialFromConsole="true", userAgent="Mozilla/5.0 (X11) Firefox/140.0"),
     ]
     assert len(set(differ)) == len(differ)
 

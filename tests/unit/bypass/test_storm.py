@@ -3,18 +3,21 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.bypass.alert import collapse, findings
+from guard.bypass.evidence import principal
 from guard.bypass.storm import ADDRESSES, CALLERS, OFTEN, Storms
 from guard.events.record import parse
 from guard.finding import Finding, Kind
-from guard.judge import Inventory, judge
+from guard.judge import Inventory, Place, judge
 from tests.records import ACCOUNT, ALICE, OWN_ENDPOINT, read, role
 
 NOW = datetime(2026, 6, 1, 10, tzinfo=UTC)
 HOUR = 3600
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
 def told(*records: dict[str, Any]) -> list[Finding]:
@@ -101,7 +104,7 @@ def test_a_fleet_is_one_finding_of_its_role():
 def test_other_kinds_and_outcomes_are_gathered_apart():
     crowd = [user(n) for n in range(50)]
     crowd += [user(n, errorCode="AccessDenied") for n in range(50)]
-    crowd += [user(n, sessionCredentialFromConsole=True) for n in range(50)]
+    crowd += [user(n, sessionCredentialFromConsole=True, userAgent=BROWSER) for n in range(50)]
     titles = {one.title for one in Storms().gather(told(*crowd), NOW)}
     assert titles == {
         "Many callers went round the VPC endpoint",
@@ -120,12 +123,49 @@ def test_what_is_not_about_a_requests_way_is_left_alone():
     assert Storms().gather(some, NOW) == some
 
 
-def test_the_gravest_gives_the_severity():
-    crowd = [user(n, eventName="ListSecrets") for n in range(50)]
-    root = {"type": "Root", "arn": f"arn:aws:iam::{ACCOUNT}:root", "accountId": ACCOUNT}
-    crowd.append(read(eventName="ListSecrets", userIdentity=root))
-    (finding,) = Storms().gather(told(*crowd), NOW)
-    assert finding.severity == "medium"
+ROOT_USER = {"type": "Root", "arn": f"arn:aws:iam::{ACCOUNT}:root", "accountId": ACCOUNT}
+
+
+def crowd_of_roles(**fields: Any) -> list[dict[str, Any]]:
+    return [read(userIdentity=role(f"ci-{n}"), **fields) for n in range(50)]
+
+
+@pytest.mark.parametrize(
+    "graver",
+    [
+        read(userIdentity=ROOT_USER),
+        user(1),  # with a key that never ends
+        read(userIdentity=role("ci-3", "i-0aaaaaaaaaaaaaaaa"), sourceIPAddress="192.0.2.66"),
+    ],
+    ids=["root", "lasting key", "used elsewhere"],
+)
+def test_a_crowd_hides_nothing_graver(graver: dict[str, Any]):
+    place = Place(via="instance", vpc_id="vpc-0a")
+    inventory = Inventory(
+        places={"i-0aaaaaaaaaaaaaaaa": place}, strangers=frozenset({"192.0.2.66"})
+    )
+    records = [parse(one) for one in [*crowd_of_roles(), graver]]
+    made = [f for one in records for f in findings(one, judge(one, inventory), HOUR)]
+    gathered = Storms().gather(collapse(made), NOW)
+    assert sorted(one.count for one in gathered) == [1, 50]
+    (alone,) = (one for one in gathered if one.count == 1)
+    assert alone.resource == principal(records[-1])
+
+
+def test_a_crowd_of_one_severity_hides_none_of_a_higher_one():
+    crowd = [*crowd_of_roles(), *crowd_of_roles(eventName="DescribeSecret")]
+    gathered = Storms().gather(told(*crowd), NOW)
+    assert sorted(one.severity for one in gathered) == ["high", "low"]
+
+
+def test_a_fleet_does_not_hide_its_credentials_used_elsewhere():
+    place = Place(via="instance", vpc_id="vpc-0a")
+    known = Inventory(places={f"i-{1:017x}": place}, strangers=frozenset({"192.0.2.66"}))
+    away = parse(host(1) | {"sourceIPAddress": "192.0.2.66"})
+    fleet = [parse(host(n)) for n in range(30)]
+    made = [f for one in [*fleet, away] for f in findings(one, judge(one, known), HOUR)]
+    gathered = Storms().gather(collapse(made), NOW)
+    assert [one.identity[3] for one in gathered if one.count == 1][-1] == "elsewhere, 192.0.2.66"
 
 
 @given(

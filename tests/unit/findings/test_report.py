@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from guard.finding import Finding, Kind, Severity
 from guard.findings.message import MESSAGE_BYTES, email_text, published_form, subject
-from guard.findings.report import PublishError, Reported, report
+from guard.findings.report import MOST_NOVEL, NAME_CHARACTERS, PublishError, Reported, report
 from guard.settings import BY_DEFAULT, Way
 from guard.table.state import Counted
 from tests.findings import NOON, bypass, findings
@@ -67,6 +67,9 @@ class Memory:
     first: dict[str, datetime] = field(default_factory=dict)
     shelves: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     counts: Counter[str] = field(default_factory=Counter)
+    graver: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    novel: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    lists: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     full: bool = False
 
     def count(
@@ -77,18 +80,35 @@ class Memory:
         _window: int,
         first_seen: datetime,
         _last_seen: datetime,
+        *,
+        lists: dict[str, list[str]],
+        news: set[str],
     ) -> Counted:
         self.totals[fingerprint] = self.totals.get(fingerprint, 0) + n
+        self.lists[fingerprint] = lists
         first = self.first.setdefault(fingerprint, first_seen)
-        return Counted(self.totals[fingerprint], first, self.told.get(fingerprint, 0), 0)
+        graver, novel = (frozenset(some[fingerprint]) for some in (self.graver, self.novel))
+        told = self.told.get(fingerprint, 0)
+        return Counted(self.totals[fingerprint], first, told, 0, graver=graver, novel=novel)
 
-    def claim(self, fingerprint: str, counted: Counted, _now: datetime) -> bool:
+    def claim(
+        self, fingerprint: str, counted: Counted, _now: datetime, _news: set[str] | None = None
+    ) -> bool:
         free = (fingerprint, counted.total) not in self.claims
         self.claims.add((fingerprint, counted.total))
         return free
 
-    def mark_told(self, fingerprint: str, counted: Counted, _body: str) -> bool:
+    def mark_told(
+        self,
+        fingerprint: str,
+        counted: Counted,
+        _body: str,
+        graver: Sequence[str],
+        novel: Sequence[str],
+    ) -> bool:
         self.told[fingerprint] = counted.total
+        self.graver[fingerprint].update(graver)
+        self.novel[fingerprint].update(novel)
         return True
 
     def tally(self, _now: datetime, counts: dict[str, int]) -> None:
@@ -165,6 +185,40 @@ def test_each_follow_up_has_an_id_of_its_own() -> None:
         tell(topic, memory, [bypass()])
     tell(topic, memory, [bypass(resource="other")])
     assert len(set(ids(topic))) == len(ids(topic)) == 4
+
+
+def test_what_is_graver_than_what_was_published_is_published_at_once() -> None:
+    topic, memory = Topic(), Memory()
+    low, high = ("severity low",), ("severity low", "severity high")
+    for graver in (low, low, high, low, high):
+        tell(topic, memory, [bypass(graver=graver)])
+    assert [finding["count"] for finding in topic.told] == [1, 3]
+    assert len(set(ids(topic))) == 2
+
+
+def test_what_is_new_in_kind_is_published_once_and_within_a_bound() -> None:
+    topic, memory = Topic(), Memory()
+    for secret in [*range(MOST_NOVEL + 30), *range(MOST_NOVEL)]:
+        tell(topic, memory, [bypass(novel=(f"secret {secret}",))])
+    milestones = {1, 10, 100}
+    assert len(topic.told) == MOST_NOVEL
+    assert milestones & {one["count"] for one in topic.told} == {1, 10}
+
+
+def test_neither_is_part_of_what_subscribers_get() -> None:
+    topic = Topic()
+    tell(topic, Memory(), [bypass(graver=("g",), novel=("n",))])
+    assert not {"graver", "novel"} & topic.told[0].keys()
+
+
+def test_what_a_digest_will_name_is_kept_with_each_sighting() -> None:
+    memory = Memory()
+    evidence = {"principal": "p", "secrets": ["s" * 1000, "t\n"], "actions": ["A"], "events": [5]}
+    tell(Topic(), memory, [one := bypass(evidence=evidence)])
+    lists = memory.lists[one.fingerprint]
+    assert lists["seen_callers"] == ["p"]
+    assert [len(text) for text in lists["seen_secrets"]] == [NAME_CHARACTERS, 1]
+    assert "seen_events" not in lists  # what is no text is not named
 
 
 def test_what_is_published_again_has_the_id_it_had() -> None:

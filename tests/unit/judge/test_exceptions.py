@@ -11,7 +11,7 @@ from hypothesis import given
 from guard.events.record import parse as parse_record
 from guard.judge.exceptions import FILE_NAME, ExceptionsError, Exemption, load, parse
 from tests.damage import json_values
-from tests.records import ACCOUNT, FOREIGN_ENDPOINT, REGION, SECRET, read, role
+from tests.records import ACCOUNT, FOREIGN_ENDPOINT, OTHER_ACCOUNT, REGION, SECRET, read, role
 
 TOLD = {"name": "n", "owner": "o@example.com", "reason": "r", "expires": "2026-12-31"}
 
@@ -45,7 +45,7 @@ USER = f"arn:aws:iam::{ACCOUNT}:user/alice"
         ),
         ({"principal": USER, "account": ACCOUNT}, read(), read(recipientAccountId="0" * 12)),
         ({"principal": USER, "cidr": "198.51.100.7/32"}, read(), read(userIdentity=role())),
-        ({"secret": SECRET}, read(), read(requestParameters={"secretId": "prod/db"})),
+        ({"secret": SECRET}, read(), read(requestParameters={"secretId": "prod/db2"})),
         ({"secret": "prod/*"}, read(), read(requestParameters={"secretId": "test/db"})),
         (
             {"secret": "prod/db"},
@@ -69,6 +69,44 @@ def test_covers(conditions: dict[str, Any], covered: Any, not_covered: Any):
     one = exemption(**conditions)
     assert one.covers(parse_record(covered))
     assert not one.covers(parse_record(not_covered))
+
+
+PARTIAL = SECRET.removesuffix("-AbCdEf")
+SPELLINGS = ("prod/db", PARTIAL, SECRET)
+
+
+@pytest.mark.parametrize("written", SPELLINGS)
+@pytest.mark.parametrize("excepted", [*SPELLINGS, f"{PARTIAL}-??????", "prod/d?", f"{PARTIAL}*"])
+def test_an_exception_covers_the_same_secret_in_each_spelling(excepted: str, written: str):
+    one = exemption(secret=excepted)
+    assert one.covers(parse_record(read(requestParameters={"secretId": written})))
+    named = [{"type": "AWS::SecretsManager::Secret", "ARN": SECRET}]
+    assert one.covers(parse_record(read(requestParameters={"secretId": written}, resources=named)))
+    batch = {"secretIdList": [written, written]}
+    assert one.covers(parse_record(read(requestParameters=batch)))
+
+
+@pytest.mark.parametrize(
+    ("excepted", "written"),
+    [
+        ("prod/db", "prod/db-backup"),
+        ("prod/db", f"{PARTIAL}-backup"),
+        ("prod/db", PARTIAL.replace(ACCOUNT, OTHER_ACCOUNT)),
+        ("prod/db", SECRET.replace(REGION, "us-east-1")),
+        ("prod/db-backup", "prod/db"),
+        (f"{PARTIAL}-backup", SECRET),
+        (f"{PARTIAL}-AbCdE", "prod/db"),
+        (PARTIAL, f"{PARTIAL}-backup-AbCdEf"),
+        (SECRET, f"{PARTIAL}-GhIjK1"),
+        (SECRET, "prod/db-AbCdEf"),  # a name with that ending is another secret
+        (SECRET.replace(ACCOUNT, OTHER_ACCOUNT), "prod/db"),
+        (PARTIAL.replace(REGION, "us-east-1"), SECRET),
+        (f"{PARTIAL}-??????", f"{PARTIAL}-backup-AbCdEf"),
+    ],
+)
+def test_an_exception_covers_no_other_secret(excepted: str, written: str):
+    one = exemption(secret=excepted)
+    assert not one.covers(parse_record(read(requestParameters={"secretId": written})))
 
 
 def test_covers_what_comes_out_of_a_vpc():

@@ -33,6 +33,7 @@ from tests.records import (
     OTHER_ACCOUNT,
     OWN_ENDPOINT,
     READ,
+    REGION,
     ROOT,
     ROTATION_SUCCEEDED,
     SECRET,
@@ -130,6 +131,7 @@ by_guard = read(
 )
 excepted = read(userIdentity=role("ci-runner"))
 excepted_too_late = changed(excepted, eventTime="2026-07-01T00:00:00Z")
+nobodys_event = changed(ROTATION_SUCCEEDED, userIdentity=..., sourceIPAddress=...)
 stranger = changed(READ, userIdentity=None, sourceIPAddress=None)
 retyped_endpoint = read(vpcEndpointId={"id": OWN_ENDPOINT})
 FUNCTION = f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:rotate"
@@ -140,6 +142,30 @@ as_ever = changed(by_instance, eventID="again")
 pending = {"secretId": SECRET, "versionStage": "AWSPENDING"}
 rotating = read(userIdentity=role(inScopeOf=IN_FUNCTION), requestParameters=pending)
 through_aws = read(vpcEndpointId="vpce-1bba4172")
+# Credentials of a console session, taken out of the browser.
+PAGE = "[S3Console/0.4, aws-internal/3 aws-sdk-java/1.12.488 Linux/5.10]"
+CLI = "aws-cli/2.31.0 md/awscrt#0.27.6 ua/2.1 os/linux#6.8.0"
+marked = {"sessionCredentialFromConsole": "true", "userIdentity": role(session="jo")}
+console_in_cli = read(**marked, userAgent=CLI)
+console_in_sdk = read(**marked, userAgent="Boto3/1.40.0 md/Botocore#1.40.0")
+console_in_shell = read(**marked, userAgent="aws-cli/2.31.0 exec-env/CloudShell")
+# A person's or workload's identity on the hosts of a service.
+in_fleet = read(
+    userIdentity=role("fleet", "AppStream2.0"),
+    sourceIPAddress="appstream.amazonaws.com",
+    userAgent="aws-cli/2.31.0 os/windows#10",
+)
+in_masked_fleet = changed(in_fleet, userAgent="appstream.amazonaws.com")
+
+
+def relayed(service: str, **fields: Any) -> dict[str, Any]:
+    host = f"{service}.amazonaws.com"
+    identity = role("chosen", "x", invokedBy=host)
+    return read(**({"userIdentity": identity, "sourceIPAddress": host, "userAgent": host} | fields))
+
+
+by_state_machine = relayed("states")
+by_schedule = relayed("scheduler")
 console_action = read(eventType="AwsConsoleAction")
 root_in_console = changed(in_console, userIdentity=ROOT)
 alice_for_an_hour = {**ALICE, "accessKeyId": "ASIAEXAMPLE000000001"}
@@ -195,8 +221,21 @@ SAMPLES = {
         [through_own, through_approved, through_deleted, through_hub, by_user, internal_endpoint],
     ),
     "cannot_be_judged": Samples(
-        [stranger, retyped_endpoint, read(userIdentity="alice"), read(sourceIPAddress=[])],
-        [by_user, untyped_person, read(sourceIPAddress=...), read(userIdentity=...), masked],
+        [
+            stranger,
+            retyped_endpoint,
+            read(userIdentity="alice"),
+            read(sourceIPAddress=[]),
+            changed(nobodys_event, userIdentity=["x"]),
+        ],
+        [
+            nobodys_event,
+            by_user,
+            untyped_person,
+            read(sourceIPAddress=...),
+            read(userIdentity=...),
+            masked,
+        ],
     ),
     "is_service_event": Samples([ROTATION_SUCCEEDED, service_event_of_a_person], [by_user]),
     "caller_is_service": Samples([principal_of_service], [on_behalf, ROTATION_SUCCEEDED, by_user]),
@@ -271,7 +310,9 @@ SAMPLES = {
             on_behalf_through_aws_endpoint,
             semicolon,
             internal_endpoint,
-            read(**SERVICE),
+            read(userIdentity=role(), sourceIPAddress="AWS Internal", userAgent="AWS Internal"),
+            relayed("ssm"),
+            relayed("ecs-tasks"),
             read(userIdentity=role(invokedBy="rds.amazonaws.com"), sourceIPAddress="10.1.2.3"),
             read(userIdentity=role(invokedBy="rds.amazonaws.com"), sourceIPAddress=...),
             read(userIdentity={"type": "AWSService", "invokedBy": "ecs.amazonaws.com"}),
@@ -286,15 +327,66 @@ SAMPLES = {
             service_event_of_a_person,
             in_console,
             in_console_through_aws_endpoint,
+            read(**SERVICE),
+            in_fleet,
+            by_state_machine,
             read(userIdentity={**ALICE, "type": "AWSService"}),
             read(vpcEndpointId="AWS Internal"),
             read(sourceIPAddress="AWS Internal", sessionCredentialFromConsole="true"),
             read(sourceIPAddress="AWS Internal", userAgent=BROWSER),
         ],
     ),
+    "was_relayed": Samples(
+        [
+            in_fleet,
+            in_masked_fleet,
+            by_state_machine,
+            by_schedule,
+            read(**SERVICE),
+            read(userIdentity=ROOT, **SERVICE),
+            read(userIdentity={**ALICE, "invokedBy": "states.amazonaws.com"}),
+            relayed("states", sourceIPAddress="AWS Internal"),
+        ],
+        [
+            on_behalf,
+            relayed("ecs-tasks"),
+            semicolon,
+            internal_endpoint,
+            principal_of_service,
+            ROTATION_SUCCEEDED,
+            by_user,
+            at_sign_in,
+            liar,
+            read(userIdentity=SERVICE_LINKED_ROLE, **SERVICE),
+            read(userIdentity=role(invokedBy="states.amazonaws.com.example.org")),
+            read(userIdentity={"type": "AWSService", "invokedBy": "states.amazonaws.com"}),
+        ],
+    ),
     "is_in_console": Samples(
-        [in_console, at_sign_in, through_service_console, console_action, masked_with_service],
-        [by_user, by_role, read(userAgent=BROWSER), on_behalf, principal_of_service],
+        [
+            in_console,
+            at_sign_in,
+            through_service_console,
+            console_action,
+            masked_with_service,
+            changed(in_console, userAgent=PAGE),
+            changed(in_console, userAgent="aws-internal/3 aws-sdk-java/1.12.488"),
+            changed(in_console, userAgent="secretsmanager.amazonaws.com"),
+            changed(in_console, userAgent=...),
+        ],
+        [
+            by_user,
+            by_role,
+            read(userAgent=BROWSER),
+            on_behalf,
+            principal_of_service,
+            console_in_cli,
+            console_in_sdk,
+            console_in_shell,
+            changed(in_console, userAgent="curl/8.9"),
+            changed(in_console, userAgent="APN/1.0 HashiCorp/1.0 Terraform/1.9"),
+            changed(in_console, userAgent="Botocore/1.40 (compatible; Mozilla/5.0)"),
+        ],
     ),
     "is_the_guard": Samples(
         [by_guard, *(changed(by_guard, eventName=name) for name in GUARD_CALLS)],
@@ -441,6 +533,8 @@ VERDICTS = {
     Verdict.SERVICE: [
         *SAMPLES["is_on_owners_behalf"].must,
         service_linked,
+        nobodys_event,
+        changed(nobodys_event, userIdentity=None, eventName="EndSecretVersionDelete"),
         changed(ROTATION_SUCCEEDED, eventName="RotationFailed", errorMessage="timed out"),
     ],
     Verdict.EXEMPT: [by_guard, excepted, changed(excepted, vpcEndpointId=FOREIGN_ENDPOINT)],
@@ -456,6 +550,7 @@ VERDICTS = {
         through_foreign,
         through_foreign_account,
         changed(in_console, vpcEndpointId="vpce-0e", vpcEndpointAccountId=OTHER_ACCOUNT),
+        changed(console_in_sdk, vpcEndpointId="vpce-0e", sourceIPAddress="10.0.0.9"),
         read(vpcEndpointId="vpce-1bba4172"),
     ],
     Verdict.ENDPOINT_DENIED: [ENDPOINT_DENIED],
@@ -465,6 +560,13 @@ VERDICTS = {
         by_root,
         liar,
         masked,
+        console_in_cli,
+        console_in_sdk,
+        console_in_shell,
+        in_fleet,
+        in_masked_fleet,
+        by_state_machine,
+        by_schedule,
         untyped_person,
         excepted_too_late,
         service_event_of_a_person,
@@ -537,6 +639,18 @@ def test_without_named_accounts_the_account_a_record_came_to_is_own():
         (through_aws, Severity.HIGH),
         (changed(through_aws, userIdentity=ROOT), Severity.HIGH),
         (in_console, Severity.LOW),
+        (console_in_cli, Severity.HIGH),
+        (console_in_sdk, Severity.HIGH),
+        (console_in_shell, Severity.HIGH),
+        (changed(console_in_cli, eventName="ListSecrets"), Severity.LOW),
+        (changed(console_in_cli, errorCode="AccessDenied"), Severity.MEDIUM),
+        (in_fleet, Severity.MEDIUM),
+        (by_state_machine, Severity.MEDIUM),
+        (relayed("states", eventName="ListSecrets"), Severity.LOW),
+        (
+            read(userIdentity=ROOT, **SERVICE),
+            Severity.HIGH,
+        ),
         (changed(in_console, userIdentity=SIGNED_ON), Severity.LOW),
         (through_service_console, Severity.LOW),
         (root_in_console, Severity.HIGH),
@@ -663,6 +777,103 @@ def test_the_cause_names_the_foreign_endpoint_and_its_owner():
 
 def test_the_cause_names_what_could_not_be_read():
     assert "vpcEndpointId" in judge(parse(retyped_endpoint), INVENTORY).cause
+
+
+def test_the_cause_says_that_console_credentials_left_the_browser():
+    judgement = judge(parse(console_in_cli), INVENTORY)
+    assert "command line or SDK used the credentials of a console session" in judgement.cause
+    assert "198.51.100.7" in judgement.cause
+    assert "revoke the sessions" in judgement.todo[0]
+    assert "AWS CloudShell" in judge(parse(console_in_shell), INVENTORY).cause
+    assert "CloudShell" not in judge(parse(console_in_sdk), INVENTORY).cause
+
+
+@pytest.mark.parametrize("record", [in_fleet, in_masked_fleet, by_state_machine, by_schedule])
+def test_the_cause_names_the_service_whose_user_chose_the_request(record: dict[str, Any]):
+    judgement = judge(parse(record), INVENTORY)
+    assert record["sourceIPAddress"] in judgement.cause
+    assert "not the service" in judgement.cause
+    assert record["userIdentity"]["arn"] in judgement.todo[0]
+
+
+PUBLIC = f"secretsmanager.{REGION}.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("host", "cause", "todo"),
+    [
+        (f"secretsmanager-fips.{REGION}.amazonaws.com", "the FIPS name", "-fips with private DNS"),
+        (f"SecretsManager-FIPS.{REGION}.amazonaws.com.", "the FIPS name", "-fips with private DNS"),
+        (f"secretsmanager-fips.{REGION}.api.aws", "the FIPS name", "-fips with private DNS"),
+        (f"secretsmanager.{REGION}.api.aws", "the dual-stack name", "the plain name"),
+        ("secretsmanager.us-east-1.amazonaws.com", "another Region", f"ask in {REGION}"),
+        (f"vpce-0a-b.secretsmanager.{REGION}.vpce.amazonaws.com", "an endpoint itself", "resolves"),
+        (PUBLIC, "its endpoint works", "resolves"),
+        (..., "its endpoint works", "resolves"),
+        ("proxy.example.com", "its endpoint works", "resolves"),
+    ],
+)
+def test_the_cause_follows_the_name_that_was_asked_for(host: Any, cause: str, todo: str):
+    place = Place(
+        via="NAT gateway nat-0a",
+        vpc_id="vpc-0a",
+        trouble="its endpoint works, so the caller does not resolve the service's name to it",
+    )
+    known = Inventory(accounts=frozenset({ACCOUNT}), places={"198.51.100.7": place})
+    judgement = judge(parse(read(tlsDetails={"clientProvidedHostHeader": host})), known)
+    assert cause in judgement.cause
+    assert todo in judgement.todo[0]
+
+
+# An exception for a VPC
+
+IN_VPC = parse_exceptions(
+    {
+        "exceptions": [
+            {
+                "name": "legacy",
+                "owner": "o@example.com",
+                "reason": "r",
+                "expires": "2026-12-31",
+                "vpc": "vpc-0a",
+            }
+        ]
+    }
+)
+in_function = read(
+    userIdentity=role(session="chosen"),
+    sourceIPAddress="192.0.2.67",
+    userAgent="Boto3/1.43 exec-env/AWS_Lambda_python3.13",
+)
+NAMED = {
+    "i-0aaaaaaaaaaaaaaaa": Place(via="instance", vpc_id="vpc-0a"),
+    "chosen": Place(via="function chosen", vpc_id="vpc-0a"),
+    FUNCTION: Place(via="function rotate", vpc_id="vpc-0a"),
+    "203.0.113.99": Place(via="NAT gateway nat-0a", vpc_id="vpc-0a"),
+    "2001:db8::7": Place(via="instance", vpc_id="vpc-0a"),
+}
+
+
+@pytest.mark.parametrize(
+    ("record", "verdict"),
+    [
+        (read(sourceIPAddress="203.0.113.99"), Verdict.EXEMPT),
+        (by_instance, Verdict.EXEMPT),
+        (read(sourceIPAddress="2001:DB8:0::0007"), Verdict.EXEMPT),
+        (read(sourceIPAddress="::ffff:203.0.113.99"), Verdict.EXEMPT),
+        (by_instance_elsewhere, Verdict.BYPASS),
+        (changed(by_instance, sourceIPAddress="198.51.100.7"), Verdict.BYPASS),
+        (in_function, Verdict.BYPASS),
+        (
+            read(userIdentity=role(inScopeOf=IN_FUNCTION), sourceIPAddress="198.51.100.7"),
+            Verdict.BYPASS,
+        ),
+        (read(userIdentity=role(session="i-0aaaaaaaaaaaaaaaa"), **SERVICE), Verdict.BYPASS),
+    ],
+)
+def test_an_exception_for_a_vpc_is_met_by_an_address_alone(record: Any, verdict: Verdict):
+    known = Inventory(accounts=frozenset({ACCOUNT}), places=NAMED)
+    assert judge(parse(record), known, IN_VPC).verdict is verdict
 
 
 # What each rule said

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.table.state import CLAIM_SECONDS, KEPT_SECONDS, Counted, State, StateError, milestone
+from guard.table.state import (
+    CLAIM_SECONDS,
+    KEPT_SECONDS,
+    LISTED,
+    Counted,
+    State,
+    StateError,
+    milestone,
+)
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 HOUR = 3600
@@ -320,3 +328,61 @@ def test_a_place_taken_by_another_process_just_before_is_not_taken_twice(
     before_each_update(state, lambda: taken.append(other.next_slot("line", 3_400, NOON)), times=2)
     mine = state.next_slot("line", 3_400, NOON, idle=idle)
     assert mine not in taken
+
+
+def lists_of(state: State, pk: str) -> dict[str, set[str]]:
+    found = state.client.get_item(TableName="state", Key={"pk": {"S": pk}}, ConsistentRead=True)
+    return {name: set(value["SS"]) for name, value in found["Item"].items() if "SS" in value}
+
+
+def test_what_was_published_is_known_in_its_window_or_for_ever(state: State) -> None:
+    first = state.count("f", 1, NOON, HOUR, news={"g", "n"})
+    assert (first.graver, first.novel) == (frozenset(), frozenset())
+    assert state.mark_told("f", first, "{}", ["g"], ["n"])
+    again = state.count("f", 1, NOON, HOUR)
+    assert (again.graver, again.novel) == ({"g"}, {"n"})
+    anew = state.count("f", 1, later(HOUR), HOUR)
+    assert (anew.graver, anew.novel) == (frozenset(), {"n"})
+
+
+def test_news_are_claimed_by_one_and_not_hidden_by_the_claim_of_others(state: State) -> None:
+    opener = state.count("f", 1, NOON, HOUR, news={"severity low"})
+    other = state.count("f", 1, NOON, HOUR, news={"severity low", "severity high"})
+    assert state.claim("f", opener, NOON)
+    assert not state.claim("f", other, NOON, {"severity low"})
+    assert state.claim("f", other, NOON, {"severity low", "severity high"})
+    third = state.count("f", 1, NOON, HOUR)
+    assert not state.claim("f", third, NOON, {"severity high"})
+    assert state.claim("f", third, later(CLAIM_SECONDS + 1), {"severity high"})
+
+
+def test_words_are_remembered_even_where_more_was_told_meanwhile(state: State) -> None:
+    slow, fast = state.count("f", 1, NOON, HOUR), state.count("f", 1, NOON, HOUR)
+    assert state.mark_told("f", fast, "{}", [], ["fast"])
+    assert not state.mark_told("f", slow, "{}", ["g"], ["slow"])
+    known = state.count("f", 1, NOON, HOUR)
+    assert (known.graver, known.novel) == ({"g"}, {"fast", "slow"})
+
+
+def test_names_are_kept_within_a_bound_at_one_write_a_sighting(state: State) -> None:
+    for n in range(LISTED + 5):
+        lists = {"seen_events": [f"e{n}"], "seen_secrets": ["s"], "seen_callers": []}
+        assert state.count("f", 1, NOON, HOUR, lists=lists).total == n + 1
+    kept = lists_of(state, "finding#f")
+    assert len(kept["seen_events"]) == LISTED
+    assert kept["seen_secrets"] == {"s"}
+    writes: list[int] = []
+    state.client.meta.events.register(
+        "before-call.dynamodb.UpdateItem", lambda **_: writes.append(1)
+    )
+    state.count("f", 1, NOON, HOUR, lists={"seen_events": ["x"], "seen_secrets": ["t"]})
+    assert len(writes) == 1
+    assert lists_of(state, "finding#f")["seen_secrets"] == {"s", "t"}
+    # In a window to come there is room again, once the digest has taken the old names away.
+    state.client.update_item(
+        TableName="state",
+        Key={"pk": {"S": "finding#f"}},
+        UpdateExpression="REMOVE seen_events",
+    )
+    state.count("f", 1, later(HOUR), HOUR, lists={"seen_events": ["later"]})
+    assert lists_of(state, "finding#f")["seen_events"] == {"later"}
