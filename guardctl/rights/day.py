@@ -87,13 +87,11 @@ def looks_to_come(cloud: Cloud) -> None:
     vpc_id, _ = account.vpc_with_subnets()
     cloud.settle()
     endpoint_id = account.endpoints(vpc_id)[0]["VpcEndpointId"]
-    account.client("dynamodb").put_item(
+    account.client("dynamodb").update_item(
         TableName=cloud.outputs["StateTableName"],
-        Item={
-            "pk": {"S": f"canary-watch#{endpoint_id}"},
-            "applied_at": {"N": "0"},
-            "denied": {"S": ""},
-        },
+        Key={"pk": {"S": f"canary-watch#{endpoint_id}"}},
+        UpdateExpression="SET applied_at = :at, denied = :none",
+        ExpressionAttributeValues={":at": {"N": "0"}, ":none": {"S": ""}},
     )
     cloud.inject(cloud.denied_at_endpoint("app", endpoint_id))
     look = detail(endpoint_id, "later", int(cloud.clock.now().timestamp()) + 3_000)

@@ -98,9 +98,8 @@ def test_every_parameter_has_one_place_in_the_console():
 def test_nothing_is_tied_to_one_partition_region_or_account():
     # Those in patterns of parameters stand for any partition.
     assert re.findall(r"\barn:(?!\$\{AWS::Partition\}|\[a-z-\]\+:)", BARE) == []
-    assert (
-        re.findall(r"\b[a-z]{2}(?:-gov)?-(?:north|south|east|west|central)[a-z]*-\d\b", BARE) == []
-    )
+    named = re.findall(r"\b[a-z]{2}(?:-gov)?-(?:north|south|east|west|central)[a-z]*-\d\b", BARE)
+    assert named == ["mx-central-1", "ap-southeast-6"]  # where RecursiveLoop cannot be set
     assert re.findall(r"\b\d{12}\b", BARE) == []
     # Service principals end so in every partition, as do event sources; the rest is the console.
     domains = set(re.findall(r"[\w.-]+\.amazonaws\.com\b(?!\.cn)", BARE))
