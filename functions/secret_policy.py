@@ -219,13 +219,15 @@ def mend(about: About, intent: str, round_: Round) -> list[Finding]:
         # What was throttled was not done, and somebody else may do it before the next try.
         memory.settle_all([intent] * throttled(error), round_.now, logger)
         raise
-    round_.told.append(intent)
     if refusal:
+        round_.told.append(intent)
         state.give_back(key, round_.now)
         metrics.add_metric("SecretPoliciesNotRestorable", MetricUnit.Count, 1)
         return [*problems, findings_of.refused(about, refusal)]
+    finding = read_back(finding, about, round_.inside)
+    round_.told.append(intent)
     metrics.add_metric("SecretPoliciesRestored", MetricUnit.Count, 1)
-    return [*problems, read_back(finding, about, round_.inside)]
+    return [*problems, finding]
 
 
 def put(about: About) -> ClientError | None:
