@@ -13,10 +13,10 @@ queue, so what was detected is repaired: once in 15 minutes, whether or not ops 
 first request that the canary of a new policy refuses puts it on the policy queue.
 
 IAM: ec2:DescribeVpcEndpoints, dynamodb:UpdateItem, sns:Publish. To find callers and what is wrong
-with their VPC: ec2:DescribeNetworkInterfaces, ec2:DescribeInstances,
-lambda:GetFunctionConfiguration, ec2:DescribeVpcs, ec2:DescribeVpcAttribute, ec2:DescribeSubnets,
-ec2:DescribeSecurityGroups, ec2:DescribeVpcEndpointServices, sqs:SendMessage (VPC and
-policy queues).
+with their VPC: ec2:DescribeNetworkInterfaces, ec2:DescribeNatGateways, ec2:DescribeAddresses,
+ec2:DescribeInstances, lambda:GetFunctionConfiguration, ec2:DescribeVpcs, ec2:DescribeVpcAttribute,
+ec2:DescribeSubnets, ec2:DescribeSecurityGroups, ec2:DescribeVpcEndpointServices, sqs:SendMessage
+(VPC and policy queues).
 """
 
 import os

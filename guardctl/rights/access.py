@@ -8,6 +8,7 @@ of the resource must let it. A KMS key's policy must let everybody, be it by lea
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
 
@@ -127,6 +128,8 @@ class Grant:
 
     def meets(self, need: Need) -> bool:
         """Whether this grant allows what is needed, if nothing denies it."""
+        if not fnmatchcase(need.action.lower(), self.action.lower()):
+            return False
         statement: Json = {
             "Effect": "Allow",
             "Action": self.action,

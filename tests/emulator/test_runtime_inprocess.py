@@ -50,7 +50,10 @@ def handler(event, context):
         raise SystemExit(3)
     if what == "metric":
         print(json.dumps({
-            "_aws": {"CloudWatchMetrics": [{"Metrics": [{"Name": "Done"}]}]}, "Done": [1.0, 2.0],
+            "_aws": {"Timestamp": 1, "CloudWatchMetrics": [
+                {"Namespace": "N", "Dimensions": [["F"]], "Metrics": [{"Name": "Done"}]},
+            ]},
+            "F": "work", "Done": [1.0, 2.0],
         }))
     return context.invoked_function_arn
 """

@@ -5,15 +5,13 @@ AddReplicaRegions) in the Secrets Manager API reference.
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any, cast
+from typing import Any
 
 from guard.bypass.evidence import clip, evidence_of, links_of, principal, short
 from guard.events.record import Record, secret_id
+from guard.events.secret_calls import POLICY_CHANGES, copied_to
 from guard.finding import Finding, Kind, Severity
 from guard.judge.exceptions import name_of_secret
-
-POLICY_CHANGES = ("PutResourcePolicy", "DeleteResourcePolicy")
-COPY = "ReplicateSecretToRegions"  # and any other call that names Regions to copy to
 
 
 def secret_change(record: Record, window: int, own_accounts: Collection[str]) -> Finding | None:
@@ -26,13 +24,8 @@ def secret_change(record: Record, window: int, own_accounts: Collection[str]) ->
         return None
     if record.event_name in POLICY_CHANGES:
         return _policy_changed(record, window, own_accounts)
-    regions = _copied_to(record)
+    regions = copied_to(record)
     return _copied(record, window, regions) if regions else None
-
-
-def changes_secret(record: Record) -> bool:
-    """Whether a call asks for what `secret_change` publishes, refused or not."""
-    return record.event_name in POLICY_CHANGES or bool(_copied_to(record))
 
 
 def _policy_changed(record: Record, window: int, own_accounts: Collection[str]) -> Finding:
@@ -76,19 +69,6 @@ _CLOSE = (
     "If this was not meant, put the policy before back: guardctl suggest-secret-policy helps.",
     "Find out who read the secret since, and rotate it if anybody did who should not.",
 )
-
-
-def _copied_to(record: Record) -> list[str]:
-    """The Regions that a call copies a secret to; as CloudTrail writes the request's members."""
-    listed = record.request.get("addReplicaRegions")
-    members = cast("list[Any]", listed) if isinstance(listed, list) else []
-    regions = [
-        cast("Mapping[str, Any]", one).get("region") for one in members if isinstance(one, Mapping)
-    ]
-    named = [region for region in regions if isinstance(region, str) and region]
-    if record.event_name == COPY:
-        return named or ["a Region the record does not name"]
-    return named
 
 
 def _copied(record: Record, window: int, regions: list[str]) -> Finding:

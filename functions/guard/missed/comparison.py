@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from guard.bypass.secret_changes import changes_secret
 from guard.events.inbox import REPLAY
 from guard.events.record import Record
+from guard.events.secret_calls import changes_secret
 from guard.finding import Finding, Kind, Severity
 from guard.judge.predicates import refused_by_endpoint
 from guard.settings import Settings
