@@ -221,7 +221,7 @@ def test_a_caller_from_outside_costs_no_look_at_a_vpc(cloud, secret):
     asked = {
         c.action for c in cloud.calls[before:] if c.function == FUNCTION and c.service == "ec2"
     }
-    assert asked == {"DescribeNetworkInterfaces"}
+    assert asked == {"DescribeNetworkInterfaces", "DescribeNatGateways", "DescribeAddresses"}
     (finding,) = told(cloud)
     assert finding["done"] == []
 
