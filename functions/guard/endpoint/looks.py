@@ -91,7 +91,7 @@ class Looks:
         """
         if message.id in inbox.sent_again or message.id in inbox.failures:
             return
-        if throttled(error) and pace.times_put_off(message) < pace.MOST_TIMES:
+        if throttled(error) and message.times_put_off < pace.MOST_TIMES:
             body, delay = pace.put_off(message)
             try:
                 self.queue.send(body, message.hops, delay)
