@@ -73,9 +73,9 @@ class Refused:
             return ("raise the quota in Service Quotas, or remove what is not needed",)
         if self.code == "ConflictingDomainExists" or "conflicting DNS domain" in self.message:
             held_by = "another endpoint or a private hosted zone"
-            zones = "aws route53 list-hosted-zones-by-vpc tells the zones"
+            zones = "aws route53 list-hosted-zones-by-vpc lists the zones"
             return (f"remove what has the name in this VPC, {held_by}: {zones}",)
-        return ("mend what AWS's words name",)
+        return ("fix what AWS's message names",)
 
     def _decode(self) -> tuple[str, ...]:
         if not encoded_in(self.message):
