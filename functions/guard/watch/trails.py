@@ -33,8 +33,8 @@ class CloudTrail(Protocol):
 class Seen:
     """One trail that covers this Region, and what hinders it from logging reads; "" for nothing.
 
-    `reads` is None where CloudTrail did not answer, and `hindrance` says why; `passing`: it may well
-    answer the next time. `arn` is empty where not even the trails could be listed.
+    `reads` is None where CloudTrail did not answer, and `hindrance` says why; `passing`: it may
+    well answer the next time. `arn` is empty where not even the trails could be listed.
     """
 
     arn: str
