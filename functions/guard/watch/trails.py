@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard.aws.errors import at_fault, code_of, throttled
+from guard.aws.errors import EXPIRED, at_fault, code_of, throttled
 
 type Json = Mapping[str, Any]
 
@@ -103,9 +103,16 @@ class Trails:
     def _not_known(self, arn: str, region: str, error: ClientError | BotoCoreError) -> Seen:
         if isinstance(error, ClientError):
             why = f"CloudTrail in {region} answers {code_of(error)}"
-            return Seen(arn, None, why, passing=throttled(error) or at_fault(error))
+            return Seen(arn, None, why, passing=_passes(error))
         why = f"CloudTrail in {region} does not answer ({type(error).__name__})"
         return Seen(arn, None, why, passing=region == self.region)
+
+
+def _passes(error: ClientError) -> bool:
+    """Whether CloudTrail was too busy, or failed. A Region that the account has not enabled says
+    that the credentials are not valid ("Managing AWS STS in an AWS Region", IAM user guide).
+    """
+    return throttled(error) or (at_fault(error) and code_of(error) not in EXPIRED)
 
 
 def judged(arn: str, basic: Sequence[Json] | None, advanced: Sequence[Json] | None) -> Seen:

@@ -128,6 +128,7 @@ def test_a_region_that_is_silent_is_asked_once_however_many_trails_there_are():
         ("NobodyHasListedThis", 500, True),
         ("NobodyHasListedThis", 400, False),
         ("AccessDeniedException", 400, False),
+        ("UnrecognizedClientException", 400, False),
     ],
 )
 def test_what_passes_is_what_passes_everywhere_else(code: str, status: int, passing: bool):
