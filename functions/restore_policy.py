@@ -32,6 +32,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from guard.approved.choice import ApprovedPolicies
 from guard.approved.policies import ApprovedPolicy
 from guard.aws.clients import client, seldom_client
+from guard.aws.denials import may_not_look
 from guard.aws.errors import (
     code_of,
     message_of,
@@ -241,6 +242,7 @@ def restore_all(works: dict[str, Work], inbox: Inbox, now: datetime) -> None:
         attached = [one for one in found if not works[one.endpoint_id].is_echo(one)]
         vpc_tags = tagged_vpcs.tags(now, tags_since(attached, works)) if attached else {}
     except (ClientError, BotoCoreError) as error:
+        next(iter(works.values())).findings += may_not_look(settings, now, error, frozenset())
         for work in works.values():
             again(work, line, inbox, error)
         return
