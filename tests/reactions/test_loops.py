@@ -107,6 +107,19 @@ def test_under_lambdas_brake_the_next_sweep_goes_on(cloud, account, loops):
     assert any("left to the next sweep" in str(one.logs) for one in cloud.invocations)
 
 
+def test_what_was_begun_is_not_left_to_a_sweep(cloud, account, loops):
+    """AWS answers that the state has changed once the group is made; the chain is at its end."""
+    loops.set(allowed=False)
+    vpc_id = bare_vpc(cloud, account)
+    cloud.fault("ec2", "CreateVpcEndpoint", "IncorrectState", times=1, function=ENSURE)
+    own_message(cloud, vpc_id, UNDER_LAMBDAS_BRAKE)
+    cloud.settle()
+    assert len(account.endpoints(vpc_id)) == 1
+    done = [line for one in cloud.findings for line in one["done"]]
+    assert len([line for line in done if line.startswith("create a security group")]) == 1
+    assert loops.ended_well()
+
+
 @pytest.mark.parametrize("hops", [-1, "3", 1.5, True, None])
 def test_a_number_of_hops_that_is_none_makes_an_unreadable_message(cloud, account, hops):
     own_message(cloud, account.vpc(), hops)

@@ -87,5 +87,5 @@ class Refused:
 def _give_tags(stack_name: str, why: str) -> str:
     return (
         f"{why}, give the tag to the stack, which puts it on what it creates: sam deploy"
-        f" --stack-name {stack_name} --tags KEY=VALUE"
+        f" --stack-name {stack_name} --tags KEY=VALUE (name also the tags that it has)"
     )
