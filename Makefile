@@ -176,5 +176,5 @@ SOURCES := $(shell find functions layers -type f -not -name '*.pyc')
 # asked of AWS here.
 .aws-sam/build/template.yaml: template.yaml samconfig.toml $(SOURCES) .venv-sam/.stamp
 	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" AWS_DEFAULT_REGION=us-east-1 sam build \
-		| sed '/^Commands you can use next/,$$d'  # one of them is `sam deploy --guided`, which never ends
+		| sed '/^Commands you can use next/,$$d'  # SAM's advice would ask for each parameter
 	@touch $@
