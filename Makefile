@@ -175,5 +175,6 @@ SOURCES := $(shell find functions layers -type f -not -name '*.pyc')
 # SAM's builder wants a python3.13 on PATH, which its own environment has. The Region is any: nothing is
 # asked of AWS here.
 .aws-sam/build/template.yaml: template.yaml samconfig.toml $(SOURCES) .venv-sam/.stamp
-	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" AWS_DEFAULT_REGION=us-east-1 sam build
+	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" AWS_DEFAULT_REGION=us-east-1 sam build \
+		| sed '/^Commands you can use next/,$$d'  # SAM's advice would ask for each parameter
 	@touch $@

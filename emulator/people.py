@@ -108,7 +108,8 @@ class Account:
         """A Lambda function of a user, in a VPC or outside; returns its ARN."""
         iam = self.client("iam")
         role = iam.create_role(
-            RoleName=f"{name}-{uuid4()}", AssumeRolePolicyDocument=json.dumps(FUNCTION_ROLE)
+            RoleName=f"{name[:27]}-{uuid4()}",  # IAM takes 64 characters
+            AssumeRolePolicyDocument=json.dumps(FUNCTION_ROLE),
         )["Role"]["Arn"]
         group_ids: list[str] = []
         if subnet_ids:

@@ -9,8 +9,8 @@ message that is no event of CloudTrail, or not of Secrets Manager, goes back to 
 in its dead-letter queue; a record that cannot be judged is a finding.
 
 Where the caller is in a VPC of the account whose endpoint does not work, that VPC is put on the VPC
-queue, so what was detected is repaired: once in 15 minutes, whether or not ops are told again. The
-first request that the canary of a new policy refuses puts it on the policy queue.
+queue, so what was detected is repaired: once in 15 minutes, whether or not an alert is published
+again. The first request that the canary of a new policy refuses puts it on the policy queue.
 
 IAM: ec2:DescribeVpcEndpoints, dynamodb:UpdateItem, sns:Publish. To find callers and what is wrong
 with their VPC: ec2:DescribeNetworkInterfaces, ec2:DescribeNatGateways, ec2:DescribeAddresses,

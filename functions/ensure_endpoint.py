@@ -183,6 +183,7 @@ def collect(inbox: Inbox, now: datetime) -> Worklist:
             one = worklist.add(message)
             logger.info(one.reason, extra={"vpc_ids": sorted(one.vpc_ids), "attempt": one.attempt})
         except (UnreadableRecord, ValueError, ClientError, BotoCoreError) as error:
+            worklist.findings += may_not_look(settings, now, error, frozenset())
             looks.put_off(message, inbox, error)
     for message, later in worklist.early:
         looks.queue.wait(message, later.not_before, now, inbox)

@@ -57,7 +57,7 @@ cloudtrail: trails.CloudTrail = client("cloudtrail", config=config)
 ssm = client("ssm", config=config)
 sqs = client("sqs", config=config)
 sns = client("sns", config=config)
-# The home Region of a trail may be out of reach: its silence must not take the other checks' time.
+# The home Region of a trail may be out of reach: its time-outs must not take the time of the rest.
 brief = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=5)
 state = State(client("dynamodb", config=config), settings.table_name)
 logger = Logger(json_serializer=log_line)

@@ -32,6 +32,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from guard.approved.choice import ApprovedPolicies
 from guard.approved.policies import ApprovedPolicy
 from guard.aws.clients import client, seldom_client
+from guard.aws.denials import may_not_look
 from guard.aws.errors import (
     code_of,
     message_of,
@@ -57,7 +58,7 @@ from guard.enforcement.rollouts import Rollouts
 from guard.enforcement.tagged_vpcs import TaggedVpcs
 from guard.enforcement.trials import Trials
 from guard.enforcement.trigger import Concern, concern
-from guard.events.inbox import INSTEAD_OF, Inbox, Message
+from guard.events.inbox import INSTEAD_OF, NOT_BEFORE, PUT_OFF, Inbox, Message
 from guard.events.own_queue import EARLY_SECONDS, MOST_HOPS, ChainTooLong
 from guard.events.record import UnreadableRecord
 from guard.finding import Finding, Kind
@@ -216,7 +217,7 @@ def collect(inbox: Inbox, now: datetime) -> dict[str, Work]:
     for message in inbox.messages:
         try:
             one = concern(message.envelope, settings.service_name, GUARD_ROLES)
-            due = max(one.not_before, int(message.envelope.get(pace.NOT_BEFORE, 0)))
+            due = max(one.not_before, message.not_before)
             if due > now.timestamp() + EARLY_SECONDS:
                 looks.queue.wait(message, due, now, inbox)
                 continue
@@ -241,6 +242,7 @@ def restore_all(works: dict[str, Work], inbox: Inbox, now: datetime) -> None:
         attached = [one for one in found if not works[one.endpoint_id].is_echo(one)]
         vpc_tags = tagged_vpcs.tags(now, tags_since(attached, works)) if attached else {}
     except (ClientError, BotoCoreError) as error:
+        next(iter(works.values())).findings += may_not_look(settings, now, error, frozenset())
         for work in works.values():
             again(work, line, inbox, error)
         return
@@ -274,13 +276,13 @@ def again(work: Work, line: Pace, inbox: Inbox, error: Exception) -> None:
         inbox.fail(work.messages, repr(failure))
         return
     for message in {one.id: one for one in work.messages}.values():
-        times = pace.times_put_off(message) + throttled(error)
-        body = {**message.envelope, INSTEAD_OF: message.key, pace.NOT_BEFORE: turn}
+        times = message.times_put_off + throttled(error)
+        body = {**message.envelope, INSTEAD_OF: message.key, NOT_BEFORE: turn}
         try:
             if times > pace.MOST_TIMES:
                 raise error
             delay = turn - line.now.timestamp()
-            looks.queue.send({**body, pace.COUNT: times}, message.hops, delay)
+            looks.queue.send({**body, PUT_OFF: times}, message.hops, delay)
         except (ChainTooLong, ClientError, BotoCoreError) as failure:
             inbox.fail([message], repr(failure))
 
@@ -487,7 +489,7 @@ def roll_back(
     """Give the endpoint the policy back that it had before it tried the new version.
 
     Raises ClientError or BotoCoreError for what may pass. Done twice, it writes nothing the second
-    time; a try that was cut short after the write is told late.
+    time; a try that was cut short after the write is published late.
     """
     attached, now = about.attached, about.now
     before = trials.before(attached.endpoint_id, wanted, now)

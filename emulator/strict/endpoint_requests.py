@@ -13,6 +13,7 @@ from moto.ec2.models.vpcs import VPCEndPoint
 from moto.ec2.responses.vpcs import VPCs
 
 from . import organization
+from .options import options
 from .paging import page
 from .patching import Patches
 
@@ -77,22 +78,31 @@ def describe_vpc_endpoints(moto: Any, request: Any) -> ActionResult:
     return ActionResult({"VpcEndpoints": some, "NextToken": token})
 
 
+def _not_deleted(endpoint_id: str, code: str, message: str) -> dict[str, Any]:
+    return {"ResourceId": endpoint_id, "Error": {"Code": code, "Message": message}}
+
+
 @patches.method(VPCs)
 def delete_vpc_endpoints(moto: Any, request: Any) -> ActionResult:
     ids = request._get_param("VpcEndpointIds", [])
-    known = [e for e in ids if e in request.ec2_backend.vpc_end_points]
-    request.ec2_backend.delete_vpc_endpoints(vpce_ids=known)
+    known = {e for e in ids if e in request.ec2_backend.vpc_end_points}
+    going = [e for e in ids if e in known - options.kept_endpoints]
+    request.ec2_backend.delete_vpc_endpoints(vpce_ids=going)
     unsuccessful = [
-        {
-            "ResourceId": endpoint_id,
-            # Not the code of the other calls: InvalidVpcEndpoint, without Id.
-            "Error": {
-                "Code": "InvalidVpcEndpoint.NotFound",
-                "Message": f"The Vpc Endpoint Id '{endpoint_id}' does not exist",
-            },
-        }
+        _not_deleted(
+            endpoint_id,
+            "OperationNotPermitted",
+            f"Operation is not allowed for requester-managed VPC endpoints: {endpoint_id}",
+        )
+        if endpoint_id in known
+        # Not the code of the other calls: InvalidVpcEndpoint, without Id.
+        else _not_deleted(
+            endpoint_id,
+            "InvalidVpcEndpoint.NotFound",
+            f"The Vpc Endpoint Id '{endpoint_id}' does not exist",
+        )
         for endpoint_id in ids
-        if endpoint_id not in known
+        if endpoint_id not in going
     ]
     return ActionResult({"Unsuccessful": unsuccessful})
 

@@ -25,6 +25,8 @@ class Options:
     rules_per_bus: int = 300
     #: Availability zones, by id, that the Secrets Manager endpoint service does not reach.
     unsupported_zone_ids: set[str] = field(default_factory=lambda: {"use1-az3"})
+    #: Endpoints that EC2 deletes for nobody; DeleteVpcEndpoints says so in `Unsuccessful`.
+    kept_endpoints: set[str] = field(default_factory=set[str])
     #: Subnets in which EC2 finds no address for an interface, whatever DescribeSubnets counts.
     crowded_subnets: set[str] = field(default_factory=set[str])
     #: Whether its refusal names the subnet.

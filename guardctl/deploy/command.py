@@ -107,7 +107,7 @@ def _deploy(
     lines = examine(place, target.stack_name, given)
     show(lines)
     if any(line.state is State.STOP for line in lines):
-        raise DeploymentFailed("what is marked stop would make the deployment fail: cure it first")
+        raise DeploymentFailed("what is marked stop would make the deployment fail: fix it first")
     cloudformation = place.client("cloudformation")
     tags = {**_tags_of(cloudformation, target.stack_name), **tags}
     say("\nUploading the build, and asking CloudFormation what would change ...")
@@ -152,7 +152,7 @@ def _tell_what_is_next(place: Place, stack: Mapping[str, Any], profile: str) -> 
         mode = ssm.get_parameter(Name=outputs["ModeParameterName"])["Parameter"]["Value"]
         heard = {name: is_heard(place, outputs[name]) for name in TOPICS}
     except (BotoCoreError, ClientError) as error:
-        say(f"what is the case cannot be read: {in_words(error)}")
+        say(f"the mode and the subscribers cannot be read: {in_words(error)}")
         mode, heard = "observe", dict.fromkeys(TOPICS, False)
     after = After(outputs, parameters_of(stack), heard, mode, place.region, profile)
     print("\nThree things to do next:")

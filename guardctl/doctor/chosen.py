@@ -5,6 +5,7 @@ and ec2:DescribeVpcEndpoints, each only where the parameter is set.
 """
 
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from guardctl.doctor.place import Place
 
 SECURE = ("SlackWebhookParameter", "SlackBotTokenParameter")
 KEY, SUBNETS = "EncryptionKeyArn", "FunctionSubnets"
+_KEY_ARN = re.compile(r"arn:[a-z-]+:kms:(?P<region>[a-z0-9-]+):\d{12}:key/[A-Za-z0-9-]+", re.ASCII)
 
 # docs/security.md, "Where the functions run": DynamoDB's may be a gateway endpoint.
 ENDPOINTS = ("cloudformation", "dynamodb", "ec2", "lambda", "secretsmanager", "sns", "sqs", "ssm")
@@ -108,8 +110,11 @@ def _secure(place: Place, check: str, named: str) -> Line:
 
 
 def _key(place: Place, arn: str) -> Line:
-    if arn.split(":")[3] != place.region:
-        text = f"it is a key of {arn.split(':')[3]}"
+    named = _KEY_ARN.fullmatch(arn)
+    if not named:
+        return Line(KEY, State.STOP, f"{arn} is not the ARN of a key", "name a key, not an alias")
+    if named["region"] != place.region:
+        text = f"it is a key of {named['region']}"
         return Line(KEY, State.STOP, text, f"name a key of {place.region}")
     kms = place.client("kms")
     try:

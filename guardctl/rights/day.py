@@ -84,7 +84,7 @@ def vpcs_and_policies(cloud: Cloud) -> None:
 def looks_to_come(cloud: Cloud) -> None:
     """An endpoint tries a new policy and refuses a request, and is to be looked at in an hour."""
     account = Account(cloud)
-    vpc_id, _ = account.vpc_with_subnets()
+    vpc_id, _ = guarded_vpc(account)
     cloud.settle()
     endpoint_id = account.endpoints(vpc_id)[0]["VpcEndpointId"]
     account.client("dynamodb").update_item(

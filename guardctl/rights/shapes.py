@@ -15,7 +15,6 @@ from emulator import Cloud
 from emulator.cloud import ACCOUNT, REGION, ROOT
 from emulator.trails import BUCKET
 
-KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b2c3d-1111-4222-8333-444455556666"
 TRAIL_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b2c3d-1111-4222-8333-444455556667"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
 # What a deployment must be told for every function to be there and to have work.
@@ -23,14 +22,14 @@ PARAMETERS = {"Mode": "remediate", "RestoreSecretPolicies": "true", "TrailBucket
 EVERY_PARAMETER = {
     **PARAMETERS,
     "AlertEmail": "ops@example.com",
-    "EncryptionKeyArn": KEY,
+    "EncryptionKeyArn": "",
     "PermissionsBoundaryArn": BOUNDARY,
     "Scope": "rotation",
     "SlackBotTokenParameter": "/vpce-guard/bot",
     "TrailKeyArn": TRAIL_KEY,
 }
 IN_A_VPC = "in-vpc"
-# Subnets that do not exist yet: `started` makes them.
+# Subnets that do not exist yet: `start` makes them, and the key.
 _PLACED = {"FunctionSubnets": "", "FunctionSecurityGroups": ""}
 SHAPES: Mapping[str, Mapping[str, str]] = {
     "base": {
@@ -47,9 +46,19 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
 
 def start(shape: str) -> Cloud:
     """A cloud with the stack deployed in this shape."""
-    parameters = SHAPES[shape]
-    placed = "FunctionSubnets" in parameters
-    return Cloud.start(parameters=parameters, prepare=_vpc_of_the_functions if placed else None)
+    return Cloud.start(parameters=SHAPES[shape], prepare=lambda session: _made(shape, session))
+
+
+def _made(shape: str, session: boto3.Session) -> dict[str, str]:
+    """What the shape's parameters name, made before the stack."""
+    made: dict[str, str] = {}
+    if "FunctionSubnets" in SHAPES[shape]:
+        made |= _vpc_of_the_functions(session)
+    if "EncryptionKeyArn" in SHAPES[shape]:
+        kms: Any = session.client("kms")
+        policy = json.dumps(key_policy(REGION, ACCOUNT, ours=True))
+        made["EncryptionKeyArn"] = kms.create_key(Policy=policy)["KeyMetadata"]["Arn"]
+    return made
 
 
 def _vpc_of_the_functions(session: boto3.Session) -> dict[str, str]:

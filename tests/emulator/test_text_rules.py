@@ -9,6 +9,7 @@ from moto.core.utils import get_service_model
 
 from emulator.metrics import MetricDropped, require_accepted
 from emulator.text_rules import check
+from tests.reactions.account import Account
 
 VPC, GROUP, QUEUE = "vpc-0123456789abcdef0", "sg-0123456789abcdef0", "https://sqs/123456789012/q"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:t"
@@ -209,3 +210,9 @@ def test_a_metric_that_cloudwatch_takes_passes():
 def test_a_metric_that_cloudwatch_drops_is_seen(line):
     with pytest.raises(MetricDropped):
         require_accepted([line])
+
+
+def test_a_function_may_have_the_longest_name(cloud):
+    """Its role has a shorter one: IAM takes 64 characters, and a unique part needs 36."""
+    arn = Account(cloud).function("f" * 64)
+    assert arn.endswith(":" + "f" * 64)

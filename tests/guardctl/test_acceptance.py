@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from guardctl.acceptance import command
+from guardctl.acceptance.stage import NETWORK
 from guardctl.acceptance.story import STORY
 from tests.guardctl.acceptance_runs import OPERATOR, Operator, held, held_by_lambda
 
@@ -260,6 +261,23 @@ def test_what_an_earlier_run_has_left_is_named_and_removed(cloud, account, opera
     there = held(cloud)
     for kind in ("functions", "roles", "queues", "subscriptions"):
         assert there[kind] == before[kind]
+
+
+def test_what_runs_left_is_removed_also_where_the_stack_is_gone(cloud, account, operator):
+    run = "20261129t120000-0a1b2c"
+    tags = {"vpce-guard-acceptance": run, "Name": f"vpce-guard-acceptance-{run}"}
+    account.vpc(NETWORK, tags=tags)
+    secrets = account.client("secretsmanager")
+    listed = [{"Key": "vpce-guard-acceptance", "Value": run}]
+    secrets.create_secret(Name=tags["Name"], SecretString="x", Tags=listed)
+    cloud.lose_events()
+
+    ended = operator.run("--clean-up", "--yes", "--stack-name", "deleted")
+
+    assert (ended.code, ended.report["left"]) == (0, [])
+    assert account.ec2.describe_vpcs()["Vpcs"] == []
+    assert secrets.list_secrets()["SecretList"] == []
+    assert "there is no stack deleted" in refused(operator, "--yes", "--stack-name", "deleted")
 
 
 @nightly

@@ -57,6 +57,8 @@ def test_the_key_must_be_there_enabled_here_and_let_the_services_in(cloud):
     assert line(right, 1)["state"] == "stop"
     assert line(right.replace("us-east-1", "eu-west-1"), 1)["do"] == "name a key of us-east-1"
     assert line(right[:-36] + "0" * 36, 1)["text"] == "there is no such key"
+    for other in ("alias/mine", "1234abcd-12ab-34cd-56ef-1234567890ab", "arn:aws:kms"):
+        assert line(other, 1)["text"] == f"{other} is not the ARN of a key"
     asymmetric = {"Enabled": True, "KeySpec": "RSA_2048"}
     assert judge_key(asymmetric, None).state is STOP
     assert judge_key({"Enabled": True}, None).state is UNKNOWN

@@ -94,9 +94,9 @@ def test_a_canary_of_a_day_is_decided_by_its_looks_or_by_the_sweep(scene, allowe
     loops = Loops(scene.cloud)
     loops.set(allowed=allowed, CANARY_MINUTES="1440")
     scene.deploy()
-    scene.cloud.settle(timedelta(hours=23))
+    scene.cloud.pass_time(timedelta(hours=23))
     assert scene.new() == scene.ids[:1]
-    scene.cloud.settle(timedelta(hours=2 if allowed else 14))
+    scene.cloud.pass_time(timedelta(hours=2 if allowed else 14))
     assert scene.new() == scene.ids
     scene.cloud.settle()
     assert loops.hops() <= (60 if allowed else UNDER_LAMBDAS_BRAKE)

@@ -8,8 +8,9 @@ from botocore.exceptions import ClientError
 
 from emulator import Cloud
 from emulator.cloudtrail import envelope
+from emulator.strict import options
 from guard.endpoint.decide import group_name
-from guard.endpoint.pace import COUNT
+from guard.events.inbox import PUT_OFF
 from tests.reactions.account import SERVICE, Account, kinds, make_endpoint, writes
 
 ENSURE = "EnsureEndpointFunction"
@@ -163,6 +164,27 @@ def test_ours_yields_to_an_endpoint_of_theirs_which_is_repaired(cloud, account):
     assert findings(cloud, "endpoint-yielded")[0]["evidence"]["endpoint_id"] == theirs
     assert "endpoint-not-repairable" not in kinds(cloud)
     assert cloud.dead_letters("VpcQueue") == []
+
+
+def test_of_several_that_yield_what_was_deleted_is_published_and_no_more(cloud, account):
+    """AWS refuses to delete the second."""
+    vpc_id, subnets = account.vpc_with_subnets()
+    cloud.settle()
+    tags = {"vpce-guard:managed": "true", "vpce-guard:stack": cloud.deployment.stack_id}
+    second = endpoint_of_theirs(account, vpc_id, subnets[:1], private_dns=False)
+    cloud.lose_events()
+    account.ec2.create_tags(
+        Resources=[second], Tags=[{"Key": key, "Value": value} for key, value in tags.items()]
+    )
+    cloud.lose_events()
+    ours = sorted(one["VpcEndpointId"] for one in account.endpoints(vpc_id))
+    options.kept_endpoints = {ours[1]}
+    endpoint_of_theirs(account, vpc_id, subnets[:1], private_dns=False)
+    cloud.settle()
+
+    done = [line for one in findings(cloud, "endpoint-yielded") for line in one["done"]]
+    left = {one["VpcEndpointId"] for one in account.endpoints(vpc_id)}
+    assert done == [f"delete our endpoint {one}" for one in ours if one not in left]
 
 
 def test_ours_does_not_yield_to_an_endpoint_that_is_left_alone(cloud, account):
@@ -381,7 +403,7 @@ def test_a_message_of_several_vpcs_is_put_off_once(cloud, account):
 
     assert busy.times == 0
     sent = [one for one in cloud.calls[since:] if one.action == "SendMessage"]
-    assert len([one for one in sent if COUNT in json.dumps(one.params)]) == 1
+    assert len([one for one in sent if PUT_OFF in json.dumps(one.params)]) == 1
     assert [len(account.endpoints(vpc_id)) for vpc_id in vpc_ids] == [1, 1, 1]
 
 

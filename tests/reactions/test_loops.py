@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from emulator import lineage
-from guard.events.inbox import HOPS
+from guard.events.inbox import HOPS, NOT_BEFORE, PUT_OFF
 from guard.events.own_queue import MOST_HOPS
 from tests.reactions.account import SERVICE, kinds
 from tests.reactions.loops import ENSURE, UNDER_LAMBDAS_BRAKE, Loops
@@ -56,15 +56,16 @@ def test_subnets_that_keep_coming_put_the_endpoint_off_and_end_no_chain(
     assert loops.ended_well()
 
 
-def own_message(cloud, vpc_id, hops):
+def own_message(cloud, vpc_id, hops, queue="VpcQueue", **more):
     body = {
         "source": "vpce-guard",
         "detail-type": "VPCE Guard Reconcile",
         "detail": {"vpcId": vpc_id, "reason": "test"},
         HOPS: hops,
+        **more,
     }
     sqs = cloud.session("somebody").client("sqs")
-    sqs.send_message(QueueUrl=cloud.resource("VpcQueue"), MessageBody=json.dumps(body))
+    sqs.send_message(QueueUrl=cloud.resource(queue), MessageBody=json.dumps(body))
 
 
 def bare_vpc(cloud, account):
@@ -106,12 +107,49 @@ def test_under_lambdas_brake_the_next_sweep_goes_on(cloud, account, loops):
     assert any("left to the next sweep" in str(one.logs) for one in cloud.invocations)
 
 
+def test_what_was_begun_is_not_left_to_a_sweep(cloud, account, loops):
+    """AWS answers that the state has changed once the group is made; the chain is at its end."""
+    loops.set(allowed=False)
+    vpc_id = bare_vpc(cloud, account)
+    cloud.fault("ec2", "CreateVpcEndpoint", "IncorrectState", times=1, function=ENSURE)
+    own_message(cloud, vpc_id, UNDER_LAMBDAS_BRAKE)
+    cloud.settle()
+    assert len(account.endpoints(vpc_id)) == 1
+    done = [line for one in cloud.findings for line in one["done"]]
+    assert len([line for line in done if line.startswith("create a security group")]) == 1
+    assert loops.ended_well()
+
+
 @pytest.mark.parametrize("hops", [-1, "3", 1.5, True, None])
 def test_a_number_of_hops_that_is_none_makes_an_unreadable_message(cloud, account, hops):
     own_message(cloud, account.vpc(), hops)
     cloud.lose_events()
     cloud.settle()
     assert len(cloud.dead_letters("VpcQueue")) == 1
+
+
+POISON = [
+    {PUT_OFF: "x"},
+    {PUT_OFF: []},
+    {NOT_BEFORE: float("inf")},
+    {NOT_BEFORE: 10**400},
+    {"detail": {"vpcId": "vpc-0a", "vpcEndpointId": "vpce-0a", "notBefore": 10**400}},
+    {"detail": {"vpcId": "vpc-0a", "vpcEndpointId": "vpce-0a", "notBefore": "soon"}},
+]
+
+
+@pytest.mark.parametrize("more", POISON, ids=str)
+def test_a_message_with_absurd_numbers_harms_only_itself(cloud, account, more):
+    """It lies in one batch with an honest one, and every call of EC2 is throttled at first."""
+    vpc_id = bare_vpc(cloud, account)
+    cloud.fault("ec2", "DescribeVpcs", "RequestLimitExceeded", times=1, function=ENSURE)
+    own_message(cloud, vpc_id, 0)
+    own_message(cloud, vpc_id, 0, **more)
+    own_message(cloud, vpc_id, 0, queue="PolicyQueue", **more)
+    cloud.settle()
+    assert len(account.endpoints(vpc_id)) == 1
+    assert [len(cloud.dead_letters(one)) for one in ("VpcQueue", "PolicyQueue")] == [1, 1]
+    assert not [one for one in cloud.invocations if one.error]
 
 
 @pytest.mark.parametrize("allowed", [True, False])

@@ -16,7 +16,7 @@ import pytest
 from emulator import Cloud
 from emulator.strict import options
 from guard.aws.errors import FAULTS, THROTTLES
-from tests.reactions.account import Account, kinds, make_endpoint
+from tests.reactions.account import ALLOW_ALL, Account, kinds, make_endpoint
 from tests.reactions.stories import ENSURE, STORIES, begin, phase
 
 EVERYTHING = os.environ.get("FAULT_MATRIX") == "all"
@@ -262,3 +262,32 @@ def test_a_rollback_that_aws_refuses_is_said_and_tried_on_nobody_else(cloud):
     found = {it["kind"]: it for it in one.findings}
     assert "wrote the policy of before" not in json.dumps(found["policy-rollout-failed"]["done"])
     assert phase(one.account) == "rejected"
+
+
+@pytest.mark.parametrize("code", ["NobodyHasListedThis", "AccessDeniedException"])
+@pytest.mark.parametrize(
+    ("service", "action", "function"),
+    [
+        ("lambda", "GetFunctionConfiguration", ENSURE),
+        ("ec2", "DescribeVpcEndpoints", "RestorePolicyFunction"),
+    ],
+)
+def test_what_may_not_be_read_is_a_finding_beside_the_dead_letter(
+    cloud, account, service, action, function, code
+):
+    vpc_id, subnets = account.vpc_with_subnets()
+    cloud.settle()
+    cloud.fault(service, action, code, times=FOR_GOOD, function=function, message=WORDS)
+    if function == ENSURE:
+        rotate = account.function("rotate", subnets)
+        sm = account.client("secretsmanager")
+        sm.rotate_secret(SecretId=account.secret("db"), RotationLambdaARN=rotate)
+    else:
+        (endpoint,) = account.endpoints(vpc_id)
+        account.ec2.modify_vpc_endpoint(
+            VpcEndpointId=endpoint["VpcEndpointId"], PolicyDocument=json.dumps(ALLOW_ALL)
+        )
+    cloud.settle()
+    (found,) = [it for it in cloud.findings if it["kind"] == "endpoint-not-repairable"]
+    assert f"{service}:{action}: {code}: {WORDS}" in found["cause"]
+    assert dead(cloud)

@@ -70,7 +70,7 @@ def may_not_look(
         return []
     tried, words = action_of(error), message_of(error)
     permission = missing_permission(words, tried) if is_denial(code_of(error)) else ""
-    what_to_do = cure(words, tried) if permission else "mend what AWS's words name"
+    what_to_do = cure(words, tried) if permission else "fix what AWS's message names"
     return [
         Finding(
             kind=Kind.ENDPOINT_NOT_REPAIRABLE,

@@ -77,8 +77,8 @@ def changed(
 ) -> Finding:
     """What was created or repaired; the follow-up will look again whether it works.
 
-    `earlier` are steps of a try before this one that was cut short before it could tell, `untagged`
-    says why what was created lacks tags of the stack.
+    `earlier` are steps of a try before this one that was cut short before it could publish.
+    `untagged` says why what was created lacks tags of the stack.
     """
     made = any(isinstance(step, CreateEndpoint) for step in outcome.done)
     verb = "created for" if made else "repaired in"
@@ -101,7 +101,7 @@ def changed(
     )
 
 
-def yielded(about: About, theirs: Endpoint, removal: Removal, refused: str = "") -> Finding:
+def yielded(about: About, theirs: Endpoint, done: Sequence[str], refused: str = "") -> Finding:
     """Our endpoint made way for somebody else's; or AWS did not let it."""
     return about.finding(
         Kind.ENDPOINT_YIELDED,
@@ -112,7 +112,7 @@ def yielded(about: About, theirs: Endpoint, removal: Removal, refused: str = "")
             " same VPC, and only one of the two can have private DNS."
             + (f" AWS refused to delete ours: {refused}." if refused else "")
         ),
-        done=() if refused else removal.steps,
+        done=done,
         todo=(
             f"until {theirs.id} has private DNS, requests take the public way or fail",
             "the guard sees to that as soon as AWS has let go of ours",

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+from guard.events.inbox import is_count
 from guard.events.own_queue import LONGEST_DELAY
 
 CARRIED = 10  # of each kind: enough to find the cause by, and far below SQS's 256 KiB
@@ -22,7 +23,7 @@ class Later:
     `attempt` counts the looks at one unfinished change and `throttled` the times that AWS refused
     one for pace. `not_before` (epoch seconds) is when to look; a message that is handed out earlier
     waits. `removing` asks to go on removing what is ours. `intents` are the keys of changes
-    begun and not yet told. `left_out` are subnets in which AWS refused an interface, each with
+    begun and not yet published. `left_out` are subnets in which AWS refused an interface, each with
     AWS's words.
     """
 
@@ -74,7 +75,7 @@ class Later:
 def _is_sound(later: Later) -> bool:
     numbers = (later.attempt, later.throttled, later.not_before)
     texts = (later.reason, *(text for name in _TEXTS for text in getattr(later, name)))
-    return all(type(n) is int for n in numbers) and all(type(text) is str for text in texts)
+    return all(map(is_count, numbers)) and all(type(text) is str for text in texts)
 
 
 def _spelled(name: str) -> str:

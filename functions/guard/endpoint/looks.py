@@ -44,9 +44,13 @@ class Looks:
         return OwnQueue(self.sqs, self.queue_url, self.most_hops)
 
     def ask(self, later: Later, work: Work, now: datetime) -> None:
-        """Send a look to come, which follows from this work. Raises as `OwnQueue.send`."""
+        """Send a look to come, which follows from this work. Raises as `OwnQueue.send`.
+
+        One that carries changes begun is not left to a sweep, which would not publish them.
+        """
         body = request(self.settings, now, later.to_detail())
-        self.queue.ask(body, work.hops, later.delay(now.timestamp()))
+        send = self.queue.send if later.intents else self.queue.ask
+        send(body, work.hops, later.delay(now.timestamp()))
 
     def again(self, work: Work, about: About, **known: Any) -> None:
         """Ask for another look at an unfinished change, in a minute, that knows this besides."""
@@ -75,7 +79,7 @@ class Looks:
                 reason = "EC2 has capacity again"
                 later = work.later(reason, about, intents=carried, **changes)
                 body = request(self.settings, about.now, later.to_detail())
-                # Not left to a sweep, which would know nothing of what was begun.
+                # Not left to a sweep: the turn in the line is taken.
                 self.queue.send(body, work.hops, later.delay(about.now.timestamp()))
             except (ClientError, BotoCoreError, StateError, ChainTooLong) as second:
                 error = second
@@ -91,7 +95,7 @@ class Looks:
         """
         if message.id in inbox.sent_again or message.id in inbox.failures:
             return
-        if throttled(error) and pace.times_put_off(message) < pace.MOST_TIMES:
+        if throttled(error) and message.times_put_off < pace.MOST_TIMES:
             body, delay = pace.put_off(message)
             try:
                 self.queue.send(body, message.hops, delay)

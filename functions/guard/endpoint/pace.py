@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from guard.endpoint.decide import CreateEndpoint, ModifyEndpoint, Plan
-from guard.events.inbox import INSTEAD_OF, Message
+from guard.events.inbox import INSTEAD_OF, PUT_OFF, Message
 from guard.table.state import State
 
 GAP_MS = 3_400  # 1 / 0.3 s, and a little for what others do
@@ -22,8 +22,6 @@ LINE = "endpoint-writes"
 # the message takes the way to the dead-letter queue and its alarm.
 MOST_TIMES = 30
 FIRST_DELAY, LONGEST_DELAY = 20, 900
-COUNT = "vpce-guard-put-off"  # in an envelope: how often the message was put off
-NOT_BEFORE = "vpce-guard-not-before"  # and when its turn comes: epoch seconds
 
 
 class NotNow(Exception):
@@ -63,10 +61,6 @@ def put_off(message: Message) -> tuple[dict[str, Any], int]:
 
     The delay doubles from time to time, up to the longest that SQS knows.
     """
-    times = times_put_off(message) + 1
+    times = message.times_put_off + 1
     delay = min(FIRST_DELAY * 2 ** (times - 1), LONGEST_DELAY)
-    return {**message.envelope, COUNT: times, INSTEAD_OF: message.key}, delay
-
-
-def times_put_off(message: Message) -> int:
-    return int(message.envelope.get(COUNT, 0))
+    return {**message.envelope, PUT_OFF: times, INSTEAD_OF: message.key}, delay

@@ -73,9 +73,9 @@ class Refused:
             return ("raise the quota in Service Quotas, or remove what is not needed",)
         if self.code == "ConflictingDomainExists" or "conflicting DNS domain" in self.message:
             held_by = "another endpoint or a private hosted zone"
-            zones = "aws route53 list-hosted-zones-by-vpc tells the zones"
+            zones = "aws route53 list-hosted-zones-by-vpc lists the zones"
             return (f"remove what has the name in this VPC, {held_by}: {zones}",)
-        return ("mend what AWS's words name",)
+        return ("fix what AWS's message names",)
 
     def _decode(self) -> tuple[str, ...]:
         if not encoded_in(self.message):
@@ -87,5 +87,5 @@ class Refused:
 def _give_tags(stack_name: str, why: str) -> str:
     return (
         f"{why}, give the tag to the stack, which puts it on what it creates: sam deploy"
-        f" --stack-name {stack_name} --tags KEY=VALUE"
+        f" --stack-name {stack_name} --tags KEY=VALUE (name also the tags that it has)"
     )

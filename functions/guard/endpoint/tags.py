@@ -68,7 +68,7 @@ class StackTags:
     def get(self) -> Given:
         """The stack's tags, at most `MAX_AGE_SECONDS` old.
 
-        Where SSM refuses to tell, there are none, and `problem` says why: nothing is left without
+        Where SSM refuses, there are none, and `problem` says why: nothing is left without
         an endpoint for that. Raises ClientError or BotoCoreError for what may pass later.
         """
         if time.time() - self._read_at >= MAX_AGE_SECONDS:
@@ -88,5 +88,5 @@ class StackTags:
         return chosen(self._read, self.reserved, room)
 
     def forget(self) -> None:
-        """After a refusal, which a deployment with other tags may cure at once: ask anew."""
+        """After a refusal, which a deployment with other tags may fix at once: read them again."""
         self._read_at = float("-inf")

@@ -136,7 +136,7 @@ class Withdrawal:
             return False
 
         def finding(removed: Removed) -> Finding:
-            return findings_of.yielded(about, theirs, removal, removed.refused)
+            return findings_of.yielded(about, theirs, removed.done, removed.refused)
 
         if not self._carry_out(removal, work, about, begun, finding):
             self.looks.again(work, about)

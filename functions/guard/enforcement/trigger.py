@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guard.events import record as records
+from guard.events.inbox import is_count
 from guard.events.reconcile import asked_at, is_reconcile
 from guard.events.record import Record
 from guard.vpc import fips_name
@@ -58,7 +59,7 @@ def _asked_for(detail: Mapping[str, Any], when: float) -> Concern:
     endpoint_id, not_before = detail.get("vpcEndpointId"), detail.get("notBefore", 0)
     if not isinstance(endpoint_id, str):
         raise ValueError("a reconcile request on the policy queue needs a vpcEndpointId")
-    if type(not_before) is not int:
+    if not is_count(not_before):
         raise ValueError("the notBefore of a reconcile request is a number of seconds")
     reason = str(detail.get("reason", "sweep"))
     trial = detail.get("trial") is True

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 INSTEAD_OF = "vpce-guard-instead-of"
 HOPS = "vpce-guard-hops"  # how many messages the guard has sent itself before this one, in a chain
+PUT_OFF = "vpce-guard-put-off"  # how often the message was put off
+NOT_BEFORE = "vpce-guard-not-before"  # when its turn comes: epoch seconds
+LARGEST = 2**53 - 1  # that floats, which times are, hold exactly
 REPLAY = (
     "replay-name"  # in events that EventBridge plays again, and in those that find_missed sends
 )
@@ -47,7 +50,15 @@ class Message:
 
     @property
     def hops(self) -> int:
-        return int(self.envelope.get(HOPS, 0))
+        return self.envelope.get(HOPS, 0)
+
+    @property
+    def times_put_off(self) -> int:
+        return self.envelope.get(PUT_OFF, 0)
+
+    @property
+    def not_before(self) -> int:
+        return self.envelope.get(NOT_BEFORE, 0)
 
     @property
     def played_again(self) -> bool:
@@ -57,6 +68,11 @@ class Message:
     @property
     def detail(self) -> Mapping[str, Any]:
         return self.envelope["detail"]
+
+
+def is_count(value: object) -> bool:
+    """Whether a message may carry this as a number of times, or as epoch seconds."""
+    return type(value) is int and 0 <= value <= LARGEST
 
 
 class UnreadableMessage(ValueError):
@@ -75,9 +91,9 @@ def _read(record: Mapping[str, Any]) -> Message:
         raise UnreadableMessage(
             "the body is not an EventBridge envelope: it has no `detail` object"
         )
-    hops: object = envelope.get(HOPS, 0)
-    if type(hops) is not int or hops < 0:
-        raise UnreadableMessage(f"{HOPS} is no number of messages: {hops!r}")
+    for name in (HOPS, PUT_OFF, NOT_BEFORE):
+        if not is_count(envelope.get(name, 0)):
+            raise UnreadableMessage(f"{name} is not a whole number from 0 to {LARGEST}")
     attributes = cast(Mapping[str, str], record.get("attributes", {}))
     return Message(
         record["messageId"],

@@ -74,8 +74,8 @@ def report(
 ) -> Reported:
     """Tell each finding that is new, or that has reached 10, 100, 1,000 ... in its window.
 
-    Without `follow_up` it is told once in its window, however often it is seen. A finding without a
-    window is always told. Needs sns:Publish and dynamodb:UpdateItem. Raises
+    Without `follow_up` it is published once in its window, however often it is seen. A finding
+    without a window is always published. Needs sns:Publish and dynamodb:UpdateItem. Raises
     PublishError, StateError or boto3's ClientError, after which the caller's messages must be
     retried; what was counted and told before the error is not told again.
     """

@@ -68,11 +68,13 @@ class Intent:
 
 
 def late(finding: Finding, done: Sequence[str], now: datetime) -> Finding:
-    """The finding of a change that was made, by a try that was cut short before it could tell."""
+    """The finding of a change that could not be published at once: the try was cut short, or AWS
+    put off what was left of it.
+    """
     return replace(
         finding,
         title=f"{finding.title} (reported late)",
-        cause=f"{finding.cause} The guard was interrupted after the change, before it could tell.",
+        cause=f"{finding.cause} The change could not be published when it was made.",
         done=tuple(done),
         last_seen=now,
     )

@@ -2,7 +2,7 @@
 
 AWS: "AWS service events delivered via CloudTrail" in the EventBridge user guide, and EventSelector
 and AdvancedFieldSelector in the CloudTrail API reference. A trail of all Regions is shown in each
-of them, and tells its selectors in its home Region alone (GetEventSelectors refuses it elsewhere).
+of them. Its selectors can be read in its home Region alone (elsewhere GetEventSelectors refuses).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard.aws.errors import code_of
+from guard.aws.errors import EXPIRED, at_fault, code_of, throttled
 
 type Json = Mapping[str, Any]
 
@@ -33,8 +33,8 @@ class CloudTrail(Protocol):
 class Seen:
     """One trail that covers this Region, and what hinders it from logging reads; "" for nothing.
 
-    `reads` is None where CloudTrail did not tell, and `hindrance` then says why; `passing`: it may
-    well tell the next time. `arn` is empty where not even the trails could be listed.
+    `reads` is None where CloudTrail did not answer, and `hindrance` says why; `passing`: it may
+    well answer the next time. `arn` is empty where not even the trails could be listed.
     """
 
     arn: str
@@ -60,7 +60,7 @@ class Trails:
     def look(self) -> list[Seen]:
         """The trails, those of this Region first, until one that logs reads is found.
 
-        Raises nothing of boto3's: what CloudTrail does not tell is not known.
+        Raises nothing of boto3's: what CloudTrail does not answer is not known.
         """
         self._silent.clear()
         seen: list[Seen] = []
@@ -78,21 +78,27 @@ class Trails:
         return trail.get("HomeRegion") or self.region
 
     def _look_at(self, arn: str, home: str) -> Seen:
+        asked = self.region
         try:
+            if asked in self._silent:
+                return self._not_asked(arn, asked)
             if not self.here.get_trail_status(Name=arn)["IsLogging"]:
                 return Seen(arn, reads=False, hindrance="it is stopped")
-        except (ClientError, BotoCoreError) as error:
-            return self._not_known(arn, self.region, error)
-        if home in self._silent or len(self._silent) >= MOST_SILENT:
-            return Seen(arn, reads=None, hindrance=f"CloudTrail in {home} was not asked")
-        try:
+            asked = home
+            if home in self._silent or len(self._silent) >= MOST_SILENT:
+                return self._not_asked(arn, home)
             client = self.here if home == self.region else self.at_home(home)
             selectors = client.get_event_selectors(TrailName=arn)
-        except (ClientError, BotoCoreError) as error:
-            if isinstance(error, BotoCoreError):
-                self._silent.add(home)
-            return self._not_known(arn, home, error)
+        except ClientError as error:
+            return self._not_known(arn, asked, error)
+        except BotoCoreError as error:
+            self._silent.add(asked)
+            return self._not_known(arn, asked, error)
         return judged(arn, selectors.get("EventSelectors"), selectors.get("AdvancedEventSelectors"))
+
+    def _not_asked(self, arn: str, region: str) -> Seen:
+        why = f"CloudTrail in {region} was not asked"
+        return Seen(arn, None, why, passing=region == self.region)
 
     def _not_known(self, arn: str, region: str, error: ClientError | BotoCoreError) -> Seen:
         if isinstance(error, ClientError):
@@ -103,10 +109,10 @@ class Trails:
 
 
 def _passes(error: ClientError) -> bool:
-    """Whether CloudTrail had too much to do, or failed: it refused nothing."""
-    status = cast(int, error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
-    code = code_of(error)
-    return status >= 500 or "Throttl" in code or "TooMany" in code or code == "RequestLimitExceeded"
+    """Whether CloudTrail was too busy, or failed. A Region that the account has not enabled says
+    that the credentials are not valid ("Managing AWS STS in an AWS Region", IAM user guide).
+    """
+    return throttled(error) or (at_fault(error) and code_of(error) not in EXPIRED)
 
 
 def judged(arn: str, basic: Sequence[Json] | None, advanced: Sequence[Json] | None) -> Seen:

@@ -10,7 +10,7 @@ from guard.endpoint.cost import cents, monthly_price, words, zones_added
 from guard.endpoint.decide import CreateEndpoint, CreateGroup, ModifyEndpoint
 from guard.endpoint.later import LONGEST_DELAY, Later
 from guard.endpoint.neighbours import all_of_ours, in_the_way, lived_in, yielding
-from guard.endpoint.pace import put_off, times_put_off
+from guard.endpoint.pace import put_off
 from guard.endpoint.scope import Guarded
 from guard.endpoint.trigger import concern
 from guard.events.inbox import Inbox
@@ -293,7 +293,7 @@ def test_a_message_that_is_put_off_waits_longer_each_time_and_keeps_its_key():
         delays.append(delay)
         message = replace(message, id="another", envelope=body)
     assert delays == [20, 40, 80, 160, 320, 640, 900, 900]
-    assert times_put_off(message) == 8
+    assert message.times_put_off == 8
     assert (message.key, message.came_before) == ("m", True)
 
 

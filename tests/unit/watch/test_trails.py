@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator import trails as played
-from guard.watch.trails import judged
+from guard.watch.trails import Trails, judged
 
 ARN = "arn:aws:cloudtrail:eu-west-1:111122223333:trail/all"
 MANAGEMENT = {"Field": "eventCategory", "Equals": ["Management"]}
@@ -92,3 +93,46 @@ def test_the_judgement_is_that_of_the_embedded_cloud(
         all(played._by_field(field, read) for field in one["FieldSelectors"]) for one in chosen
     )
     assert judged(ARN, basic, chosen).reads is passes
+
+
+class Failing:
+    """CloudTrail in every Region: lists trails of these home Regions, and fails at all else."""
+
+    def __init__(self, error: Exception, homes: list[str]) -> None:
+        self.error, self.homes, self.asked = error, homes, 0
+
+    def describe_trails(self, *, includeShadowTrails: bool) -> dict[str, Any]:  # noqa: N803
+        return {"trailList": [{"TrailARN": home, "HomeRegion": home} for home in self.homes]}
+
+    def get_trail_status(self, *, Name: str) -> dict[str, Any]:  # noqa: N803
+        self.asked += 1
+        raise self.error
+
+    def get_event_selectors(self, *, TrailName: str) -> dict[str, Any]:  # noqa: N803
+        raise AssertionError("its state is not known")
+
+
+def test_a_region_that_is_silent_is_asked_once_however_many_trails_there_are():
+    """Each time costs the heartbeat half a minute of its two."""
+    here = Failing(ReadTimeoutError(endpoint_url="cloudtrail"), ["a", "b", "c", "d", "e", "f"])
+    seen = Trails(here, lambda region: here, "eu-west-1").look()
+    assert here.asked == 1
+    assert [(one.reads, one.passing) for one in seen] == [(None, True)] * 6
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "passing"),
+    [
+        ("ThrottlingException", 400, True),
+        ("SlowDown", 400, True),
+        ("NobodyHasListedThis", 500, True),
+        ("NobodyHasListedThis", 400, False),
+        ("AccessDeniedException", 400, False),
+        ("UnrecognizedClientException", 400, False),
+    ],
+)
+def test_what_passes_is_what_passes_everywhere_else(code: str, status: int, passing: bool):
+    answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    here = Failing(ClientError(answer, "GetTrailStatus"), ["eu-west-1"])
+    (seen,) = Trails(here, lambda region: here, "eu-west-1").look()
+    assert (seen.reads, seen.passing) == (None, passing)
