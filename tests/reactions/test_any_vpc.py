@@ -237,7 +237,7 @@ class Guard:
             if plan.verdict is not Verdict.SETTLING and not plan.steps:
                 return plan
             if plan.steps:
-                outcome = self.actor.apply(plan, reason="test")
+                outcome = self.actor.apply(plan, reason="test", tags={})
                 if outcome.refused:
                     self.refused.append(str(outcome.refused))
                     return plan

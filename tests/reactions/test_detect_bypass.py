@@ -317,11 +317,11 @@ def test_what_could_not_be_published_goes_back_and_is_told_later(
     assert [finding["kind"] for finding in told(cloud)] == ["bypass"]
 
 
-def test_the_only_call_to_ec2_for_a_stranger_asks_whose_address_it_is(cloud, bypass):
+def test_the_only_calls_to_ec2_for_a_stranger_ask_whose_address_it_is(cloud, bypass):
     before = len(cloud.calls)
     cloud.invoke(FUNCTION, batch(*[bypass] * 10))
     asked = [call.action for call in cloud.calls[before:] if call.service == "ec2"]
-    assert asked == ["DescribeNetworkInterfaces"]
+    assert asked == ["DescribeNetworkInterfaces", "DescribeNatGateways", "DescribeAddresses"]
 
 
 def test_a_stranger_is_asked_after_once_in_a_while(cloud, bypass):
