@@ -89,7 +89,6 @@ class Closed:
 def tell(now: datetime) -> int:
     """Tell the findings of low severity, and the alerts that are over: one message if they fit."""
     closed = windows_over(now)
-    forget(one for one in closed if not one.over)
     over = {one.fingerprint: one for one in closed if one.over}
     sums = [one.over.gist for one in over.values() if one.over]
     told = 0
@@ -99,6 +98,7 @@ def tell(now: datetime) -> int:
             put_away(part, over)
             told += len(part)
         sums = []
+    forget(one for one in closed if not one.over)
     return told
 
 
