@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from ipaddress import IPv6Network, ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
@@ -64,6 +64,9 @@ class Whereabouts:
         default_factory=dict[str, tuple[float, Place | None]]
     )
     _vpcs: dict[str, tuple[float, Place]] = field(default_factory=dict[str, tuple[float, Place]])
+    _lists: dict[str, tuple[float, list[Any]]] = field(
+        default_factory=dict[str, tuple[float, list[Any]]]
+    )
 
     def places(self, records: Iterable[Record]) -> dict[str, Place]:
         """Where the records' clues lead to, with the state of the VPC. Never raises for AWS."""
@@ -167,36 +170,29 @@ class Whereabouts:
         return _only(addresses, found)
 
     def _nat_gateways(self, addresses: Sequence[str]) -> dict[str, Place]:
-        pages = self.ec2.get_paginator("describe_nat_gateways").paginate()
-        gateways: list[Any] = [one for page in pages for one in page["NatGateways"]]
         found = {
             address["PublicIp"]: Place(
                 via=f"NAT gateway {one.get('NatGatewayId', '')}, {address['PublicIp']}",
                 vpc_id=one.get("VpcId", ""),
             )
-            for one in gateways
+            for one in self._list("describe_nat_gateways", "NatGateways")
             for address in one.get("NatGatewayAddresses", [])
             if address.get("PublicIp")
         }
         return _only(addresses, found)
 
     def _elastic_addresses(self, addresses: Sequence[str]) -> dict[str, Place]:
-        answer: Any = self.ec2.describe_addresses(
-            Filters=[{"Name": "public-ip", "Values": list(addresses)}]
-        )
         found = {
             one["PublicIp"]: Place(via=f"The Elastic IP address {one['PublicIp']} of this account")
-            for one in answer["Addresses"]
+            for one in self._list("describe_addresses", "Addresses")
             if one.get("PublicIp")
         }
         return _only(addresses, found)
 
     def _ranges(self, addresses: Sequence[str]) -> dict[str, Place]:
-        pages = self.ec2.get_paginator("describe_vpcs").paginate()
-        vpcs: list[Any] = [vpc for page in pages for vpc in page["Vpcs"]]
         ranges = [
             (IPv6Network(one["Ipv6CidrBlock"]), vpc["VpcId"])
-            for vpc in vpcs
+            for vpc in self._list("describe_vpcs", "Vpcs")
             for one in vpc.get("Ipv6CidrBlockAssociationSet", [])
             if one.get("Ipv6CidrBlock")
         ]
@@ -206,6 +202,20 @@ class Whereabouts:
             for network, vpc_id in ranges
             if ip_address(address) in network
         }
+
+    def _list(self, operation: str, name: str) -> list[Any]:
+        """All of a kind that the account has: read once in a while, and not for each address."""
+        now = time.monotonic()
+        known = self._lists.get(operation)
+        if known is None or not self._is_fresh((known[0], None), now):
+            call: Any = getattr(self.ec2, operation)
+            if self.ec2.can_paginate(operation):
+                pages: Any = self.ec2.get_paginator(cast(Any, operation)).paginate()
+                known = now, [one for page in pages for one in page[name]]
+            else:
+                known = now, list(call()[name])
+            self._lists[operation] = known
+        return known[1]
 
     def _look_at(self, vpc_ids: Collection[str], now: float) -> None:
         old = sorted(id_ for id_ in vpc_ids if not self._is_fresh(self._vpcs.get(id_), now))

@@ -26,6 +26,7 @@ from guard.findings import figures
 from guard.findings.gist import SUMMED_UP, attribute, gist
 from guard.findings.message import MESSAGE_BYTES, entry, published_form, weight
 from guard.findings.text import cut, one_line
+from guard.redact import redacted
 from guard.settings import BY_DEFAULT, Way
 from guard.table.state import Counted, State, milestone
 
@@ -199,7 +200,7 @@ def names_seen(finding: Finding) -> dict[str, list[str]]:
     lists: dict[str, Any] = {name: evidence.get(name, ()) for name in SUMMED_UP}
     lists["callers"] = callers
     return {
-        attribute(name): [cut(one_line(text), NAME_CHARACTERS) for text in texts if text]
+        attribute(name): [cut(one_line(redacted(text)), NAME_CHARACTERS) for text in texts if text]
         for name, texts in lists.items()
         if all(isinstance(text, str) for text in texts if text)
     }
