@@ -111,6 +111,9 @@ def _of_record(record: Record, service_name: str) -> Concern:
         return _failed(record)
     if name in ROTATION:
         return Concern(reason=name, record=record, is_rotation=True)
+    if name == "DeleteVpcEndpoints" and records.deleted_nothing(record):
+        # A refused deletion of the guard's own would else wake it for ever.
+        return Concern(reason=f"{name} deleted nothing", record=record)
     if name in NAMELESS:
         return Concern(reason=name, record=record, every_vpc=True)
     service = records.service_name(record)

@@ -11,7 +11,7 @@ Nothing here guesses. A field of a strange type reads as absent and its name is 
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, cast
@@ -175,6 +175,20 @@ def subnet_ids(record: Record) -> tuple[str, ...]:
 def endpoint_ids(record: Record) -> tuple[str, ...]:
     """The VPC endpoints a call was about; the one it came through is `vpc_endpoint_id`."""
     return _ids(record, "vpcEndpointId", re.compile(r"vpce-[0-9a-zA-Z]{1,32}"))
+
+
+def deleted_nothing(record: Record) -> bool:
+    """Whether EC2 refused every endpoint of a DeleteVpcEndpoints: such a call has no error code.
+
+    EC2 API reference, DeleteVpcEndpoints: `unsuccessful` lists those that were not deleted.
+    """
+    refused: list[object] = []
+    for level in _levels(record.response, record.event_name):
+        listed = level.get("unsuccessful")
+        items = cast(Json, listed).get("item") if isinstance(listed, Mapping) else None
+        refused += cast("list[object]", items) if isinstance(items, list) else [items]
+    asked = len(endpoint_ids(replace(record, response=NOTHING)))
+    return asked > 0 and sum(bool(one) for one in refused) >= asked
 
 
 def service_name(record: Record) -> str | None:
