@@ -165,7 +165,7 @@ def test_what_sns_did_not_accept_is_told_by_the_next_try(cloud, account):
 def test_one_that_dies_after_telling_repeats_it_under_the_same_id(cloud, account):
     change_a_secrets_policy(account)
     cloud.fault(
-        service="dynamodb", action="UpdateItem", error="InternalServerError", times=3,
+        service="dynamodb", action="UpdateItem", error="InternalServerError", times=5,
         function=FUNCTION,
     )  # fmt: skip
     run(cloud)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from ipaddress import IPv6Network, ip_address
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
@@ -208,12 +208,14 @@ class Whereabouts:
         now = time.monotonic()
         known = self._lists.get(operation)
         if known is None or not self._is_fresh((known[0], None), now):
-            call: Any = getattr(self.ec2, operation)
-            if self.ec2.can_paginate(operation):
-                pages: Any = self.ec2.get_paginator(cast(Any, operation)).paginate()
-                known = now, [one for page in pages for one in page[name]]
-            else:
-                known = now, list(call()[name])
+            ec2: Any = self.ec2
+            in_pages = ec2.can_paginate(operation)
+            pages: list[Any] = (
+                list(ec2.get_paginator(operation).paginate())
+                if in_pages
+                else [getattr(ec2, operation)()]
+            )
+            known = now, [one for page in pages for one in page[name]]
             self._lists[operation] = known
         return known[1]
 
