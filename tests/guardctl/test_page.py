@@ -32,7 +32,11 @@ RECORDS = [
         for n in range(12)
     ],
     read(eventID="foreign", userIdentity=role("ci"), vpcEndpointId=FOREIGN_ENDPOINT),
-    read(eventID="console", sessionCredentialFromConsole="true"),
+    read(
+        eventID="console",
+        sessionCredentialFromConsole="true",
+        userAgent="Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0",
+    ),
     read(eventID="fine", vpcEndpointId=OWN_ENDPOINT),
     read(
         eventID="hostile",

@@ -26,7 +26,7 @@ def work(cloud: Cloud, client: Any, vpc_id: str) -> None:
     """What a worker does about one VPC: observe, decide, act."""
     wanted = wish(cloud)
     vpc = Observer(client, SERVICE).vpcs([vpc_id])[vpc_id]
-    Actor(client, wanted.stack_id, cloud.clock.now).apply(decide(vpc, wanted), "a test")
+    Actor(client, wanted.stack_id, cloud.clock.now).apply(decide(vpc, wanted), "a test", {})
 
 
 def test_two_workers_make_one_endpoint_however_they_interleave(cloud, subtests):
