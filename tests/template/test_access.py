@@ -205,9 +205,13 @@ def test_every_condition_that_decides_about_a_policy_holds_in_a_shape_and_fails_
     resources = in_the_template()
     wanted = switches([one["Properties"] for one in resources.values()])
     wanted |= {one["Condition"] for one in resources.values() if "Condition" in one}
-    placed = {"FunctionSubnets": "subnet-0a", "FunctionSecurityGroups": "sg-0a"}
+    made = {
+        "FunctionSubnets": "subnet-0a",
+        "FunctionSecurityGroups": "sg-0a",
+        "EncryptionKeyArn": "arn:aws:kms:eu-west-1:111122223333:key/0a",
+    }
     stacks = [
-        Stack({**one, **(placed if "FunctionSubnets" in one else {})}) for one in SHAPES.values()
+        Stack({name: one[name] or made.get(name, "") for name in one}) for one in SHAPES.values()
     ]
     # Amazon Q Developer's role has no rights.
     for condition in wanted - {"HasChat"}:
