@@ -26,10 +26,10 @@ from emulator import Cloud, delivery, strict
 from emulator.deploy import FunctionSpec
 from emulator.runtime import Outcome
 from emulator.runtime_inprocess import InProcess
-from guard.endpoint.census import unwell_vpcs
 from guard.endpoint.decide import Wanted
 from guard.endpoint.observe import Observer
 from guard.endpoint.scope import Guarded, Scope
+from sweep.unhealthy import unwell_vpcs
 
 EVENTS = Path(__file__).parents[1] / "events"
 SIZES = (10, 100, 1_000, 10_000)

@@ -22,8 +22,8 @@ from datetime import UTC, datetime
 from emulator import Cloud
 from emulator.delivery import NotQuiescent
 from emulator.slack import Answer
-from guard.finding import Finding, Kind, Severity
-from guard.findings.message import entry
+from guard.findings.finding import Finding, Kind, Severity
+from guard.publishing.message import entry
 from guard.settings import Way
 
 AT_ONCE = 300  # findings in the queue at a time

@@ -27,12 +27,12 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from guard.endpoint.cost import monthly_price, zones_added
+from ensure_endpoint.cost import monthly_price, zones_added
 from guard.endpoint.decide import Plan, Verdict, Wanted, decide
 from guard.endpoint.hosted_zones import HostedZones
 from guard.endpoint.observe import Observer
+from guard.endpoint.state import MANAGED_TAG, STACK_TAG, Vpc
 from guard.partitions import endpoint_service
-from guard.vpc import MANAGED_TAG, STACK_TAG, Vpc
 from guardctl.formats import Format, FormatOption
 from guardctl.words import in_words
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from guard.judge.exceptions import FILE_NAME, ExceptionsError, Exemption, load
+from detect_bypass.judge.exceptions import FILE_NAME, ExceptionsError, Exemption, load
 from guardctl.formats import Format, FormatOption, print_rows
 
 SHIPPED = Path(__file__).resolve().parents[1] / "layers" / "approved_policies" / FILE_NAME

@@ -21,17 +21,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from guard.approved.history import ROLLED_BACK, Change, History
+from guard.approved.pauses import Pauses
+from guard.cloudtrail.callers import Caller
 from guard.endpoint.observe import Observer
-from guard.enforcement.history import ROLLED_BACK, Change, History
-from guard.enforcement.looks import REACH, detail
-from guard.enforcement.pauses import Pauses
-from guard.events.callers import Caller
-from guard.events.own_queue import LONGEST_DELAY
-from guard.events.reconcile import DETAIL_TYPE, SOURCE
+from guard.endpoint.state import AttachedPolicy
 from guard.partitions import endpoint_service
 from guard.policy import PolicyError, compare, parse
+from guard.reconcile.own_queue import LONGEST_DELAY
+from guard.reconcile.policy_requests import REACH, detail
+from guard.reconcile.request import DETAIL_TYPE, SOURCE
 from guard.table.items import Items
-from guard.vpc import AttachedPolicy
 from guardctl.formats import Format, FormatOption, print_json
 from guardctl.stack import Profile, Region, Stack, StackName, deployed, told
 

@@ -17,11 +17,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from guard.endpoint.observe import Observer
 from guard.partitions import endpoint_service
-from guard.secrets.policy import NotCorrectable, Perimeter, Secret, corrected, gaps, warnings
-from guard.secrets.reading import read_perimeter, read_secret
 from guardctl.replay.screen import printable
 from guardctl.stack import CONFIG
 from guardctl.words import in_words
+from secret_policy.observe import read_perimeter, read_secret
+from secret_policy.perimeter import NotCorrectable, Perimeter, Secret, corrected, gaps, warnings
 
 OPEN, BAD_INPUT = 1, 2
 

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from guard.endpoint.decide import Wanted
-from guard.settings import Settings
-from guard.vpc import (
+from guard.endpoint.state import (
     MANAGED_TAG,
     STACK_TAG,
     Access,
@@ -16,6 +15,7 @@ from guard.vpc import (
     Vpc,
     network,
 )
+from guard.settings import Settings
 
 ACCOUNT = "111122223333"
 STACK = "arn:aws:cloudformation:us-east-1:111122223333:stack/vpce-guard/1f2e3d4c"

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from guard.finding import Finding, Kind, Severity
+from guard.findings.finding import Finding, Kind, Severity
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from guard.links import RUNBOOKS
 from guard.partitions import endpoint_service
 from guard.variables import required
 
+RUNBOOKS = "docs/runbooks/"
+"""Where the runbooks are when no address is configured: their folder in this repository."""
 LAYER_FOLDER = "/opt/endpoint_policies"  # where Lambda puts the layer of approved policies
 
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from guard.enforcement.history import Change
+from guard.approved.history import Change
 
 
 def read_history(dynamodb: Any, table: str) -> list[Change]:

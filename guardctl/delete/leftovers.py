@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from guard.endpoint.cost import monthly_price
-from guard.vpc import STACK_TAG
+from ensure_endpoint.cost import monthly_price
+from guard.endpoint.state import STACK_TAG
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard.watch.trails import Seen, Trails
 from guardctl.doctor.lines import Line, State, asked
 from guardctl.doctor.place import Place
+from heartbeat.trails import Seen, Trails
 
 TRAIL, NETWORK = "trail", "network activity events"
 MAKE_ONE = (

@@ -13,11 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
+from detect_bypass.judge.exceptions import FILE_NAME
 from emulator import Caller, Cloud
 from emulator.cloud import REGION, ROOT
 from emulator.metrics import measured
 from emulator.partition import partition_of
-from guard.judge.exceptions import FILE_NAME
 from guardctl.drill.chapter import Checks, new_kinds
 from guardctl.drill.stage import Stage
 

@@ -1,9 +1,9 @@
 """Chapters about the guard itself: it proves that it lives, and tells who lays a hand on it."""
 
 from emulator.metrics import measured
-from guard.watch.health import SEES_READS
 from guardctl.drill.chapter import Checks
 from guardctl.drill.stage import Stage
+from heartbeat.findings import SEES_READS
 
 
 def send_heartbeat(stage: Stage) -> None:

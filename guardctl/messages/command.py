@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from guard.slack.payload import payload
 from guardctl.messages.examples import examples
 from guardctl.messages.picture import picture
+from notify_slack.payload import payload
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

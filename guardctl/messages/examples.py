@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from guard.finding import Finding, Kind, Severity
-from guard.findings.digest import Day, Waiting, daily_report, digest, for_digest
-from guard.findings.gist import gist
-from guard.findings.message import published_form
+from digest.findings import Day, Waiting, daily_report, digest, for_digest
+from guard.findings.finding import Finding, Kind, Severity
+from guard.findings.summary import gist
+from guard.publishing.message import published_form
 from guard.settings import Settings
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)

@@ -85,7 +85,7 @@ class Canvas:
 
 
 def picture(message: Mapping[str, Any]) -> str:
-    """The SVG of a message as `guard.slack.payload` makes it."""
+    """The SVG of a message as `notify_slack.payload` makes it."""
     canvas = Canvas(y=MARGIN - 10)
     for block in message["blocks"]:
         canvas.text([Word(block["text"]["text"], "title")], MARGIN, WIDTH - 2 * MARGIN)

@@ -15,8 +15,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from guard.bypass.evidence import principal
-from guard.events.record import (
+from detect_bypass.judge import SECRETS_MANAGER
+from detect_bypass.judge.exceptions import name_of_secret
+from guard.cloudtrail.evidence import principal
+from guard.cloudtrail.record import (
     NotFromCloudTrail,
     Record,
     UnreadableRecord,
@@ -24,8 +26,6 @@ from guard.events.record import (
     parse,
     secret_id,
 )
-from guard.judge import SECRETS_MANAGER
-from guard.judge.exceptions import name_of_secret
 from guard.policy.evaluate import Decision, Outcome, evaluate
 from guardctl import trail
 from guardctl.formats import Format

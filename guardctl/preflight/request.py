@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from guard.events.record import Identity, Record, secret_id
-from guard.judge import Inventory, Verdict, judge
+from detect_bypass.judge import Inventory, Verdict, judge
+from guard.cloudtrail.record import Identity, Record, secret_id
 from guard.partitions import partition_in
 from guard.policy.evaluate import Request
 

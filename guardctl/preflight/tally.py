@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from guard.events.record import Record
+from guard.cloudtrail.record import Record
 from guard.policy.evaluate import Decision, Outcome
 
 REFUSED_CODES = ("AccessDenied", "VpceAccessDenied")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from guard.events.inbox import HOPS
+from guard.reconcile.batch import HOPS
 
 type Json = Mapping[str, Any]
 

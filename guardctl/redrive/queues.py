@@ -136,7 +136,7 @@ class Log:
     def reason(self, queue: DeadLetters, letter: Letter) -> str:
         """The last reason in the function's log; "" where there is none, or it cannot be read.
 
-        Each message that goes back leaves one line with its id (`guard.events.inbox`).
+        Each message that goes back leaves one line with its id (`guard.reconcile.batch`).
         """
         group = self.stack.resources.get(FUNCTIONS.get(queue.logical_id, "") + "LogGroup", "")
         if not group:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from guard.judge import Verdict
+from detect_bypass.judge import Verdict
 
 WIDTH, HEIGHT = 960, 180
 _BARS = 96

@@ -4,8 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from guard.bypass.alert import collapse
-from guard.finding import Finding, Severity
+from detect_bypass.findings import collapse
+from guard.findings.finding import Finding, Severity
 from guardctl.replay.judging import Judged
 
 

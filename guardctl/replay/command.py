@@ -15,8 +15,8 @@ from typing import Annotated
 
 import typer
 
-from guard.judge import Inventory
-from guard.judge.exceptions import ExceptionsError, Exemption, load
+from detect_bypass.judge import Inventory
+from detect_bypass.judge.exceptions import ExceptionsError, Exemption, load
 from guardctl.formats import Format
 from guardctl.replay.judging import Complaint, Judged, News, PassedOver, Task
 from guardctl.replay.pool import judge_all

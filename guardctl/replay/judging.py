@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
-from guard.bypass.alert import (
+from detect_bypass.findings import (
     calls,
     expired_exceptions,
     findings,
     fingerprint,
     unreadable,
 )
-from guard.bypass.evidence import principal
-from guard.events.record import (
+from detect_bypass.judge import SECRETS_MANAGER, Inventory, Judgement, Said, Verdict, explain, judge
+from detect_bypass.judge.exceptions import Exemption
+from guard.cloudtrail.evidence import principal
+from guard.cloudtrail.record import (
     NotFromCloudTrail,
     Record,
     UnreadableRecord,
@@ -21,9 +23,7 @@ from guard.events.record import (
     parse,
     secret_id,
 )
-from guard.finding import Finding
-from guard.judge import SECRETS_MANAGER, Inventory, Judgement, Said, Verdict, explain, judge
-from guard.judge.exceptions import Exemption
+from guard.findings.finding import Finding
 from guardctl import trail
 from guardctl.trail.files import Openable
 

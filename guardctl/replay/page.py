@@ -15,15 +15,15 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from guard.finding import Finding
-from guard.findings.message import published_form
-from guard.links import RUNBOOKS
-from guard.slack.payload import payload
+from guard.findings.finding import Finding
+from guard.publishing.message import published_form
+from guard.settings import RUNBOOKS
 from guardctl.replay.chart import HEIGHT, WIDTH, chart
 from guardctl.replay.collapse import Occurrence
 from guardctl.replay.screen import printable
 from guardctl.replay.slack_view import message
 from guardctl.replay.summary import Summary
+from notify_slack.payload import payload
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SHOWN = 1_000  # occurrences; a page of more is no page to read

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from rich.markup import escape
 from rich.table import Table
 
-from guard.finding import Severity
-from guard.judge.exceptions import name_of_secret
+from detect_bypass.judge.exceptions import name_of_secret
+from guard.findings.finding import Severity
 from guardctl.formats import Format
 from guardctl.replay.collapse import most
 from guardctl.replay.judging import Judged

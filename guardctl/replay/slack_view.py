@@ -1,6 +1,6 @@
 """A Slack message as HTML, near enough to how Slack shows it: for people who have no Slack at hand.
 
-Reads the Block Kit payload that `guard.slack.payload` would make, so what is on the page is what
+Reads the Block Kit payload that `notify_slack.payload` would make, so what is on the page is what
 would be in the channel. All of it ends up as text: nothing of a message is taken as HTML.
 """
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from guard.judge import Verdict
+from detect_bypass.judge import Verdict
 from guardctl.replay.summary import Summary
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from guard.finding import Finding
+from guard.findings.finding import Finding
 from guardctl.replay.chart import bucket
 from guardctl.replay.collapse import Occurrence, most
 from guardctl.replay.judging import Judged

@@ -8,10 +8,10 @@ from botocore.exceptions import ClientError
 
 from emulator import Caller, Cloud
 from emulator.people import ALLOW_ALL, Account
-from guard.enforcement.looks import detail
-from guard.events.reconcile import DETAIL_TYPE, SOURCE
-from guard.secrets.policy import Perimeter, corrected
+from guard.reconcile.policy_requests import detail
+from guard.reconcile.request import DETAIL_TYPE, SOURCE
 from guardctl.rights.shapes import PARAMETERS
+from secret_policy.perimeter import Perimeter, corrected
 
 __all__ = ["PARAMETERS", "play"]
 

@@ -8,7 +8,7 @@ from slack_sdk.http_retry import default_retry_handlers
 from slack_sdk.webhook import WebhookClient
 
 from emulator.slack import TOKEN, Slack
-from guard.slack import webhook
+from notify_slack import webhook
 
 SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "hello"}}
 LONG = {"type": "section", "text": {"type": "mrkdwn", "text": "x" * 3000}}

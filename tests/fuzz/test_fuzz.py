@@ -17,20 +17,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from guard.bypass.alert import findings
-from guard.endpoint import trigger as vpc_trigger
-from guard.enforcement import trigger as policy_trigger
-from guard.events.inbox import Inbox
-from guard.events.record import UnreadableRecord, from_envelope
-from guard.findings.message import ENTRY_BYTES, entry, weight
-from guard.judge import Inventory, judge
+from detect_bypass.findings import findings
+from detect_bypass.judge import Inventory, judge
+from ensure_endpoint import triggers as vpc_trigger
+from guard.cloudtrail.record import UnreadableRecord, from_envelope
 from guard.policy import PolicyError, compare, parse
+from guard.publishing.message import ENTRY_BYTES, entry, weight
+from guard.reconcile.batch import Inbox
 from guard.redact import redacted
 from guard.settings import Way
-from guard.slack.payload import payload
-from guard.slack.webhook import LONGEST_WAIT, Answer, Fate
-from guard.slack.webhook import judge as judge_answer
 from guardctl.trail import Broken, Element, read
+from notify_slack.payload import payload
+from notify_slack.webhook import LONGEST_WAIT, Answer, Fate
+from notify_slack.webhook import judge as judge_answer
+from restore_policy import triggers as policy_trigger
 from tests.findings import bypass
 from tests.fuzz.mutate import bent, sample, torn
 

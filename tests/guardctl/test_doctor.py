@@ -7,13 +7,13 @@ from botocore.exceptions import NoCredentialsError, UnauthorizedSSOTokenError
 from typer.testing import CliRunner
 
 from emulator.strict import options
-from guard.watch.trails import Seen
 from guardctl.__main__ import app
 from guardctl.doctor.access import judge_identity, judge_refusal
 from guardctl.doctor.lines import State
 from guardctl.doctor.quotas import judge_endpoints, judge_room, resources_of
 from guardctl.doctor.stacks import judge_bucket, judge_stack
 from guardctl.doctor.trail import judge_network, judge_trails
+from heartbeat.trails import Seen
 from tests.guardctl.doctors import doctor
 from tests.template.stack import TEMPLATE, written
 

@@ -8,12 +8,12 @@ import pytest
 from typer.testing import CliRunner
 
 from emulator.slack import faults_of_blocks
-from guard.finding import Kind
-from guard.slack.payload import payload
+from guard.findings.finding import Kind
 from guardctl.__main__ import app
 from guardctl.messages.command import DOCS, pictures
 from guardctl.messages.examples import examples
 from guardctl.messages.picture import WIDTH, Word, broken, words
+from notify_slack.payload import payload
 
 EXAMPLES = examples(DOCS / "runbooks")
 

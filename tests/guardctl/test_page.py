@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
-from guard.finding import Severity
+from guard.findings.finding import Severity
 from guardctl.__main__ import app
 from guardctl.replay.chart import chart
 from guardctl.replay.slack_view import message

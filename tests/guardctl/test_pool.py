@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, cast
 
 import pytest
 
-from guard.judge import Inventory
+from detect_bypass.judge import Inventory
 from guardctl.replay import pool
 from guardctl.replay.judging import Complaint, Judged, PassedOver, Task
 from guardctl.trail.files import LogFile, Missing, Source

@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from guard.events.inbox import HOPS
+from guard.reconcile.batch import HOPS
 from guardctl.__main__ import app
 from guardctl.redrive.letters import read
 from tests.reactions.account import kinds

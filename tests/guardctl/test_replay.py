@@ -13,11 +13,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from benchmarks.corpus import huge_array
-from guard.bypass.alert import fingerprint
-from guard.events.record import from_envelope, parse
-from guard.judge import PREDICATES, Inventory, judge
-from guard.judge.exceptions import ExceptionsError
-from guard.judge.exceptions import parse as parse_exceptions
+from detect_bypass.findings import fingerprint
+from detect_bypass.judge import PREDICATES, Inventory, judge
+from detect_bypass.judge.exceptions import ExceptionsError
+from detect_bypass.judge.exceptions import parse as parse_exceptions
+from guard.cloudtrail.record import from_envelope, parse
 from guardctl.__main__ import app
 from tests.records import (
     ACCOUNT,

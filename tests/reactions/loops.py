@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from guard.events.inbox import HOPS
+from guard.reconcile.batch import HOPS
 
 ENSURE, RESTORE = "EnsureEndpointFunction", "RestorePolicyFunction"
 UNDER_LAMBDAS_BRAKE = 15  # hops after the first run: 16 runs

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from emulator import Caller, Cloud
-from guard.enforcement import history
+from guard.approved import history
 from guard.table.items import Items
 from tests.reactions.account import ALLOW_ALL
 

@@ -15,10 +15,10 @@ from botocore.exceptions import ClientError
 
 from emulator import Caller, Cloud
 from guard.approved.policies import ApprovedPolicy
-from guard.enforcement.canary import Phase
-from guard.enforcement.rollouts import Rollouts
-from guard.findings.message import entry
+from guard.approved.rollout import Phase
+from guard.approved.rollouts import Rollouts
 from guard.policy import parse
+from guard.publishing.message import entry
 from guard.settings import Way
 from guard.table.items import Items
 from tests.findings import bypass

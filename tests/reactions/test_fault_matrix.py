@@ -15,8 +15,8 @@ from guardctl.rights.day import PARAMETERS
 from guardctl.rights.least import PLATFORM, role_of
 from guardctl.rights.needs import grants
 from tests.reactions.fault_matrix import FAULTS, OUTCOMES, Row, cells, outcome, record, table
+from tests.reactions.notify_slack.test_slack_bot import BOT
 from tests.reactions.stories import STORIES, WITH_BOT
-from tests.reactions.test_slack_bot import BOT
 from tests.template.stack import written
 
 EVERYTHING = os.environ.get("FAULT_MATRIX") == "all"

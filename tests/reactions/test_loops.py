@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 
 from emulator import lineage
-from guard.events.inbox import HOPS, NOT_BEFORE, PUT_OFF
-from guard.events.own_queue import MOST_HOPS
+from guard.reconcile.batch import HOPS, NOT_BEFORE, PUT_OFF
+from guard.reconcile.own_queue import MOST_HOPS
 from tests.reactions.account import SERVICE, kinds
 from tests.reactions.loops import ENSURE, UNDER_LAMBDAS_BRAKE, Loops
 from tests.reactions.policies import tamper

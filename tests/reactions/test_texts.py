@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from guard.events.reconcile import DETAIL_TYPE, SOURCE
-from guard.vpc import REASON_TAG
+from guard.endpoint.state import REASON_TAG
+from guard.reconcile.request import DETAIL_TYPE, SOURCE
 from tests.reactions.account import kinds
 from tests.records import envelope, read, role
 

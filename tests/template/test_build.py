@@ -203,15 +203,15 @@ LATER = {
     "detect_bypass": {
         "guard.endpoint.decide",
         "guard.endpoint.observe",
-        "guard.bypass.whereabouts",
+        "detect_bypass.caller",
         "guard.policy",
-        "guard.table.shelf",
+        "guard.table.deferred",
     },
     "notify_slack": {
-        "guard.findings.digest",
+        "digest.findings",
         "guard.settings",
-        "guard.slack.bot",
-        "guard.table.shelf",
+        "notify_slack.bot",
+        "guard.table.deferred",
     },
 }
 IMPORTED = "import importlib, sys; importlib.import_module(sys.argv[1]); print(*sys.modules)"

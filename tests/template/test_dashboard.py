@@ -9,7 +9,7 @@ import pytest
 
 from emulator import Cloud
 from emulator.metrics import measured
-from guard.findings.figures import NAMESPACE
+from guard.publishing.metrics import NAMESPACE
 from tests.template.stack import ROOT, Stack
 
 STACK = Stack()

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from guard.partitions import CONSOLES, partition_of
-from guard.watch.changes import TYPES
 from tests.template.stack import PSEUDO, ROOT, TEMPLATE, Stack, written
+from watch_guard.changes import TYPES
 
 PARAMETERS = written()["Parameters"]
 CHAT_TYPE = "AWS::Chatbot::SlackChannelConfiguration"

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from emulator.eventbridge import matches, state_admits, validate
-from guard.watch.changes import CLOUDFORMATION, GIVEN, TYPES, given
 from tests.template.stack import EVENTS, EVERYTHING, ROOT, Stack, sample
+from watch_guard.changes import CLOUDFORMATION, GIVEN, TYPES, given
 
 ALL_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 RULES = Stack().of_type("AWS::Events::Rule")

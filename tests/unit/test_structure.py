@@ -1,4 +1,4 @@
-"""The structure of the core: folders stand on floors, and imports point down."""
+"""The structure of functions/: one room per reaction, and imports that point down."""
 
 import ast
 from collections.abc import Iterator
@@ -6,24 +6,26 @@ from pathlib import Path
 
 import pytest
 
-GUARD = Path(__file__).parents[2] / "functions" / "guard"
-# From the ground up. What stands on a floor imports from those below it, and from itself.
-FLOORS = (
-    {"partitions"},
-    {"links", "policy", "redact", "variables", "vpc"},
-    {"finding", "settings"},
-    {"approved", "aws", "events", "table"},
-    {"findings", "judge", "mode"},
-    {"endpoint", "missed", "slack"},
-    {"bypass", "enforcement", "secrets"},
-    {"watch"},
+ROOT = Path(__file__).parents[2]
+FUNCTIONS = ROOT / "functions"
+REACTIONS = {path.parent.name for path in FUNCTIONS.glob("*/app.py")}
+# What guard/ holds, from the ground up: each package imports from those above it in this list.
+PACKAGES = (
+    "partitions",
+    "redact",
+    "variables",
+    "settings",
+    "policy",
+    "findings",
+    "cloudtrail",
+    "aws",
+    "table",
+    "endpoint",
+    "publishing",
+    "reconcile",
+    "approved",
 )
-FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-MODULES = sorted(path for path in GUARD.rglob("*.py") if path != GUARD / "__init__.py")
-
-
-def room(path: Path) -> str:
-    return path.relative_to(GUARD).with_suffix("").parts[0]
+MODULES = sorted(path for path in FUNCTIONS.rglob("*.py") if path.name != "__init__.py")
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -35,28 +37,46 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def name(path: Path) -> str:
-    return str(path.relative_to(GUARD))
+    return str(path.relative_to(FUNCTIONS))
 
 
-def test_every_room_has_a_floor():
-    assert {room(path) for path in MODULES} == set(FLOOR_OF)
+def room(path: Path) -> str:
+    return path.relative_to(FUNCTIONS).parts[0]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_imports_point_down(path: Path):
-    own = room(path)
+GUARD = [path for path in MODULES if room(path) == "guard"]
+
+
+def package(path: Path) -> str:
+    return path.relative_to(FUNCTIONS / "guard").with_suffix("").parts[0]
+
+
+def test_every_package_of_guard_has_its_place():
+    assert {package(path) for path in GUARD} == set(PACKAGES)
+
+
+@pytest.mark.parametrize("path", GUARD, ids=name)
+def test_imports_within_guard_point_down(path: Path):
+    own = package(path)
     asked = {one.split(".")[1] for one in imports(path) if one.startswith("guard.")} - {own}
-    assert {one for one in asked if FLOOR_OF[one] >= FLOOR_OF[own]} == set()
+    assert asked <= set(PACKAGES[: PACKAGES.index(own)])
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
-def test_the_core_knows_neither_the_command_line_nor_the_emulator(path: Path):
-    assert {one.split(".")[0] for one in imports(path)} & {"guardctl", "emulator"} == set()
+def test_a_room_imports_itself_and_guard_alone(path: Path):
+    ours = REACTIONS | {"guard", "guardctl", "emulator", "benchmarks", "tests"}
+    assert {one.split(".")[0] for one in imports(path)} & ours <= {room(path), "guard"}
+
+
+@pytest.mark.parametrize("folder", sorted((ROOT / "tests" / "unit").rglob("*/")), ids=str)
+def test_tests_mirror_the_rooms(folder: Path):
+    mirrored = FUNCTIONS / folder.relative_to(ROOT / "tests" / "unit")
+    assert mirrored.is_dir() or folder.name == "__pycache__"
 
 
 def pure(path: Path) -> bool:
     text = ast.get_docstring(ast.parse(path.read_text())) or ""
-    return " Pure." in text or room(path) in {"policy", "judge"}
+    return " Pure." in text or path.parent.name in {"policy", "judge"}
 
 
 PURE = [path for path in MODULES if pure(path)]
@@ -72,5 +92,11 @@ def test_what_is_called_pure_talks_to_nobody(path: Path):
 
 
 def test_what_decides_is_called_pure():
-    decides = {"endpoint/decide.py", "endpoint/placement.py", "judge/judging.py"}
-    assert decides | {"enforcement/canary.py", "bypass/storm.py"} <= {name(one) for one in PURE}
+    decides = {
+        "guard/endpoint/decide.py",
+        "guard/endpoint/placement.py",
+        "guard/approved/rollout.py",
+        "detect_bypass/judge/judging.py",
+        "detect_bypass/storm.py",
+    }
+    assert decides <= {name(one) for one in PURE}

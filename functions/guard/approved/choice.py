@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from guard.approved.policies import ApprovedPolicy, ApprovedPolicyError, Placeholders, load
+from guard.endpoint.state import Tags
 from guard.settings import LAYER_FOLDER, Settings
 from guard.variables import required
-from guard.vpc import Tags
 
 NO_TAGS: Tags = {}
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from botocore.exceptions import ClientError
 
 from guard.aws.errors import code_of, message_of, readable, refused, steady
-from guard.finding import Finding, Kind, Severity
+from guard.findings.finding import Finding, Kind, Severity
 from guard.settings import Settings
 
 DAY = 86_400

@@ -13,7 +13,7 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import ClassVar
 
 from guard.endpoint.placement import left_out, place_more, place_new, why_nowhere
-from guard.vpc import LIVE, Endpoint, HostedZone, Network, SecurityGroup, Vpc, managed_by
+from guard.endpoint.state import LIVE, Endpoint, HostedZone, Network, SecurityGroup, Vpc, managed_by
 
 
 class Verdict(StrEnum):

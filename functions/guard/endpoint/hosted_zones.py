@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from guard.aws.denials import action_of
 from guard.aws.errors import code_of
-from guard.vpc import HostedZone
+from guard.endpoint.state import HostedZone
 
 _ENDPOINT = re.compile(r"(?:^|[.-])(vpce-[0-9a-f]{8,17})(?=[.-])")
 _ADDRESSES = frozenset({"A", "AAAA"})

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from guard.aws.errors import code_of
 from guard.endpoint.hosted_zones import Denied, HostedZones
-from guard.vpc import (
+from guard.endpoint.state import (
     HTTPS,
     LIVE,
     MANAGED_TAG,

@@ -7,7 +7,7 @@ supports, so that no client depends on another AZ. What cannot be had is told as
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from guard.vpc import IP_VERSIONS, PREFERRED_SUBNET_TAG, Endpoint, Subnet, Vpc
+from guard.endpoint.state import IP_VERSIONS, PREFERRED_SUBNET_TAG, Endpoint, Subnet, Vpc
 
 _SHOWN = 5
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from guard.endpoint.state import Vpc
 from guard.variables import SettingsError
-from guard.vpc import Vpc
 
 
 class Scope(StrEnum):

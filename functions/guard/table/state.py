@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from guard.table.shelf import Shelf
+    from guard.table.deferred import Shelf
 
 CLAIM_SECONDS = 30
 """How long a process may take to publish what it claimed.
@@ -412,7 +412,7 @@ class State:
 
     def shelf(self, name: str) -> Shelf:
         """What is put by under this name for the digest, in the same table."""
-        from guard.table.shelf import Shelf
+        from guard.table.deferred import Shelf
 
         return Shelf(self.client, self.table, name)
 

@@ -1,0 +1,284 @@
+"""From judged records to findings: what ops are told, and what counts as the same thing.
+
+One occurrence is one alert. A finding's fingerprint holds the caller, the way, and what the caller
+was after, but not the secret: a BatchGetSecretValue writes one GetSecretValue for each secret it
+returns, and with filters does not name them. The secrets, events and addresses are in the evidence.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, cast
+
+from detect_bypass.judge import Judgement, Origin, Reach, Verdict, origin, reach
+from detect_bypass.judge.cause import USED_ELSEWHERE
+from detect_bypass.judge.exceptions import Exemption, name_of_secret
+from detect_bypass.secret_changes import secret_change
+from detect_bypass.storm import ELSEWHERE
+from guard.cloudtrail.callers import tool_of
+from guard.cloudtrail.evidence import LISTED, clip, evidence_of, hashed, links_of, principal, short
+from guard.cloudtrail.record import Record, secret_ids
+from guard.findings.finding import Finding, Kind, Severity, merge_equal
+
+KINDS = {
+    Verdict.BYPASS: Kind.BYPASS,
+    Verdict.CONSOLE: Kind.CONSOLE_ACCESS,
+    Verdict.FOREIGN_ENDPOINT: Kind.FOREIGN_ENDPOINT,
+    Verdict.ENDPOINT_DENIED: Kind.ENDPOINT_DENIED,
+    Verdict.UNREADABLE: Kind.UNREADABLE_RECORD,
+}
+
+_POLICY_CLIPPED = 6_000  # of a policy's 20,480, so that a finding stays far below SNS's 256 KB
+
+
+def findings(
+    record: Record,
+    judgement: Judgement,
+    window: int,
+    *,
+    done: Sequence[str] = (),
+    policy: str = "",
+    policy_name: str = "",
+    own_accounts: Collection[str] = (),
+) -> list[Finding]:
+    """What to publish of one record: how it came, if that is an alert, and a secret's change.
+
+    `window` is the number of seconds in which equal findings are one alert, `done` what the guard
+    did about it, `policy` the one of the endpoint it came through, as far as that is known, and
+    `policy_name` the approved policy that it is. A policy of a secret may let principals of
+    `own_accounts` in.
+    """
+    told: list[Finding] = []
+    if judgement.alert:
+        way = _way(record, judgement, window)
+        found = _policy(policy, policy_name) if way.kind is Kind.ENDPOINT_DENIED else {}
+        told.append(replace(way, done=done, evidence={**way.evidence, **found}))
+    by_guard = dict(judgement.predicates).get("is_the_guard", False)  # whose finding tells it
+    if not by_guard and (change := secret_change(record, window, own_accounts)):
+        told.append(change)
+    return told
+
+
+def expired_exceptions(
+    record: Record, judgement: Judgement, exceptions: Sequence[Exemption]
+) -> list[Finding]:
+    """What to tell of exceptions that would have covered an alert, had they not expired."""
+    return [
+        Finding(
+            kind=Kind.EXCEPTION_EXPIRED,
+            severity=Severity.MEDIUM,
+            account=record.account,
+            region=record.region,
+            resource=f"exception {one.name}",
+            title=f"The exception {one.name} has expired and is still needed",
+            cause=(
+                f"It expired on {one.expires:%Y-%m-%d %H:%M} UTC, and {principal(record)} called "
+                f"{record.event_name} after that. Its reason was: {one.reason}"
+            ),
+            todo=(
+                f"Ask {one.owner} whether the reason still holds.",
+                "If it does, prolong the exception by review; if not, remove it from the file.",
+            ),
+            evidence={"owner": one.owner, "events": [record.event_id] if record.event_id else []},
+            identity=(one.name, one.expires.isoformat()),
+            window=0,  # the caller tells each but once
+            first_seen=record.event_time,
+            last_seen=record.event_time,
+        )
+        for one in exceptions
+        if one.name in judgement.expired
+    ]
+
+
+def reader(record: Record) -> str:
+    """Who reads what: 24 hexadecimal digits, equal for the same caller and the same secrets."""
+    parts = [principal(record), *sorted(name_of_secret(one) for one in secret_ids(record))]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+
+
+def unreadable(
+    detail: object, why: str, *, account: str, region: str, seen: datetime, window: int
+) -> Finding:
+    """What to tell of something that should be a record and cannot be read as one."""
+    some: Mapping[str, Any] = cast(Mapping[str, Any], detail) if isinstance(detail, Mapping) else {}
+    known = {key: some[key] for key in ("eventID", "eventName", "eventSource") if key in some}
+    return Finding(
+        kind=Kind.UNREADABLE_RECORD,
+        severity=Severity.LOW,
+        account=account,
+        region=region,
+        resource="CloudTrail",
+        title="A CloudTrail record could not be read",
+        cause=f"{why[0].upper()}{why[1:]}.",
+        todo=("Look for the event in CloudTrail, and tell the guard's maintainers its shape.",),
+        evidence={key: clip(str(value)) for key, value in known.items()},
+        identity=(why,),
+        window=window,
+        first_seen=seen,
+        last_seen=seen,
+    )
+
+
+def fingerprint(record: Record, judgement: Judgement) -> str:
+    """The fingerprint of a record's way, also where it is no alert."""
+    finding = _way(record, judgement, window=0)
+    if judgement.alert:
+        return finding.fingerprint
+    return replace(finding, identity=(judgement.verdict, *finding.identity)).fingerprint
+
+
+def once[T](things: Iterable[T], record_of: Callable[[T], Record]) -> list[T]:
+    """The things without those whose record comes again: delivered twice, or to two accounts.
+
+    The copies of one call in two accounts share an id (`sharedEventID`). A call's management event
+    and its network activity event may share one too, and are not the same news.
+    """
+    seen: set[tuple[str, ...]] = set()
+    first: list[T] = []
+    for thing in things:
+        ids = calls(record_of(thing))
+        if not ids & seen:
+            first.append(thing)
+        seen |= ids
+    return first
+
+
+def calls(record: Record) -> set[tuple[str, ...]]:
+    """What two records of one call have in common, see `once`; nothing where it has no ids."""
+    ids = set[tuple[str, ...]]()
+    if record.event_id:
+        ids.add(("event", record.event_id))
+    if record.shared_event_id:
+        ids.add(("shared", record.shared_event_id, record.event_category))
+    return ids
+
+
+def collapse(told: Sequence[Finding]) -> list[Finding]:
+    """Equal findings as one, with the highest severity and everything their evidence lists."""
+    by_fingerprint: dict[str, list[Finding]] = {}
+    for finding in told:
+        by_fingerprint.setdefault(finding.fingerprint, []).append(finding)
+    return [_as_one(equal) for equal in by_fingerprint.values()]
+
+
+def _as_one(equal: Sequence[Finding]) -> Finding:
+    if len(equal) == 1:
+        return equal[0]
+    merged = merge_equal(equal)[0]
+    worst = max(equal, key=lambda finding: finding.severity.rank)
+    evidence = dict(merged.evidence)
+    for key, value in evidence.items():
+        if isinstance(value, list):
+            lists = [cast(list[str], one.evidence[key]) for one in equal]
+            evidence[key] = list(dict.fromkeys(text for some in lists for text in some))[:LISTED]
+    return replace(
+        merged,
+        severity=worst.severity,
+        title=worst.title,
+        cause=worst.cause,
+        todo=worst.todo,
+        evidence=evidence,
+    )
+
+
+def _way(record: Record, judgement: Judgement, window: int) -> Finding:
+    kind = KINDS.get(judgement.verdict, Kind.BYPASS)
+    by_endpoint = kind in (Kind.FOREIGN_ENDPOINT, Kind.ENDPOINT_DENIED)
+    caller = principal(record)
+    return Finding(
+        kind=kind,
+        severity=judgement.severity,
+        account=record.account,
+        region=record.region,
+        resource=(record.vpc_endpoint_id if by_endpoint else "") or caller,
+        title=_title(kind, record),
+        cause=judgement.cause,
+        todo=judgement.todo,
+        evidence=evidence_of(record) | ({"vpc": judgement.vpc_id} if judgement.vpc_id else {}),
+        links=links_of(record, kind, judgement.vpc_id),
+        identity=(caller, reach(record), _outcome(record), _place(record, judgement)),
+        window=window,
+        graver=_graver(judgement),
+        novel=_novel(record, judgement),
+        first_seen=record.event_time,
+        last_seen=record.event_time,
+    )
+
+
+def _place(record: Record, judgement: Judgement) -> str:
+    """Where the caller is, as far as it makes an occurrence another one.
+
+    A function outside any VPC comes from another address at each start, so there AWS's word for
+    what it is (`inScopeOf`, which the caller cannot write) takes the address's place: unless its
+    credentials are used elsewhere.
+    """
+    if judgement.reason == USED_ELSEWHERE:
+        return f"{ELSEWHERE}{record.source_ip}"
+    if record.identity.in_scope_of:
+        return record.identity.in_scope_of
+    if origin(record) is Origin.AWS:
+        return record.identity.invoked_by or record.source_ip
+    return record.source_ip if origin(record) is Origin.PUBLIC else origin(record).value
+
+
+def _graver(judgement: Judgement) -> tuple[str, ...]:
+    """What is graver about it than about an equal one: a severity that is higher, another cause."""
+    reached = [one for one in Severity if one.rank <= judgement.severity.rank]
+    return (*(f"severity {one}" for one in reached), f"cause {hashed(judgement.reason)}")
+
+
+def _novel(record: Record, judgement: Judgement) -> tuple[str, ...]:
+    """What is new in kind the first time: a lasting key, another tool, the first read of a secret.
+
+    A request that was refused or only looked gave nothing away, so its secrets are no news.
+    """
+    tool = tool_of(record.user_agent), "exec-env/AWS_Lambda_" in record.user_agent
+    words = [f"tool {tool[0]}{' in Lambda' if tool[1] else ''}"]
+    if dict(judgement.predicates).get("used_lasting_key"):
+        words.append(f"key {record.identity.access_key_id}")
+    if reach(record) is Reach.VALUE and not record.failed:
+        names = [name_of_secret(one) for one in secret_ids(record)]
+        words += [f"secret {hashed(name)}" for name in names[:LISTED]]
+    return tuple(words)
+
+
+def _outcome(record: Record) -> str:
+    return "failed" if record.failed else "done"
+
+
+def _title(kind: Kind, record: Record) -> str:
+    who, what = short(principal(record)), clip(record.event_name)
+    endpoint = record.vpc_endpoint_id or "an endpoint"
+    match kind:
+        case Kind.CONSOLE_ACCESS:
+            title = f"{who} used the console for {what}"
+        case Kind.FOREIGN_ENDPOINT:
+            title = f"{what} by {who} came through {endpoint}, which is not approved"
+        case Kind.ENDPOINT_DENIED:
+            return f"{endpoint} refused {what} by {who}"
+        case Kind.UNREADABLE_RECORD:
+            return f"{what} by {who} cannot be judged"
+        case _:
+            title = f"{what} by {who} went round the VPC endpoint"
+    return f"Blocked: {title}" if record.failed else title
+
+
+def _policy(policy: str, name: str) -> dict[str, str]:
+    """What is said of the policy that refused: its text is cut, so the digest tells which it is."""
+    if not policy:
+        return {}
+    return {
+        "endpoint_policy_name": name or "none of the approved policies",
+        "endpoint_policy": _compact(policy)[:_POLICY_CLIPPED],
+        "endpoint_policy_sha256": hashlib.sha256(policy.encode()).hexdigest(),
+    }
+
+
+def _compact(policy: str) -> str:
+    """A policy without the blanks that AWS sets it with."""
+    try:
+        return json.dumps(json.loads(policy), separators=(",", ":"))
+    except ValueError:
+        return policy

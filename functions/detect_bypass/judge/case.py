@@ -1,0 +1,93 @@
+"""What a judgement rests on: the record, what is known of the account, and the exceptions. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from detect_bypass.judge.exceptions import Exemption
+from detect_bypass.judge.places import Place, address_of, clues
+from guard.cloudtrail.record import Record
+
+SECRETS_MANAGER = "secretsmanager.amazonaws.com"
+
+
+class Verdict(StrEnum):
+    """How a request reached Secrets Manager. The first three raise no alert."""
+
+    APPROVED = "approved"
+    SERVICE = "service"
+    EXEMPT = "exempt"
+    CONSOLE = "console"
+    FOREIGN_ENDPOINT = "foreign_endpoint"
+    ENDPOINT_DENIED = "endpoint_denied"  # it came as far as an endpoint, whose policy refused it
+    BYPASS = "bypass"
+    UNREADABLE = "unreadable"
+
+    @property
+    def alerts(self) -> bool:
+        return self not in (Verdict.APPROVED, Verdict.SERVICE, Verdict.EXEMPT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """What is known of the guarded accounts.
+
+    `accounts` are the owner's own; where it is empty, the account a record was delivered to counts
+    as own. `places` gives where a clue of `judge.places` led to, and `blind` says why nobody
+    could look; `strangers` are the public addresses that nothing in the account has. `read_before`
+    are the ids of events in which a caller reads what it has read before.
+    `guard_roles` are the ARNs of the roles with which the guard itself asks Secrets Manager.
+    """
+
+    accounts: frozenset[str] = frozenset()
+    own_endpoints: frozenset[str] = frozenset()
+    approved_endpoints: frozenset[str] = frozenset()
+    approved_accounts: frozenset[str] = frozenset()
+    places: Mapping[str, Place] = field(default_factory=dict[str, Place])
+    blind: str = ""
+    strangers: frozenset[str] = frozenset()
+    read_before: frozenset[str] = frozenset()
+    guard_roles: frozenset[str] = frozenset()
+
+    def knows(self, endpoint_id: str) -> bool:
+        """Whether the endpoint is one of ours, or on the approved list."""
+        return endpoint_id in self.own_endpoints or endpoint_id in self.approved_endpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What the predicates look at."""
+
+    record: Record
+    inventory: Inventory
+    exceptions: Sequence[Exemption] = ()
+
+    @property
+    def place(self) -> Place | None:
+        """Where the caller is; None if nothing leads there."""
+        led = [self.inventory.places[clue] for clue in self.clues if clue in self.inventory.places]
+        return next((place for place in led if place.vpc_id), led[0] if led else None)
+
+    @property
+    def clues(self) -> tuple[str, ...]:
+        return clues(self.record)
+
+    @property
+    def vpc(self) -> str:
+        """The own VPC the request came out of, if it is known."""
+        return self.place.vpc_id if self.place else ""
+
+    @property
+    def proven_vpc(self) -> str:
+        """The own VPC that the caller's address belongs to; a session's name proves nothing."""
+        place = self.inventory.places.get(address_of(self.record))
+        return place.vpc_id if place else ""
+
+    @property
+    def read_before(self) -> bool:
+        """Whether this caller is known to have read this secret before."""
+        return self.record.event_id in self.inventory.read_before
+
+    @property
+    def covering(self) -> list[Exemption]:
+        return [one for one in self.exceptions if one.covers(self.record, self.proven_vpc)]

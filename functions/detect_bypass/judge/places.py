@@ -1,0 +1,76 @@
+"""Where a caller may be found: what a record tells of it, and what AWS answered. Pure.
+
+A role's session bears the id of the instance or the name of the function that uses it ("CloudTrail
+userIdentity element" in the CloudTrail user guide; "IAM roles for Amazon EC2" in the EC2 user
+guide). Whoever may assume the role can choose such a name, so what follows from it goes into cause
+and cure, and never lets a request pass.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+
+from detect_bypass.judge.origin import Origin, origin
+from guard.cloudtrail.record import Record
+
+INSTANCE = re.compile(r"i-[0-9a-f]{8,17}", re.ASCII)
+
+_FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_IN_LAMBDA = "exec-env/AWS_Lambda_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a caller is. `via` is what told so, in words, such as "NAT gateway nat-0a".
+
+    An empty `vpc_id` is a caller known to be in no VPC. `trouble` says why the VPC's endpoint did
+    not serve it, empty if nobody looked; `broken` that there is something to repair.
+    """
+
+    via: str
+    vpc_id: str = ""
+    trouble: str = ""
+    broken: bool = False
+
+
+def clues(record: Record) -> tuple[str, ...]:
+    """What may lead to the caller's VPC, the surest first: instance id, function, public address.
+
+    The thing itself comes before the address: where traffic leaves by a VPC for egress, the address
+    is that VPC's and the trouble is in another.
+    """
+    return tuple(_clues(record))
+
+
+def instance_of(record: Record) -> str:
+    """The instance that runs with the role; empty if the session is not named so."""
+    name = record.identity.session_name
+    return name if INSTANCE.fullmatch(name) else ""
+
+
+def function_of(record: Record) -> str:
+    """The function that runs with the role: its ARN by AWS's word, its name by its session's."""
+    identity = record.identity
+    if identity.in_scope_of_type == "AWS::Lambda::Function":
+        return identity.in_scope_of
+    in_lambda = identity.type == "AssumedRole" and _IN_LAMBDA in record.user_agent
+    named = _FUNCTION_NAME.fullmatch(identity.session_name)
+    return identity.session_name if in_lambda and named else ""
+
+
+def address_of(record: Record) -> str:
+    """The public address of the caller in its one canonical spelling; empty if there is none."""
+    if origin(record) is not Origin.PUBLIC:
+        return ""
+    address = ip_address(record.source_ip.strip())
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return str(address)
+
+
+def _clues(record: Record) -> Iterator[str]:
+    if record.identity.account_id == record.account:
+        yield from filter(None, (instance_of(record), function_of(record)))
+    if address := address_of(record):
+        yield address

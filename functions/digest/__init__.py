@@ -1,0 +1,1 @@
+"""Sum up what was not published at once."""

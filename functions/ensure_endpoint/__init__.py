@@ -1,0 +1,1 @@
+"""Ensure the endpoint: create what is missing, repair what does not work."""

@@ -1,0 +1,131 @@
+"""Which VPC a secret's rotation runs in, or why it runs in none of ours."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from guard.aws.errors import code_of
+from guard.findings.finding import Kind
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """Where a rotation runs: a VPC of ours, or the kind of finding and the words for why not.
+
+    `secret_arn` is empty where the secret could not be described. Neither VPC nor problem is set
+    for a secret that is deleted since.
+    """
+
+    secret_id: str
+    function_arn: str = ""
+    vpc_id: str = ""
+    problem: Kind | None = None
+    cause: str = ""
+    secret_arn: str = ""
+    role_arn: str = ""
+    subnet_ids: frozenset[str] = frozenset()
+    group_ids: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Secret:
+    """What DescribeSecret says; all empty where it may not be asked."""
+
+    arn: str = ""
+    function_arn: str = ""
+    owner: str = ""
+
+
+def locate(
+    secret_id: str,
+    function_arn: str,
+    *,
+    account_id: str,
+    region: str,
+    secretsmanager: "SecretsManagerClient",
+    functions: "LambdaClient",
+) -> Rotation:
+    """Find the VPC of a secret's rotation function.
+
+    `function_arn` is what the RotateSecret record named; empty where it named none, and then the
+    secret's stored setting counts (RotateSecret without settings repeats the stored ones).
+    Raises ClientError for anything but a secret or function that does not exist.
+    """
+    if not _is_here(secret_id, account_id, region):
+        cause = f"the secret {secret_id} is not in account {account_id}, Region {region}"
+        return Rotation(secret_id, function_arn, problem=Kind.ROTATION_ELSEWHERE, cause=cause)
+    secret = _describe(secret_id, secretsmanager, needed=not function_arn)
+    if secret is None:
+        return Rotation(secret_id)
+    arn = function_arn or secret.function_arn
+    if not arn:
+        owner = secret.owner or "AWS"
+        cause = f"{owner} rotates {secret_id} itself, by no function of this account"
+        return Rotation(
+            secret_id, problem=Kind.ROTATION_MANAGED, cause=cause, secret_arn=secret.arn
+        )
+    if not _is_here(arn, account_id, region):
+        cause = f"the rotation function {arn} is not in account {account_id}, Region {region}"
+        return Rotation(secret_id, arn, problem=Kind.ROTATION_ELSEWHERE, cause=cause)
+    return _placed(secret_id, secret.arn, arn, functions)
+
+
+def _placed(secret_id: str, secret_arn: str, arn: str, functions: "LambdaClient") -> Rotation:
+    """The rotation by what Lambda says of its function."""
+    try:
+        config: Mapping[str, Any] = functions.get_function_configuration(FunctionName=arn)
+    except ClientError as error:
+        if code_of(error) != "ResourceNotFoundException":
+            raise
+        cause = f"the rotation function {arn} does not exist"
+        return Rotation(secret_id, arn, problem=Kind.ROTATION_FUNCTION_MISSING, cause=cause)
+    network: dict[str, Any] = {**config.get("VpcConfig", {})}
+    if not network.get("VpcId"):
+        cause = (
+            f"the rotation function {arn} runs outside any VPC: its requests take the public way"
+        )
+        return Rotation(secret_id, arn, problem=Kind.ROTATION_WITHOUT_VPC, cause=cause)
+    return Rotation(
+        secret_id,
+        arn,
+        network["VpcId"],
+        secret_arn=secret_arn,
+        role_arn=config.get("Role", ""),
+        subnet_ids=frozenset(network.get("SubnetIds", ())),
+        group_ids=frozenset(network.get("SecurityGroupIds", ())),
+    )
+
+
+def _describe(
+    secret_id: str, secretsmanager: "SecretsManagerClient", *, needed: bool
+) -> _Secret | None:
+    """The secret's settings; None if it is deleted since: there is nothing left to rotate.
+
+    A secret's own policy may refuse the guard. That ends the matter only where the function has
+    to be learnt from it (`needed`): ClientError then.
+    """
+    try:
+        answer: Mapping[str, Any] = secretsmanager.describe_secret(SecretId=secret_id)
+    except ClientError as error:
+        if code_of(error) == "ResourceNotFoundException":
+            return None
+        if needed or not code_of(error).startswith("AccessDenied"):
+            raise
+        return _Secret()
+    if answer.get("DeletedDate"):
+        return None
+    return _Secret(
+        answer.get("ARN", ""), answer.get("RotationLambdaARN", ""), answer.get("OwningService", "")
+    )
+
+
+def _is_here(arn: str, account_id: str, region: str) -> bool:
+    parts = arn.split(":")
+    # A bare name, which both APIs accept too, means the caller's own account and Region.
+    return len(parts) < 5 or (parts[3], parts[4]) == (region, account_id)

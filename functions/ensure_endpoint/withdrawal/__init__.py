@@ -1,0 +1,1 @@
+"""Take an endpoint away where it hinders what its owner does."""

@@ -1,0 +1,1 @@
+"""Find records of the trail that no event brought."""

@@ -1,0 +1,89 @@
+"""All endpoints at once: which do not carry what they are to, and messages that ask for a look."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from guard.approved.choice import ApprovedPolicies
+from guard.approved.policies import ApprovedPolicy
+from guard.approved.rollout import Phase, Rollout, aim, means
+from guard.aws.queues import send_all
+from guard.endpoint.state import AttachedPolicy, Tags
+from guard.reconcile.request import envelope
+from guard.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """One endpoint with the policy chosen for it; None where that cannot be used."""
+
+    attached: AttachedPolicy
+    policy: ApprovedPolicy | None
+    opted_out: bool
+
+
+def choose_all(
+    policies: Iterable[AttachedPolicy],
+    vpc_tags: Mapping[str, Tags],
+    approved: ApprovedPolicies,
+    opt_out_tag: str,
+) -> list[Chosen]:
+    """Every endpoint with the policy that its tags, its VPC's or the stack choose."""
+    return [
+        Chosen(
+            one,
+            approved.choose(one.tags, vpc_tags.get(one.vpc_id, {})).policy,
+            opt_out_tag in {**vpc_tags.get(one.vpc_id, {}), **one.tags},
+        )
+        for one in policies
+    ]
+
+
+def differing(chosen: Iterable[Chosen], rollouts: Mapping[str, Rollout | None]) -> list[str]:
+    """The endpoints to look at: other policy than theirs, or none that can be used."""
+    trying = {one.endpoint_id for one in rollouts.values() if one and one.phase is Phase.TRYING}
+
+    # Most carry the same text, and most are no canary: each text is compared once.
+    @cache
+    def agrees(text: str, policy: ApprovedPolicy, canary: str) -> bool:
+        return means(text, aim(rollouts.get(policy.name), policy, canary).policy)
+
+    def is_well(one: AttachedPolicy, policy: ApprovedPolicy) -> bool:
+        canary = one.endpoint_id if one.endpoint_id in trying else ""
+        return agrees(one.text, policy, canary)
+
+    return [
+        one.attached.endpoint_id
+        for one in chosen
+        if one.policy is None or not is_well(one.attached, one.policy)
+    ]
+
+
+def canaries(
+    chosen: Sequence[Chosen], policy: ApprovedPolicy, rollout: Rollout | None
+) -> list[str]:
+    """Endpoints that could try a version: those first that carry the one before, untouched."""
+    ours = [one.attached for one in chosen if one.policy == policy and not one.opted_out]
+    stable = aim(rollout, policy, "").policy
+    untouched = {text for text in {one.text for one in ours} if means(text, stable)}
+    ours.sort(key=lambda one: (one.text not in untouched, one.endpoint_id))
+    return [one.endpoint_id for one in ours]
+
+
+def ask(
+    sqs: "SQSClient",
+    queue_url: str,
+    settings: Settings,
+    details: Iterable[Mapping[str, Any]],
+    now: datetime,
+    delay: int = 0,
+    hops: int = 0,
+) -> None:
+    """Put one reconcile message per detail on the queue. Raises NotSent, or ClientError."""
+    bodies = (envelope(settings, now, detail, hops) for detail in details)
+    send_all(sqs, queue_url, bodies, delay)

@@ -1,0 +1,129 @@
+"""Every change that the guard made to an endpoint's policy, with what it was before and after.
+
+Items of the state table: `history#<endpoint>` has the number of the last change, and
+`history#<endpoint>#<number>` one change. They are kept for the days of the template's HistoryDays.
+Kept after AWS has the change and before it is told, so that what ops hear of can be looked up.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+from guard.cloudtrail.callers import Caller, in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guard.findings.finding import Finding
+    from guard.table.items import Items
+
+# What the guard, or somebody through it, did.
+CREATED, RESTORED, ROLLED_BACK = "created", "restored", "rolled back"
+APPLIED = "applied"  # a new version of the approved policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One change of an endpoint's policy.
+
+    `action` is what the guard did in a word; `callers` are those whose change it undid, or who had
+    it rolled back. `before` is empty for an endpoint that was created, `number` is 0 until kept.
+    """
+
+    endpoint_id: str
+    at: datetime
+    action: str
+    before: str
+    after: str
+    callers: tuple[Caller, ...] = ()
+    number: int = 0
+
+    @property
+    def who(self) -> str:
+        """The callers in words."""
+        return in_words(self.callers) or "unknown: found by a sweep, not by an event"
+
+    @classmethod
+    def of(cls, finding: Finding, action: str) -> Self:
+        """The change that a finding of `restore_policy.findings` tells."""
+        evidence = finding.evidence
+        return cls(
+            endpoint_id=finding.resource,
+            at=finding.first_seen,
+            action=action,
+            before=str(evidence.get("policy_before", "")),
+            after=str(evidence.get("policy_after", "")),
+            callers=tuple(Caller.from_json(one) for one in evidence.get("callers", ())),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values: how it is kept, and what `guardctl history` prints."""
+        return {
+            "number": self.number,
+            "endpoint_id": self.endpoint_id,
+            "at": self.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "action": self.action,
+            "who": self.who,
+            "callers": [one.to_json() for one in self.callers],
+            "before": self.before,
+            "after": self.after,
+        }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote. Raises KeyError, ValueError or TypeError for anything else."""
+        return cls(
+            endpoint_id=body["endpoint_id"],
+            at=datetime.fromisoformat(body["at"]),
+            action=body["action"],
+            before=body["before"],
+            after=body["after"],
+            callers=tuple(Caller.from_json(one) for one in body["callers"]),
+            number=int(body["number"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The changes in the table; methods raise ClientError."""
+
+    items: Items
+    kept: timedelta
+
+    def keep(self, change: Change, key: str, now: datetime) -> int:
+        """Keep a change; its number. `key` is the same for a second try to keep the same change.
+
+        The changes of one endpoint come one after the other, so a repeat is told by the last key.
+        """
+        ends = now + self.kept
+        counted, _ = self.items.update(
+            _of(change.endpoint_id),
+            "SET last_number = if_not_exists(last_number, :zero) + :one, last_key = :key,"
+            " expires_at = :ends",
+            {":zero": 0, ":one": 1, ":key": key, ":ends": int(ends.timestamp())},
+            when="attribute_not_exists(last_key) OR last_key <> :key",
+        )
+        number = int(counted["last_number"])
+        text = json.dumps(replace(change, number=number).to_json())
+        self.items.put(_of(change.endpoint_id, number), {"change": text}, expires=ends)
+        return number
+
+    def change(self, endpoint_id: str, number: int, now: datetime) -> Change | None:
+        """The change of that number; None where there is none, or none any more."""
+        text = self.items.get(_of(endpoint_id, number), now).get("change")
+        return Change.from_json(json.loads(str(text))) if text else None
+
+    def latest(self, endpoint_id: str, now: datetime) -> Iterator[Change]:
+        """The changes that are still kept, newest first, read one by one as they are asked for."""
+        number = int(self.items.get(_of(endpoint_id), now).get("last_number", 0))
+        while number > 0 and (change := self.change(endpoint_id, number, now)):
+            yield change
+            number -= 1
+
+
+def _of(endpoint_id: str, number: int | None = None) -> str:
+    return f"history#{endpoint_id}" + (f"#{number}" if number is not None else "")

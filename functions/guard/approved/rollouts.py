@@ -1,0 +1,160 @@
+"""What the table knows of approved policies, and of denials at an endpoint that tries a new one.
+
+Items of the state table: `canary#<policy>` is a `Rollout` of `guard.approved.rollout`, kept for
+good; `canary-watch#<endpoint>` exists while an endpoint tries a version, and holds the first
+request that it refused. Each transition is made on the condition that nobody else made one
+meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from guard.approved.rollout import Phase, Rollout, digest, means
+from guard.table.items import Items
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from guard.approved.policies import ApprovedPolicy
+    from guard.cloudtrail.record import Record
+    from guard.table.items import Values
+
+DENIED = "VpceAccessDenied"
+_UNCHANGED = "phase = :was_phase AND candidate = :was_candidate AND endpoint_id = :was_endpoint"
+_WATCH_KEPT = timedelta(days=1)  # after the watch: nobody looks at it then
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Of a canary: the request that it refused, in words, and when it is looked at next (epoch
+    seconds); empty and 0 for none.
+    """
+
+    denied: str = ""
+    next_look: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rollouts:
+    """The rollouts in the table; methods raise ClientError."""
+
+    items: Items
+    _settled: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+
+    def of(self, policy: str, now: datetime) -> Rollout | None:
+        """What is known of the policy of that name; None if no sweep has seen it yet."""
+        item = self.items.get(_key(policy), now)
+        if not item:
+            return None
+        known: dict[str, Any] = {one.name: item[one.name] for one in fields(Rollout)}
+        known["phase"] = Phase(known["phase"])
+        return Rollout(**known)
+
+    def unsettled(self, wanted: ApprovedPolicy, now: datetime) -> Rollout | None:
+        """What is known of the policy, as long as endpoints may have to carry another version.
+
+        The table is asked until it says that the deployed version was accepted, and then never
+        again: nothing but a deployment changes that, and it starts new processes.
+        """
+        version = (wanted.name, wanted.text)
+        if version in self._settled:
+            return None
+        rollout = self.of(wanted.name, now)
+        if rollout and means(rollout.stable, wanted):
+            self._settled.add(version)
+        return rollout
+
+    def remember(self, was: Rollout | None, wanted: ApprovedPolicy) -> bool:
+        """Endpoints carry the deployed version."""
+        if was and was.phase is Phase.STEADY and was.stable == wanted.text:
+            return True
+        previous = was.previous if was else ""
+        return self._write(wanted.name, was, Rollout(stable=wanted.text, previous=previous))
+
+    def begin(self, was: Rollout, wanted: ApprovedPolicy, endpoint_id: str) -> bool:
+        """The endpoint is to try the deployed version."""
+        trying = replace(
+            Rollout(stable=was.stable, previous=was.previous),
+            phase=Phase.TRYING,
+            candidate=digest(wanted),
+            endpoint_id=endpoint_id,
+        )
+        return self._write(wanted.name, was, trying)
+
+    def applied(self, was: Rollout, policy: str, change: int, now: datetime, watch: int) -> bool:
+        """The canary carries the version: from now on its denials count."""
+        second = int(now.timestamp())
+        self.items.put(
+            _watch(was.endpoint_id),
+            {"applied_at": second, "denied": "", "denied_in": "", "next_look": 0},
+            expires=now + timedelta(seconds=watch) + _WATCH_KEPT,
+        )
+        return self._write(policy, was, replace(was, applied_at=second, change=change))
+
+    def watch(self, endpoint_id: str, now: datetime) -> Watch:
+        """What is known of the canary since then."""
+        item = self.items.get(_watch(endpoint_id), now)
+        return Watch(str(item.get("denied", "")), int(item.get("next_look", 0)))
+
+    def note_look(self, endpoint_id: str, when: datetime) -> None:
+        """The next look at the canary comes then."""
+        look: Values = {"next_look": int(when.timestamp())}
+        self.items.put(_watch(endpoint_id), look, when="attribute_exists(pk)")
+
+    def accept(self, was: Rollout, wanted: ApprovedPolicy) -> bool:
+        """False where somebody else has decided meanwhile."""
+        return self._write(
+            wanted.name, was, Rollout(stable=wanted.text, previous=was.stable, why="")
+        )
+
+    def reject(self, was: Rollout, policy: str, why: str) -> bool:
+        """False where somebody else has decided meanwhile."""
+        return self._write(policy, was, replace(was, phase=Phase.REJECTED, why=why[:1_000]))
+
+    def _write(self, policy: str, was: Rollout | None, now: Rollout) -> bool:
+        values: Values = {k: str(v) if isinstance(v, Phase) else v for k, v in asdict(now).items()}
+        if was is None:
+            return self.items.put(_key(policy), values, when="attribute_not_exists(pk)")[1]
+        given: Values = {
+            ":was_phase": str(was.phase),
+            ":was_candidate": was.candidate,
+            ":was_endpoint": was.endpoint_id,
+        }
+        return self.items.put(_key(policy), values, when=_UNCHANGED, given=given)[1]
+
+
+def note_denials(records: Iterable[Record], client: DynamoDBClient, table: str) -> list[str]:
+    """Remember requests that an endpoint's policy refused, where the endpoint tries a new one.
+
+    Returns the endpoints that have to be looked at for that: those of which no request was known,
+    or this very one, whose message came back. A request from before the version was applied was
+    refused by the one before. For detect_bypass; needs dynamodb:UpdateItem alone, one call for each
+    endpoint named, and raises ClientError.
+    """
+    denials = {one.vpc_endpoint_id: one for one in records if one.error_code == DENIED}
+    noted: list[str] = []
+    for endpoint_id, record in denials.items():
+        words = f"{record.event_name} by {record.identity.name} from {record.source_ip}"
+        item, first = Items(client, table).put(
+            _watch(endpoint_id),
+            {"denied": words, "denied_in": record.event_id},
+            when="denied = :none AND applied_at <= :at",
+            given={":none": "", ":at": int(record.event_time.timestamp())},
+        )
+        if first or (record.event_id and item.get("denied_in") == record.event_id):
+            noted.append(endpoint_id)
+    return noted
+
+
+def _key(policy: str) -> str:
+    return f"canary#{policy}"
+
+
+def _watch(endpoint_id: str) -> str:
+    return f"canary-watch#{endpoint_id}"

@@ -1,0 +1,1 @@
+"""CloudTrail records and what they say."""

@@ -1,0 +1,398 @@
+"""One CloudTrail record, read once at the edge into a frozen value.
+
+The shapes are those of the CloudTrail user guide, "CloudTrail record contents" and "userIdentity
+element", widened by what real records hold: account ids as numbers, flags as text, identities
+without a type, empty strings in place of objects, members that are an object when there is one of
+them and a list when there are more.
+
+Nothing here guesses. A field of a strange type reads as absent and its name is kept in
+`Record.strange`, so that whoever judges the record can say what could not be read.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, cast
+
+from guard.redact import redacted
+
+Json = Mapping[str, Any]
+
+NOTHING: Json = MappingProxyType({})
+FROM_CLOUDTRAIL = (
+    " via CloudTrail"  # how each of its detail-types ends: API Call, Service Event ...
+)
+_NEEDED = ("eventName", "eventSource", "eventTime")
+_DEEPEST = 8  # of the shapes known, four: set, item, tag, content
+
+
+class UnreadableRecord(ValueError):
+    """Raised when a value is no CloudTrail record, or no event with one; names what it needs."""
+
+
+class NotFromCloudTrail(UnreadableRecord):
+    """Raised when an event is not one by which CloudTrail brings a record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who called (`userIdentity`). What the record does not say is an empty string."""
+
+    type: str = ""
+    arn: str = ""
+    principal_id: str = ""
+    account_id: str = ""
+    user_name: str = ""
+    access_key_id: str = ""
+    invoked_by: str = ""
+    issuer_arn: str = ""
+    session_name: str = ""
+    from_console: bool = False
+    in_scope_of_type: str = ""
+    in_scope_of: str = ""
+
+    @property
+    def name(self) -> str:
+        """The caller in one word for people: ARN where there is one, else the next best thing."""
+        known = self.arn or self.issuer_arn or self.user_name or self.invoked_by
+        return known or self.principal_id or self.account_id or "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One CloudTrail record. A text it lacks is empty, an object it lacks an empty mapping."""
+
+    event_id: str
+    event_name: str
+    event_source: str
+    event_time: datetime
+    region: str = ""
+    account: str = ""
+    event_type: str = ""
+    event_category: str = ""
+    error_code: str = ""
+    error_message: str = ""
+    identity: Identity = field(default_factory=Identity)
+    source_ip: str = ""
+    user_agent: str = ""
+    vpc_endpoint_id: str = ""
+    vpc_endpoint_account_id: str = ""
+    host: str = ""
+    request: Json = NOTHING
+    response: Json = NOTHING
+    additional: Json = NOTHING
+    resources: tuple[Json, ...] = ()
+    request_id: str = ""
+    shared_event_id: str = ""
+    strange: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether AWS refused or could not do what was asked.
+
+        RotationFailed and its like carry a message but no code, and are facts, not refused calls.
+        """
+        return bool(self.error_code)
+
+    @property
+    def refused_by_endpoint(self) -> bool:
+        """Whether it is the network activity event of a refusal by an endpoint's policy."""
+        network_activity = self.event_category == "NetworkActivity"
+        network_activity |= self.event_type.startswith("AwsVpceEvent")
+        return network_activity and self.error_code == "VpceAccessDenied"
+
+
+def parse(detail: Mapping[str, Any]) -> Record:
+    """Read the `detail` of an EventBridge event, or one element of a log file's `Records`.
+
+    Raises UnreadableRecord if it is no record: not an object, or without a readable event name,
+    event source or event time. Any other strangeness is read as absent and named in `strange`.
+    """
+    if not isinstance(detail, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UnreadableRecord(f"a record must be an object, this is {_kind(detail)}")
+    read = _Reader(detail)
+    name, source, time = read.text("eventName"), read.text("eventSource"), read.time("eventTime")
+    if not name or not source or time is None:
+        missing = [key for key, got in zip(_NEEDED, (name, source, time), strict=True) if not got]
+        raise UnreadableRecord(f"a record needs a readable {', '.join(missing)}")
+    identity = read.inside("userIdentity")
+    return Record(
+        event_id=read.text("eventID"),
+        event_name=name,
+        event_source=source,
+        event_time=time,
+        region=read.text("awsRegion"),
+        account=read.account("recipientAccountId") or identity.account("accountId"),
+        event_type=read.text("eventType"),
+        event_category=read.text("eventCategory"),
+        error_code=read.text("errorCode"),
+        error_message=redacted(read.text("errorMessage")),
+        identity=_identity(
+            identity, from_console=read.flag("sessionCredentialFromConsole") is True
+        ),
+        source_ip=read.text("sourceIPAddress"),
+        user_agent=redacted(read.text("userAgent")),
+        vpc_endpoint_id=read.text("vpcEndpointId"),
+        vpc_endpoint_account_id=read.account("vpcEndpointAccountId"),
+        host=read.inside("tlsDetails").text("clientProvidedHostHeader"),
+        request=read.object("requestParameters"),
+        response=read.object("responseElements"),
+        additional=read.object("additionalEventData"),
+        resources=tuple(_objects(detail.get("resources"))),
+        request_id=read.text("requestID"),
+        shared_event_id=read.text("sharedEventID"),
+        strange=tuple(read.strange),
+    )
+
+
+def from_envelope(body: Mapping[str, Any]) -> Record:
+    """Read one EventBridge event that carries a CloudTrail record.
+
+    Raises NotFromCloudTrail if it is no such event, UnreadableRecord if its `detail` is no record.
+    """
+    if not isinstance(body, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise NotFromCloudTrail(f"an event must be an object, this is {_kind(body)}")
+    detail_type = body.get("detail-type")
+    if not isinstance(detail_type, str) or not detail_type.endswith(FROM_CLOUDTRAIL):
+        raise NotFromCloudTrail(
+            f"an event of CloudTrail is needed, its detail-type is {detail_type!r}"
+        )
+    if "detail" not in body:
+        raise NotFromCloudTrail("an event needs a detail")
+    return parse(body["detail"])
+
+
+# What a record is about. Each looks in every place where one of the conventions puts the value, so
+# a caller need not know which convention the operation follows.
+
+
+def vpc_ids(record: Record) -> tuple[str, ...]:
+    """The VPCs a record names, without repeats, in the order in which they are named."""
+    return _ids(record, "vpcId", re.compile(r"vpc-[0-9a-zA-Z]{1,32}"))
+
+
+def subnet_ids(record: Record) -> tuple[str, ...]:
+    """The subnets a record names: the subnet itself, or those of an endpoint."""
+    keys = ("subnetId", "subnetIdSet", "addSubnetId", "removeSubnetId")
+    return _ids(record, keys, re.compile(r"subnet-[0-9a-zA-Z]{1,32}"))
+
+
+def endpoint_ids(record: Record) -> tuple[str, ...]:
+    """The VPC endpoints a call was about; the one it came through is `vpc_endpoint_id`."""
+    return _ids(record, "vpcEndpointId", re.compile(r"vpce-[0-9a-zA-Z]{1,32}"))
+
+
+def deleted_nothing(record: Record) -> bool:
+    """Whether EC2 refused every endpoint of a DeleteVpcEndpoints: such a call has no error code.
+
+    EC2 API reference, DeleteVpcEndpoints: `unsuccessful` lists those that were not deleted.
+    """
+    refused: list[object] = []
+    for level in _levels(record.response, record.event_name):
+        listed = level.get("unsuccessful")
+        items = cast(Json, listed).get("item") if isinstance(listed, Mapping) else None
+        refused += cast("list[object]", items) if isinstance(items, list) else [items]
+    asked = len(endpoint_ids(replace(record, response=NOTHING)))
+    return asked > 0 and sum(bool(one) for one in refused) >= asked
+
+
+def service_name(record: Record) -> str | None:
+    """The service an endpoint is for, such as `com.amazonaws.eu-west-1.secretsmanager`."""
+    return next((name for name in _named(record, "serviceName") if name), None)
+
+
+def policy_document(record: Record) -> str | None:
+    """The endpoint policy that a call wrote, as its caller sent it."""
+    return next((text for text in _named(record, "policyDocument") if text), None)
+
+
+def secret_id(record: Record) -> str | None:
+    """The secret a record is about: an ARN, partial ARN or name; None if it names none, or several.
+
+    AWS's own words come first (resources, response), as they hold the whole ARN; the request holds
+    what the caller wrote.
+    """
+    known = secret_ids(record)
+    return known[0] if len(known) == 1 else None
+
+
+def secret_ids(record: Record) -> tuple[str, ...]:
+    """Every secret a record names: one as in `secret_id`, or those a BatchGetSecretValue lists."""
+    arns = [
+        _text(resource.get("ARN"))
+        for resource in record.resources
+        if resource.get("type") == "AWS::SecretsManager::Secret"
+    ]
+    listed = list(_members(record.request.get("secretIdList")))
+    for found in (arns, listed, [_single_secret(record)]):
+        if named := tuple(dict.fromkeys(filter(None, found))):
+            return named
+    return ()
+
+
+def _single_secret(record: Record) -> str:
+    places = (
+        (record.response, ("arn", "aRN", "ARN")),
+        (record.request, ("secretId",)),
+        (record.additional, ("SecretId", "ARN", "Name")),
+        (record.request, ("name",)),
+    )
+    for source, keys in places:
+        for key in keys:
+            if value := _text(source.get(key)):
+                return value
+    return ""
+
+
+def rotation_function_arn(record: Record) -> str | None:
+    """The Lambda function a RotateSecret names; None for managed rotation or stored settings."""
+    return _text(record.request.get("rotationLambdaARN")) or None
+
+
+# How single values are read.
+
+
+class _Reader:
+    """Reads an object's members by type, and remembers the names of those of another type."""
+
+    def __init__(self, source: Json, path: str = "", strange: list[str] | None = None) -> None:
+        self.source = source
+        self.path = path
+        self.strange: list[str] = [] if strange is None else strange
+
+    def text(self, key: str) -> str:
+        value = self.source.get(key)
+        if value is not None and not isinstance(value, str):
+            self._note(key)
+        return _text(value)
+
+    def account(self, key: str) -> str:
+        """An account id; CloudTrail writes some as numbers and so drops their leading zeros."""
+        value = self.source.get(key)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**12:
+            return f"{value:012d}"
+        return self.text(key)
+
+    def flag(self, key: str) -> bool | None:
+        """A boolean, or the text of one: real records hold both."""
+        value = self.source.get(key)
+        if isinstance(value, str):
+            value = {"true": True, "false": False, "": None}.get(value.strip().lower(), value)
+        if value is None or isinstance(value, bool):
+            return value
+        self._note(key)
+        return None
+
+    def time(self, key: str) -> datetime | None:
+        try:
+            when = datetime.fromisoformat(self.text(key))
+            return when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
+            return None
+
+    def object(self, key: str) -> Json:
+        value = self.source.get(key)
+        if isinstance(value, Mapping):
+            return cast(Json, value)
+        if value not in (None, ""):  # an empty string is how EC2 writes an object without members
+            self._note(key)
+        return NOTHING
+
+    def inside(self, key: str) -> "_Reader":
+        return _Reader(self.object(key), f"{self.path}{key}.", self.strange)
+
+    def _note(self, key: str) -> None:
+        name = f"{self.path}{key}"
+        if name not in self.strange:
+            self.strange.append(name)
+
+
+def _identity(read: _Reader, *, from_console: bool) -> Identity:
+    issuer = read.inside("sessionContext").inside("sessionIssuer")
+    scope = read.inside("inScopeOf")
+    arn, principal_id = read.text("arn"), read.text("principalId")
+    return Identity(
+        type=read.text("type"),
+        arn=arn,
+        principal_id=principal_id,
+        account_id=read.account("accountId"),
+        user_name=read.text("userName") or issuer.text("userName"),
+        access_key_id=read.text("accessKeyId"),
+        invoked_by=read.text("invokedBy"),
+        issuer_arn=issuer.text("arn"),
+        session_name=_session_name(arn, principal_id),
+        from_console=from_console,
+        in_scope_of_type=scope.text("issuerType"),
+        in_scope_of=scope.text("sourceArn") or scope.text("credentialsIssuedTo"),
+    )
+
+
+def _session_name(arn: str, principal_id: str) -> str:
+    """A role's session: the last part of the session's ARN, or of the principal id."""
+    if ":assumed-role/" in arn:
+        return arn.split(":assumed-role/", 1)[1].partition("/")[2]
+    return principal_id.partition(":")[2]
+
+
+def _text(value: object) -> str:
+    """A text without lone surrogates, which JSON can hold and no AWS API would take back."""
+    if not isinstance(value, str):
+        return ""
+    return value.encode(errors="replace").decode() if not value.isascii() else value
+
+
+def _kind(value: object) -> str:
+    return "null" if value is None else f"of type {type(value).__name__}"
+
+
+def _objects(value: object) -> Iterator[Json]:
+    if isinstance(value, list):
+        for one in cast(list[object], value):
+            if isinstance(one, Mapping):
+                yield cast(Json, one)
+
+
+def _ids(record: Record, keys: str | tuple[str, ...], shape: re.Pattern[str]) -> tuple[str, ...]:
+    """Well-formed ids only: what is no id must not become a parameter of a later call."""
+    keys = (keys,) if isinstance(keys, str) else keys
+    found = (value for key in keys for value in _named(record, key))
+    return tuple(dict.fromkeys(value for value in found if shape.fullmatch(value)))
+
+
+def _named(record: Record, key: str) -> Iterator[str]:
+    """Every text that the request or the response holds under a key, in either convention."""
+    for body in (record.request, record.response):
+        for level in _levels(body, record.event_name):
+            for spelling in (key, key[0].upper() + key[1:]):
+                yield from _members(level.get(spelling))
+
+
+def _levels(body: Json, operation: str) -> Iterator[Json]:
+    """A body, what it wraps (`<Operation>Request`), and the objects an operation answers with."""
+    yield body
+    wrappers = (f"{operation}Request", f"{operation}Response")
+    answers = ("vpc", "subnet", "vpcEndpoint")
+    for wrapper in wrappers:
+        if isinstance(inner := body.get(wrapper), Mapping):
+            inner = cast(Json, inner)
+            yield inner
+            yield from (inner[name] for name in answers if isinstance(inner.get(name), Mapping))
+    yield from (body[name] for name in answers if isinstance(body.get(name), Mapping))
+
+
+def _members(value: object, depth: int = 0) -> Iterator[str]:
+    """The texts of a member: itself, its tagged content, its item or items, one or many."""
+    if depth > _DEEPEST:
+        return
+    if isinstance(value, str):
+        if text := _text(value):
+            yield text
+    elif isinstance(value, list):
+        for one in cast(list[object], value):
+            yield from _members(one, depth + 1)
+    elif isinstance(value, Mapping):
+        inner = cast(Json, value)
+        for key in ("content", "item", "items"):
+            yield from _members(inner.get(key), depth + 1)

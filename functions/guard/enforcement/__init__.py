@@ -1,1 +1,0 @@
-"""Reaction 2, restore_policy: an endpoint carries its approved policy, whoever changed it."""

@@ -1,0 +1,1 @@
+"""How findings go out."""

@@ -1,0 +1,165 @@
+"""The batch of SQS messages a reaction was handed, and which of them must come back.
+
+A message that cannot be read or whose work failed is named in the partial batch response, so SQS
+hands it out again and, in the end, to the dead-letter queue. Nothing is dropped in silence.
+
+See "Implementing partial batch responses" in the AWS Lambda developer guide.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from guard.cloudtrail.record import UnreadableRecord, from_envelope
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
+INSTEAD_OF = "vpce-guard-instead-of"
+HOPS = "vpce-guard-hops"  # how many messages the guard has sent itself before this one, in a chain
+PUT_OFF = "vpce-guard-put-off"  # how often the message was put off
+NOT_BEFORE = "vpce-guard-not-before"  # when its turn comes: epoch seconds
+LARGEST = 2**53 - 1  # that floats, which times are, hold exactly
+REPLAY = (
+    "replay-name"  # in events that EventBridge plays again, and in those that find_missed sends
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One SQS message: its id, the EventBridge envelope in its body, and how often it came.
+
+    `receives` is more than 1 for a message whose work was not finished: the function failed, was
+    killed, or sent it back. `sent_at` is in epoch seconds.
+    """
+
+    id: str
+    envelope: Mapping[str, Any]
+    receives: int = 1
+    receipt: str = ""
+    sent_at: float = 0
+
+    @property
+    def key(self) -> str:
+        """The same for a message and for one sent in its place (`rate_limiter.put_off`)."""
+        return str(self.envelope.get(INSTEAD_OF) or self.id)
+
+    @property
+    def came_before(self) -> bool:
+        """Whether a try before this one may have begun the work."""
+        return self.receives > 1 or INSTEAD_OF in self.envelope
+
+    @property
+    def hops(self) -> int:
+        return self.envelope.get(HOPS, 0)
+
+    @property
+    def times_put_off(self) -> int:
+        return self.envelope.get(PUT_OFF, 0)
+
+    @property
+    def not_before(self) -> int:
+        return self.envelope.get(NOT_BEFORE, 0)
+
+    @property
+    def played_again(self) -> bool:
+        """Whether it comes from an archive or from find_missed, not as the event happened."""
+        return REPLAY in self.envelope
+
+    @property
+    def detail(self) -> Mapping[str, Any]:
+        return self.envelope["detail"]
+
+
+def is_count(value: object) -> bool:
+    """Whether a message may carry this as a number of times, or as epoch seconds."""
+    return type(value) is int and 0 <= value <= LARGEST
+
+
+class UnreadableMessage(ValueError):
+    """A message body that is no EventBridge envelope: not JSON, or without a `detail` object."""
+
+
+def _read(record: Mapping[str, Any]) -> Message:
+    try:
+        envelope: object = json.loads(record["body"])
+    except (ValueError, RecursionError) as error:  # nested too deep, or a number too long
+        raise UnreadableMessage(f"the body is not JSON that can be read: {error}") from error
+    if not isinstance(envelope, dict):
+        raise UnreadableMessage("the body is not a JSON object")
+    envelope = cast(dict[str, Any], envelope)
+    if not isinstance(envelope.get("detail"), dict):
+        raise UnreadableMessage(
+            "the body is not an EventBridge envelope: it has no `detail` object"
+        )
+    for name in (HOPS, PUT_OFF, NOT_BEFORE):
+        if not is_count(envelope.get(name, 0)):
+            raise UnreadableMessage(f"{name} is not a whole number from 0 to {LARGEST}")
+    attributes = cast(Mapping[str, str], record.get("attributes", {}))
+    return Message(
+        record["messageId"],
+        envelope,
+        int(attributes.get("ApproximateReceiveCount", "1")),
+        str(record.get("receiptHandle", "")),
+        int(attributes.get("SentTimestamp", "0")) / 1000,
+    )
+
+
+@dataclass(slots=True)
+class Inbox:
+    """The readable messages of a batch, and the failures collected so far, by message id.
+
+    `sent_again` are the ids of those that a copy replaces, to be dealt with later; `waiting` of
+    those that came early and that the queue keeps.
+    """
+
+    messages: list[Message]
+    failures: dict[str, str] = field(default_factory=dict[str, str])
+    sent_again: set[str] = field(default_factory=set[str])
+    waiting: set[str] = field(default_factory=set[str])
+
+    @classmethod
+    def open(cls, event: Mapping[str, Any]) -> "Inbox":
+        """Read Lambda's SQS event; a body that cannot be read is a failure from the start."""
+        inbox = cls([])
+        for record in event["Records"]:
+            try:
+                inbox.messages.append(_read(record))
+            except UnreadableMessage as error:
+                inbox.failures[record["messageId"]] = str(error)
+        return inbox
+
+    def fail(self, messages: Sequence[Message], why: str) -> None:
+        """These messages' work was not done: they go back to the queue.
+
+        Not one that was sent again: its copy looks at all that it is about, and would have copies
+        itself if both came back.
+        """
+        for message in messages:
+            if message.id not in self.sent_again:
+                self.failures[message.id] = why
+
+    def log_failures(self, logger: "Logger") -> None:
+        """One error line per message that goes back: dead letters are understood by it."""
+        for id_, why in self.failures.items():
+            logger.error("message goes back to the queue", extra={"message_id": id_, "why": why})
+
+    def response(self) -> dict[str, list[dict[str, str]]]:
+        """Lambda's partial batch response."""
+        back = self.failures.keys() | self.waiting
+        return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in sorted(back)]}
+
+
+def since_event(messages: Iterable[Message], now: datetime) -> float | None:
+    """Seconds since the first call that these messages tell of; None where a sweep or a later look
+    asked, so that no call is known.
+    """
+    times: list[datetime] = []
+    for message in messages:
+        try:
+            times.append(from_envelope(message.envelope).event_time)
+        except UnreadableRecord:
+            continue
+    return max(0.0, (now - min(times)).total_seconds()) if times else None

@@ -1,1 +1,0 @@
-"""Secrets' resource policies: whether they keep a value inside the perimeter (secret_policy)."""

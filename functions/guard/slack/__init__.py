@@ -1,1 +1,0 @@
-"""Findings as Slack messages: the payload, and the two ways to post it."""

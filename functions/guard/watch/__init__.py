@@ -1,1 +1,0 @@
-"""The guard watches itself: its heartbeat, its trails, and who changes it."""

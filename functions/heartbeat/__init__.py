@@ -1,0 +1,1 @@
+"""Check that the guard hears and works."""

@@ -1,0 +1,185 @@
+"""Is the guard as it was deployed? What the heartbeat function reads, and what it tells of it.
+
+Each check is a pure function from what was read to findings; none of them knows the others.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from guard.findings.finding import Finding, Kind, Severity
+from guard.settings import Settings
+from heartbeat.trails import Seen
+
+SEES_READS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+_DAY = 86_400
+_MONTH = 30 * _DAY
+
+
+def blind_rules(
+    states: Mapping[str, str], wanted: Mapping[str, str], settings: Settings, now: datetime
+) -> list[Finding]:
+    """Rules that do not see what they were deployed to see.
+
+    Both map rules' names to states; a rule that is in `wanted` alone is gone.
+    """
+    return [
+        _finding(
+            Kind.RULE_BLIND,
+            Severity.HIGH,
+            name,
+            f"The rule {name} does not see what it should",
+            f"Its state is {states.get(name, 'unknown: the rule is gone')}, and was deployed as"
+            f" {state}. {_loss(state)}",
+            ("Find out in CloudTrail who changed it.", _put_back(name, states, state)),
+            {"rule": name, "state": states.get(name), "deployed": state},
+            settings,
+            now,
+        )
+        for name, state in sorted(wanted.items())
+        if states.get(name) != state
+    ]
+
+
+def _loss(state: str) -> str:
+    if state == SEES_READS:
+        return "No other state lets a rule see reads, so secrets are read unseen."
+    return "What it stands for goes unseen until the next sweep, or for good."
+
+
+def _put_back(name: str, states: Mapping[str, str], state: str) -> str:
+    if name not in states:
+        return (
+            "Make it again: the runbook says how, as a deployment without a change to it does not."
+        )
+    if state == SEES_READS:
+        return f"Put its state back to {state}: the runbook has the command."
+    return f"Put it back: aws events enable-rule --name {name}"
+
+
+def blind_trails(seen: Sequence[Seen], settings: Settings, now: datetime) -> list[Finding]:
+    """Nothing, if a trail logs reads here; else one finding, also of what is not known."""
+    if any(one.reads for one in seen):
+        return []
+    each = "; ".join(f"{one.arn or 'the list of trails'}: {one.hindrance}" for one in seen)
+    if any(one.reads is None for one in seen):
+        if all(one.passing for one in seen if one.reads is None):
+            return []  # the next heartbeat asks again
+        return [_trails_not_known(seen, each, settings, now)]
+    return [
+        _finding(
+            Kind.TRAIL_BLIND,
+            Severity.HIGH,
+            "CloudTrail",
+            f"No trail in {settings.region} logs management events that read",
+            f"EventBridge is sent only what a trail logs. {each or 'There is no trail here'}.",
+            ("Start the trail, or let it log read management events: secrets are read unseen.",),
+            {"trails": [one.arn for one in seen]},
+            settings,
+            now,
+        )
+    ]
+
+
+def _trails_not_known(
+    seen: Sequence[Seen], each: str, settings: Settings, now: datetime
+) -> Finding:
+    """It is the rule where an organization's trail is all there is, so it is published once."""
+    return _finding(
+        Kind.TRAIL_BLIND,
+        Severity.LOW,
+        "CloudTrail",
+        f"It is not known whether a trail logs reads in {settings.region}",
+        f"EventBridge is sent only what a trail logs. {each}.",
+        (
+            "Nothing, while HeartbeatAlarm is OK: each heartbeat is a read that a trail logged.",
+            "If the alarm rings, check the trail in its home Region: the runbook has the commands.",
+        ),
+        {
+            "trails": [one.arn for one in seen if one.arn],
+            "not_known": {one.arn: one.hindrance for one in seen if one.reads is None},
+        },
+        settings,
+        now,
+        window=_MONTH,
+        identity=("not known",),
+    )
+
+
+def changed_mode(
+    mode: str | None, deployed: str, settings: Settings, now: datetime
+) -> list[Finding]:
+    """The mode in force is not the one that the template was deployed with."""
+    if mode == deployed:
+        return []
+    parameter = settings.mode_parameter
+    stopped = mode != "remediate"
+    # Switched on by the command in the outputs, it needs but a word now and then; stopped, a daily.
+    severity, window = (Severity.MEDIUM, _DAY) if stopped else (Severity.LOW, 7 * _DAY)
+    return [
+        _finding(
+            Kind.MODE_CHANGED,
+            severity,
+            parameter,
+            f"The guard's mode is {mode or 'missing'}, and was deployed as {deployed}",
+            "Nothing is repaired while it is so."
+            if stopped
+            else "The guard repairs what it finds.",
+            (
+                f"If that is meant to last, deploy with Mode={mode or deployed}.",
+                f"If not: aws ssm put-parameter --name {parameter} --overwrite --value {deployed}",
+            ),
+            {"mode": mode, "deployed": deployed},
+            settings,
+            now,
+            window=window,
+        )
+    ]
+
+
+def dead_letters(depths: Mapping[str, int], settings: Settings, now: datetime) -> list[Finding]:
+    """Queues of what was given up that hold something; `depths` are by the queues' names."""
+    return [
+        _finding(
+            Kind.DEAD_LETTERS,
+            Severity.MEDIUM,
+            name,
+            f"{depth:,} messages wait in the dead-letter queue {name}",
+            "They could not be handled, and are kept for 14 days.",
+            (f"guardctl redrive {name} shows what they are and why, and puts them back.",),
+            {"queue": name, "messages": depth},
+            settings,
+            now,
+        )
+        for name, depth in sorted(depths.items())
+        if depth
+    ]
+
+
+def _finding(
+    kind: Kind,
+    severity: Severity,
+    resource: str,
+    title: str,
+    cause: str,
+    todo: Sequence[str],
+    evidence: Mapping[str, object],
+    settings: Settings,
+    now: datetime,
+    window: int = _DAY,
+    identity: Sequence[str] = (),
+) -> Finding:
+    return Finding(
+        kind=kind,
+        severity=severity,
+        account=settings.account_id,
+        region=settings.region,
+        resource=resource,
+        title=title,
+        cause=cause,
+        todo=todo,
+        evidence=evidence,
+        window=window,
+        identity=identity,
+        first_seen=now,
+        last_seen=now,
+    )

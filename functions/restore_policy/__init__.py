@@ -1,0 +1,1 @@
+"""Restore the approved policy on endpoints."""

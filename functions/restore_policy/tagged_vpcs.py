@@ -1,0 +1,40 @@
+"""Which VPCs carry a tag that matters, remembered for a minute.
+
+Few VPCs of an account do, so one call tells of all of them, and the others have none. A tag on a
+VPC thus takes effect within a minute, as the mode switch does.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from guard.endpoint.observe import Observer
+from guard.endpoint.state import Tags
+
+MAX_AGE_SECONDS = 60
+CLOCKS_DIFFER = 5  # seconds, and times are told in whole ones
+
+
+def fresh(read_at: float, now: float, since: float) -> bool:
+    """Whether what was read then still counts: for a minute, and only if it was after `since`."""
+    return now - read_at < MAX_AGE_SECONDS and read_at > since + CLOCKS_DIFFER
+
+
+@dataclass(slots=True)
+class TaggedVpcs:
+    """The VPCs with a tag of one of these keys, as this execution environment last read them."""
+
+    observer: Observer
+    keys: frozenset[str]
+    _tags: Mapping[str, Tags] = field(default_factory=dict[str, Tags])
+    _read_at: float = float("-inf")
+
+    def tags(self, now: datetime, since: float) -> Mapping[str, Tags]:
+        """All tags of those VPCs, by id; a VPC that is missing has none of the keys.
+
+        Raises ClientError or BotoCoreError, and remembers no answer then.
+        """
+        if not fresh(self._read_at, now.timestamp(), since):
+            self._tags = self.observer.vpc_tags(self.keys)
+            self._read_at = now.timestamp()
+        return self._tags

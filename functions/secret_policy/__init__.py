@@ -1,0 +1,1 @@
+"""Watch the resource policies of secrets, and restore the perimeter in them."""

@@ -1,0 +1,154 @@
+"""The findings of secret_policy, in the words ops read. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, override
+
+from botocore.exceptions import ClientError
+
+from guard.aws.errors import code_of, message_of, readable
+from guard.cloudtrail.record import Record
+from guard.findings.finding import Finding, Kind, Severity
+from guard.findings.subject import DAY, Subject, sentence
+from secret_policy.perimeter import Secret, warnings
+
+CHANGES = ("PutResourcePolicy", "DeleteResourcePolicy", "TagResource", "UntagResource")
+RESTORE_SWITCH = "RestoreSecretPolicies"
+
+
+@dataclass(frozen=True, slots=True)
+class About(Subject):
+    """What the findings of one secret share. `record` is the event that led to it; none in a sweep.
+
+    `correction` is the corrected policy; empty where there is none, and `hindrance` says why.
+    """
+
+    secret: Secret
+    gaps: Sequence[str]
+    correction: str = ""
+    hindrance: str = ""
+    record: Record | None = None
+
+    @property
+    def event_ids(self) -> tuple[str, ...]:
+        return (self.record.event_id,) if self.record and self.record.event_id else ()
+
+    def seen(self) -> str:
+        """Who changed it, or by what it was seen, in a sentence: another call proves nothing."""
+        if self.record is None:
+            return "Found by a sweep: who changed it is not known."
+        one = self.record
+        who = f"{one.identity.name} from {one.source_ip} with {one.event_name}"
+        if one.event_name in CHANGES:
+            return f"Changed by {who}."
+        return f"Seen at another call: by {who}."
+
+    @override
+    def resource(self) -> str:
+        return self.secret.arn
+
+    @override
+    def evidence(self, **more: Any) -> dict[str, Any]:
+        return {
+            "secret": self.secret.arn,
+            "seen": self.seen(),
+            "event_ids": list(self.event_ids),
+            "gaps": list(self.gaps),
+            "policy_before": self.secret.policy,
+            "policy_corrected": self.correction,
+            "aws_warns": list(warnings(self.secret)) if self.gaps else [],
+            **more,
+        }
+
+    @override
+    def identity(self, title: str, cause: str, window: int) -> Sequence[str]:
+        """A state is told once a day, by whatever event or sweep it is seen again."""
+        if window:
+            return (title, *self.gaps)
+        return self.event_ids or (self.now.isoformat(),)
+
+
+def lost(about: About, hindrance: str = "") -> Finding:
+    """The policy does not keep the perimeter, and nothing was written."""
+    hindrance = hindrance or about.hindrance
+    if about.correction:
+        put = (
+            "read what AWS warns of (evidence: aws_warns), then put what this prints:",
+            f"guardctl suggest-secret-policy {about.secret.arn}",
+            f"set the template's parameter {RESTORE_SWITCH} to true to have it put back by itself",
+        )
+    else:
+        put = (f"there is no corrected policy: {hindrance}",)
+    return about.finding(
+        Kind.SECRET_PERIMETER_LOST,
+        Severity.HIGH,
+        title=f"The policy of {about.secret.name} does not keep it inside the perimeter",
+        cause=f"{sentence(about.gaps)} {about.seen()}",
+        todo=(*([hindrance] if hindrance and about.correction else []), *put),
+        window=DAY,
+    )
+
+
+def restored(about: About, unread: ClientError | None = None) -> Finding:
+    """The perimeter was put back; every other statement was kept.
+
+    `unread`: AWS has refused to show the policy since.
+    """
+    read = "read it back"
+    if unread:
+        read = f"could not read it back: {code_of(unread)}: {readable(message_of(unread))}"
+    return about.finding(
+        Kind.SECRET_PERIMETER_RESTORED,
+        Severity.HIGH,
+        title=f"The policy of {about.secret.name} keeps it inside the perimeter again",
+        cause=f"{sentence(about.gaps)} {about.seen()}",
+        done=(f"put the corrected policy, with every other statement kept, and {read}",),
+        todo=(
+            "look for readers that are refused now (evidence: aws_warns)",
+            "put the statement into whatever wrote the policy, or it is written again",
+        ),
+    )
+
+
+def refused(about: About, error: ClientError) -> Finding:
+    """AWS refused the corrected policy for good."""
+    return lost(about, f"AWS refused to write it: {code_of(error)}: {readable(message_of(error))}")
+
+
+def budget_spent(about: About, budget: int) -> Finding:
+    """Put back too often within an hour: somebody writes against the guard."""
+    return about.finding(
+        Kind.CHANGE_BUDGET_SPENT,
+        Severity.HIGH,
+        title=f"The policy of {about.secret.name} was put back {budget} times in an hour",
+        cause=f"It is left alone until the hour is over. {about.seen()}",
+        todo=("settle with its owner which policy is right; the next sweep tries again",),
+        window=3_600,
+    )
+
+
+def unseen(about: About, error: ClientError) -> Finding:
+    """The guard may not look: a policy that denies everything from outside denies it, too."""
+    words = readable(message_of(error))
+    return about.finding(
+        Kind.SECRET_PERIMETER_LOST,
+        Severity.LOW,
+        title=f"The policy of {about.secret.name} cannot be looked at",
+        cause=f"AWS refused {error.operation_name}: {code_of(error)}: {words}",
+        todo=(
+            "if the secret's own policy denies it, except the guard's role from all but reading",
+            "if not, look for an SCP or permissions boundary on the guard",
+        ),
+        window=DAY,
+    )
+
+
+def released(about: About) -> Finding:
+    """Somebody took the tag away by which the secret was bound, or opted it out."""
+    return about.finding(
+        Kind.SECRET_PERIMETER_LOST,
+        Severity.MEDIUM,
+        title=f"{about.secret.name} is no longer bound to the perimeter",
+        cause=f"Its tags were changed. {about.seen()}",
+        todo=("put the tags back, unless its owner meant it: nobody watches its policy now",),
+    )

@@ -1,0 +1,1 @@
+"""Ask on a schedule for everything to be reconciled."""

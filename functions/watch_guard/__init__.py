@@ -1,0 +1,1 @@
+"""Notice changes to the guard itself."""

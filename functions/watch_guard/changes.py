@@ -1,0 +1,227 @@
+"""Who changed the guard itself? From a record of a write call to the finding that tells of it.
+
+What belongs to the guard is what its stack says (ListStackResources, CloudFormation API reference),
+by physical id, so a part that is added to the template is watched without a word here, and a
+neighbour with a name like ours is not. What the owner made and the stack is only told of, such as
+the webhook's parameter or the key, is named by the template's parameters.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import cast
+
+from guard.cloudtrail.evidence import principal
+from guard.cloudtrail.record import Record
+from guard.findings.finding import Finding, Kind, Severity
+from guard.findings.links import console_links
+from guard.partitions import as_in_aws
+from guard.settings import Settings
+
+CLOUDFORMATION = "cloudformation.amazonaws.com"
+# What is changed by them at a stack is no deployment of it.
+NO_DEPLOYMENT = {"DeleteStack", "SetStackPolicy", "UpdateTerminationProtection"}
+GRANTS = {"CreateGrant", "RevokeGrant"}
+PARAMETER = "AWS::SSM::Parameter"
+# By the source of an event: what kinds of our resources it can be about.
+TYPES: Mapping[str, Collection[str]] = {
+    "dynamodb.amazonaws.com": {"AWS::DynamoDB::Table"},
+    "events.amazonaws.com": {"AWS::Events::Rule"},
+    "iam.amazonaws.com": {"AWS::IAM::Role", "AWS::IAM::ManagedPolicy"},
+    "kms.amazonaws.com": {"AWS::KMS::Key"},
+    "lambda.amazonaws.com": {
+        "AWS::Lambda::CodeSigningConfig",
+        "AWS::Lambda::EventSourceMapping",
+        "AWS::Lambda::Function",
+        "AWS::SQS::Queue",  # a mapping to a function of somebody else's takes its messages away
+    },
+    "logs.amazonaws.com": {"AWS::Logs::LogGroup"},
+    "monitoring.amazonaws.com": {"AWS::CloudWatch::Alarm"},
+    "sns.amazonaws.com": {"AWS::SNS::Topic", "AWS::SNS::Subscription"},
+    "sqs.amazonaws.com": {"AWS::SQS::Queue"},
+    "ssm.amazonaws.com": {PARAMETER},
+}
+# What the owner made: by the variable that names it, the template's parameter and the type.
+GIVEN: Mapping[str, tuple[str, str]] = {
+    "SLACK_WEBHOOK_PARAMETER": ("SlackWebhookParameter", PARAMETER),
+    "SLACK_BOT_TOKEN_PARAMETER": ("SlackBotTokenParameter", PARAMETER),
+    "ENCRYPTION_KEY_ARN": ("EncryptionKeyArn", "AWS::KMS::Key"),
+    "PERMISSIONS_BOUNDARY_ARN": ("PermissionsBoundaryArn", "AWS::IAM::ManagedPolicy"),
+    "CODE_SIGNING_CONFIG_ARN": ("CodeSigningConfigArn", "AWS::Lambda::CodeSigningConfig"),
+}
+# The request's members that name what is changed; what else a request holds is said about it.
+NAMING = (
+    "alarmName",
+    "alarmNames",
+    "codeSigningConfigArn",
+    "eventSourceArn",
+    "functionName",
+    "keyId",
+    "logGroupIdentifier",
+    "logGroupName",
+    "name",
+    "names",
+    "policyArn",
+    "queueUrl",
+    "resourceArn",
+    "resourceIdentifier",
+    "roleName",
+    "rule",
+    "sourceArn",
+    "subscriptionArn",
+    "tableArn",
+    "tableName",
+    "topicArn",
+    "uUID",
+)
+# Some are put on another thing that the request names, and are not changed by that.
+PUT_ON = {"codeSigningConfigArn": "functionName", "policyArn": "roleName"}
+_API_VERSION = re.compile(r"20\d{6}(v\d+)?$")  # Lambda's: UpdateFunctionCode20150331v2
+_FUNCTION = re.compile(r"(?:.*function:)?([A-Za-z0-9_-]+)(?::[^:]*)?")
+_HOUR = 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One resource of the stack."""
+
+    logical_id: str
+    type: str
+    physical_id: str
+
+    @property
+    def name(self) -> str:
+        """What is left of a physical id, be it a name, an ARN or a URL."""
+        return _path(self.physical_id) if self.type == PARAMETER else _last(self.physical_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployers:
+    """Who may change the stack: patterns of ARNs, of roles or users.
+
+    Without any, whoever changes it through CloudFormation.
+    """
+
+    patterns: Collection[str] = ()
+
+    def made(self, record: Record) -> bool:
+        """Whether this call is part of a deployment. `invokedBy` is written by AWS alone."""
+        if not self.patterns:
+            through = as_in_aws(record.identity.invoked_by) == CLOUDFORMATION
+            return through or _changes_stack(record)
+        known = (record.identity.issuer_arn, record.identity.arn)
+        return any(fnmatchcase(arn, one) for arn in known if arn for one in self.patterns)
+
+
+def given(env: Mapping[str, str]) -> tuple[Part, ...]:
+    """What the owner made for the guard, as the template's variables name it."""
+    return tuple(Part(*GIVEN[name], one) for name in GIVEN if (one := env.get(name)))
+
+
+def touched(record: Record, parts: Sequence[Part], stack_id: str) -> list[Part]:
+    """The parts of the guard that a call changed, or tried to."""
+    source = as_in_aws(record.event_source)
+    if source == CLOUDFORMATION:
+        named = record.request.get("stackName")
+        ours = (stack_id, stack_id.split("/")[1])
+        return [Part("the stack", "AWS::CloudFormation::Stack", ours[1])] if named in ours else []
+    if record.event_name in GRANTS and record.identity.invoked_by:
+        return []  # DynamoDB makes and ends its own grants, by whoever uses the table
+    types = TYPES.get(source, ())
+    names = set(_names(record))
+    return [one for one in parts if one.type in types and one.name in names]
+
+
+def told(record: Record, parts: Sequence[Part], settings: Settings) -> Finding:
+    """The finding: one for a caller, a call and what it was about, told once an hour."""
+    who, what = principal(record), _API_VERSION.sub("", record.event_name)
+    called = ", ".join(one.logical_id for one in parts)
+    title = f"{_short(who)} called {what} on the guard's {called}"
+    failed = record.failed
+    return Finding(
+        kind=Kind.GUARD_CHANGED,
+        severity=Severity.MEDIUM if failed else Severity.HIGH,
+        account=settings.account_id,
+        region=settings.region,
+        resource=parts[0].physical_id,
+        title=f"Blocked: {title}" if failed else title,
+        cause="It was not done by a deployment of the stack."
+        + (f" AWS refused it: {record.error_code}." if failed else ""),
+        todo=(
+            f"Ask {_short(who)} whether it was meant, and why not by a deployment.",
+            "If not: revoke the credentials, then undo the change as the runbook says.",
+        ),
+        evidence={
+            key: value
+            for key, value in {
+                "principal": record.identity.name,
+                "action": record.event_name,
+                "parts": [one.physical_id for one in parts],
+                "source_ip": record.source_ip,
+                "user_agent": record.user_agent[:500],
+                "invoked_by": record.identity.invoked_by,
+                "error": record.error_code,
+                "event_ids": [record.event_id],
+            }.items()
+            if value
+        },
+        links=console_links(settings.partition, settings.region, event=record.event_id),
+        identity=(who, record.event_name, "failed" if failed else "done"),
+        window=_HOUR,
+        first_seen=record.event_time,
+        last_seen=record.event_time,
+    )
+
+
+def _changes_stack(record: Record) -> bool:
+    """An update of the stack is a deployment; its deletion is the end of the guard, and told."""
+    of_stacks = as_in_aws(record.event_source) == CLOUDFORMATION
+    return of_stacks and record.event_name not in NO_DEPLOYMENT
+
+
+def _names(record: Record) -> Iterator[str]:
+    """What a call names, each in the form in which `Part.name` has it."""
+    request = record.request
+    for key in NAMING:
+        if PUT_ON.get(key) not in request:
+            for text in _texts(request.get(key)):
+                yield from _spellings(record, key, text)
+    muted = request.get("muteTargets")
+    if isinstance(muted, Mapping):
+        yield from _texts(cast(Mapping[str, object], muted).get("alarmNames"))
+    # A mapping is changed by its UUID alone; the answer says whose it is.
+    for text in _texts(record.response.get("functionArn")):
+        yield from _spellings(record, "functionName", text)
+
+
+def _texts(value: object) -> Iterator[str]:
+    for one in cast(list[object], value) if isinstance(value, list) else [value]:
+        if isinstance(one, str):
+            yield one
+
+
+def _spellings(record: Record, key: str, text: str) -> Iterator[str]:
+    if as_in_aws(record.event_source) == "ssm.amazonaws.com":
+        yield _path(text)
+        return
+    of_function = key == "functionName" or ":function:" in text
+    if of_function and (function := _FUNCTION.fullmatch(text)):
+        yield function[1]
+        return
+    yield _last(text.removesuffix(":*"))  # as some calls end a log group's ARN
+    if key == "subscriptionArn":  # which is its topic's, and a number
+        yield _last(text.rpartition(":")[0])
+
+
+def _path(text: str) -> str:
+    """A parameter's whole name: folders tell it from others of the same last name."""
+    return text.rpartition(":parameter")[2].strip("/")
+
+
+def _last(text: str) -> str:
+    return text.rsplit(":", 1)[-1].rsplit("/", 1)[-1]
+
+
+def _short(name: str) -> str:
+    return name.split(":", 5)[5] if name.count(":") >= 5 else name

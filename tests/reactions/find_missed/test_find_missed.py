@@ -1,0 +1,291 @@
+"""What EventBridge never brought is found in the trail's log files, told, and judged."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emulator import Cloud
+from emulator.trails import BUCKET
+from find_missed.findings import should_have_come
+from guard.cloudtrail.record import FROM_CLOUDTRAIL, parse
+from guard.table.arrivals import SLOT, Arrivals, slot_of, slots
+from guardctl.rights.needs import grants, needs
+from tests.reactions.account import Account
+from tests.reactions.heartbeat.test_heartbeat import came_through
+
+FUNCTION = "FindMissedFunction"
+FOLDER = "org/AWSLogs/o-abc1234567"
+EVENTS = Path(__file__).parents[3] / "events"
+DETECTION = {"SecretPolicyRule", "BypassRule", "ForeignEndpointRule", "EndpointDeniedRule"}
+
+
+@pytest.fixture(scope="module")
+def watched() -> Iterator[Cloud]:
+    """A deployment that knows the trail's bucket."""
+    parameters = {"Mode": "remediate", "TrailBucket": BUCKET, "TrailFolder": FOLDER}
+    with Cloud.start(parameters=parameters) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(watched: Cloud) -> Cloud:
+    """The job ran yesterday for the first time, so it knows from when on arrivals are kept."""
+    watched.reset()
+    secrets = watched.session("alice").client("secretsmanager")
+    secrets.create_secret(Name="prod/db", SecretString="hunter2")
+    watched.lose_events()
+    run(watched)
+    watched.clock.skip(seconds=3600)
+    return watched
+
+
+def run(cloud: Cloud) -> dict[str, int]:
+    done = cloud.invoke(FUNCTION, {"detail-type": "Scheduled Event"})
+    assert done.error is None, done.error
+    return done.result
+
+
+def read(cloud: Cloud, who: str) -> dict[str, Any]:
+    """A read over the internet; its record."""
+    cloud.session(who).client("secretsmanager").get_secret_value(SecretId="prod/db")
+    return cloud.records[-1]
+
+
+def deliver(cloud: Cloud, *records: dict[str, Any], packed: bytes | None = None) -> str:
+    """A log file with these records, as CloudTrail would name it; its key."""
+    return Account(cloud).log_file(*records, folder=FOLDER, packed=packed)
+
+
+def told(cloud: Cloud, kind: str) -> list[dict[str, Any]]:
+    return [finding for finding in cloud.findings if finding["kind"] == kind]
+
+
+def test_what_came_is_not_missed(cloud):
+    came = read(cloud, "alice")
+    cloud.settle()
+    deliver(cloud, came)
+    cloud.clock.skip(seconds=4 * 3600)
+    assert run(cloud) == {"compared": 1, "missed": 0}
+    assert told(cloud, "events-missed") == []
+
+
+def test_what_never_came_is_told_and_judged(cloud):
+    came = read(cloud, "alice")
+    cloud.settle()
+    lost = read(cloud, "mallory")
+    cloud.lose_events()
+    deliver(cloud, came, lost)
+    cloud.clock.skip(seconds=4 * 3600)
+    assert run(cloud) == {"compared": 2, "missed": 1}
+    cloud.settle()
+    (finding,) = told(cloud, "events-missed")
+    assert finding["severity"] == "medium"
+    assert finding["evidence"]["events"] == [lost["eventID"]]
+    assert "1 of them go onto the detection queue" in finding["done"][0]
+    resources = [one["resource"].rpartition("/")[2] for one in told(cloud, "bypass")]
+    assert resources == ["alice", "mallory"]
+    # Judged by now, it counts as having come.
+    assert run(cloud) == {"compared": 2, "missed": 0}
+
+
+def test_what_was_told_to_nobody_is_not_judged_before_it_is_told(cloud):
+    """Else the next try finds that all has come, and nobody hears that EventBridge loses events."""
+    lost = read(cloud, "mallory")
+    cloud.lose_events()
+    deliver(cloud, lost)
+    cloud.clock.skip(seconds=4 * 3600)
+    cloud.fault("sns", "PublishBatch", "InternalError", times=4, function=FUNCTION)
+    cloud.fire_schedule("FindMissedRule")
+    cloud.settle()
+    assert len(told(cloud, "events-missed")) == len(told(cloud, "bypass")) == 1
+
+
+def test_a_day_that_starts_later_than_the_one_before_leaves_no_hour_out(cloud):
+    """The schedule comes a day after it came last, or some seconds later: in the next hour."""
+    cloud.clock.skip(seconds=2 * 3600 + 1795 - cloud.clock.now().timestamp() % 3600)
+    lost = read(cloud, "mallory")
+    cloud.lose_events()
+    deliver(cloud, lost)
+    cloud.clock.skip(seconds=2.5 * 3600)
+    assert run(cloud) == {"compared": 0, "missed": 0}  # five seconds before a whole hour
+    cloud.clock.skip(seconds=86_400 + 10)
+    assert run(cloud) == {"compared": 1, "missed": 1}
+
+
+def beat(cloud: Cloud) -> dict[str, Any]:
+    """A heartbeat goes out; its record."""
+    cloud.invoke("HeartbeatFunction", {"detail-type": "Scheduled Event"})
+    return cloud.records[-1]
+
+
+def test_heartbeats_that_came_are_not_missed(cloud):
+    record = beat(cloud)
+    cloud.settle()
+    assert came_through(cloud)
+    deliver(cloud, record)
+    cloud.clock.skip(seconds=4 * 3600)
+    assert run(cloud) == {"compared": 1, "missed": 0}
+    assert told(cloud, "events-missed") == []
+
+
+def test_a_heartbeat_that_never_came_is_told_and_measured_as_little_as_before(cloud):
+    """HeartbeatAlarm rang for its silence. That find_missed has found it says nothing of the way,
+    and hours as the time of a heartbeat would ring the alarm for a way that is whole by now.
+    """
+    record = beat(cloud)
+    cloud.lose_events()
+    deliver(cloud, record)
+    cloud.clock.skip(seconds=4 * 3600)
+    assert run(cloud) == {"compared": 1, "missed": 1}
+    cloud.settle()
+    assert told(cloud, "events-missed")[0]["evidence"]["actions"] == ["DescribeSecret"]
+    assert came_through(cloud) == []
+    assert told(cloud, "bypass") == []
+    # Dealt with by now, it counts as having come.
+    assert run(cloud) == {"compared": 1, "missed": 0}
+
+
+def test_an_event_that_could_not_be_dealt_with_is_missing(cloud):
+    record = read(cloud, "alice")
+    faulty = "DetectBypassFunction"
+    cloud.fault("sns", "PublishBatch", "InternalError", times=99, function=faulty)
+    cloud.settle()
+    cloud._faults.clear()
+    assert cloud.dead_letters("DetectionQueue")
+    deliver(cloud, record)
+    cloud.clock.skip(seconds=4 * 3600)
+    assert run(cloud)["missed"] == 1
+
+
+def test_what_no_rule_would_bring_is_not_compared(cloud):
+    record = read(cloud, "alice")
+    cloud.settle()
+    ours = {"vpcEndpointId": "vpce-0a", "vpcEndpointAccountId": cloud.account}
+    others = [
+        {**record, "eventID": "1", "eventSource": "kms.amazonaws.com"},
+        {**record, "eventID": "2", "eventType": "AwsServiceEvent"},
+        {**record, "eventID": "3", **ours},
+        {**record, "eventID": "4", "eventTime": 5},
+        {**record, "eventID": "5", "eventTime": "2020-01-01T00:00:00Z"},
+    ]
+    deliver(cloud, record, *others)
+    cloud.clock.skip(seconds=4 * 3600)
+    assert run(cloud) == {"compared": 1, "missed": 0}
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [b"no gzip", gzip.compress(b"[]"), gzip.compress(b"x")[:9]],
+    ids=["not gzip", "no records", "cut"],  # a packed text holds the time it was packed at
+)
+def test_a_log_file_that_cannot_be_read_is_told(cloud, packed):
+    record = read(cloud, "alice")
+    cloud.settle()
+    deliver(cloud, record)
+    if packed[:2] == b"\x1f\x8b" and len(packed) > 20:
+        packed = gzip.compress(b'["secretsmanager.amazonaws.com"]')
+    cloud.clock.skip(seconds=61)
+    key = deliver(cloud, packed=packed)
+    cloud.clock.skip(seconds=4 * 3600)
+    assert run(cloud)["compared"] == 1
+    (finding,) = told(cloud, "events-missed")
+    assert (finding["severity"], finding["evidence"]["unreadable_files"]) == ("low", [key])
+
+
+def test_a_folder_without_log_files_fails_and_ends_in_the_dead_letter_queue(cloud):
+    cloud.clock.skip(seconds=4 * 3600)
+    assert "NoLogFiles" in str(cloud.invoke(FUNCTION, {}).error_type)
+    cloud.fire_schedule("FindMissedRule")
+    cloud.settle()
+    assert cloud.dead_letters("RuleDeadLetterQueue")
+
+
+def test_too_many_arrivals_to_keep_are_not_called_missing(cloud):
+    """DynamoDB refuses what makes an item larger than 400 KB; the slot is then marked as full."""
+    record = read(cloud, "alice")
+    cloud.lose_events()
+    cloud.fault("dynamodb", "UpdateItem", "ValidationException")
+    table = cloud.session("detection").client("dynamodb")
+    Arrivals(table, cloud.resource("StateTable")).keep([parse(record)], cloud.clock.now())
+    deliver(cloud, record)
+    cloud.clock.skip(seconds=4 * 3600)
+    assert run(cloud) == {"compared": 0, "missed": 0}
+    (finding,) = told(cloud, "events-missed")
+    assert finding["evidence"]["not_compared"] == [slot_of(parse(record).event_time)]
+
+
+def test_before_the_job_was_on_nothing_is_missing(watched):
+    watched.reset()
+    watched.session("a").client("secretsmanager").create_secret(Name="prod/db", SecretString="x")
+    record = read(watched, "alice")
+    watched.lose_events()
+    deliver(watched, record)
+    watched.clock.skip(seconds=4 * 3600)
+    assert run(watched) == {"compared": 0, "missed": 0}
+    assert told(watched, "events-missed") == []
+
+
+def test_one_write_keeps_a_batch(cloud):
+    record = read(cloud, "alice")
+    cloud.lose_events()
+    envelope = {
+        "detail-type": "AWS API Call via CloudTrail",
+        "source": "aws.secretsmanager",
+        "detail": record,
+    }
+    bodies = [{**envelope, "detail": {**record, "eventID": str(n)}} for n in range(100)]
+    records = [{"messageId": str(n), "body": json.dumps(one)} for n, one in enumerate(bodies)]
+    before = len(cloud.calls)
+    cloud.invoke("DetectBypassFunction", {"Records": records})
+    kept = [
+        call
+        for call in cloud.calls[before:]
+        if call.action == "UpdateItem" and "arrived#" in json.dumps(call.params, default=str)
+    ]
+    assert len(kept) == 1
+
+
+@pytest.mark.parametrize("path", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)
+def test_what_should_come_is_what_the_deployed_rules_match(watched, path):
+    event = json.loads(path.read_text())
+    detail = event["detail"]
+    ours = watched.account
+    text = json.dumps(event).replace(event["account"], ours)
+    matched = DETECTION & set(watched.matching_rules(json.loads(text)))
+    if not event["detail-type"].endswith(FROM_CLOUDTRAIL):
+        assert not matched
+        return
+    if detail["eventSource"] != "secretsmanager.amazonaws.com":
+        assert not matched
+        return
+    record = parse(json.loads(text)["detail"])
+    assert should_have_come(record, {ours}, watches_foreign=True) == bool(matched)
+    others = matched - {"ForeignEndpointRule"}
+    assert should_have_come(record, {ours}, watches_foreign=False) == bool(others)
+
+
+def test_the_jobs_calls_are_granted_and_its_grants_are_used(cloud):
+    lost = read(cloud, "mallory")
+    cloud.lose_events()
+    deliver(cloud, lost)
+    cloud.clock.skip(seconds=4 * 3600)
+    run(cloud)
+    allowed = grants(cloud.deployment.resources["FindMissedRole"][1])
+    needed = [n for call in cloud.calls if call.function == FUNCTION for n in needs(call, cloud)]
+    assert [need for need in needed if not any(one.meets(need) for one in allowed)] == []
+    own = {one.action for one in allowed if one.sid not in ("Log", "Trace")}
+    assert own == {need.action for need in needed}
+    own_files = f"arn:aws:s3:::{BUCKET}/{FOLDER}/{cloud.account}/CloudTrail/{cloud.region}/*"
+    assert [one.resources for one in allowed if one.action == "s3:GetObject"] == [[own_files]]
+
+
+def test_slots_are_ten_minutes_each():
+    start = datetime.fromisoformat("2026-11-25T13:00:00+00:00")
+    named = slots(start, start + timedelta(hours=1))
+    assert len(named) == 6
+    assert {slot_of(start + n * SLOT + timedelta(seconds=599)) for n in range(6)} == set(named)

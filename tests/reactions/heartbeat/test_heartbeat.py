@@ -1,0 +1,413 @@
+"""Proof of life: heartbeats come through the whole chain, and what hinders them is told."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from emulator import Caller
+from emulator.cloudtrail import envelope
+from emulator.metrics import measured
+from emulator.trails import BUCKET
+from guard.cloudtrail.heartbeat_mark import NAMESPACE
+from tests.reactions.account import kinds
+
+FUNCTION = "HeartbeatFunction"
+WRITES_ALONE = [{"ReadWriteType": "WriteOnly", "IncludeManagementEvents": True}]
+TRAIL = "management-events"
+LEADING_HERE = {
+    "HeartbeatRule",
+    "DeployRule",
+}  # without them there is no heartbeat, and that is told
+
+
+def beat(cloud) -> None:
+    cloud.fire_schedule("HeartbeatRule")
+    cloud.settle()
+
+
+def came_through(cloud) -> list[float]:
+    return [
+        value
+        for run in cloud.invocations
+        for one in measured(run.output)
+        if one.name == "HeartbeatSeconds" and one.dimensions == (("service", "detect_bypass"),)
+        for value in one.values
+    ]
+
+
+def finding(cloud, kind: str) -> dict[str, Any]:
+    (one,) = [one for one in cloud.findings if one["kind"] == kind]
+    return one
+
+
+def test_a_heartbeat_comes_through_and_bothers_nobody(cloud):
+    beat(cloud)
+    (seconds,) = came_through(cloud)
+    assert 10 <= seconds < 60  # the batch window, and no more
+    assert cloud.findings == []
+
+
+def test_it_sends_no_metric_for_what_did_not_happen(cloud):
+    """Each metric is charged for in every hour in which it is sent."""
+    beat(cloud)
+    (run,) = [one for one in cloud.invocations if one.function == "DetectBypassFunction"]
+    assert run.metrics.keys() == {"HeartbeatSeconds", "RecordsJudged"}
+
+
+def come_late(cloud, **more: str) -> None:
+    """A heartbeat whose event comes after five hours."""
+    cloud.invoke(FUNCTION, {"detail-type": "Scheduled Event"})
+    record = cloud.records[-1]
+    cloud.lose_events()
+    cloud.clock.skip(seconds=5 * 3600)
+    cloud.inject({**envelope(record), **more})
+    cloud.settle()
+
+
+def test_one_that_comes_late_counts_with_all_its_hours(cloud):
+    """Bypasses are late, too, and the alarm says so."""
+    come_late(cloud)
+    (seconds,) = came_through(cloud)
+    assert seconds > 5 * 3600
+
+
+def test_one_that_is_played_again_is_no_heartbeat_of_now(cloud):
+    """It would ring for what took no hours, or break a silence for which the alarm should ring."""
+    come_late(cloud, **{"replay-name": "last-night"})
+    assert came_through(cloud) == []
+    assert cloud.findings == []
+
+
+def test_it_is_a_real_request_that_cloudtrail_recorded(cloud):
+    beat(cloud)
+    (record,) = [one for one in cloud.records if one["eventName"] == "DescribeSecret"]
+    assert record["errorCode"] == "ResourceNotFoundException"
+    assert record["requestParameters"]["secretId"].startswith(f"{NAMESPACE}/")
+    assert cloud.matching_rules({**ENVELOPE, "detail": record}) == ["BypassRule"]
+
+
+ENVELOPE = {"source": "aws.secretsmanager", "detail-type": "AWS API Call via CloudTrail"}
+
+
+def test_the_schedule_sends_one_an_hour(cloud):
+    cloud.settle(until=timedelta(hours=3, minutes=5))
+    assert len(came_through(cloud)) == 3
+
+
+def test_a_deployment_sends_one(cloud):
+    cloud.inject(cloud.stack_event("UPDATE_COMPLETE"))
+    cloud.settle()
+    assert len(came_through(cloud)) == 1
+
+
+def test_somebody_who_sends_the_mark_is_told_like_anybody(cloud):
+    beat(cloud)
+    (record,) = [one for one in cloud.records if one["eventName"] == "DescribeSecret"]
+    name = record["requestParameters"]["secretId"]
+    secrets = cloud.session("mallory").client("secretsmanager")
+    with pytest.raises(secrets.exceptions.ResourceNotFoundException):
+        secrets.describe_secret(SecretId=name)
+    cloud.settle()
+    assert kinds(cloud) == ["bypass"]
+    assert len(came_through(cloud)) == 1
+
+
+def test_whoever_steals_the_role_is_told(cloud, account):
+    secret = account.secret("prod/db")
+    cloud.lose_events()
+    identity = next(one for one in cloud.callers if one.function == FUNCTION)
+    thief = cloud._boto3(identity).client("secretsmanager")
+    thief.get_secret_value(SecretId=secret)
+    cloud.settle()
+    assert finding(cloud, "bypass")["severity"] == "high"
+
+
+def test_a_rule_that_is_merely_enabled_lets_no_heartbeat_through_and_is_told(cloud, account):
+    rule = cloud.resource("BypassRule")
+    account.client("events").enable_rule(Name=rule)
+    beat(cloud)
+    assert came_through(cloud) == []
+    told = finding(cloud, "rule-blind")
+    assert (told["severity"], told["resource"]) == ("high", rule)
+    assert told["evidence"]["state"] == "ENABLED"
+
+
+def test_every_rule_is_looked_at(cloud, account):
+    events = account.client("events")
+    rules = set(cloud.deployment.of_type("AWS::Events::Rule")) - LEADING_HERE
+    for rule in rules:
+        events.disable_rule(Name=cloud.resource(rule))
+    beat(cloud)
+    told = {one["resource"] for one in cloud.findings if one["kind"] == "rule-blind"}
+    assert told == {cloud.resource(rule) for rule in rules}
+
+
+def test_a_rule_that_is_gone_is_told(cloud, account):
+    events = account.client("events")
+    rule = cloud.resource("RotationRule")
+    kept = events.describe_rule(Name=rule)
+    targets = events.list_targets_by_rule(Rule=rule)["Targets"]
+    events.remove_targets(Rule=rule, Ids=[one["Id"] for one in targets])
+    events.delete_rule(Name=rule)
+    try:
+        beat(cloud)
+        assert "gone" in finding(cloud, "rule-blind")["cause"]
+    finally:  # the deployment is shared
+        events.put_rule(Name=rule, EventPattern=kept["EventPattern"], State=kept["State"])
+        events.put_targets(Rule=rule, Targets=targets)
+
+
+def test_a_trail_that_logs_writes_alone_is_told(cloud, account):
+    account.client("cloudtrail").put_event_selectors(TrailName=TRAIL, EventSelectors=WRITES_ALONE)
+    beat(cloud)
+    assert came_through(cloud) == []
+    told = finding(cloud, "trail-blind")
+    assert told["severity"] == "high"
+    assert "logs no management events that read" in told["cause"]
+
+
+def test_a_trail_that_was_stopped_is_told(cloud, account):
+    account.client("cloudtrail").stop_logging(Name=TRAIL)
+    beat(cloud)
+    assert came_through(cloud) == []
+    assert "it is stopped" in finding(cloud, "trail-blind")["cause"]
+
+
+def test_no_trail_is_told(cloud, account):
+    account.client("cloudtrail").delete_trail(Name=TRAIL)
+    beat(cloud)
+    assert "There is no trail" in finding(cloud, "trail-blind")["cause"]
+
+
+def test_advanced_selectors_are_read(cloud, account):
+    management = {"Field": "eventCategory", "Equals": ["Management"]}
+    account.client("cloudtrail").put_event_selectors(
+        TrailName=TRAIL, AdvancedEventSelectors=[{"FieldSelectors": [management]}]
+    )
+    beat(cloud)
+    assert len(came_through(cloud)) == 1
+    assert cloud.findings == []
+
+
+HOME = "eu-west-1"
+
+
+@pytest.fixture
+def elsewhere(cloud, account) -> Any:
+    """The account's only trail has another home Region: returns CloudTrail's client there."""
+    cloudtrail = account.client("cloudtrail")
+    cloudtrail.delete_trail(Name=TRAIL)
+    trails = cloud.session("alice").client("cloudtrail", region_name=HOME)
+    trails.create_trail(Name=TRAIL, S3BucketName=BUCKET, IsMultiRegionTrail=True)
+    trails.start_logging(Name=TRAIL)
+    return trails
+
+
+def failed(cloud) -> list[str]:
+    return [one.error for one in cloud.invocations if one.function == FUNCTION and one.error]
+
+
+def test_a_trail_of_another_home_region_is_asked_there(cloud, elsewhere):
+    beat(cloud)
+    assert len(came_through(cloud)) == 1
+    assert cloud.findings == []
+    assert failed(cloud) == []
+    asked = [one.region for one in cloud.calls if one.action == "GetEventSelectors"]
+    assert asked == [HOME]
+
+
+def test_what_is_wrong_with_a_trail_of_another_home_region_is_told(cloud, elsewhere):
+    elsewhere.put_event_selectors(TrailName=TRAIL, EventSelectors=WRITES_ALONE)
+    beat(cloud)
+    told = finding(cloud, "trail-blind")
+    assert told["severity"] == "high"
+    assert "logs no management events that read" in told["cause"]
+
+
+def test_a_trail_of_another_home_region_that_is_stopped_is_told(cloud, elsewhere):
+    elsewhere.stop_logging(Name=TRAIL)
+    beat(cloud)
+    assert "it is stopped" in finding(cloud, "trail-blind")["cause"]
+
+
+def test_a_trail_of_one_other_region_is_none_of_this(cloud, elsewhere):
+    elsewhere.update_trail(Name=TRAIL, IsMultiRegionTrail=False)
+    beat(cloud)
+    assert "There is no trail" in finding(cloud, "trail-blind")["cause"]
+
+
+def is_not_known(cloud, error: str) -> None:
+    assert failed(cloud) == []
+    assert cloud.dead_letters("RuleDeadLetterQueue") == []
+    told = finding(cloud, "trail-blind")
+    assert told["severity"] == "low"
+    assert "not known" in told["title"]
+    assert error in told["cause"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "AccessDeniedException",  # a service control policy, or a Region that is denied
+        "TrailNotFoundException",  # an organization's trail, asked by a member
+        "CloudTrailARNInvalidException",
+        "UnrecognizedClientException",  # a Region that the account has not enabled
+        "SomethingNew",
+    ],
+)
+def test_what_cannot_be_read_of_a_trail_is_not_known(cloud, elsewhere, error):
+    elsewhere.update_trail(Name=TRAIL, IsOrganizationTrail=True)
+    cloud.fault("cloudtrail", "GetEventSelectors", error, times=99, function=FUNCTION)
+    beat(cloud)
+    is_not_known(cloud, error)
+    assert len(came_through(cloud)) == 1
+
+
+@pytest.mark.parametrize("action", ["GetTrailStatus", "DescribeTrails"])
+def test_nor_is_what_no_question_is_answered_about(cloud, elsewhere, action):
+    cloud.fault("cloudtrail", action, "AccessDeniedException", times=99, function=FUNCTION)
+    beat(cloud)
+    is_not_known(cloud, "AccessDeniedException")
+
+
+def test_that_it_is_not_known_is_told_once(cloud, elsewhere):
+    cloud.fault("cloudtrail", "GetEventSelectors", "Denied", times=99, function=FUNCTION)
+    for _ in range(11):
+        beat(cloud)
+    cloud.clock.skip(seconds=2 * 86_400)
+    beat(cloud)
+    is_not_known(cloud, "Denied")
+
+
+def test_a_home_region_that_does_not_answer_is_not_known(cloud, elsewhere):
+    cloud.fault("cloudtrail", "GetEventSelectors", "", times=99, when="unserved", function=FUNCTION)
+    beat(cloud)
+    assert failed(cloud) == []
+    told = finding(cloud, "trail-blind")
+    assert told["severity"] == "low"
+    assert f"CloudTrail in {HOME} does not answer" in told["cause"]
+    asked = [one for one in cloud.invocations if one.function == FUNCTION]
+    assert asked[0].seconds < 15
+
+
+@pytest.mark.parametrize(
+    ("action", "error"),
+    [
+        ("GetTrailStatus", "ThrottlingException"),
+        ("GetEventSelectors", "ThrottlingException"),
+        ("GetEventSelectors", "InternalFailure"),
+        ("DescribeTrails", "ServiceUnavailable"),
+    ],
+)
+def test_what_will_pass_is_not_told(cloud, elsewhere, error, action):
+    cloud.fault("cloudtrail", action, error, times=99, function=FUNCTION)
+    beat(cloud)
+    assert failed(cloud) == []
+    assert cloud.findings == []
+
+
+def test_one_trail_that_can_be_read_and_logs_reads_is_enough(cloud, account, elsewhere):
+    here = account.client("cloudtrail")
+    here.create_trail(Name="here", S3BucketName=BUCKET)
+    here.start_logging(Name="here")
+    beat(cloud)
+    regions = [one.region for one in cloud.calls if one.action == "GetEventSelectors"]
+    assert regions == [cloud.region]  # the other Region was not even asked
+    cloud.fault("cloudtrail", "GetEventSelectors", "AccessDeniedException", times=1)
+    beat(cloud)
+    regions = [one.region for one in cloud.calls if one.action == "GetEventSelectors"]
+    assert regions[1:] == [cloud.region, HOME]
+    assert cloud.findings == []
+
+
+def test_a_blind_trail_beside_one_that_is_not_known_is_no_alarm(cloud, account, elsewhere):
+    here = account.client("cloudtrail")
+    here.create_trail(Name="here", S3BucketName=BUCKET)
+    cloud.fault("cloudtrail", "GetEventSelectors", "AccessDeniedException", function=FUNCTION)
+    beat(cloud)
+    told = finding(cloud, "trail-blind")
+    assert told["severity"] == "low"
+    assert "it is stopped" in told["cause"]
+    assert "AccessDeniedException" in told["cause"]
+
+
+def test_what_is_wrong_is_told_once_a_day_and_not_at_every_tenth_heartbeat(cloud, account):
+    account.client("cloudtrail").stop_logging(Name=TRAIL)
+    for _ in range(12):
+        beat(cloud)
+    assert kinds(cloud).count("trail-blind") == 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "severity"), [("observe", "medium"), (None, "medium")], ids=["observe", "gone"]
+)
+def test_a_mode_that_was_not_deployed_is_told_and_again_next_day(cloud, account, mode, severity):
+    ssm, name = account.client("ssm"), cloud.outputs["ModeParameterName"]
+    if mode:
+        ssm.put_parameter(Name=name, Value=mode, Overwrite=True)
+    else:
+        ssm.delete_parameter(Name=name)
+    beat(cloud)
+    beat(cloud)
+    assert finding(cloud, "mode-changed")["severity"] == severity
+    cloud.clock.skip(seconds=86_460)
+    beat(cloud)
+    assert kinds(cloud).count("mode-changed") == 2
+
+
+def test_messages_that_were_given_up_are_told(cloud, account):
+    sqs = account.client("sqs")
+    url = cloud.resource("PolicyDeadLetterQueue")
+    sqs.send_message(QueueUrl=url, MessageBody="{}")
+    beat(cloud)
+    told = finding(cloud, "dead-letters")
+    assert told["resource"] == url.rsplit("/", 1)[-1]
+    assert told["evidence"]["messages"] == 1
+
+
+@pytest.mark.parametrize(
+    ("service", "action"),
+    [
+        ("events", "ListRules"),
+        ("ssm", "GetParameter"),
+        ("sqs", "GetQueueAttributes"),
+    ],
+)
+def test_a_check_that_aws_does_not_answer_stops_no_other_and_is_tried_again(
+    cloud, account, service, action
+):
+    account.client("sqs").send_message(
+        QueueUrl=cloud.resource("RuleDeadLetterQueue"), MessageBody="{}"
+    )
+    cloud.fault(service, action, "AccessDeniedException", function=FUNCTION)
+    beat(cloud)
+    runs = [one for one in cloud.invocations if one.function == FUNCTION]
+    assert [one.error_type for one in runs] == ["NotChecked", None]
+    assert kinds(cloud) == ["dead-letters"]
+    assert len(came_through(cloud)) == 2
+
+
+def test_a_heartbeat_that_cannot_be_sent_fails_in_the_end_into_the_dead_letter_queue(cloud):
+    cloud.fault("secretsmanager", "DescribeSecret", "InternalFailure", times=99, function=FUNCTION)
+    beat(cloud)
+    (letter,) = cloud.dead_letters("RuleDeadLetterQueue")
+    assert "InternalFailure" in json.loads(letter["body"])["responsePayload"]["errorMessage"]
+    assert came_through(cloud) == []
+
+
+def test_the_heartbeats_of_another_guard_are_requests_like_any(cloud):
+    other = Caller(kind="role", source_ip="203.0.113.9")
+    secrets = cloud.session("vpce-guard-other-HeartbeatRole-1", other).client("secretsmanager")
+    with pytest.raises(secrets.exceptions.ResourceNotFoundException):
+        secrets.describe_secret(SecretId=f"{NAMESPACE}/another-stack/1790000000000")
+    cloud.settle()
+    assert kinds(cloud) == ["bypass"]
+
+
+def test_silence_rings_past_all_that_is_watched(cloud):
+    cloud.ring_alarm("HeartbeatAlarm")
+    cloud.settle()
+    posted = json.dumps(cloud.slack.messages)
+    assert "No heartbeat came through" in posted

@@ -1,0 +1,184 @@
+"""Many of a kind are a few findings, and not one sighting gets lost."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detect_bypass.findings import collapse, findings
+from detect_bypass.judge import Inventory, Place, judge
+from detect_bypass.storm import ADDRESSES, CALLERS, OFTEN, Storms
+from guard.cloudtrail.evidence import principal
+from guard.cloudtrail.record import parse
+from guard.findings.finding import Finding, Kind
+from tests.records import ACCOUNT, ALICE, OWN_ENDPOINT, read, role
+
+NOW = datetime(2026, 6, 1, 10, tzinfo=UTC)
+HOUR = 3600
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+def told(*records: dict[str, Any]) -> list[Finding]:
+    """The findings of a batch, as the function makes them."""
+    parsed = [parse(record) for record in records]
+    return collapse([f for r in parsed for f in findings(r, judge(r, Inventory()), HOUR)])
+
+
+def user(number: int, **fields: Any) -> dict[str, Any]:
+    arn = f"arn:aws:iam::{ACCOUNT}:user/u{number}"
+    return read(userIdentity={**ALICE, "arn": arn, "userName": f"u{number}"}, **fields)
+
+
+def host(number: int, **fields: Any) -> dict[str, Any]:
+    """One of a fleet: the same role, an address and a session of its own."""
+    return read(
+        userIdentity=role(session=f"i-{number:017x}"),
+        sourceIPAddress=f"198.51.100.{number + 1}",
+        **fields,
+    )
+
+
+def count(told: list[Finding]) -> int:
+    return sum(one.count for one in told)
+
+
+def test_a_few_callers_are_told_one_by_one():
+    some = told(*map(user, range(CALLERS)))
+    assert Storms().gather(some, NOW) == some
+
+
+def test_a_crowd_is_one_finding_that_names_some():
+    (finding,) = Storms().gather(told(*map(user, range(50))), NOW)
+    assert (finding.kind, finding.count) == (Kind.BYPASS, 50)
+    assert finding.resource == f"account {ACCOUNT}"
+    assert finding.title == "Many callers went round the VPC endpoint"
+    assert f"arn:aws:iam::{ACCOUNT}:user/u7" in finding.evidence["principals"]
+    assert len(finding.evidence["principals"]) == 20
+    assert "user/u0" in finding.cause
+    assert "access_key_id" not in finding.evidence  # one caller's, and not the others'
+
+
+def test_who_comes_often_is_told_by_name_in_the_crowd():
+    crowd = told(*map(user, range(50)), *[user(99)] * OFTEN)
+    named, gathered = Storms().gather(crowd, NOW)
+    assert (named.resource.rpartition("/")[2], named.count) == ("u99", OFTEN)
+    assert gathered.count == 50
+
+
+def test_a_crowd_that_trickles_in_is_one_finding_too():
+    storms = Storms()
+    trickle = [storms.gather(told(user(n)), NOW) for n in range(50)]
+    assert len({one.fingerprint for batch in trickle for one in batch}) == CALLERS + 1
+    assert sum(map(count, trickle)) == 50
+
+
+def test_who_had_a_place_keeps_it_when_the_storm_comes():
+    storms = Storms()
+    (alone,) = storms.gather(told(user(7)), NOW)
+    again = storms.gather(told(*map(user, range(50))), NOW)
+    assert [one.fingerprint for one in again if one.count == 1] == [alone.fingerprint]
+
+
+def test_after_the_window_callers_are_told_one_by_one_again():
+    storms = Storms()
+    storms.gather(told(*map(user, range(50))), NOW)
+    assert [one.count for one in storms.gather(told(user(7)), NOW)] == [1]
+    (during,) = storms.gather(told(user(7)), NOW + timedelta(seconds=HOUR - 1))
+    assert during.title.startswith("Many callers")
+    (after,) = storms.gather(told(user(7)), NOW + timedelta(seconds=HOUR))
+    assert after.resource.endswith("user/u7")
+
+
+def test_a_fleet_is_one_finding_of_its_role():
+    few = told(*map(host, range(ADDRESSES)))
+    assert len(Storms().gather(few, NOW)) == ADDRESSES
+    (finding,) = Storms().gather(told(*map(host, range(60))), NOW)
+    assert finding.resource == f"arn:aws:iam::{ACCOUNT}:role/app"
+    assert finding.count == 60
+    assert "many addresses" in finding.cause
+    assert "198.51.100.5" in finding.evidence["addresses"]
+
+
+def test_other_kinds_and_outcomes_are_gathered_apart():
+    crowd = [user(n) for n in range(50)]
+    crowd += [user(n, errorCode="AccessDenied") for n in range(50)]
+    crowd += [user(n, sessionCredentialFromConsole=True, userAgent=BROWSER) for n in range(50)]
+    titles = {one.title for one in Storms().gather(told(*crowd), NOW)}
+    assert titles == {
+        "Many callers went round the VPC endpoint",
+        "Blocked: Many callers went round the VPC endpoint",
+        "Many people used the console",
+    }
+
+
+def test_what_is_not_about_a_requests_way_is_left_alone():
+    changes = [user(n, eventName="DeleteResourcePolicy", eventID=str(n)) for n in range(30)]
+    through = [{**one, "vpcEndpointId": OWN_ENDPOINT} for one in changes]
+    inventory = Inventory(own_endpoints=frozenset({OWN_ENDPOINT}))
+    parsed = [parse(one) for one in through]
+    some = [f for r in parsed for f in findings(r, judge(r, inventory), HOUR)]
+    assert len(some) == 30
+    assert Storms().gather(some, NOW) == some
+
+
+ROOT_USER = {"type": "Root", "arn": f"arn:aws:iam::{ACCOUNT}:root", "accountId": ACCOUNT}
+
+
+def crowd_of_roles(**fields: Any) -> list[dict[str, Any]]:
+    return [read(userIdentity=role(f"ci-{n}"), **fields) for n in range(50)]
+
+
+@pytest.mark.parametrize(
+    "graver",
+    [
+        read(userIdentity=ROOT_USER),
+        user(1),  # with a key that never ends
+        read(userIdentity=role("ci-3", "i-0aaaaaaaaaaaaaaaa"), sourceIPAddress="192.0.2.66"),
+    ],
+    ids=["root", "lasting key", "used elsewhere"],
+)
+def test_a_crowd_hides_nothing_graver(graver: dict[str, Any]):
+    place = Place(via="instance", vpc_id="vpc-0a")
+    inventory = Inventory(
+        places={"i-0aaaaaaaaaaaaaaaa": place}, strangers=frozenset({"192.0.2.66"})
+    )
+    records = [parse(one) for one in [*crowd_of_roles(), graver]]
+    made = [f for one in records for f in findings(one, judge(one, inventory), HOUR)]
+    gathered = Storms().gather(collapse(made), NOW)
+    assert sorted(one.count for one in gathered) == [1, 50]
+    (alone,) = (one for one in gathered if one.count == 1)
+    assert alone.resource == principal(records[-1])
+
+
+def test_a_crowd_of_one_severity_hides_none_of_a_higher_one():
+    crowd = [*crowd_of_roles(), *crowd_of_roles(eventName="DescribeSecret")]
+    gathered = Storms().gather(told(*crowd), NOW)
+    assert sorted(one.severity for one in gathered) == ["high", "low"]
+
+
+def test_a_fleet_does_not_hide_its_credentials_used_elsewhere():
+    place = Place(via="instance", vpc_id="vpc-0a")
+    known = Inventory(places={f"i-{1:017x}": place}, strangers=frozenset({"192.0.2.66"}))
+    away = parse(host(1) | {"sourceIPAddress": "192.0.2.66"})
+    fleet = [parse(host(n)) for n in range(30)]
+    made = [f for one in [*fleet, away] for f in findings(one, judge(one, known), HOUR)]
+    gathered = Storms().gather(collapse(made), NOW)
+    assert [one.identity[3] for one in gathered if one.count == 1][-1] == "elsewhere, 192.0.2.66"
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=60),
+        max_size=4,
+    )
+)
+def test_no_sighting_is_lost(batches: list[list[tuple[int, int]]]):
+    storms = Storms()
+    for number, batch in enumerate(batches):
+        some = told(*(user(who, sourceIPAddress=f"198.51.100.{where}") for who, where in batch))
+        gathered = storms.gather(some, NOW + timedelta(minutes=30 * number))
+        assert count(gathered) == len(batch)
+        assert len(gathered) == len({one.fingerprint for one in gathered})
+        assert len(gathered) <= CALLERS + 1

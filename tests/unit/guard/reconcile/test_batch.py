@@ -1,0 +1,50 @@
+"""What a message carries beside its event: counters and times, which may be anybody's."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ensure_endpoint.later import Later
+from guard.reconcile.batch import HOPS, LARGEST, NOT_BEFORE, PUT_OFF, Inbox
+from guard.reconcile.request import DETAIL_TYPE, SOURCE
+from restore_policy.triggers import concern
+
+COUNTERS = (HOPS, PUT_OFF, NOT_BEFORE)
+NO_COUNTS = ("x", "3", -5, 1.5, True, None, [], {}, float("inf"), float("nan"), 10**400)
+
+
+def opened(**envelope: object) -> Inbox:
+    body = json.dumps({"detail": {}, **envelope})
+    return Inbox.open({"Records": [{"messageId": "m", "body": body}]})
+
+
+@pytest.mark.parametrize("name", COUNTERS)
+@pytest.mark.parametrize("value", NO_COUNTS)
+def test_a_message_with_a_counter_that_is_none_is_unreadable(name, value):
+    inbox = opened(**{name: value})
+    assert not inbox.messages
+    assert name in inbox.failures["m"]
+
+
+@given(st.dictionaries(st.sampled_from(COUNTERS), st.integers(0, LARGEST)))
+def test_counters_are_read_as_they_were_written(written):
+    (message,) = opened(**written).messages
+    read = {HOPS: message.hops, PUT_OFF: message.times_put_off, NOT_BEFORE: message.not_before}
+    assert read == {name: written.get(name, 0) for name in COUNTERS}
+
+
+@pytest.mark.parametrize("name", ["attempt", "throttled", "notBefore"])
+@pytest.mark.parametrize("value", NO_COUNTS)
+def test_a_request_with_a_number_that_is_none_is_refused(name, value):
+    with pytest.raises(ValueError, match="number"):
+        Later.from_detail({"vpcId": "vpc-1", name: value})
+
+
+@pytest.mark.parametrize("value", NO_COUNTS)
+def test_a_policy_request_with_a_time_that_is_none_is_refused(value):
+    detail = {"vpcEndpointId": "vpce-1", "notBefore": value}
+    asked = {"source": SOURCE, "detail-type": DETAIL_TYPE, "detail": detail}
+    with pytest.raises(ValueError, match="notBefore"):
+        concern(asked, "com.amazonaws.us-east-1.secretsmanager")

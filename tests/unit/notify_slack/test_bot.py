@@ -1,0 +1,92 @@
+"""How a bot shows a finding: anew, brought up to date, or in the thread of the one before."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from guard.publishing.message import published_form
+from notify_slack.bot import Forgotten, Posted, Step, judge, step, ts_of
+from notify_slack.webhook import Answer, BadWebhook, Fate, checked_token
+from tests.findings import NOON, bypass
+
+SHOWN = Posted("17.1", "2026-05-04T12:00:00Z", 1, int(NOON.timestamp()))
+
+
+def form(**changes: Any) -> dict[str, Any]:
+    return published_form(bypass(**changes))
+
+
+def test_what_was_not_shown_yet_is_a_new_message() -> None:
+    assert step(form(), None, NOON) == Step("chat.postMessage", {})
+    assert step(None, None, NOON) == Step("chat.postMessage", {})
+
+
+def test_a_follow_up_brings_the_message_up_to_date() -> None:
+    assert step(form(count=10), SHOWN, NOON) == Step("chat.update", {"ts": "17.1"})
+
+
+def test_what_the_message_says_already_is_not_said_again() -> None:
+    assert step(form(count=1), SHOWN, NOON) is None
+
+
+def test_the_next_window_is_a_new_message_even_if_it_counts_less() -> None:
+    later = NOON + timedelta(hours=1)
+    told = form(first_seen=later, last_seen=later)
+    assert step(told, Posted("17.1", SHOWN.first_seen, 10, SHOWN.at), later) == Step(
+        "chat.postMessage", {}
+    )
+
+
+@pytest.mark.parametrize(("severity", "loud"), [("high", True), ("medium", True), ("low", False)])
+def test_a_change_that_comes_again_goes_into_the_thread(severity: str, loud: bool) -> None:
+    told = form(window=0, severity=severity)
+    made = step(told, SHOWN, NOON + timedelta(hours=1))
+    assert made is not None
+    assert (made.method, made.more["thread_ts"]) == ("chat.postMessage", "17.1")
+    assert ("reply_broadcast" in made.more) is loud
+    assert step(told, SHOWN, NOON + timedelta(days=2)) == Step("chat.postMessage", {})
+
+
+@pytest.mark.parametrize(
+    ("answer", "fate"),
+    [
+        (Answer(200, '{"ok": true, "ts": "1.2"}'), Fate.POSTED),
+        (Answer(200, '{"ok": false, "error": "invalid_blocks"}'), Fate.REFUSED),
+        (Answer(200, '{"ok": false, "error": "invalid_auth"}'), Fate.NO_WEBHOOK),
+        (Answer(200, '{"ok": false, "error": "not_in_channel"}'), Fate.NO_WEBHOOK),
+        (Answer(200, '{"ok": false, "error": "internal_error"}'), Fate.RETRY),
+        (Answer(200, '{"ok": false, "error": "ratelimited"}'), Fate.PAUSE),
+        (Answer(429, "", {"Retry-After": "30"}), Fate.PAUSE),
+        (Answer(503), Fate.RETRY),
+        (Answer(0, "TimeoutError"), Fate.RETRY),
+        (Answer(200, "<html>sign in</html>"), Fate.REFUSED),
+        (Answer(200, "[]"), Fate.REFUSED),
+    ],
+)
+def test_what_an_answer_means(answer: Answer, fate: Fate) -> None:
+    assert judge(answer, 1).fate is fate
+
+
+def test_how_long_slack_wants_us_to_wait() -> None:
+    assert judge(Answer(429, "", {"retry-after": "17"}), 1).wait == 17
+
+
+def test_a_message_that_somebody_deleted_is_posted_anew() -> None:
+    with pytest.raises(Forgotten):
+        judge(Answer(200, '{"ok": false, "error": "message_not_found"}'), 1)
+
+
+def test_the_name_of_a_message() -> None:
+    assert ts_of(Answer(200, json.dumps({"ok": True, "ts": "1.2"}))) == "1.2"
+    assert ts_of(Answer(200, "ok")) == ""
+
+
+@pytest.mark.parametrize(
+    "token", ["", "https://hooks.slack.com/services/T/B/x", "xoxb-", "xoxb-a b", "xoxp-1"]
+)
+def test_only_a_bots_token_is_sent_as_one(token: str) -> None:
+    with pytest.raises(BadWebhook) as refusal:
+        checked_token(token)
+    assert not token.removeprefix("xoxb-") or token not in str(refusal.value)
