@@ -83,7 +83,7 @@ def record() -> dict[str, list[Take]]:
     best: dict[str, list[Take]] = {}
     for take in sorted(takes, key=lambda one: -len(one.answers)):
         take.answers[:] = [_with_other_slack(one, slack) for one in take.answers]
-        best.setdefault(take.function.handler.removesuffix(".handler"), []).append(take)
+        best.setdefault(take.function.handler.removesuffix(".app.handler"), []).append(take)
     for name, runs in best.items():
         middle = len(runs) // 2
         order = sorted(range(len(runs)), key=lambda place, middle=middle: abs(place - middle))

@@ -2,7 +2,8 @@
 
 Proves: the way from CloudTrail over EventBridge and the queue to detect_bypass, by a marked request
 to Secrets Manager (`guard.cloudtrail.heartbeat_mark`) that detect_bypass turns into the metric
-HeartbeatSeconds. An alarm on that metric, which nothing here can silence, tells when none comes through. There it
+HeartbeatSeconds. An alarm on that metric, which nothing here can silence, tells when none comes
+through. There it
 ends: it is not judged, and the way of a finding, by SNS, the queue and Slack, it does not go.
 
 Tells: rules in a state in which they do not see what they should, no trail that logs reads, a mode

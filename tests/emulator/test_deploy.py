@@ -16,7 +16,7 @@ RULE = "arn:aws:events:us-east-1:123456789012:rule/one"
 
 def test_functions_are_read_back_with_everything_resolved(cloud):
     function = cloud.deployment.functions["EnsureEndpointFunction"]
-    assert function.handler == "ensure_endpoint.handler"
+    assert function.handler == "ensure_endpoint.app.handler"
     assert function.environment["VPC_QUEUE_URL"] == cloud.resource("VpcQueue")
     assert function.environment["TOPIC_ARN"] == cloud.resource("FindingsTopic")
     assert function.environment["STACK_ID"] == cloud.deployment.stack_id

@@ -23,14 +23,18 @@ FILES = {
 }
 
 
-def test_one_function_per_reaction_and_one_handler_per_file():
+def test_one_function_per_reaction_and_one_room_each():
     assert {name: one["Handler"] for name, one in FUNCTIONS.items()} == {
-        name: f"{file}.handler" for name, file in FILES.items()
+        name: f"{file}.app.handler" for name, file in FILES.items()
     }
-    assert {path.stem for path in (ROOT / "functions").glob("*.py")} == set(FILES.values())
+    assert {path.parent.name for path in (ROOT / "functions").glob("*/app.py")} == set(
+        FILES.values()
+    )
 
 
-COLD_START = "import importlib, sys; assert callable(importlib.import_module(sys.argv[1]).handler)"
+COLD_START = (
+    "import importlib, sys; assert callable(importlib.import_module(sys.argv[1] + '.app').handler)"
+)
 
 
 @pytest.mark.parametrize("name", FILES)

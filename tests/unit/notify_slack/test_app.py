@@ -79,7 +79,7 @@ def notify(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         "POWERTOOLS_METRICS_NAMESPACE": "VPCEGuard",
     }.items():
         monkeypatch.setenv(name, value)
-    module = importlib.import_module("notify_slack")
+    module = importlib.import_module("notify_slack.app")
     monkeypatch.setattr(module, "past", module.Past())
     return module
 
