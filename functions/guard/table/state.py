@@ -387,8 +387,9 @@ class State:
             )
             full = {name for name in adds if len(item.get(name, ())) >= LISTED}
             in_window = item.get("ends", 0) > _epoch(now)
-            if not done and full and in_window:
+            if full and in_window:
                 self._note_full(key, full, item["ends"])
+            if not done and full and in_window:
                 continue
             if done or in_window:
                 return item, done
@@ -402,6 +403,8 @@ class State:
                 sets=sets | _placeholders(adds),
             )
             if done:
+                full = {name for name in adds if len(item.get(name, ())) >= LISTED}
+                self._note_full(key, full, item["ends"])
                 return item, done
         raise StateError(f"{key}: lost {_RACES} races for its window")
 

@@ -48,6 +48,8 @@ def test_what_is_lost_would_be_seen(cloud):
     ],
 )
 def test_a_thousand_equal_bypasses_cost_a_handful_of_calls(cloud, seen, told, most):
+    # Somebody else's: this copy of the function has read the account's lists of addresses since.
+    cloud.invoke(FUNCTION, equal_bypasses(cloud, 1, sourceIPAddress="203.0.113.77"))
     if seen:
         cloud.invoke(FUNCTION, equal_bypasses(cloud, seen))
     before, findings = len(cloud.calls), len(cloud.findings)
@@ -55,7 +57,7 @@ def test_a_thousand_equal_bypasses_cost_a_handful_of_calls(cloud, seen, told, mo
     made = [call.action for call in cloud.calls[before:]]
     assert 0 < len(made) <= most, made
     assert [one["count"] for one in cloud.findings[findings:]] == told
-    assert counted(cloud) == seen + 1_000
+    assert counted(cloud) == 1 + seen + 1_000
 
 
 def test_alike_judgements_are_one_line_of_the_log(cloud):
