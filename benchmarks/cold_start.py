@@ -27,12 +27,11 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from samtranslator.yaml_helper import yaml_parse
-
 from benchmarks import custodian
 from benchmarks.recording import Playback, Take, record
 from benchmarks.sandbox import ROOT, Artefact, Failed, first_invocation
 from emulator.runtime import lambda_environment
+from emulator.templates import parse as parse_template
 
 RUNTIME_MODULES = ("awslambdaric", "simplejson", "snapshot_restore_py", "runtime_client")
 BOTO3 = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
@@ -208,7 +207,7 @@ def compiled(folder: Path) -> None:
 
 def weigh(build: Path) -> list[str]:
     """Print what one function consists of, its layers included; returns the goals missed."""
-    template = yaml_parse((build / "template.yaml").read_text())
+    template = parse_template((build / "template.yaml").read_text())
     function = next(
         name
         for name, one in template["Resources"].items()

@@ -29,7 +29,6 @@ from moto.secretsmanager.models import secretsmanager_backends
 from moto.sns.models import Subscription, sns_backends
 from moto.sqs.models import Queue, sqs_backends
 from moto.ssm.models import ssm_backends
-from samtranslator.yaml_helper import yaml_parse
 
 from emulator import (
     cloudtrail,
@@ -55,6 +54,7 @@ from emulator.server import Call, Gate, Ledger, Server
 from emulator.sessions import make_session
 from emulator.slack import CHANNEL, TOKEN, Slack
 from emulator.strict.endpoint_services import services_of
+from emulator.templates import parse as parse_template
 from emulator.wire import ApiRequest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -703,4 +703,4 @@ def _shown(queue: Queue) -> list[dict[str, Any]]:
 
 @cache
 def _parameters_of(template: Path) -> frozenset[str]:
-    return frozenset(yaml_parse(template.read_text()).get("Parameters", {}))
+    return frozenset(parse_template(template.read_text()).get("Parameters", {}))

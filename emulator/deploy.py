@@ -25,9 +25,9 @@ from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 from samtranslator.translator.managed_policy_translator import ManagedPolicyLoader
 from samtranslator.translator.transform import transform
-from samtranslator.yaml_helper import yaml_parse
 
 from emulator.partition import partition_of
+from emulator.templates import parse as parse_template
 
 STACK_NAME = "vpce-guard"
 ARTIFACTS = "s3://artifacts/code.zip"  # where `sam package` would put what it uploads
@@ -219,7 +219,7 @@ def transformed(template: Path, parameters: Mapping[str, str], region: str) -> J
     text = template.read_text()
     key = (str(template), text, json.dumps(dict(parameters), sort_keys=True), region)
     if key not in _transformed:
-        document = yaml_parse(text)
+        document = parse_template(text)
         _point_at_artifacts(document)
         _transformed[key] = processed(document, parameters, region)
     return deepcopy(_transformed[key])

@@ -21,7 +21,7 @@ from moto.sns.models import Subscription
 from moto.sqs.models import sqs_backends
 from moto.sts.models import STSBackend
 
-from emulator import eventbridge, lineage
+from emulator import eventbridge, lineage, templates
 
 type Invoker = Callable[[str, Any], tuple[Any, bool]]
 type Whose = Callable[[str], Mapping[str, Any]]
@@ -47,6 +47,7 @@ def install() -> None:
     # Two warnings for each resource that moto skips; the deployment lists them itself.
     logging.getLogger("moto").setLevel(logging.ERROR)
     setattr(parsing, "warnings", SimpleNamespace(warn=lambda *args, **kwargs: None))  # noqa: B010
+    templates.install()
     _validate_rules()
     _refuse_aws_sources()
     _leave_queues_alone()

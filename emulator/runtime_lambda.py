@@ -25,11 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samtranslator.yaml_helper import yaml_parse
-
 from emulator import lineage
 from emulator.deploy import FunctionSpec
 from emulator.runtime import Outcome, lambda_environment
+from emulator.templates import parse as parse_template
 
 START_SECONDS = 20
 GRACE_SECONDS = (
@@ -91,7 +90,7 @@ class LambdaRuntime:
         template = self._build / "template.yaml"
         if not template.exists():
             raise NotBuilt(f"{template} is missing: run make build")
-        self._template: dict[str, Any] = yaml_parse(template.read_text())
+        self._template: dict[str, Any] = parse_template(template.read_text())
         self._processes: dict[str, _Process] = {}
         self._refuse_a_stale_build(root / "functions")
         modules = [_module_path(name) for name in _RUNTIME_MODULES]

@@ -16,10 +16,10 @@ from typing import Any
 from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import Change, ChangeSet, CloudFormationBackend, Stack
 from moto.cloudformation.parsing import ResourceMap
-from samtranslator.yaml_helper import yaml_parse
 
 from emulator.deploy import name_parameters, processed
 from emulator.rules import broken_rules
+from emulator.templates import parse as parse_template
 
 from .patching import Patches
 
@@ -154,7 +154,7 @@ def _drop_under_review(backend: Any, name: str) -> None:
 
 def _made_ready(backend: Any, template: str, parameters: Mapping[str, str]) -> str:
     """The template after the transform. Raises ValidationError where it breaks one of its rules."""
-    document = yaml_parse(template)
+    document = parse_template(template)
     pseudo = {
         "AWS::AccountId": backend.account_id,
         "AWS::Partition": backend.partition,

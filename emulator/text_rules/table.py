@@ -26,7 +26,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from samtranslator.yaml_helper import yaml_parse
+from emulator.templates import parse as parse_template
 
 HERE = Path(__file__).parent
 
@@ -186,7 +186,7 @@ def table(service: str) -> Table:
     path = HERE / f"{service}.yaml"
     if not path.exists():
         return Table(service, "ValidationException")
-    read = yaml_parse(path.read_text())
+    read = parse_template(path.read_text())
     rows = tuple(read.get("rows", ()))
     for row in rows:
         if unknown := set(row) - ALLOWED_KEYS:

@@ -20,8 +20,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError
-from samtranslator.yaml_helper import yaml_parse
 
+from emulator.templates import parse as parse_template
 from tests.template.stack import ACCOUNT, REGION, ROOT
 
 MINISTACK = ROOT / ".venv-ministack" / "bin" / "ministack"
@@ -35,7 +35,7 @@ def judgeable(template: Path) -> Path:
     """A copy of the built template beside it, without the alarms by a query: of those ministack
     says that it does not support them, and takes the stack back.
     """
-    tree = yaml_parse(template.read_text())
+    tree = parse_template(template.read_text())
     tree["Resources"] = {
         name: one
         for name, one in tree["Resources"].items()

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 
 from emulator.deploy import transformed
+from emulator.templates import parse as parse_template
 from guardctl.rights.needs import listed
 
 __all__ = [
@@ -63,7 +63,7 @@ PSEUDO = {
 @cache
 def written() -> dict[str, Any]:
     """template.yaml as it is written, in its own order."""
-    return yaml_parse(TEMPLATE.read_text())
+    return parse_template(TEMPLATE.read_text())
 
 
 class Stack:

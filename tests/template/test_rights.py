@@ -7,16 +7,16 @@ from pathlib import Path
 import cfnlint
 import pytest
 from botocore.session import Session
-from samtranslator.yaml_helper import yaml_parse
 
 from emulator import Cloud
 from emulator.server import Call
+from emulator.templates import parse as parse_template
 from guardctl.rights.least import PLATFORM, role_of
 from guardctl.rights.needs import Grant, Need, grants, needs
 from tests.template.stack import EVERYTHING, PSEUDO, ROOT, Stack
 from tests.template.test_functions import FILES
 
-WILDCARDS = yaml_parse((ROOT / ".iam-wildcards.yaml").read_text())
+WILDCARDS = parse_template((ROOT / ".iam-wildcards.yaml").read_text())
 KNOWN = json.loads(
     (Path(cfnlint.__file__).parent / "data/AdditionalSpecs/Policies.json").read_text()
 )
@@ -41,7 +41,7 @@ def test_each_function_has_a_role_of_its_own(stack: Stack):
 
 @pytest.mark.parametrize("function", FILES)
 def test_a_role_grants_what_the_files_docstring_says(stack: Stack, function: str):
-    said = (ROOT / "functions" / f"{FILES[function]}.py").read_text().split('"""')[1]
+    said = (ROOT / "functions" / FILES[function] / "app.py").read_text().split('"""')[1]
     (rights,) = re.findall(r"^IAM: (.*)", said, re.DOTALL | re.MULTILINE)
     named = set(re.findall(r"\b[a-z0-9]+:[A-Z]\w+", rights))
     most = Stack(
