@@ -87,7 +87,7 @@ nightly: .venv/.stamp second  ## Run what only repeats: 1,000,000 fuzzing cases,
 	FUZZ_CASES=1000000 FAULT_MATRIX=all ORDERS=all DRILLS=all ACCEPTANCE=all \
 		.venv/bin/python -m pytest -n 2 --dist loadscope \
 		tests/fuzz tests/reactions/test_fault_matrix.py tests/reactions/test_orders.py \
-		tests/guardctl/test_partitions.py tests/guardctl/test_acceptance.py
+		tests/guardctl/test_partitions.py tests/guardctl/test_acceptance.py tests/guardctl/test_drill.py
 	$(MAKE) --no-print-directory rights
 
 .PHONY: rights

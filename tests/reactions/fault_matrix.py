@@ -117,13 +117,13 @@ def record(cloud: Cloud, names: Iterable[str]) -> list[Row]:
 
 
 def cells(rows: Sequence[Row], *, everything: bool) -> list[tuple[Row, FaultKind]]:
-    """What to play: all, or of each call one or two faults, each fault for a quarter of them."""
-    return [
-        (row, fault)
-        for number, row in enumerate(rows)
-        for turn, fault in enumerate(FAULTS)
-        if (everything or (number + turn) % 4 == 0) and possible(row, fault)
-    ]
+    """What to play: all, or of each call one fault, each call with another one."""
+    played: list[tuple[Row, FaultKind]] = []
+    for number, row in enumerate(rows):
+        start = number % len(FAULTS)
+        faults = [one for one in (*FAULTS[start:], *FAULTS[:start]) if possible(row, one)]
+        played += [(row, fault) for fault in (faults if everything else faults[:1])]
+    return played
 
 
 def possible(row: Row, fault: FaultKind) -> bool:
