@@ -103,7 +103,7 @@ def _ask_file(file: Source, question: Question, tally: Tally) -> Iterator[str]:
     """Ask of each record of a file; yields what could not be read."""
     try:
         with file.open() as stream:
-            yield from _ask_elements(trail.read(stream), file.name, question, tally)
+            yield from _ask_elements(trail.read(stream, file.size), file.name, question, tally)
     except OSError as error:
         yield f"{file.name}: {error.strerror or error}"
 

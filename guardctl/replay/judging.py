@@ -79,10 +79,10 @@ class PassedOver:
 News = Judged | Complaint | PassedOver
 
 
-def judge_stream(stream: BinaryIO, name: str, task: Task) -> Iterator[News]:
-    """Everything there is to say of one file, in its order."""
+def judge_stream(stream: BinaryIO, name: str, task: Task, size: int = 0) -> Iterator[News]:
+    """Everything there is to say of one file of `size` bytes (0: unknown), in its order."""
     complaints = 0
-    for item in trail.read(stream):
+    for item in trail.read(stream, size):
         match item:
             case trail.Skipped(count):
                 yield PassedOver(others=count)
@@ -104,7 +104,7 @@ def judge_source(source: Openable, task: Task) -> Iterator[News]:
     """As `judge_stream`; a file that cannot be opened is a complaint."""
     try:
         with source.open() as stream:
-            yield from judge_stream(stream, source.name, task)
+            yield from judge_stream(stream, source.name, task, source.size)
     except OSError as error:
         yield Complaint(f"{source.name}: {error.strerror or error}")
 

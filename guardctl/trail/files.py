@@ -63,6 +63,9 @@ class Openable(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def size(self) -> int: ...
+
     def open(self) -> BinaryIO: ...
 
 

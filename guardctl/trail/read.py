@@ -3,47 +3,62 @@
 A file may be gzipped, and hold `{"Records": [...]}` as CloudTrail writes it, a JSON array, JSON
 lines, or objects one after another; an element may be a bare record or an EventBridge event.
 
-Most records of a trail are not about Secrets Manager. Runs of such records are counted and not
-parsed (see `skim`); anything else is parsed.
+A file of the usual form that fits into memory is read by `guardctl.trail.whole`, which parses the
+Secrets Manager records alone; anything else is parsed here, piece by piece.
 """
 
 import re
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from io import BytesIO, RawIOBase
 from typing import Any, BinaryIO, cast
 
+from guardctl.trail.elements import Broken, Element, Skipped
+from guardctl.trail.whole import LARGEST, read_whole
 from guardctl.trail.window import NotJson, Window, texts_of
 
 _RECORDS = re.compile(r'\{\s*"Records"\s*:\s*\[')
+_CHUNK = 1 << 20  # bytes
 _SPACE = re.compile(r"[ \t\r\n]*")
 _SPACE_AND_COMMA = re.compile(r"[ \t\r\n,]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
-    """One JSON object of a file, and where it begins."""
+def read(stream: BinaryIO, size: int = 0) -> Iterator[Element | Skipped | Broken]:
+    """Every element of a file, in order; what cannot be read is said and passed over.
 
-    value: dict[str, Any]
-    position: str
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """So many records that are not about Secrets Manager."""
-
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """A place that could not be read, and why."""
-
-    position: str
-    reason: str
+    `size` is the file's, in bytes as it is stored; 0 where it is not known, as of a pipe, which is
+    read as it comes.
+    """
+    if not 0 < size <= LARGEST:
+        yield from _piece_by_piece(stream)
+        return
+    pieces: list[bytes] = []
+    try:
+        pieces.extend(iter(lambda: stream.read(_CHUNK), b""))
+    except OSError as error:
+        yield from _piece_by_piece(cast(BinaryIO, _BrokenOff(pieces, error)))
+        return
+    packed = b"".join(pieces)
+    whole = read_whole(packed)
+    yield from _piece_by_piece(BytesIO(packed)) if whole is None else whole
 
 
-def read(stream: BinaryIO) -> Iterator[Element | Skipped | Broken]:
-    """Every element of a file, in order; what cannot be read is said and passed over."""
+class _BrokenOff(RawIOBase):
+    """A stream that gave these pieces and then failed: they are read all the same."""
+
+    def __init__(self, pieces: Sequence[bytes], error: OSError) -> None:
+        self.rest = BytesIO(b"".join(pieces))
+        self.error = error
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if size := self.rest.readinto(buffer):
+            return size
+        raise self.error
+
+
+def _piece_by_piece(stream: BinaryIO) -> Iterator[Element | Skipped | Broken]:
     window = Window(texts_of(stream))
     if not window.skip(_SPACE) and not window.failure:
         yield Broken("1:1", "the file is empty")
@@ -59,8 +74,6 @@ def read(stream: BinaryIO) -> Iterator[Element | Skipped | Broken]:
         elif window.text[window.at] == "[":
             window.at += 1
             yield from _array(window)
-        elif skipped := window.skim():
-            yield Skipped(skipped)
         else:
             yield from _element(window)
     if window.failure:
@@ -69,16 +82,11 @@ def read(stream: BinaryIO) -> Iterator[Element | Skipped | Broken]:
 
 def _array(window: Window) -> Generator[Element | Skipped | Broken, None, bool]:
     """The elements up to the array's closing bracket, and whether there was one."""
-    window.separator = ""
     while window.skip(_SPACE_AND_COMMA):
         if window.text[window.at] == "]":
             window.at += 1
-            window.separator = ""
             return True
-        if skipped := window.skim():
-            yield Skipped(skipped)
-        else:
-            yield from _element(window)
+        yield from _element(window)
     if not window.failure:
         yield Broken(window.position(), "the file ends inside a list")
     return False

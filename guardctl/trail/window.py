@@ -9,12 +9,8 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
-from guardctl.trail.skim import BOUNDARY, SERVICE, count_of_others
-
 _CHUNK = 1 << 20  # bytes read at a time
-_BLOCK = 1 << 16  # characters looked at in one go when records are skipped
 _LONGEST = 16 << 20  # characters of one element; CloudTrail's own limit is 256 KB
-_LONGEST_BOUNDARY = 256
 _NEXT_ELEMENT = re.compile(
     r"\n[ \t\r\n,]*(?=\{)"
     r'|[,\[]\s*(?=\{\s*"(?:eventVersion|eventName|eventID|awsRegion|version|detail-type)")'
@@ -39,9 +35,7 @@ class Window:
         self.at = 0
         self.ended = False
         self.failure = ""
-        self.separator = ""  # what parts two records here, once it is known
         self._other_encoding = False  # somewhere in the file, bytes were not UTF-8
-        self._parse_up_to = 0  # a run that ends here was found unfit to be skipped
         self._line = 1
         self._line_begins = 0  # where the line of `_counted` begins, before 0 if it was forgotten
         self._counted = 0
@@ -76,23 +70,6 @@ class Window:
             if not self.more():
                 return False
 
-    def skim(self) -> int:
-        """Pass over whole records that are not about Secrets Manager; how many."""
-        if not self.separator or self.at < self._parse_up_to or self._other_encoding:
-            return 0
-        self.fill(_BLOCK)
-        end = min(self.at + _BLOCK, len(self.text))
-        service = self.text.find(SERVICE, self.at, end)
-        cut = self.text.rfind(self.separator, self.at, end if service < 0 else service)
-        if cut < 0:
-            return 0
-        count = count_of_others(self.text[self.at : cut + 1], self.separator)
-        if count:
-            self.at = self.text.index("{", cut)
-        else:
-            self._parse_up_to = cut + 1
-        return count
-
     def decode(self) -> object:
         """The JSON value that begins here. Raises NotJson, and stays where it is."""
         while True:
@@ -110,15 +87,7 @@ class Window:
             if self._other_encoding and _NOT_UTF8.search(self.text, self.at, end):
                 raise NotJson("not UTF-8", end)
             self.at = end
-            self._learn_separator()
             return value
-
-    def _learn_separator(self) -> None:
-        """What stands between the object just read and the next one parts others too, perhaps."""
-        if len(self.text) - self.at < _LONGEST_BOUNDARY:
-            return  # nothing is read on for it: standard input may have no more for a while
-        if boundary := BOUNDARY.match(self.text, self.at - 1):
-            self.separator = boundary[0]
 
     def to_next_element(self, failed_at: int) -> None:
         """Pass over what cannot be read, to where an object may begin next."""
@@ -146,7 +115,6 @@ class Window:
         self.position(max(self.at, self._counted))
         gone = min(self.at, self._counted)
         self.text = self.text[gone:]
-        self._parse_up_to -= gone
         self._line_begins -= gone
         self._counted -= gone
         self.at -= gone

@@ -23,7 +23,16 @@ def compact(value: Any) -> str:
 
 
 def items(content: bytes | str) -> list[Any]:
-    return list(read(io.BytesIO(content.encode() if isinstance(content, str) else content)))
+    """What is read of a file. Of a pipe the same is read, but for what is not parsed."""
+    data = content.encode() if isinstance(content, str) else content
+    found = list(read(io.BytesIO(data), len(data)))
+    piped = list(read(io.BytesIO(data)))
+    passed = sum(one.count for one in found if isinstance(one, Skipped))
+    assert len(piped) == passed + sum(not isinstance(one, Skipped) for one in found)
+    assert [one for one in piped if isinstance(one, Broken)] == [
+        one for one in found if isinstance(one, Broken)
+    ]
+    return found
 
 
 def elements(content: bytes | str) -> list[Any]:

@@ -1,16 +1,18 @@
-"""Passing over records without parsing them comes to the same as parsing them all."""
+"""Reading a file at once, parsing what is wanted alone, comes to the same as parsing all of it."""
 
+import gzip
 import io
 import json
 import re
+import tracemalloc
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from guardctl.trail import Element, Skipped, read
-from guardctl.trail.skim import BOUNDARY, count_of_others
+from guardctl.trail import Broken, Element, Skipped, read
+from guardctl.trail.whole import LARGEST, read_whole
 from tests.records import READ, changed
 
 OTHER = {"eventVersion": "1.11", "eventSource": "ec2.amazonaws.com", "eventName": "RunInstances"}
@@ -25,8 +27,9 @@ def assert_same(content: str) -> int:
     """Reading agrees with `json.loads` about every record; how many it did not parse."""
     expected = json.loads(content)
     expected = expected["Records"] if isinstance(expected, dict) else expected
+    data = content.encode()
     at = skipped = 0
-    for item in read(io.BytesIO(content.encode())):
+    for item in read(io.BytesIO(data), len(data)):
         if isinstance(item, Skipped):
             passed = expected[at : at + item.count]
             assert len(passed) == item.count
@@ -121,76 +124,80 @@ def test_the_same_as_parsing_all(
     assert_same(content)
 
 
-# What must not be skipped: each is put between records that are.
+# What is not of the usual form is left to whoever reads piece by piece: each is put between others.
 
-HIDDEN = '{"eventVersion":"1.11","eventSource":"\\u0073ecretsmanager.amazonaws.com"}'
-DEEP = compact(OTHER)[:-1] + ',"a":' + "[" * 30 + "]" * 30 + "}"
-NOT_SKIPPED = {
-    "the name as an escape": HIDDEN,
-    "the key as an escape": compact(OTHER).replace("eventSource", "event\\u0053ource"),
-    "the key as a value": compact(changed(OTHER, attribute="eventSource")),
-    "a source twice, spaced": compact(OTHER)[:-1] + ',"eventSource" : null}',
+LEFT = {
     "no source": '{"eventVersion":"1.11","eventName":"x"}',
     "no source of its own": '{"eventVersion":"1.11","a":{"eventSource":"ec2.amazonaws.com"}}',
     "a source that is no text": '{"eventVersion":"1.11","eventSource":null}',
-    "very deep": DEEP,
     "an event": compact({"detail-type": "x", "detail": OTHER}),
     "no object": "5",
-    "text": '"},{"',
+    "broken": compact(OTHER)[:-9],
+    "another record in it": '{"Records":[]}',
+    "not UTF-8": compact(changed(OTHER, a="\udcff")),
 }
 
 
-@pytest.mark.parametrize("odd", NOT_SKIPPED.values(), ids=NOT_SKIPPED.keys())
-def test_not_skipped(odd: str):
-    plain = compact(OTHER)
-    separator = '},{"eventVersion"'
-    assert count_of_others(",".join([plain, plain, plain]), separator) == 3
-    assert count_of_others(",".join([plain, odd, plain]), separator) == 0
-    assert count_of_others(odd, separator) == 0
+@pytest.mark.parametrize("odd", LEFT.values(), ids=LEFT.keys())
+@pytest.mark.parametrize("layout", ["[{}]", '{{"Records":[{}]}}', "{}"])
+def test_left(odd: str, layout: str):
+    plain, between = compact(OTHER), "\n" if layout == "{}" else ","
+    usual = layout.format(between.join([plain, plain, plain]))
+    left = layout.format(between.join([plain, odd, plain]))
+    assert list(read_whole(usual.encode()) or ()) == [Skipped(3)]
+    assert read_whole(left.encode("utf-8", "surrogatepass")) is None
 
 
-def test_what_names_the_service_is_parsed():
-    named = changed(OTHER, invokedBy=SERVICE)
-    twice = compact(OTHER)[:-1] + f',"eventSource":"{SERVICE}"}}'
-    content = "[" + ",".join([*[compact(OTHER)] * 9, compact(named), twice, compact(READ)]) + "]"
-    assert assert_same(content) == 8
-    found = [item.value for item in read(io.BytesIO(content.encode())) if isinstance(item, Element)]
-    assert found[-3:] == [named, json.loads(twice), READ]
+# What could mislead whoever looks for texts: it is told apart by the parser.
 
-
-SKIPPED = {
-    "plain": OTHER,
-    "nested": changed(OTHER, a={"b": [{"c": {}}, [], {"eventVersion": "1", "eventSource": "x"}]}),
-    "braces in texts": changed(OTHER, a='}{][},{"eventVersion"', b="{", c="]"),
-    "a policy": changed(OTHER, policy=compact({"Statement": [{"eventSource": "x\\"}]})),
-    "backslashes": changed(OTHER, a="\\", b='\\"', c="\\\\", d='"\\'),
-    "a key in a text": changed(OTHER, a='"eventSource":"s3"', b='\\"eventSource":"'),
-    "harmless escapes": changed(OTHER, a="é\n\t\u2028"),
-    "looks like a separator": changed(OTHER, a=[{"eventVersion": 1}, {"eventVersion": 2}]),
+HIDDEN = '{"eventVersion":"1.11","eventSource":"\\u0073ecretsmanager.amazonaws.com"}'
+FOUND = {
+    "the name as an escape": HIDDEN,
+    "the key as an escape": compact(READ).replace("eventSource", "event\\u0053ource"),
+    "a source twice": compact(OTHER)[:-1] + f',"eventSource" : "{SERVICE}"}}',
+    "spaced": json.dumps(READ, indent=4),
 }
 
 
-@pytest.mark.parametrize("record", SKIPPED.values(), ids=SKIPPED.keys())
-def test_skipped(record: Any):
-    content = compact({"Records": [OTHER, *[record] * 50, READ, *[record] * 50, READ]})
-    assert assert_same(content) > 90
+@pytest.mark.parametrize("record", FOUND.values(), ids=FOUND.keys())
+def test_found(record: str):
+    content = '{"Records":[' + ",".join([compact(OTHER), record, compact(OTHER)]) + "]}"
+    assert assert_same(content) == 2
+    found = [one for one in read_whole(content.encode()) or () if isinstance(one, Element)]
+    assert [one.value for one in found] == [json.loads(record)]
+
+
+def test_what_names_the_service_elsewhere_is_passed_over():
+    named = changed(OTHER, invokedBy=SERVICE, a='}{][},{"eventSource":"' + SERVICE)
+    assert assert_same(compact({"Records": [named, READ, named]})) == 2
 
 
 @pytest.mark.parametrize("indent", [None, 1, 4])
-def test_skipped_in_every_layout(indent: int | None):
-    content = json.dumps({"Records": [OTHER] * 100}, indent=indent)
-    assert assert_same(content) > 90
+def test_places_are_those_of_an_editor(indent: int | None):
+    records = [OTHER, READ, changed(OTHER, a="é"), READ, READ]
+    content = json.dumps({"Records": records}, indent=indent, ensure_ascii=False)
+    told = [one.position for one in read_whole(content.encode()) or () if isinstance(one, Element)]
+    pieces = [
+        one.position for one in read(io.BytesIO(content.encode())) if isinstance(one, Element)
+    ]
+    assert told == [pieces[1], pieces[3], pieces[4]]
 
 
-def test_a_boundary_holds_a_key_that_begins_with_a_letter():
-    assert BOUNDARY.match('},{"eventVersion"')
-    assert not BOUNDARY.match('},{"')
-    assert not BOUNDARY.match('},{",{"a"')
-    assert not BOUNDARY.match('},{"\\u0061"')
+def test_packed():
+    packed = gzip.compress(compact({"Records": [OTHER, READ]}).encode())
+    assert [type(one) for one in read_whole(packed) or ()] == [Skipped, Element]
+    assert read_whole(packed[:-9]) is None
+    assert read_whole(packed + packed) is None
+    assert read_whole(packed[:20] + b"\0" * 20) is None
 
 
-def test_the_name_is_never_in_what_is_skipped_even_in_broken_files():
-    broken = compact(OTHER)[:-9]  # its last string does not end
-    content = "{" + f'"Records":[{compact(OTHER)},{broken},{compact(READ)},{compact(OTHER)}]}}'
-    found = [item.value for item in read(io.BytesIO(content.encode())) if isinstance(item, Element)]
-    assert READ in found
+def test_a_small_file_that_unpacks_to_gigabytes_is_read_piece_by_piece():
+    """It is never whole in memory."""
+    bomb = gzip.compress(b" " * (LARGEST + 1))
+    tracemalloc.start()
+    assert read_whole(bomb) is None
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * LARGEST
+    (broken,) = read(io.BytesIO(bomb), len(bomb))
+    assert broken == Broken("1:1", "the file is empty")
