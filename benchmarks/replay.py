@@ -3,10 +3,11 @@
     python -m benchmarks.replay [--records 1000000] [--folder FOLDER] [--huge 2] [--processes N]
 
 Makes a corpus of CloudTrail logs (fixed seed, gzipped, in CloudTrail's folders, 2 % of the records
-Secrets Manager's) and runs over it, each once and in processes of its own: `guardctl replay`; one
-Python process that only unzips and parses the same files; jq and DuckDB picking the same records
-(each is left out, with a line that says so, where it is not installed: jq comes with the system's
-packages, DuckDB with `uv sync --group bench`). Then replay alone reads one array of `--huge` GB.
+Secrets Manager's) and runs over it, each once and in processes of its own: gunzip alone, which is
+the least that anybody can take; `guardctl replay`; one Python process that only unzips and parses
+the same files; jq and DuckDB picking the same records (each is left out, with a line that says so,
+where it is not installed: jq comes with the system's packages, DuckDB with `uv sync --group
+bench`). Then replay alone reads one array of `--huge` GB.
 
 Memory is that of all processes of a run at its peak, shared pages counted once (PSS), processor
 time is theirs too, both from Linux's /proc. The corpus is made in a temporary folder, or kept in
@@ -31,7 +32,8 @@ from pathlib import Path
 from benchmarks.corpus import huge_array, make_corpus
 
 SERVICE = "secretsmanager.amazonaws.com"
-GOAL_RATIO, GOAL_MEMORY = 1.0, 300  # of merely parsing; MB
+GOALS = {1: 2.0, 2: 1.2}  # times gunzip alone, by the number of processes
+GOAL_MEMORY = 300  # MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,13 @@ class Run:
     processor: float
     peak: int
     found: str
+
+    @property
+    def goal(self) -> float | None:
+        """How many times gunzip's time it may take; None for what is not ours."""
+        return next(
+            (most for number, most in GOALS.items() if f"replay, {number} " in self.name), None
+        )
 
 
 def main() -> None:
@@ -59,7 +68,7 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--folder", help="keep the corpus here, and use it again")
     parser.add_argument(
@@ -88,14 +97,17 @@ def _runs(corpus: Path, processes: int) -> Iterator[Run]:
     replay = [python, "-m", "guardctl", "replay", str(corpus), "--format", "jsonl"]
     parse = [python, "-m", "benchmarks.replay", "--only-parse", str(corpus)]
     last_line = _last_line
-    yield _timed("unzip and parse, 1 process", parse, last_line)
-    for number in dict.fromkeys((processes, 1)):
+    unzip = f"find {corpus} -name '*.json.gz' -print0 | xargs -0 gunzip -c"
+    yield _timed("gunzip alone", ["bash", "-c", f"{unzip} > /dev/null"], lambda _: "")
+    for number in dict.fromkeys((1, processes)):
         name = f"guardctl replay, {number} process{'es' if number > 1 else ''}"
         yield _timed(name, [*replay, "--processes", str(number)], _number_of_lines)
-    if shutil.which("jq") and shutil.which("zcat"):
+    yield _timed("unzip and parse, 1 process", parse, last_line)
+    if shutil.which("jq"):
         query = f'.Records[] | select(.eventSource == "{SERVICE}") | .eventID'
-        shell = f"find {corpus} -name '*.json.gz' -print0 | xargs -0 zcat | jq -c '{query}'"
-        yield _timed("zcat and jq", ["bash", "-c", shell], _number_of_lines)
+        yield _timed(
+            "gunzip and jq", ["bash", "-c", f"{unzip} | jq -c '{query}'"], _number_of_lines
+        )
     else:
         print("jq: left out, it is not installed")
     if importlib.util.find_spec("duckdb"):
@@ -220,13 +232,14 @@ def _print_runs(runs: list[Run], records: int) -> None:
             f"{run.seconds / base.seconds:6.2f} {run.processor:7.1f} {run.peak / 1e6:8.0f} "
             f"{run.found:>8}"
         )
-    replay = runs[1]
-    ratio, peak = replay.seconds / base.seconds, replay.peak / 1e6
-    met = ratio <= GOAL_RATIO and peak <= GOAL_MEMORY
-    print(
-        f"Goal: ratio at most {GOAL_RATIO}, at most {GOAL_MEMORY} MB: {'met' if met else 'missed'}"
-    )
-    if len({run.found for run in runs}) > 1:
+    for run in runs:
+        if goal := run.goal:
+            met = run.seconds <= goal * base.seconds and run.peak <= GOAL_MEMORY * 1e6
+            print(
+                f"Goal of {run.name}: {goal} times gunzip alone, at most {GOAL_MEMORY} MB: "
+                f"{'met' if met else 'missed'}"
+            )
+    if len({run.found for run in runs if run.found}) > 1:
         sys.exit("They did not find the same number of records")
 
 

@@ -13,7 +13,7 @@ from io import BytesIO, RawIOBase
 from typing import Any, BinaryIO, cast
 
 from guardctl.trail.elements import Broken, Element, Skipped
-from guardctl.trail.whole import LARGEST, read_whole
+from guardctl.trail.whole import LARGEST, read_array, read_whole
 from guardctl.trail.window import NotJson, Window, texts_of
 
 _RECORDS = re.compile(r'\{\s*"Records"\s*:\s*\[')
@@ -86,7 +86,13 @@ def _array(window: Window) -> Generator[Element | Skipped | Broken, None, bool]:
         if window.text[window.at] == "]":
             window.at += 1
             return True
-        yield from _element(window)
+        run = window.run()
+        found = read_array(f"[{run}]".encode(), window.position()) if run else None
+        if found is None:
+            yield from _element(window)
+        else:
+            yield from found
+            window.at += len(run)
     if not window.failure:
         yield Broken(window.position(), "the file ends inside a list")
     return False

@@ -57,7 +57,20 @@ def read_whole(packed: bytes) -> Iterator[Element | Skipped] | None:
         names, raws = _decoded(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    return _elements(data, names, raws)
+    return _elements(names, raws, _Places(data))
+
+
+def read_array(data: bytes, position: str) -> Iterator[Element | Skipped] | None:
+    """Every record of an array, in order; None where it is not of the usual form.
+
+    `position` is where, in its file, the text after the bracket begins.
+    """
+    try:
+        names, raws = _decoded_array(data)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    line, column = map(int, position.split(":"))
+    return _elements(names, raws, _Places(data, 1, line, column))
 
 
 def _unzipped(packed: bytes) -> bytes | None:
@@ -76,8 +89,7 @@ def _decoded(data: bytes) -> tuple[list[str], Sequence[msgspec.Raw]]:
     """The event source of each record, and the records' text if one of them is wanted."""
     first = data[:64].lstrip()[:1]
     if first == b"[":
-        names = [one.eventSource for one in _source_array.decode(data)]
-        return names, _raw_array.decode(data) if SERVICE in names else ()
+        return _decoded_array(data)
     try:
         names = [one.eventSource for one in _sources.decode(data).Records]
     except msgspec.MsgspecError:
@@ -86,11 +98,15 @@ def _decoded(data: bytes) -> tuple[list[str], Sequence[msgspec.Raw]]:
     return names, _raws.decode(data).Records if SERVICE in names else ()
 
 
+def _decoded_array(data: bytes) -> tuple[list[str], Sequence[msgspec.Raw]]:
+    names = [one.eventSource for one in _source_array.decode(data)]
+    return names, _raw_array.decode(data) if SERVICE in names else ()
+
+
 def _elements(
-    data: bytes, names: Sequence[str], raws: Sequence[msgspec.Raw]
+    names: Sequence[str], raws: Sequence[msgspec.Raw], places: "_Places"
 ) -> Iterator[Element | Skipped]:
     others = 0
-    places = _Places(data)
     for number, name in enumerate(names):
         if name != SERVICE:
             others += 1
@@ -108,10 +124,10 @@ def _elements(
 class _Places:
     """Finds lines and columns, as editors count them, of texts that come in order."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, begin: int = 0, line: int = 1, column: int = 1) -> None:
         self.data = data
-        self.at = self.after = 0  # the text found last, and what comes after it
-        self.line = self.column = 1
+        self.at = self.after = begin  # the text found last, and what comes after it
+        self.line, self.column = line, column
 
     def of(self, text: bytes) -> str:
         found = self.data.find(text, self.after)

@@ -16,6 +16,9 @@ _NEXT_ELEMENT = re.compile(
     r'|[,\[]\s*(?=\{\s*"(?:eventVersion|eventName|eventID|awsRegion|version|detail-type)")'
 )
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
+_SEPARATOR = re.compile(
+    r'\}[ \t\r\n]{0,80},[ \t\r\n]{0,80}\{[ \t\r\n]{0,80}"'
+)  # between two elements
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -35,6 +38,8 @@ class Window:
         self.at = 0
         self.ended = False
         self.failure = ""
+        self.separator = ""  # what stands between two elements here, once it is known
+        self._tried_up_to = 0  # a run that ends here was of no use
         self._other_encoding = False  # somewhere in the file, bytes were not UTF-8
         self._line = 1
         self._line_begins = 0  # where the line of `_counted` begins, before 0 if it was forgotten
@@ -70,6 +75,16 @@ class Window:
             if not self.more():
                 return False
 
+    def run(self) -> str:
+        """What is in memory of an array, from the element that begins here up to a place that looks
+        as if one ended there; empty where none does. Only a parser can say that it is so.
+        """
+        if not self.separator or self.at < self._tried_up_to or self._other_encoding:
+            return ""
+        cut = self.text.rfind(self.separator, self.at)
+        self._tried_up_to = cut + 1
+        return self.text[self.at : cut + 1] if cut >= 0 else ""
+
     def decode(self) -> object:
         """The JSON value that begins here. Raises NotJson, and stays where it is."""
         while True:
@@ -87,6 +102,8 @@ class Window:
             if self._other_encoding and _NOT_UTF8.search(self.text, self.at, end):
                 raise NotJson("not UTF-8", end)
             self.at = end
+            if separator := _SEPARATOR.match(self.text, end - 1):
+                self.separator = separator[0]
             return value
 
     def to_next_element(self, failed_at: int) -> None:
@@ -115,6 +132,7 @@ class Window:
         self.position(max(self.at, self._counted))
         gone = min(self.at, self._counted)
         self.text = self.text[gone:]
+        self._tried_up_to -= gone
         self._line_begins -= gone
         self._counted -= gone
         self.at -= gone

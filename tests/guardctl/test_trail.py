@@ -22,16 +22,21 @@ def compact(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
+def number_of(found: list[Any]) -> int:
+    """Of records, parsed or passed over."""
+    return sum(i.count if isinstance(i, Skipped) else isinstance(i, Element) for i in found)
+
+
+def broken_in(found: list[Any]) -> list[Broken]:
+    return [one for one in found if isinstance(one, Broken)]
+
+
 def items(content: bytes | str) -> list[Any]:
     """What is read of a file. Of a pipe the same is read, but for what is not parsed."""
     data = content.encode() if isinstance(content, str) else content
     found = list(read(io.BytesIO(data), len(data)))
     piped = list(read(io.BytesIO(data)))
-    passed = sum(one.count for one in found if isinstance(one, Skipped))
-    assert len(piped) == passed + sum(not isinstance(one, Skipped) for one in found)
-    assert [one for one in piped if isinstance(one, Broken)] == [
-        one for one in found if isinstance(one, Broken)
-    ]
+    assert [number_of(piped), broken_in(piped)] == [number_of(found), broken_in(found)]
     return found
 
 
@@ -44,10 +49,7 @@ def broken(content: bytes | str) -> list[tuple[str, str]]:
 
 
 def number(content: bytes | str) -> int:
-    """Of records, parsed or skipped."""
-    return sum(
-        i.count if isinstance(i, Skipped) else isinstance(i, Element) for i in items(content)
-    )
+    return number_of(items(content))
 
 
 RECORDS = [OTHER, OTHER, READ, OTHER, OTHER, OTHER, READ, READ, OTHER]

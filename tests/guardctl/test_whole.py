@@ -176,11 +176,14 @@ def test_what_names_the_service_elsewhere_is_passed_over():
 def test_places_are_those_of_an_editor(indent: int | None):
     records = [OTHER, READ, changed(OTHER, a="é"), READ, READ]
     content = json.dumps({"Records": records}, indent=indent, ensure_ascii=False)
-    told = [one.position for one in read_whole(content.encode()) or () if isinstance(one, Element)]
-    pieces = [
-        one.position for one in read(io.BytesIO(content.encode())) if isinstance(one, Element)
-    ]
-    assert told == [pieces[1], pieces[3], pieces[4]]
+    whole = [one for one in read_whole(content.encode()) or () if isinstance(one, Element)]
+    pieces = [one for one in read(io.BytesIO(content.encode())) if isinstance(one, Element)]
+    lines = content.split("\n")
+    for one in (*whole, *(piece for piece in pieces if piece.value == READ)):
+        line, column = map(int, one.position.split(":"))
+        rest = "\n".join([lines[line - 1][column - 1 :], *lines[line:]])
+        assert json.JSONDecoder().raw_decode(rest)[0] == READ
+    assert len(whole) == len({one.position for one in whole}) == 3
 
 
 def test_packed():
