@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from notify_slack.queue import NotifyQueue
     from notify_slack.rate_limiter import RateLimiter
 
-    type Record = Mapping[str, Any]
-    type Send = Callable[[str, Mapping[str, Any], str, int], tuple[Verdict, Answer]]
-
 POST_MILLISECONDS = (TIMEOUT_SECONDS + LONGEST_WAIT + 2) * 1000
 REMEMBERED = 1000
+
+type Record = Mapping[str, Any]
+type Send = Callable[[str, Mapping[str, Any], str, int], tuple[Verdict, Answer]]
 
 logger = Logger(child=True)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sqs import SQSClient
 
-    type Record = Mapping[str, Any]
+type Record = Mapping[str, Any]
 
 logger = Logger(child=True)
 
