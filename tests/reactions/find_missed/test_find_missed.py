@@ -15,9 +15,9 @@ from find_missed.findings import should_have_come
 from guard.cloudtrail.record import FROM_CLOUDTRAIL, parse
 from guard.table.arrivals import SLOT, Arrivals, slot_of, slots
 from guard.table.items import Items
-from guardctl.rights.needs import grants, needs
 from tests.reactions.account import Account
 from tests.reactions.heartbeat.test_heartbeat import came_through
+from tools.rights.needs import grants, needs
 
 FUNCTION = "FindMissedFunction"
 FOLDER = "org/AWSLogs/o-abc1234567"
