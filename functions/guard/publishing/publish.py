@@ -81,7 +81,7 @@ class Publisher:
 
             return Deferred(items, name)
 
-        return cls(Topic.of(settings, sns), Counts(items), Figures(items), deferred)
+        return cls(Topic.of(settings, sns), Counts.of(items), Figures(items), deferred)
 
     def publish(
         self, findings: Sequence[Finding], now: datetime, *, follow_up: bool = True

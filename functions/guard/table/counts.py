@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from guard.table.items import RACES, StateError, epoch
+from guard.table.items import epoch
+from guard.table.windows import Windows, add_to_sets, placeholders
 
 if TYPE_CHECKING:
-    from guard.table.items import Item, Items, Value
+    from guard.table.items import Items, Value
 
 CLAIM_SECONDS = 30
 """How long a process may take to publish what it claimed.
@@ -35,35 +36,10 @@ SUMMARIES, SUMMARY = "summaries", "due"
 
 KEPT_SECONDS = 14 * 86_400
 """How long after its window an item waits for the digest."""
-LISTED = 20
-"""Most names of one list of a fingerprint's item: what the digest can name of what it sums up."""
 WORDS = 100
 """Most words of one finding that are remembered as published."""
 
-_FULL_LISTS = 10_000
 _NO_LISTS: Mapping[str, Sequence[str]] = {}
-
-# Who opens a window has the claim to publish it: that spares a call of its own.
-_COUNT = (
-    "SET claimed = if_not_exists(claimed, :n), claimant = if_not_exists(claimant, :me), "
-    "claimed_until = if_not_exists(claimed_until, :until), "
-    "ends = if_not_exists(ends, :ends), expires_at = if_not_exists(expires_at, :kept), "
-    "first_seen = if_not_exists(first_seen, :seen), last_seen = :last, "
-    "told = if_not_exists(told, :zero){words} ADD tally :n{lists}"
-)
-_IN_WINDOW = "attribute_not_exists(pk) OR ends > :now"
-_CARRY = (
-    "past_first = if_not_exists(past_first, first_seen), "
-    "past_last = if_not_exists(last_seen, first_seen), "
-    "past_tally = if_not_exists(past_tally, :zero) + tally, "
-    "past_told = if_not_exists(past_told, :zero) + told, "
-)
-_OPEN = (
-    "SET {carry}claimed = :n, claimant = :me, claimed_until = :until, "
-    "expires_at = :kept, ends = :ends, first_seen = :seen, last_seen = :last, told = :zero, "
-    "tally = :n{words} REMOVE graver{lists}"
-)
-_OVER = "attribute_not_exists(ends) OR ends <= :now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +74,12 @@ class Counts:
     """Items `finding#<fingerprint>`. Needs dynamodb:UpdateItem, and nothing else."""
 
     items: Items
-    _full: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
-    """Lists that this process saw full, and until when: to try again would cost a write each."""
+    windows: Windows
+
+    @classmethod
+    def of(cls, items: Items) -> Self:
+        """The counts in a table."""
+        return cls(items, Windows(items))
 
     def count(
         self,
@@ -135,7 +115,7 @@ class Counts:
         }
         if words:
             values[":words"] = sorted(words)[:WORDS]
-        item = self._count(finding_key(fingerprint), values, lists, now, words=bool(words))
+        item = self.windows.count(finding_key(fingerprint), values, lists, now)
         return Counted(
             total=item["tally"],
             first_seen=datetime.fromtimestamp(item["first_seen"], UTC),
@@ -145,70 +125,6 @@ class Counts:
             graver=item.get("graver", frozenset()),
             novel=item.get("novel", frozenset()),
         )
-
-    def _count(
-        self,
-        key: str,
-        values: Mapping[str, Value],
-        lists: Mapping[str, Sequence[str]],
-        now: datetime,
-        *,
-        words: bool,
-    ) -> Item:
-        """The item after one more count. The two updates exclude each other by their conditions, so
-        whoever loses the race to open a window counts in the one that somebody else opened. A list
-        that is full is left out.
-        """
-        count_words = ", claimed_news = if_not_exists(claimed_news, :words)" if words else ""
-        open_words = ", claimed_news = :words" if words else ""
-        for _ in range(RACES):
-            adds = self._with_room(key, lists, now)
-            item, done = self.items.update(
-                key,
-                _COUNT.format(words=count_words, lists="".join(f", {one} :{one}" for one in adds)),
-                {**values, **_placeholders(adds), **({":most": LISTED} if adds else {})},
-                when=f"({_IN_WINDOW}){''.join(map(_has_room, adds))}",
-            )
-            full = self._note_full(key, adds, item, now)
-            if done:
-                return item
-            if item.get("ends", 0) > epoch(now):
-                continue  # a list is full
-            adds = {name: some for name, some in adds.items() if name not in full}
-            item, done = self.items.update(
-                key,
-                _OPEN.format(
-                    # Of a window that was summed up there is nothing to carry along.
-                    carry=_CARRY if "tally" in item else "",
-                    words=open_words,
-                    lists=_add(adds),
-                ),
-                {**values, **_placeholders(adds)},
-                when=_OVER,
-            )
-            if done:
-                self._note_full(key, adds, item, now)
-                return item
-        raise StateError(f"{key}: lost {RACES} races for its window")
-
-    def _with_room(
-        self, key: str, lists: Mapping[str, Sequence[str]], now: datetime
-    ) -> dict[str, Sequence[str]]:
-        """The lists that are not known to be full, within their bound."""
-        return {
-            name: some[:LISTED]
-            for name, some in lists.items()
-            if some and self._full.get((key, name), 0) <= epoch(now)
-        }
-
-    def _note_full(self, key: str, names: Collection[str], item: Item, now: datetime) -> set[str]:
-        """Those of an item's lists that are full; remembered for as long as its window is open."""
-        full = {name for name in names if len(item.get(name, ())) >= LISTED}
-        if full and item.get("ends", 0) > epoch(now):
-            if len(self._full) > _FULL_LISTS:
-                self._full.clear()
-            self._full.update({(key, name): item["ends"] for name in full})
-        return full
 
     def claim(
         self, fingerprint: str, counted: Counted, now: datetime, words: Collection[str] = ()
@@ -275,19 +191,19 @@ class Counts:
         marked = self._update(
             fingerprint,
             "SET told = :total, body = :body, summary = :due,"
-            f" summary_at = if_not_exists(summary_at, ends){_add(words)}",
+            f" summary_at = if_not_exists(summary_at, ends){add_to_sets(words)}",
             "ends = :ends AND told < :total",
             {
                 **ends,
                 ":total": counted.total,
                 ":body": body,
                 ":due": SUMMARY,
-                **_placeholders(words),
+                **placeholders(words),
             },
         )
         if not marked and words:
-            only = {**ends, **_placeholders(words)}
-            self._update(fingerprint, _add(words).strip(), "ends = :ends", only)
+            only = {**ends, **placeholders(words)}
+            self._update(fingerprint, add_to_sets(words).strip(), "ends = :ends", only)
         return marked
 
     def _update(
@@ -309,15 +225,3 @@ def _claimant(counted: Counted, now: datetime) -> dict[str, int]:
         ":ends": counted.window_ends,
         ":now": epoch(now),
     }
-
-
-def _has_room(name: str) -> str:
-    return f" AND (attribute_not_exists({name}) OR size({name}) < :most)"
-
-
-def _add(sets: Collection[str]) -> str:
-    return f" ADD {', '.join(f'{name} :{name}' for name in sets)}" if sets else ""
-
-
-def _placeholders(sets: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
-    return {f":{name}": some for name, some in sets.items()}

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.table.counts import CLAIM_SECONDS, KEPT_SECONDS, LISTED, Counted, Counts, milestone
+from guard.table.counts import CLAIM_SECONDS, KEPT_SECONDS, Counted, Counts, milestone
 from guard.table.items import Items, StateError
+from guard.table.windows import LISTED
 from tests.unit.guard.table.tables import (
     HOUR,
     NOON,
@@ -23,7 +24,7 @@ from tests.unit.guard.table.tables import (
 
 @pytest.fixture
 def counts(dynamodb: Any) -> Counts:
-    return Counts(Items(dynamodb, "state"))
+    return Counts.of(Items(dynamodb, "state"))
 
 
 def published(counts: Counts, counted: Counted, now: datetime = NOON) -> bool:
@@ -188,7 +189,7 @@ def test_telling_less_never_lowers_what_was_published(counts: Counts) -> None:
 
 def test_two_that_both_find_the_window_over_count_in_one_window(counts: Counts) -> None:
     counts.count("f", 50, NOON, HOUR)
-    other = Counts(another_process())
+    other = Counts.of(another_process())
 
     def other_opens_the_window() -> None:
         other.count("f", 1, later(HOUR), HOUR)
