@@ -65,7 +65,7 @@ endif
 .PHONY: help
 help:  ## List the targets
 	@echo "VPCE Guard. Targets:"
-	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 .PHONY: setup
 setup: .venv/.stamp  ## Set up the environment (every other target does so by itself)
@@ -93,6 +93,14 @@ nightly: .venv/.stamp second  ## Run what only repeats: 1,000,000 fuzzing cases,
 .PHONY: rights
 rights: .venv/.stamp .ci/iam/node_modules/.stamp  ## Have a second judge say who may do what in each shape; SHAPES="in-vpc base"
 	.venv/bin/python .ci/judge_rights.py $(SHAPES)
+
+.PHONY: least-rights
+least-rights: .venv/.stamp  ## Print the rights that each function needs; FUNCTION=, FORMAT=table|json|jsonl
+	@.venv/bin/python -m tools.rights $(if $(FUNCTION),--function $(FUNCTION)) $(if $(FORMAT),--format $(FORMAT))
+
+.PHONY: messages
+messages: .venv/.stamp  ## Draw the pictures of Slack's messages in docs/messages anew
+	.venv/bin/python -m tools.messages
 
 .PHONY: lint
 lint: .venv/.stamp .venv-sam/.stamp .venv-checkov/.stamp .venv-parliament/.stamp .ci/iam/node_modules/.stamp check-lock  ## Check format, code, types, template, policies, locked requirements
@@ -156,7 +164,7 @@ delete: .venv/.stamp .venv-sam/.stamp  ## Undo the deployment: REGION=, PROFILE=
 .PHONY: clean
 clean:  ## Remove everything these targets made
 	rm -rf .ci/iam/node_modules .aws-sam .venv .venv-sam .venv-checkov .venv-parliament .venv-ministack .venv-custodian .tools .pytest_cache .ruff_cache .hypothesis
-	find functions guardctl emulator tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find functions guardctl tools emulator tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- what they are made of --------------------------------------------------------------------------
 

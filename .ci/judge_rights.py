@@ -1,16 +1,16 @@
 """Has the second judge look at the deployed stack: `judge_rights.py [SHAPE...]`, all by default.
 
-Plays the day of `guardctl least-rights` in each shape of deployment. Ends with 1 where anything is
+Plays the day of `make least-rights` in each shape of deployment. Ends with 1 where anything is
 needed and denied, granted and unused, not refused though it must be, or could not be judged.
 """
 
 import sys
 import warnings
 
-from guardctl.rights.day import play
-from guardctl.rights.deployed import Deployed
-from guardctl.rights.second import case, findings, judged
-from guardctl.rights.shapes import SHAPES, start
+from tools.rights.day import play
+from tools.rights.deployed import Deployed
+from tools.rights.second import case, findings, judged
+from tools.rights.shapes import SHAPES, start
 
 
 def main(shapes: list[str]) -> int:

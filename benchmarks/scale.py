@@ -29,7 +29,7 @@ from emulator.runtime_inprocess import InProcess
 from guard.endpoint.decide import Wanted
 from guard.endpoint.observe import Observer
 from guard.endpoint.scope import Guarded, Scope
-from sweep.unhealthy import unwell_vpcs
+from sweep.unhealthy import unhealthy_vpcs
 
 EVENTS = Path(__file__).parents[1] / "events"
 SIZES = (10, 100, 1_000, 10_000)
@@ -64,7 +64,7 @@ def sweeps() -> list[tuple[float, float]]:
         ec2: Any = Ec2(size, broken=frozenset(range(0, size, 100)))
         observer = Observer(ec2, SERVICE)
         began = time.process_time()
-        found = unwell_vpcs(observer, observer.vpc_ids(), wanted, Guarded(Scope.ALL, ""), NOON)
+        found = unhealthy_vpcs(observer, observer.vpc_ids(), wanted, Guarded(Scope.ALL, ""), NOON)
         seconds, calls = time.process_time() - began, ec2.calls.total()
         print(f"{size:>12,} {len(ec2.broken):>8,} {len(found):>8,} {calls:>8,} {seconds:>9.2f}")
         points.append((float(size), float(calls)))

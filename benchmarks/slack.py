@@ -24,7 +24,7 @@ from emulator.delivery import NotQuiescent
 from emulator.slack import Answer
 from guard.findings.finding import Finding, Kind, Severity
 from guard.publishing.message import entry
-from guard.settings import Way
+from guard.settings import Publishing
 
 AT_ONCE = 300  # findings in the queue at a time
 ROW = 10  # posts in a row, of which the mean is taken: how long one is under way is chance
@@ -131,7 +131,7 @@ def publish(cloud: Cloud, numbers: tuple[int, ...]) -> None:
     for some in itertools.batched(numbers, 10, strict=False):
         sns.publish_batch(
             TopicArn=cloud.resource("FindingsTopic"),
-            PublishBatchRequestEntries=[entry(str(n), finding(n), Way()) for n in some],
+            PublishBatchRequestEntries=[entry(str(n), finding(n), Publishing()) for n in some],
         )
 
 

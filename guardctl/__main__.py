@@ -10,12 +10,10 @@ from guardctl.doctor import doctor
 from guardctl.drill import drill
 from guardctl.exceptions import app as exceptions
 from guardctl.history import history, resume, rollback
-from guardctl.messages import messages
 from guardctl.policies import app as policies
 from guardctl.preflight import preflight
 from guardctl.redrive import redrive
 from guardctl.replay import replay
-from guardctl.rights import least_rights
 from guardctl.suggest_secret_policy import suggest_secret_policy
 
 app = typer.Typer(
@@ -38,9 +36,7 @@ app.command()(suggest_secret_policy)
 app.command()(history)
 app.command()(rollback)
 app.command()(resume)
-app.command()(least_rights)
 app.command()(redrive)
-app.command()(messages)
 app.add_typer(policies, name="policies")
 app.add_typer(exceptions, name="exceptions")
 

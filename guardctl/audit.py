@@ -35,10 +35,9 @@ from guard.endpoint.state import MANAGED_TAG, STACK_TAG, Vpc
 from guard.partitions import endpoint_service
 from guardctl.formats import Format, FormatOption
 from guardctl.words import in_words
+from sweep.unhealthy import HEALTHY
 
 NOT_WELL, BAD_INPUT = 1, 2
-# Nothing to do and nobody worse off: served, or none of the guard's business, or nothing to serve.
-WELL = frozenset({Verdict.WORKS, Verdict.COVERED, Verdict.EXEMPT, Verdict.WAITING})
 COLOURS: Mapping[Verdict, str] = {
     Verdict.WORKS: "green",
     Verdict.COVERED: "green",
@@ -215,7 +214,7 @@ def _row(vpc: Vpc, plan: Plan, account: str, region: str, price: Decimal) -> Row
         vpc_id=vpc.id,
         name=vpc.tags.get("Name", ""),
         verdict=plan.verdict,
-        well=plan.verdict in WELL,
+        well=plan.verdict in HEALTHY,
         reasons=plan.reasons,
         steps=[str(step) for step in plan.steps],
         notes=plan.notes,

@@ -54,13 +54,16 @@ from guard.cloudtrail.heartbeat_mark import Mark, part
 from guard.cloudtrail.record import NotFromCloudTrail, Record, UnreadableRecord, from_envelope
 from guard.findings.finding import Finding
 from guard.findings.text import dimension_value
-from guard.publishing.publish import PublishError, report
+from guard.publishing.publish import Publisher
+from guard.publishing.topic import PublishError
 from guard.reconcile.batch import Inbox, Message
 from guard.reconcile.request import envelope
 from guard.redact import log_line, sealed
 from guard.settings import LAYER_FOLDER, Settings
 from guard.table.arrivals import Arrivals
-from guard.table.state import State, StateError
+from guard.table.budgets import Budgets
+from guard.table.figures import Figures
+from guard.table.items import Items, StateError
 from guard.variables import items, required, switch, whole_number
 
 if TYPE_CHECKING:
@@ -106,8 +109,10 @@ ec2 = seldom_client("ec2", config=config)
 sns = seldom_client("sns", config=config)
 sqs = seldom_client("sqs", config=config)
 dynamodb = seldom_client("dynamodb", config=config)
-state = State(dynamodb, settings.table_name)
-arrivals = Arrivals(dynamodb, settings.table_name)
+table = Items(dynamodb, settings.table_name)
+budgets, figures = Budgets(table), Figures(table)
+publisher = Publisher.of(settings, sns, table)
+arrivals = Arrivals(table)
 storms = Storms()
 logger = Logger(json_serializer=log_line)
 metrics = Metrics()
@@ -297,7 +302,7 @@ def readers(suspects: Sequence[Record], known: Inventory, now: datetime) -> froz
             continue
         if reach(record) is Reach.VALUE and not record.failed and Case(record, known).vpc:
             try:
-                asked[key] = state.read_before(key, record.event_time, now)
+                asked[key] = figures.read_before(key, record.event_time, now)
             except (ClientError, BotoCoreError) as error:
                 logger.warning("taken for a first read", extra={"error": repr(error)})
     return frozenset(one.event_id for one in suspects if asked.get(reader(one)))
@@ -316,8 +321,8 @@ def count(judged: Sequence[Judged], now: datetime) -> None:
         with single_metric(name="ExceptionUses", unit=MetricUnit.Count, value=times) as metric:
             metric.add_dimension(name="Exception", value=dimension_value(name))
         try:
-            state.add_up(f"exception#{name}", times, now)
-            state.tally(now, {"excepted": times})
+            figures.add(f"exception#{name}", times, now)
+            figures.add_to_day(now, {"excepted": times})
         except (ClientError, BotoCoreError) as error:
             logger.warning("a use is in the metric alone", extra={"error": repr(error)})
 
@@ -356,7 +361,7 @@ def repair(judged: Sequence[Judged], inbox: Inbox, now: datetime) -> dict[str, s
     for vpc_id, some in by_vpc.items():
         key = f"repair#{vpc_id}"
         try:
-            if state.spend(key, 1, REPAIR_SECONDS, now):
+            if budgets.take(key, 1, REPAIR_SECONDS, now):
                 ask(vpc_id, some[0].record, key, now)
                 measure("RepairsAskedFor", 1)
                 done[vpc_id] = f"asked for the endpoint of {vpc_id} to be repaired"
@@ -377,7 +382,7 @@ def ask(vpc_id: str, record: Record, key: str, now: datetime) -> None:
     try:
         sqs.send_message(QueueUrl=VPC_QUEUE_URL, MessageBody=envelope(settings, now, detail))
     except (ClientError, BotoCoreError):
-        state.give_back(key, now)
+        budgets.return_(key, now)
         raise
 
 
@@ -417,7 +422,7 @@ def expired(judged: Sequence[Judged], now: datetime) -> list[News]:
             if key in told_expired and not one.message.came_before:
                 continue
             try:
-                first = state.spend(f"expired#{key}", 1, ONCE, now)
+                first = budgets.take(f"expired#{key}", 1, ONCE, now)
             except (ClientError, BotoCoreError, StateError) as error:
                 logger.warning("the next request tells of it", extra={"error": repr(error)})
                 continue
@@ -442,14 +447,7 @@ def tell(news: Sequence[News], inbox: Inbox, now: datetime) -> None:
     """Publish the findings of a batch, equal ones as one; what cannot be published goes back."""
     told = storms.gather(collapse([finding for one in news for finding in one.told]), now)
     try:
-        reported = report(
-            told,
-            sns=sns,
-            state=state,
-            topic_arn=settings.topic_arn,
-            now=now,
-            way=settings.way,
-        )
+        reported = publisher.publish(told, now)
     except (ClientError, BotoCoreError, PublishError, StateError) as error:
         inbox.fail([one.message for one in news if one.told], repr(error))
         return

@@ -1,18 +1,17 @@
-"""What the digest and the daily report say. Pure: what was put by goes in, findings come out.
+"""What the digest and the daily report say. Pure: what was kept goes in, findings come out.
 
 Both are findings themselves, so that they reach mail, Slack and machines as everything else does.
-In their evidence a list of `findings` holds, of each, what `gist` keeps.
+In their evidence a list of `findings` holds, of each, what `summary` keeps.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
-from guard.findings.finding import PAUSES, Finding, Kind, Severity
-from guard.findings.summary import gist
+from guard.findings.finding import PAUSES, Finding, Kind, Severity, digits, here
+from guard.findings.summary import summary
 from guard.settings import Settings
 
 PART_BYTES = 80_000  # of one message's findings; SNS takes 256 KB, with the text for mail beside it
@@ -28,20 +27,20 @@ REPAIRS = (
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """An alert whose window is over: its `gist` with the window's numbers, and how much of them ops
-    were told.
+    """An alert whose window is over: its `summary` with the window's numbers, and how many of its
+    sightings were published.
     """
 
-    gist: Mapping[str, Any]
-    told: int
+    summary: Mapping[str, Any]
+    published: int
 
     @property
-    def is_news(self) -> bool:
-        return int(self.gist["count"]) > self.told
+    def unpublished(self) -> bool:
+        return int(self.summary["count"]) > self.published
 
 
 def for_digest(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The gist of a finding with its evidence, as far as that is short."""
+    """The summary of a finding with its evidence, as far as that is short."""
     evidence: dict[str, Any] = {}
     room = EVIDENCE_BYTES
     for name, value in cast(Mapping[str, Any], body["evidence"]).items():
@@ -49,14 +48,14 @@ def for_digest(body: Mapping[str, Any]) -> dict[str, Any]:
         if size <= room:
             evidence[name] = value
             room -= size
-    return {**gist(body), "over": False, "evidence": evidence}
+    return {**summary(body), "over": False, "evidence": evidence}
 
 
-def parts(gists: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
-    """The gists in their order, in as few lists as fit into messages."""
+def parts(summaries: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """The summaries in their order, in as few lists as fit into messages."""
     lists: list[list[Mapping[str, Any]]] = []
     room = 0
-    for one in gists:
+    for one in summaries:
         size = len(json.dumps(one))
         if not lists or size > room:
             lists.append([])
@@ -66,10 +65,10 @@ def parts(gists: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
     return lists
 
 
-def digest(settings: Settings, now: datetime, told: Sequence[Mapping[str, Any]]) -> Finding:
+def digest(settings: Settings, now: datetime, published: Sequence[Mapping[str, Any]]) -> Finding:
     """One message for findings of low severity, and for alerts whose window is `over`."""
-    collected = [one for one in told if not one["over"]]
-    over = [one for one in told if one["over"]]
+    collected = [one for one in published if not one["over"]]
+    over = [one for one in published if one["over"]]
     said: list[str] = []
     if collected:
         said.append(f"{_many(len(collected), 'finding')} of low severity")
@@ -78,21 +77,18 @@ def digest(settings: Settings, now: datetime, told: Sequence[Mapping[str, Any]])
     return Finding(
         kind=Kind.DIGEST,
         severity=Severity.LOW,
-        account=settings.account_id,
-        region=settings.region,
         resource="VPCE Guard",
         title=f"Digest: {' and '.join(said)}",
         cause="Findings of low severity are collected; an alert that came again within its window "
         "is summed up once the window is over.",
         evidence={
-            name: {"findings": list(gists)}
-            for name, gists in (("collected", collected), ("over", over))
-            if gists
+            name: {"findings": list(summaries)}
+            for name, summaries in (("collected", collected), ("over", over))
+            if summaries
         },
-        # The same after a crash: what was put by is still there, and in the same order.
-        identity=(_digits([f"{one['id']} {one['count']}" for one in told]),),
-        first_seen=_earliest(told, now),
-        last_seen=now,
+        # The same after a crash: what was deferred is still there, and in the same order.
+        identity=(digits([f"{one['id']} {one['count']}" for one in published]),),
+        **{**here(settings, now), "first_seen": _earliest(published, now)},
     )
 
 
@@ -114,19 +110,19 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A finding that waits for somebody, or says that the guard keeps still."""
+    """A finding that needs somebody, or says that the guard changes nothing somewhere."""
 
-    gist: Mapping[str, Any]
+    summary: Mapping[str, Any]
     since: datetime
     latest: datetime
 
     @property
     def overdue(self) -> bool:
-        """Told again a day or more after it was told first."""
+        """Published again a day or more after the first time."""
         return self.latest - self.since >= timedelta(hours=23)
 
     def stale(self, now: datetime) -> bool:
-        """Not told again for longer than its window: it has been dealt with, or has ended."""
+        """Not published again for longer than its window: somebody dealt with it, or it ended."""
         return now - self.latest > timedelta(hours=26)
 
 
@@ -136,37 +132,37 @@ def daily_report(
     """What one day brought: found, repaired, suppressed, excepted, paused, overdue."""
     found = day.found()
     repaired = {kind: n for kind, n in found.items() if kind in REPAIRS}
-    told = {kind: n for kind, n in found.items() if kind not in REPAIRS}
-    paused = [one for one in waiting if one.gist["kind"] in PAUSES]
-    overdue = [one for one in waiting if one.overdue and one.gist["kind"] not in PAUSES]
+    others = {kind: n for kind, n in found.items() if kind not in REPAIRS}
+    paused = [one for one in waiting if one.summary["kind"] in PAUSES]
+    overdue = [one for one in waiting if one.overdue and one.summary["kind"] not in PAUSES]
     evidence: dict[str, Any] = {
         "day": day.date.isoformat(),
         "mode": mode,
-        "found": told,
+        "found": others,
         "repaired": repaired,
         "suppressed": day.counts.get("suppressed", 0),
         "excepted": day.counts.get("excepted", 0),
-        "paused": {"findings": [one.gist for one in paused]},
-        "overdue": {"findings": [one.gist for one in overdue]},
+        "paused": {"findings": [one.summary for one in paused]},
+        "overdue": {"findings": [one.summary for one in overdue]},
     }
-    summary = (
-        f"{sum(told.values()):,} found, {sum(repaired.values()):,} repaired, "
+    totals = (
+        f"{sum(others.values()):,} found, {sum(repaired.values()):,} repaired, "
         f"{len(paused):,} paused, {len(overdue):,} overdue"
     )
     midnight = datetime.combine(day.date, datetime.min.time(), UTC)
     return Finding(
         kind=Kind.DAILY_REPORT,
         severity=Severity.INFO,
-        account=settings.account_id,
-        region=settings.region,
         resource="VPCE Guard",
-        title=f"Daily report of {day.date.isoformat()}: {summary}",
+        title=f"Daily report of {day.date.isoformat()}: {totals}",
         cause="What VPCE Guard saw and did on this day, UTC.",
         todo=_what_to_do(paused, overdue, mode),
         evidence=evidence,
         identity=(day.date.isoformat(),),
-        first_seen=midnight,
-        last_seen=min(now, midnight + timedelta(days=1)),
+        **{
+            **here(settings, min(now, midnight + timedelta(days=1))),
+            "first_seen": midnight,
+        },
     )
 
 
@@ -183,13 +179,9 @@ def _what_to_do(
     return tuple(todo)
 
 
-def _earliest(gists: Iterable[Mapping[str, Any]], now: datetime) -> datetime:
-    return min((datetime.fromisoformat(one["first_seen"]) for one in gists), default=now)
+def _earliest(summaries: Iterable[Mapping[str, Any]], now: datetime) -> datetime:
+    return min((datetime.fromisoformat(one["first_seen"]) for one in summaries), default=now)
 
 
 def _many(n: int, what: str) -> str:
     return f"{n:,} {what}{'' if n == 1 else 's'}"
-
-
-def _digits(parts_: Sequence[str]) -> str:
-    return hashlib.sha256(json.dumps(parts_).encode()).hexdigest()[:24]

@@ -74,16 +74,17 @@ from guard.endpoint.observe import Observer
 from guard.endpoint.scope import Guarded
 from guard.endpoint.state import Tags, Vpc
 from guard.findings.finding import Finding, Kind
-from guard.publishing.publish import report
+from guard.publishing.publish import Publisher
 from guard.reconcile.batch import Inbox, since_event
 from guard.reconcile.mode import Mode, read_mode, unreadable
 from guard.reconcile.own_queue import EARLY_SECONDS, MOST_HOPS, ChainTooLong
 from guard.reconcile.rate_limiter import NotNow, Pace
 from guard.redact import log_line, sealed
 from guard.settings import Settings
-from guard.table.items import Items
+from guard.table.budgets import Budgets
+from guard.table.items import Items, StateError
 from guard.table.memory import Intent, Memory, Remembered
-from guard.table.state import State, StateError
+from guard.table.slots import Slots
 from guard.variables import dollars, items, required, switch, whole_number
 
 LOOKS_AT_CHANGES = 3  # at what AWS says has changed meanwhile, a minute apart
@@ -115,9 +116,9 @@ stack_tags = StackTags(
     settings.mode_parameter,
     reserved={settings.opt_out_tag, approved.tag, required(os.environ, "SCOPE_TAG")},
 )
-state = State(dynamodb, settings.table_name)
 memory = Memory(dynamodb, settings.table_name)
 table = Items(dynamodb, settings.table_name)
+publisher = Publisher.of(settings, sns, table)
 rollouts = Rollouts(table)
 history = History(table, timedelta(days=whole_number(os.environ, "HISTORY_DAYS")))
 zones = HostedZones(
@@ -129,7 +130,7 @@ observer = Observer(
 carrier = Carrier(Actor(ec2, settings.stack_id, lambda: datetime.now(UTC)), observer.full_subnets)
 rotating = RotatingVpcs(secretsmanager, functions, settings.function_arn_prefix)
 limits = Limits(
-    state,
+    Budgets(table),
     memory,
     change_budget=whole_number(os.environ, "CHANGE_BUDGET"),
     creations_per_hour=whole_number(os.environ, "MAXIMUM_CREATIONS_PER_HOUR"),
@@ -160,14 +161,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     worklist = collect(inbox, now)
     reconcile_all(worklist, inbox)
     findings = [*worklist.findings, *(f for one in worklist.works.values() for f in one.findings)]
-    told = report(
-        findings,
-        sns=sns,
-        state=state,
-        topic_arn=settings.topic_arn,
-        now=now,
-        way=settings.way,
-    )
+    told = publisher.publish(findings, now)
     metrics.add_metric("FindingsPublished", MetricUnit.Count, told.published)
     memory.settle_all((key for one in worklist.works.values() for key in one.told), now, logger)
     inbox.log_failures(logger)
@@ -252,7 +246,7 @@ def reconcile_all(worklist: Worklist, inbox: Inbox) -> None:
     mode = read_mode(parameters, settings.mode_parameter)
     if mode.problem:
         worklist.findings.append(unreadable(settings, now, mode))
-    line = Pace(state, now)
+    line = Pace(Slots(table), now)
     for vpc_id, vpc in vpcs.items():
         work = works[vpc_id]
         about = work.about(settings, now)

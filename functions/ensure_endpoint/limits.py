@@ -14,8 +14,8 @@ from ensure_endpoint.cost import cents, monthly_price, zones_added
 from ensure_endpoint.findings import About
 from guard.endpoint.decide import Plan
 from guard.findings.finding import Finding
+from guard.table.budgets import Budgets
 from guard.table.memory import Memory, Remembered
-from guard.table.state import State
 
 HOUR = 3_600
 MONTH = 31 * 86_400
@@ -26,7 +26,7 @@ CREATIONS = "creations"
 class Limits:
     """The template's limits; `creations_per_hour` and `monthly_budget` are off at 0."""
 
-    state: State
+    budgets: Budgets
     memory: Memory
     change_budget: int
     creations_per_hour: int
@@ -40,14 +40,14 @@ class Limits:
 
         Raises StateError, or boto3's ClientError.
         """
-        changes = self.state.spend(_changes(plan), self.change_budget, HOUR, now)
+        changes = self.budgets.take(_changes(plan), self.change_budget, HOUR, now)
         if not changes:
             return findings_of.budget_spent(about, plan, self.change_budget, changes.window_ends)
         if not plan.creates:
             return None
         limit = self._creation_limit(plan, remembered, now)
         if limit:
-            self.state.give_back(_changes(plan), now)
+            self.budgets.return_(_changes(plan), now)
             return findings_of.over_limit(about, plan, limit, self.price_per_az_hour)
         return None
 
@@ -60,26 +60,26 @@ class Limits:
         when it comes to its end. A VPC keeps its place in the month for what may still come.
         """
         if outcome.failed or (outcome.refused and not outcome.done):
-            self.state.give_back(_changes(plan), now)
+            self.budgets.return_(_changes(plan), now)
         if not plan.creates or not (outcome.failed or outcome.refused):
             return
         if self.creations_per_hour:
-            self.state.give_back(CREATIONS, now)
+            self.budgets.return_(CREATIONS, now)
         if outcome.refused and self.monthly_budget and remembered.paid_month != _month(now):
-            self.state.give_back(*self._share(plan, now))
+            self.budgets.return_(*self._share(plan, now))
             self.memory.note(plan.vpc_id, now, paid_month=0)
 
     def _creation_limit(self, plan: Plan, remembered: Remembered, now: datetime) -> str:
         """The limit that the endpoint would go beyond, in words; empty if none."""
         most = self.creations_per_hour
-        if most and not self.state.spend(CREATIONS, most, HOUR, now):
+        if most and not self.budgets.take(CREATIONS, most, HOUR, now):
             return f"{most} endpoints have been made within an hour, which is the limit"
         if not self.monthly_budget or remembered.paid_month == _month(now):
             return ""
         key, _, share = self._share(plan, now)
-        if not self.state.spend(key, cents(self.monthly_budget), MONTH, now, share):
+        if not self.budgets.take(key, cents(self.monthly_budget), MONTH, now, share):
             if most:
-                self.state.give_back(CREATIONS, now)
+                self.budgets.return_(CREATIONS, now)
             return f"it would go beyond the monthly budget of ${self.monthly_budget}"
         # An endpoint that is made a second time in a month replaces one, and adds nothing.
         self.memory.note(plan.vpc_id, now, paid_month=_month(now))

@@ -17,8 +17,8 @@ from guard.reconcile.own_queue import MOST_HOPS, ChainTooLong, OwnQueue
 from guard.reconcile.rate_limiter import NotNow, Pace
 from guard.reconcile.request import request
 from guard.settings import Settings
+from guard.table.items import StateError
 from guard.table.memory import Memory
-from guard.table.state import StateError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

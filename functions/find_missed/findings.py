@@ -1,5 +1,6 @@
-"""Which records of the trail a rule should have brought, and what is told of the others. Pure."""
+"""Which records of the trail a rule should have brought, and the finding about the others. Pure."""
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,7 +8,7 @@ from typing import Any
 
 from guard.cloudtrail.record import Record
 from guard.cloudtrail.secret_calls import changes_secret
-from guard.findings.finding import Finding, Kind, Severity
+from guard.findings.finding import Finding, Kind, Severity, here
 from guard.reconcile.batch import REPLAY
 from guard.settings import Settings
 
@@ -80,19 +81,18 @@ class Comparison:
 def finding_of(one: Comparison, settings: Settings, now: datetime) -> list[Finding]:
     """The finding, where events are missing or could not all be compared.
 
-    It is told before what is `missed` is sent to be judged.
+    It is published before what is `missed` is sent to be judged.
     """
     if not (one.number or one.full or one.unreadable or one.left):
         return []
     times = [missed.record.event_time for missed in one.missed]
+    seen = {"first_seen": min(times), "last_seen": max(times)} if times else {}
     again = len(one.missed)
     done = f"{again:,} of them go onto the detection queue now, to be judged"
     return [
         Finding(
             kind=Kind.EVENTS_MISSED,
             severity=Severity.MEDIUM if one.number else Severity.LOW,
-            account=settings.account_id,
-            region=settings.region,
             resource="CloudTrail",
             title=_title(one),
             cause=(
@@ -104,9 +104,7 @@ def finding_of(one: Comparison, settings: Settings, now: datetime) -> list[Findi
             todo=tuple(_todo(one, again)),
             evidence=_evidence(one),
             identity=(one.start.isoformat(),),
-            window=0,
-            first_seen=min(times, default=now),
-            last_seen=max(times, default=now),
+            **{**here(settings, now), **seen},
         )
     ]
 
@@ -141,6 +139,12 @@ def _evidence(one: Comparison) -> dict[str, Any]:
     }
     some = {key: list(dict.fromkeys(texts))[:_LISTED] for key, texts in lists.items() if texts}
     return {"compared": one.compared, "missed": one.number, **some}
+
+
+def bodies_of(one: Comparison, settings: Settings) -> Iterator[str]:
+    """What is missed, as messages for the detection queue."""
+    for missed in one.missed:
+        yield json.dumps(envelope_of(missed.detail, missed.record, settings))
 
 
 def envelope_of(detail: Mapping[str, Any], record: Record, settings: Settings) -> dict[str, Any]:

@@ -16,11 +16,11 @@ RUNBOOKS = "docs/runbooks/"
 LAYER_FOLDER = "/opt/endpoint_policies"  # where Lambda puts the layer of approved policies
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """How ops are told. `runbooks` is the address under which `docs/runbooks/` can be read;
-    `partition`: whose console findings are linked to; `collect`: findings of low severity wait for
-    the digest; `chat`: Amazon Q Developer shows them.
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """How findings are published. `runbooks` is the address under which `docs/runbooks/` can be
+    read; `partition`: whose console findings are linked to; `collect`: findings of low severity
+    wait for the digest; `chat`: Amazon Q Developer shows them.
     """
 
     runbooks: str = RUNBOOKS
@@ -29,7 +29,7 @@ class Way:
     chat: bool = False
 
 
-BY_DEFAULT = Way()
+BY_DEFAULT = Publishing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Settings:
     table_name: str
     mode_parameter: str
     opt_out_tag: str
-    way: Way = BY_DEFAULT
+    publishing: Publishing = BY_DEFAULT
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -60,7 +60,7 @@ class Settings:
             table_name=required(env, "TABLE_NAME"),
             mode_parameter=required(env, "MODE_PARAMETER"),
             opt_out_tag=required(env, "OPT_OUT_TAG"),
-            way=Way(
+            publishing=Publishing(
                 runbooks=env.get("RUNBOOKS") or RUNBOOKS,
                 partition=required(env, "PARTITION"),
                 collect=env.get("COLLECT_LOW") == "true",

@@ -1,4 +1,4 @@
-"""Is the guard as it was deployed? What the heartbeat function reads, and what it tells of it.
+"""Is the guard as it was deployed? What is wrong, from what was read. Pure.
 
 Each check is a pure function from what was read to findings; none of them knows the others.
 """
@@ -6,13 +6,12 @@ Each check is a pure function from what was read to findings; none of them knows
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from guard.findings.finding import Finding, Kind, Severity
+from guard.findings.finding import DAY, Finding, Kind, Severity, here
 from guard.settings import Settings
 from heartbeat.trails import Seen
 
 SEES_READS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
-_DAY = 86_400
-_MONTH = 30 * _DAY
+_MONTH = 30 * DAY
 
 
 def blind_rules(
@@ -114,7 +113,7 @@ def changed_mode(
     parameter = settings.mode_parameter
     stopped = mode != "remediate"
     # Switched on by the command in the outputs, it needs but a word now and then; stopped, a daily.
-    severity, window = (Severity.MEDIUM, _DAY) if stopped else (Severity.LOW, 7 * _DAY)
+    severity, window = (Severity.MEDIUM, DAY) if stopped else (Severity.LOW, 7 * DAY)
     return [
         _finding(
             Kind.MODE_CHANGED,
@@ -165,14 +164,12 @@ def _finding(
     evidence: Mapping[str, object],
     settings: Settings,
     now: datetime,
-    window: int = _DAY,
+    window: int = DAY,
     identity: Sequence[str] = (),
 ) -> Finding:
     return Finding(
         kind=kind,
         severity=severity,
-        account=settings.account_id,
-        region=settings.region,
         resource=resource,
         title=title,
         cause=cause,
@@ -180,6 +177,5 @@ def _finding(
         evidence=evidence,
         window=window,
         identity=identity,
-        first_seen=now,
-        last_seen=now,
+        **here(settings, now),
     )

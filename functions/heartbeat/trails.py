@@ -57,7 +57,7 @@ class Trails:
     region: str
     _silent: set[str] = field(default_factory=set[str])
 
-    def look(self) -> list[Seen]:
+    def observe(self) -> list[Seen]:
         """The trails, those of this Region first, until one that logs reads is found.
 
         Raises nothing of boto3's: what CloudTrail does not answer is not known.
@@ -69,7 +69,7 @@ class Trails:
         except (ClientError, BotoCoreError) as error:
             return [self._not_known("", self.region, error)]
         for trail in sorted(listed, key=lambda one: self._home(one) != self.region):
-            seen.append(self._look_at(trail.get("TrailARN", ""), self._home(trail)))
+            seen.append(self._observe_one(trail.get("TrailARN", ""), self._home(trail)))
             if seen[-1].reads:
                 break
         return seen
@@ -77,7 +77,7 @@ class Trails:
     def _home(self, trail: Json) -> str:
         return trail.get("HomeRegion") or self.region
 
-    def _look_at(self, arn: str, home: str) -> Seen:
+    def _observe_one(self, arn: str, home: str) -> Seen:
         asked = self.region
         try:
             if asked in self._silent:

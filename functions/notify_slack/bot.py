@@ -12,16 +12,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
 
-from notify_slack.webhook import Answer, Fate, Verdict, back_off, retry_after
+from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError
+
+from guard.findings.finding import DAY, SCHEMA
+from guard.table.items import epoch
+from notify_slack.webhook import Answer, Fate, Verdict, back_off, post, retry_after
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+    from guard.table.items import Items
+    from notify_slack.rate_limiter import RateLimiter
+
+logger = Logger(child=True)
 
 POST, UPDATE = "chat.postMessage", "chat.update"
-THREAD_SECONDS = 86_400  # how long what has no window is put into the thread of the one before
+THREAD_SECONDS = DAY  # how long what has no window is put into the thread of the one before
 
 # Slack's error words, by what becomes of the message. Any other is a refusal of this very message.
 _GONE = {"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"}
@@ -72,7 +80,7 @@ def step(finding: Mapping[str, Any] | None, posted: Posted | None, now: datetime
         return Step(UPDATE, {"ts": posted.ts})
     if now.timestamp() - posted.at > THREAD_SECONDS:
         return Step(POST, {})
-    # Each change is told: in the thread, and in the channel too if it matters.
+    # Each change is shown: in the thread, and in the channel too if it matters.
     loud = finding["severity"] in ("high", "medium")
     return Step(POST, {"thread_ts": posted.ts, **({"reply_broadcast": True} if loud else {})})
 
@@ -116,47 +124,77 @@ class Threads:
     Needs dynamodb:GetItem and dynamodb:UpdateItem.
     """
 
-    client: DynamoDBClient
-    table: str
+    items: Items
     channel: str
 
     def find(self, fingerprint: str, now: datetime) -> Posted | None:
-        answer: Any = self.client.get_item(
-            TableName=self.table, Key=self._key(fingerprint), ConsistentRead=True
-        )
-        item = answer.get("Item")
-        if not item or int(item["expires_at"]["N"]) <= now.timestamp():
-            return None
-        return Posted(
-            item["ts"]["S"], item["first_seen"]["S"], int(item["seen"]["N"]), int(item["at"]["N"])
-        )
+        item = self.items.get(self._key(fingerprint), now)
+        return Posted(item["ts"], item["first_seen"], item["seen"], item["at"]) if item else None
 
     def note(self, finding: Mapping[str, Any], ts: str, now: datetime) -> None:
         """Remember where a finding is shown, as long as follow-ups may come."""
-        kept = now + timedelta(seconds=int(finding["window"]) + THREAD_SECONDS)
-        self.client.update_item(
-            TableName=self.table,
-            Key=self._key(finding["fingerprint"]),
-            UpdateExpression="SET ts = :ts, first_seen = :first, seen = :seen, #at = :at, "
-            "expires_at = :kept",
-            ExpressionAttributeNames={"#at": "at"},
-            ExpressionAttributeValues={
-                ":ts": {"S": ts},
-                ":first": {"S": finding["first_seen"]},
-                ":seen": {"N": str(finding["count"])},
-                ":at": {"N": str(int(now.timestamp()))},
-                ":kept": {"N": str(int(kept.timestamp()))},
-            },
-        )
+        values = {
+            "ts": ts,
+            "first_seen": finding["first_seen"],
+            "seen": finding["count"],
+            "at": epoch(now),
+        }
+        expires = now + timedelta(seconds=int(finding["window"]) + THREAD_SECONDS)
+        self.items.put(self._key(finding["fingerprint"]), values, expires=expires)
 
     def forget(self, fingerprint: str) -> None:
         """The message is gone; time to live does the deleting."""
-        self.client.update_item(
-            TableName=self.table,
-            Key=self._key(fingerprint),
-            UpdateExpression="SET expires_at = :over",
-            ExpressionAttributeValues={":over": {"N": "0"}},
-        )
+        self.items.put(self._key(fingerprint), {"expires_at": 0})
 
-    def _key(self, fingerprint: str) -> Any:
-        return {"pk": {"S": f"slack#{self.channel}#{fingerprint}"}}
+    def _key(self, fingerprint: str) -> str:
+        return f"slack#{self.channel}#{fingerprint}"
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """Posts by a bot's token. `api` is the address of Slack's Web API, with a slash at its end."""
+
+    limiter: RateLimiter
+    threads: Threads
+    api: str
+
+    def send(
+        self, body: str, message: Mapping[str, Any], token: str, number: int
+    ) -> tuple[Verdict, Answer]:
+        """A new message, an old one brought up to date, or one in its thread."""
+        now = datetime.now(UTC)
+        finding = finding_in(body)
+        posted = self.threads.find(finding["fingerprint"], now) if finding else None
+        call = step(finding, posted, now)
+        if call is None:
+            return Verdict(Fate.POSTED), Answer(0, "shown already")
+        self.limiter.wait()
+        content = {**message, "channel": self.threads.channel, **call.more}
+        answer = post(f"{self.api}{call.method}", content, token)
+        try:
+            verdict = judge(answer, number)
+        except Forgotten:  # somebody deleted it: the next try posts anew
+            if finding:
+                self.threads.forget(finding["fingerprint"])
+            return Verdict(Fate.RETRY, 1), answer
+        if verdict.fate is Fate.POSTED and finding:
+            in_thread = posted is not None and "thread_ts" in call.more
+            self._note(finding, posted.ts if posted and in_thread else ts_of(answer), now)
+        return verdict, answer
+
+    def _note(self, finding: Mapping[str, Any], ts: str, now: datetime) -> None:
+        """Remember where it is shown. Never raises: it is, so it must not be shown again."""
+        try:
+            self.threads.note(finding, ts, now)
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("a follow-up will be a new message", extra={"error": repr(error)})
+
+
+def finding_in(body: str) -> dict[str, Any] | None:
+    """The finding that a message of the queue holds; None for an alarm or anything else."""
+    try:
+        found: object = json.loads(body)
+    except ValueError:
+        return None
+    finding = cast(dict[str, Any], found) if isinstance(found, dict) else {}
+    return finding if finding.get("schema") == SCHEMA else None

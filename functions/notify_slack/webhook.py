@@ -4,6 +4,8 @@ Slack: "Rate limits" (429 with Retry-After, one message a second) and "Sending m
 incoming webhooks" (its error words). The webhook's URL is a secret: no exception and no log has it.
 """
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Mapping
@@ -12,7 +14,7 @@ from enum import Enum, auto
 from functools import cache
 from http.client import HTTPException
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import (
@@ -25,10 +27,12 @@ from urllib.request import (
     Request,
 )
 
+if TYPE_CHECKING:
+    from notify_slack.rate_limiter import RateLimiter
+
 TIMEOUT_SECONDS = 5
 WORDS = 200  # of an answer: enough for Slack's, and little of what a proxy may say instead
 ANSWER = 100_000  # of the Web API's, which shows the whole message again
-SECONDS_BETWEEN_POSTS = 1.0
 
 LONGEST_WAIT = 12 * 3600 - 900  # SQS counts its 12 hours from when it handed the message out
 FIRST_BACK_OFF, LONGEST_BACK_OFF = 5, 900
@@ -176,3 +180,17 @@ def retry_after(headers: Mapping[str, str]) -> int:
     """Whole seconds, within what SQS can wait; 0 where Slack did not say."""
     value = next((headers[name] for name in headers if name.lower() == "retry-after"), "")
     return min(max(int(value), 1), LONGEST_WAIT) if value.isascii() and value.isdigit() else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Posts each message by an incoming webhook."""
+
+    limiter: RateLimiter
+
+    def send(
+        self, _body: str, message: Mapping[str, Any], url: str, number: int
+    ) -> tuple[Verdict, Answer]:
+        self.limiter.wait()
+        answer = post(url, message)
+        return judge(answer, number), answer

@@ -54,7 +54,7 @@ from guard.endpoint.observe import Observer
 from guard.endpoint.state import AttachedPolicy, Tags
 from guard.findings.finding import Finding, Kind
 from guard.policy import Difference, PolicyError, compare, parse
-from guard.publishing.publish import report
+from guard.publishing.publish import Publisher
 from guard.reconcile import rate_limiter as pace
 from guard.reconcile.batch import INSTEAD_OF, NOT_BEFORE, PUT_OFF, Inbox, Message, since_event
 from guard.reconcile.mode import Mode, read_mode, unreadable
@@ -63,9 +63,10 @@ from guard.reconcile.policy_requests import REACH, PolicyLooks
 from guard.reconcile.rate_limiter import NotNow, Pace
 from guard.redact import log_line, sealed
 from guard.settings import Settings
-from guard.table.items import Items
+from guard.table.budgets import Budgets
+from guard.table.items import Items, StateError
 from guard.table.memory import Intent, Memory, late
-from guard.table.state import State, StateError
+from guard.table.slots import Slots
 from guard.variables import items, required, whole_number
 from restore_policy import findings as findings_of
 from restore_policy import trial_findings
@@ -85,13 +86,13 @@ ec2 = client("ec2", config=config)
 sns = client("sns", config=config)
 parameters = Parameters(client("ssm", config=config))
 dynamodb = client("dynamodb", config=config)
-state = State(dynamodb, settings.table_name)
 memory = Memory(dynamodb, settings.table_name)
 table = Items(dynamodb, settings.table_name)
+publisher = Publisher.of(settings, sns, table)
 history = History(table, timedelta(days=whole_number(os.environ, "HISTORY_DAYS")))
 pauses = Pauses(table)
 fights = Fights(
-    state,
+    Budgets(table),
     history,
     most=whole_number(os.environ, "REVERTS_BEFORE_PAUSE"),
     pause=timedelta(minutes=whole_number(os.environ, "PAUSE_MINUTES", default=60)),
@@ -197,14 +198,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     works = collect(inbox, now)
     restore_all(works, inbox, now)
     findings = [finding for work in works.values() for finding in work.findings]
-    told = report(
-        findings,
-        sns=sns,
-        state=state,
-        topic_arn=settings.topic_arn,
-        now=now,
-        way=settings.way,
-    )
+    told = publisher.publish(findings, now)
     metrics.add_metric("FindingsPublished", MetricUnit.Count, told.published)
     memory.settle_all((key for work in works.values() for key in work.told), now, logger)
     inbox.log_failures(logger)
@@ -236,7 +230,7 @@ def restore_all(works: dict[str, Work], inbox: Inbox, now: datetime) -> None:
     """Look at each endpoint. One of another service, or gone meanwhile, needs nothing."""
     if not works:
         return
-    line = Pace(state, now)
+    line = Pace(Slots(table), now)
     try:
         found = observer.attached_policies(works).values()
         attached = [one for one in found if not works[one.endpoint_id].is_echo(one)]

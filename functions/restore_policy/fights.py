@@ -13,7 +13,7 @@ from itertools import takewhile
 from guard.approved.history import RESTORED, History
 from guard.approved.pauses import Pause
 from guard.cloudtrail.callers import Caller
-from guard.table.state import State
+from guard.table.budgets import Budgets
 
 HOUR = 3_600
 _NO_LIMIT = 10**9
@@ -31,14 +31,14 @@ class Fight:
 class Fights:
     """Counts in the state table; methods raise StateError, or boto3's ClientError."""
 
-    state: State
+    budgets: Budgets
     history: History
     most: int
     pause: timedelta
 
     def count(self, endpoint_id: str, now: datetime) -> Fight:
         """The policy was just put back once more."""
-        reverts = self.state.spend(f"reverts#{endpoint_id}", _NO_LIMIT, HOUR, now).used
+        reverts = self.budgets.take(f"reverts#{endpoint_id}", _NO_LIMIT, HOUR, now).used
         if reverts < self.most:
             return Fight(reverts)
         hour_ago = now - timedelta(seconds=HOUR)

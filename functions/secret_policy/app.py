@@ -30,12 +30,13 @@ from guard.aws.parameters import Parameters
 from guard.cloudtrail.record import FROM_CLOUDTRAIL, Record, from_envelope, secret_id
 from guard.endpoint.observe import Observer
 from guard.findings.finding import Finding
-from guard.publishing.publish import report
+from guard.publishing.publish import Publisher
 from guard.reconcile.mode import Mode, read_mode, unreadable
 from guard.redact import log_line, sealed
 from guard.settings import Settings
+from guard.table.budgets import Budgets
+from guard.table.items import Items, StateError
 from guard.table.memory import Memory, late
-from guard.table.state import State, StateError
 from guard.variables import items, required, switch, whole_number
 from secret_policy import findings as findings_of
 from secret_policy.findings import About
@@ -60,7 +61,9 @@ secretsmanager = client("secretsmanager", config=config)
 sns = client("sns", config=config)
 parameters = Parameters(client("ssm", config=config))
 dynamodb = client("dynamodb", config=config)
-state = State(dynamodb, settings.table_name)
+table = Items(dynamodb, settings.table_name)
+budgets = Budgets(table)
+publisher = Publisher.of(settings, sns, table)
 memory = Memory(dynamodb, settings.table_name)
 observer = Observer(client("ec2", config=config), settings.service_name)
 logger = Logger(json_serializer=log_line)
@@ -208,20 +211,20 @@ def mend(about: About, intent: str, round_: Round) -> list[Finding]:
     if mode.mode is Mode.OBSERVE:
         return [*problems, findings_of.lost(about)]
     key = f"secret-policy#{about.secret.arn}"
-    if not state.spend(key, CHANGE_BUDGET, BUDGET_WINDOW_SECONDS, round_.now).allowed:
+    if not budgets.take(key, CHANGE_BUDGET, BUDGET_WINDOW_SECONDS, round_.now).allowed:
         return [*problems, findings_of.budget_spent(about, CHANGE_BUDGET)]
     finding = findings_of.restored(about)
     try:
         memory.declare(intent, finding, round_.now)
         refusal = put(about)
     except (ClientError, BotoCoreError) as error:
-        state.give_back(key, round_.now)
+        budgets.return_(key, round_.now)
         # What was throttled was not done, and somebody else may do it before the next try.
         memory.settle_all([intent] * throttled(error), round_.now, logger)
         raise
     if refusal:
         round_.told.append(intent)
-        state.give_back(key, round_.now)
+        budgets.return_(key, round_.now)
         metrics.add_metric("SecretPoliciesNotRestorable", MetricUnit.Count, 1)
         return [*problems, findings_of.refused(about, refusal)]
     finding = read_back(finding, about, round_.inside)
@@ -265,12 +268,5 @@ def read_back(finding: Finding, about: About, perimeter: Perimeter) -> Finding:
 
 def tell(round_: Round) -> None:
     """Report what was found, and note that it was told."""
-    report(
-        round_.findings,
-        sns=sns,
-        state=state,
-        topic_arn=settings.topic_arn,
-        now=round_.now,
-        way=settings.way,
-    )
+    publisher.publish(round_.findings, round_.now)
     memory.settle_all(round_.told, round_.now, logger)

@@ -1,4 +1,4 @@
-"""Which of all VPCs need a closer look, from calls that list them and next to none for each."""
+"""Which of all VPCs are unhealthy, from calls that list them and next to none for each."""
 
 import hashlib
 from collections.abc import Collection
@@ -8,15 +8,15 @@ from guard.endpoint.decide import Verdict, Wanted, decide
 from guard.endpoint.observe import Observer
 from guard.endpoint.scope import Guarded
 
-# AWS tells the DNS attributes of one VPC at a time: of so many they are asked in each sweep, and of
+# AWS shows the DNS attributes of one VPC at a time: of so many they are asked in each sweep, and of
 # others in the next. Elsewhere private DNS vouches, as AWS switches it on only where both are.
 DNS_SAMPLE = 100
 
 # A VPC that is served, is none of the guard's business, or has no subnet yet.
-WELL = frozenset({Verdict.WORKS, Verdict.COVERED, Verdict.EXEMPT, Verdict.WAITING})
+HEALTHY = frozenset({Verdict.WORKS, Verdict.COVERED, Verdict.EXEMPT, Verdict.WAITING})
 
 
-def unwell_vpcs(
+def unhealthy_vpcs(
     observer: Observer, ids: Collection[str], wanted: Wanted, guarded: Guarded, now: datetime
 ) -> list[str]:
     """Those that ensure_endpoint would have something to do or to say about. Raises ClientError."""
@@ -25,7 +25,7 @@ def unwell_vpcs(
         id_
         for id_, vpc in vpcs.items()
         if not guarded.leaves_out(vpc, has_rotation=lambda: True)
-        and decide(vpc, wanted).verdict not in WELL
+        and decide(vpc, wanted).verdict not in HEALTHY
     ]
 
 

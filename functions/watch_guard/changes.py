@@ -1,4 +1,4 @@
-"""Who changed the guard itself? From a record of a write call to the finding that tells of it.
+"""Which parts of the guard itself a write call changed, and whether by a deployment. Pure.
 
 What belongs to the guard is what its stack says (ListStackResources, CloudFormation API reference),
 by physical id, so a part that is added to the template is watched without a word here, and a
@@ -12,12 +12,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import cast
 
-from guard.cloudtrail.evidence import principal
 from guard.cloudtrail.record import Record
-from guard.findings.finding import Finding, Kind, Severity
-from guard.findings.links import console_links
 from guard.partitions import as_in_aws
-from guard.settings import Settings
 
 CLOUDFORMATION = "cloudformation.amazonaws.com"
 # What is changed by them at a stack is no deployment of it.
@@ -77,9 +73,7 @@ NAMING = (
 )
 # Some are put on another thing that the request names, and are not changed by that.
 PUT_ON = {"codeSigningConfigArn": "functionName", "policyArn": "roleName"}
-_API_VERSION = re.compile(r"20\d{6}(v\d+)?$")  # Lambda's: UpdateFunctionCode20150331v2
 _FUNCTION = re.compile(r"(?:.*function:)?([A-Za-z0-9_-]+)(?::[^:]*)?")
-_HOUR = 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +108,12 @@ class Deployers:
         return any(fnmatchcase(arn, one) for arn in known if arn for one in self.patterns)
 
 
-def given(env: Mapping[str, str]) -> tuple[Part, ...]:
+def owner_parts(env: Mapping[str, str]) -> tuple[Part, ...]:
     """What the owner made for the guard, as the template's variables name it."""
     return tuple(Part(*GIVEN[name], one) for name in GIVEN if (one := env.get(name)))
 
 
-def touched(record: Record, parts: Sequence[Part], stack_id: str) -> list[Part]:
+def changed_parts(record: Record, parts: Sequence[Part], stack_id: str) -> list[Part]:
     """The parts of the guard that a call changed, or tried to."""
     source = as_in_aws(record.event_source)
     if source == CLOUDFORMATION:
@@ -133,49 +127,8 @@ def touched(record: Record, parts: Sequence[Part], stack_id: str) -> list[Part]:
     return [one for one in parts if one.type in types and one.name in names]
 
 
-def told(record: Record, parts: Sequence[Part], settings: Settings) -> Finding:
-    """The finding: one for a caller, a call and what it was about, told once an hour."""
-    who, what = principal(record), _API_VERSION.sub("", record.event_name)
-    called = ", ".join(one.logical_id for one in parts)
-    title = f"{_short(who)} called {what} on the guard's {called}"
-    failed = record.failed
-    return Finding(
-        kind=Kind.GUARD_CHANGED,
-        severity=Severity.MEDIUM if failed else Severity.HIGH,
-        account=settings.account_id,
-        region=settings.region,
-        resource=parts[0].physical_id,
-        title=f"Blocked: {title}" if failed else title,
-        cause="It was not done by a deployment of the stack."
-        + (f" AWS refused it: {record.error_code}." if failed else ""),
-        todo=(
-            f"Ask {_short(who)} whether it was meant, and why not by a deployment.",
-            "If not: revoke the credentials, then undo the change as the runbook says.",
-        ),
-        evidence={
-            key: value
-            for key, value in {
-                "principal": record.identity.name,
-                "action": record.event_name,
-                "parts": [one.physical_id for one in parts],
-                "source_ip": record.source_ip,
-                "user_agent": record.user_agent[:500],
-                "invoked_by": record.identity.invoked_by,
-                "error": record.error_code,
-                "event_ids": [record.event_id],
-            }.items()
-            if value
-        },
-        links=console_links(settings.partition, settings.region, event=record.event_id),
-        identity=(who, record.event_name, "failed" if failed else "done"),
-        window=_HOUR,
-        first_seen=record.event_time,
-        last_seen=record.event_time,
-    )
-
-
 def _changes_stack(record: Record) -> bool:
-    """An update of the stack is a deployment; its deletion is the end of the guard, and told."""
+    """An update of the stack is a deployment; its deletion is the end of the guard."""
     of_stacks = as_in_aws(record.event_source) == CLOUDFORMATION
     return of_stacks and record.event_name not in NO_DEPLOYMENT
 
@@ -221,7 +174,3 @@ def _path(text: str) -> str:
 
 def _last(text: str) -> str:
     return text.rsplit(":", 1)[-1].rsplit("/", 1)[-1]
-
-
-def _short(name: str) -> str:
-    return name.split(":", 5)[5] if name.count(":") >= 5 else name

@@ -27,7 +27,7 @@ def management_events(place: Place) -> list[Line]:
         lambda region: place.client("cloudtrail", region),
         place.region,
     )
-    return [judge_trails(trails.look())]
+    return [judge_trails(trails.observe())]
 
 
 def judge_trails(seen: Sequence[Seen]) -> Line:

@@ -17,7 +17,6 @@ from markupsafe import Markup
 
 from guard.findings.finding import Finding
 from guard.publishing.message import published_form
-from guard.settings import RUNBOOKS
 from guardctl.replay.chart import HEIGHT, WIDTH, chart
 from guardctl.replay.collapse import Occurrence
 from guardctl.replay.screen import printable
@@ -92,4 +91,4 @@ def _row(one: Occurrence) -> dict[str, Any]:
 
 def _card(finding: Finding) -> Markup:
     """The finding as Slack would show it: cut and linked as it is when it is published."""
-    return message(payload(json.dumps(published_form(finding, RUNBOOKS))))
+    return message(payload(json.dumps(published_form(finding))))

@@ -25,7 +25,7 @@ from guard.policy import PolicyError, compare, parse
 from guard.publishing.message import ENTRY_BYTES, entry, weight
 from guard.reconcile.batch import Inbox
 from guard.redact import redacted
-from guard.settings import Way
+from guard.settings import Publishing
 from guardctl.trail import Broken, Element, read
 from notify_slack.payload import payload
 from notify_slack.webhook import LONGEST_WAIT, Answer, Fate
@@ -50,7 +50,7 @@ def a_record(chance: random.Random) -> None:
         return
     judgement = judge(record, INVENTORY)
     for finding in findings(record, judgement, window=3600):
-        made = entry("0", finding, Way())
+        made = entry("0", finding, Publishing())
         assert weight(made) <= ENTRY_BYTES + 4096
         assert payload(json.loads(made["Message"])["default"])["text"]
 

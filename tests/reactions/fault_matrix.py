@@ -10,9 +10,9 @@ from typing import Any
 
 from emulator import Cloud
 from emulator.faults import Fault, When
-from guardctl.rights.needs import needs
 from tests.reactions.account import kinds
 from tests.reactions.stories import STORIES, begin
+from tools.rights.needs import needs
 
 THROTTLED = {
     "dynamodb": "ProvisionedThroughputExceededException",

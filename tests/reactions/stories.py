@@ -19,7 +19,7 @@ from guard.approved.rollout import Phase
 from guard.approved.rollouts import Rollouts
 from guard.policy import parse
 from guard.publishing.message import entry
-from guard.settings import Way
+from guard.settings import Publishing
 from guard.table.items import Items
 from tests.findings import bypass
 from tests.reactions.account import ALLOW_ALL, SERVICE, Account, kinds
@@ -409,7 +409,7 @@ def slow_slack(account: Account) -> str:
 def publish(account: Account, _: str) -> None:
     account.client("sns").publish_batch(
         TopicArn=account.cloud.resource("FindingsTopic"),
-        PublishBatchRequestEntries=[entry("0", bypass(), Way())],
+        PublishBatchRequestEntries=[entry("0", bypass(), Publishing())],
     )
 
 

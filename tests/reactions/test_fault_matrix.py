@@ -11,13 +11,13 @@ from dataclasses import replace
 import pytest
 
 from emulator import Cloud
-from guardctl.rights.day import PARAMETERS
-from guardctl.rights.least import PLATFORM, role_of
-from guardctl.rights.needs import grants
 from tests.reactions.fault_matrix import FAULTS, OUTCOMES, Row, cells, outcome, record, table
 from tests.reactions.notify_slack.test_slack_bot import BOT
 from tests.reactions.stories import STORIES, WITH_BOT
 from tests.template.stack import written
+from tools.rights.day import PARAMETERS
+from tools.rights.least import PLATFORM, role_of
+from tools.rights.needs import grants
 
 EVERYTHING = os.environ.get("FAULT_MATRIX") == "all"
 FUNCTIONS = sorted({story.function for story in STORIES.values()})

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from emulator import Cloud
-from guardctl.rights.day import PARAMETERS, play
 from tests.template.stack import Stack
+from tools.rights.day import PARAMETERS, play
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import pytest
 
 from emulator.deploy import transformed
 from emulator.templates import parse as parse_template
-from guardctl.rights.needs import listed
+from tools.rights.needs import listed
 
 __all__ = [
     "EVENTS",

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from botocore.session import Session
 
-from guardctl.rights.access import Need, Policies, Verdict, verdict
-from guardctl.rights.needs import attributes, told_attributes
-from guardctl.rights.shapes import SHAPES, boundary, key_policy
 from tests.template.stack import ACCOUNT, REGION, Stack
 from tests.template.test_parliament import in_the_template, switches
+from tools.rights.access import Need, Policies, Verdict, verdict
+from tools.rights.needs import attributes, told_attributes
+from tools.rights.shapes import SHAPES, boundary, key_policy
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/reader"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:work"

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from guardctl.rights.access import Policies, verdict
-from guardctl.rights.needs import Need
-from guardctl.rights.onbehalf import INTERFACES
 from tests.template.stack import ACCOUNT, EVERYTHING, REGION, Stack, listed
+from tools.rights.access import Policies, verdict
+from tools.rights.needs import Need
+from tools.rights.onbehalf import INTERFACES
 
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b2c3d-1111-2222-3333-444455556666"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"

@@ -19,6 +19,8 @@ TARGETS = [
     "second",
     "nightly",
     "rights",
+    "least-rights",
+    "messages",
     "lint",
     "lock",
     "operations",

@@ -11,10 +11,10 @@ from botocore.session import Session
 from emulator import Cloud
 from emulator.server import Call
 from emulator.templates import parse as parse_template
-from guardctl.rights.least import PLATFORM, role_of
-from guardctl.rights.needs import Grant, Need, grants, needs
 from tests.template.stack import EVERYTHING, PSEUDO, ROOT, Stack
 from tests.template.test_functions import FILES
+from tools.rights.least import PLATFORM, role_of
+from tools.rights.needs import Grant, Need, grants, needs
 
 WILDCARDS = parse_template((ROOT / ".iam-wildcards.yaml").read_text())
 KNOWN = json.loads(

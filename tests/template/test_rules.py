@@ -14,7 +14,7 @@ import pytest
 
 from emulator.eventbridge import matches, state_admits, validate
 from tests.template.stack import EVENTS, EVERYTHING, ROOT, Stack, sample
-from watch_guard.changes import CLOUDFORMATION, GIVEN, TYPES, given
+from watch_guard.changes import CLOUDFORMATION, GIVEN, TYPES, owner_parts
 
 ALL_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 RULES = Stack().of_type("AWS::Events::Rule")
@@ -285,7 +285,7 @@ def test_what_the_owner_made_is_told_to_who_watches():
         "CodeSigningConfigArn": "arn:aws:lambda:eu-west-1:111122223333:code-signing-config:csc-0a",
     }
     function = Stack({**EVERYTHING, **made}).properties("WatchGuardFunction")
-    parts = given(function["Environment"]["Variables"])
+    parts = owner_parts(function["Environment"]["Variables"])
     assert {one.logical_id: one.physical_id for one in parts} == made
 
 

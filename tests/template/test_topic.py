@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from guardctl.rights.needs import grants
 from tests.template.stack import Stack, listed
+from tools.rights.needs import grants
 
 STACK = Stack()
 CHAT = Stack(

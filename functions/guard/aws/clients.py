@@ -1,13 +1,17 @@
-"""Clients of AWS services: botocore's own, all of one session.
+"""Clients of AWS services: botocore's own, all of one session and with one `Config`.
 
 boto3 would hand out the same ones. To import it costs a tenth of a cold start, for resources and
 transfers to S3 that nothing here uses; `python -m benchmarks.cold_start` shows what is left.
 """
 
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
+from botocore.config import Config
+
+CONFIG = Config(retries={"mode": "standard"}, connect_timeout=3, read_timeout=10)
+"""What a client has unless it is made with another `config`."""
 
 if TYPE_CHECKING:
     # The same arguments, and stubs that know the services used.
@@ -15,7 +19,7 @@ if TYPE_CHECKING:
 
     seldom_client = client  # pyright: ignore[reportUnknownVariableType]
 else:
-    client = botocore.session.get_session().create_client
+    client = partial(botocore.session.get_session().create_client, config=CONFIG)
 
     class seldom_client:  # noqa: N801 - called as client is
         """A client for calls that most invocations do not make: it is made at the first of them."""

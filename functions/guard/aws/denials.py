@@ -11,10 +11,8 @@ from datetime import datetime
 from botocore.exceptions import ClientError
 
 from guard.aws.errors import code_of, message_of, readable, refused, steady
-from guard.findings.finding import Finding, Kind, Severity
+from guard.findings.finding import DAY, Finding, Kind, Severity, here
 from guard.settings import Settings
-
-DAY = 86_400
 
 _PERMISSION = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z0-9]+)", re.ASCII)
 _POLICIES = re.compile(
@@ -75,8 +73,6 @@ def may_not_look(
         Finding(
             kind=Kind.ENDPOINT_NOT_REPAIRABLE,
             severity=Severity.HIGH,
-            account=settings.account_id,
-            region=settings.region,
             resource=min(vpc_ids) if len(vpc_ids) == 1 else f"account {settings.account_id}",
             title="The guard may not look at what it guards",
             cause=f"AWS refused {tried}: {code_of(error)}: {readable(words)}",
@@ -87,7 +83,6 @@ def may_not_look(
             evidence={"missing_permission": permission, "vpc_ids": sorted(vpc_ids)[:10]},
             identity=(permission or f"{tried} {code_of(error)} {steady(words)}",),
             window=DAY,
-            first_seen=now,
-            last_seen=now,
+            **here(settings, now),
         )
     ]

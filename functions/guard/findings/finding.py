@@ -5,17 +5,24 @@ the end of the chain. Its JSON form (`to_json`) is what subscribers of the topic
 names its version, so that a subscriber can refuse what it does not know.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from guard.redact import redacted_json
 
+if TYPE_CHECKING:
+    from guard.settings import Settings
+
 SCHEMA = "vpce-guard/finding/1"
+
+HOUR, DAY = 3_600, 86_400  # seconds: windows of findings
 
 
 class Severity(StrEnum):
@@ -157,11 +164,11 @@ class Finding:
     def fingerprint(self) -> str:
         """Equal for two findings that are one occurrence: 24 hexadecimal digits."""
         parts = [self.kind, self.account, self.region, self.resource, *self.identity]
-        return _digits(parts)
+        return digits(parts)
 
     def identified(self, *occasion: str | int) -> Self:
         """This finding with the id of its telling at this `occasion`: 24 hexadecimal digits."""
-        return replace(self, id=_digits([self.fingerprint, *map(str, occasion)]))
+        return replace(self, id=digits([self.fingerprint, *map(str, occasion)]))
 
     def merged(self, other: Self) -> Self:
         """This finding and an equal one as one: counts added, times spanned, this evidence kept."""
@@ -179,10 +186,10 @@ class Finding:
 
         Nothing in it looks like a secret's value or a token.
         """
-        body = asdict(self if self.id else self.identified(_iso(self.first_seen)))
+        body = asdict(self if self.id else self.identified(iso(self.first_seen)))
         del body["graver"], body["novel"]
         for when in ("first_seen", "last_seen"):
-            body[when] = _iso(body[when])
+            body[when] = iso(body[when])
         return {"schema": SCHEMA, "fingerprint": self.fingerprint, **redacted_json(body)}
 
     @classmethod
@@ -209,12 +216,24 @@ def _united(some: Sequence[str], others: Sequence[str]) -> Sequence[str]:
     return tuple(dict.fromkeys((*some, *others)))[:WORDS]
 
 
-def _digits(parts: Sequence[str]) -> str:
+def digits(parts: Sequence[str]) -> str:
+    """24 hexadecimal digits that name these texts in their order."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
-def _iso(when: datetime) -> str:
+def iso(when: datetime) -> str:
+    """The time as findings have it: ISO 8601, UTC, ending in Z."""
     return when.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def here(settings: Settings, now: datetime) -> dict[str, Any]:
+    """The fields of a finding that say where it was made and when: here, and now."""
+    return {
+        "account": settings.account_id,
+        "region": settings.region,
+        "first_seen": now,
+        "last_seen": now,
+    }
 
 
 def merge_equal(findings: Sequence[Finding]) -> list[Finding]:

@@ -14,7 +14,7 @@ _KEPT = {"title": 300, "resource": 300, "account": 40, "region": 40, "cause": 60
 _AS_IT_IS = ("kind", "severity", "fingerprint", "id", "count", "first_seen", "last_seen")
 
 
-def gist(body: Mapping[str, Any]) -> dict[str, Any]:
+def summary(body: Mapping[str, Any]) -> dict[str, Any]:
     """What is worth keeping of a finding's JSON: some 1 KB, whatever the finding holds."""
     short = {name: cut(str(body[name]), most) for name, most in _KEPT.items()}
     return {**{name: body[name] for name in _AS_IT_IS}, **short}
@@ -27,9 +27,9 @@ def readable(value: object) -> list[str] | None:
     entries = cast(Mapping[str, Any], value)
     listed = entries.get("findings")
     if isinstance(listed, list) and len(entries) == 1:
-        gists = cast(list[Any], listed)
-        if all(isinstance(one, Mapping) and "title" in one for one in gists):
-            return [line(cast(Mapping[str, Any], one)) for one in gists] or ["none"]
+        summaries = cast(list[Any], listed)
+        if all(isinstance(one, Mapping) and "title" in one for one in summaries):
+            return [line(cast(Mapping[str, Any], one)) for one in summaries] or ["none"]
     if all(type(n) is int for n in entries.values()):
         return [f"{kind}: {n:,}" for kind, n in entries.items()] or ["none"]
     return None
@@ -47,7 +47,7 @@ def attribute(name: str) -> str:
     return f"seen_{name}"
 
 
-def summary(count: int, seen: Mapping[str, Sequence[str]], otherwise: str) -> str:
+def summed_up_title(count: int, seen: Mapping[str, Sequence[str]], otherwise: str) -> str:
     """The title of an alert that is summed up: who did what to which secrets, how often.
 
     `seen` holds the lists of `SUMMED_UP`; `otherwise` is the title where they are empty.

@@ -15,7 +15,7 @@ from guard.findings.summary import readable
 from guard.findings.text import one_line, subject_line
 from guard.publishing.amazon_q import custom_notification
 from guard.redact import redacted
-from guard.settings import RUNBOOKS, Way
+from guard.settings import BY_DEFAULT, Publishing
 
 if TYPE_CHECKING:
     from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
@@ -34,14 +34,14 @@ LIST_BYTES = {"done": 4096, "todo": 4096, "identity": 4096}
 LINKS_BYTES = 8192
 
 
-def entry(id_: str, finding: Finding, way: Way) -> Entry:
+def entry(id_: str, finding: Finding, publishing: Publishing) -> Entry:
     """The finding as one entry of PublishBatch, and within SNS's limits."""
-    body = published_form(finding, way.runbooks, partition=way.partition)
+    body = published_form(finding, publishing)
     return {
         "Id": id_,
         "Subject": subject(finding),
         "MessageStructure": "json",
-        "Message": message(body, chat=way.chat),
+        "Message": message(body, chat=publishing.chat),
         "MessageAttributes": _attributes(finding),
     }
 
@@ -75,9 +75,7 @@ def subject(finding: Finding) -> str:
     return subject_line(f"[{finding.severity.upper()}] {redacted(finding.title)}")
 
 
-def published_form(
-    finding: Finding, runbooks: str = RUNBOOKS, *, partition: str = ""
-) -> dict[str, Any]:
+def published_form(finding: Finding, publishing: Publishing = BY_DEFAULT) -> dict[str, Any]:
     """The finding's JSON as subscribers get it: linked, and small enough for any of them.
 
     A finding that was made without links is linked by the ids in it.
@@ -86,9 +84,9 @@ def published_form(
     """
     body = finding.to_json()
     links = body["links"] or evident_links(
-        finding.region, finding.resource, body["evidence"], partition
+        finding.region, finding.resource, body["evidence"], publishing.partition
     )
-    body["links"] = {**links, "Runbook": runbook_link(finding.kind, runbooks)}
+    body["links"] = {**links, "Runbook": runbook_link(finding.kind, publishing.runbooks)}
     return _within_limits(body)
 
 

@@ -1,54 +1,54 @@
-"""Findings → SNS: merged, counted, and told once.
+"""Findings → SNS: merged, counted, and published once.
 
-What subscribers receive (AWS: the API references of Publish and PublishBatch):
+What subscribers receive:
 
 - e-mail: plain text with a subject; everything else: the finding's JSON, see `docs/findings.md`;
 - message attributes `kind`, `severity`, `account` and `region`, for filter policies.
 
-Findings of low severity are put by for the digest instead, which tells them together; so is what it
-needs to sum up an alert whose window is over, and to say what is paused or overdue.
+Findings of low severity are deferred to the digest instead, which publishes them together. What the
+digest needs to sum up an alert, and to report what is paused or overdue, is kept for it as well.
 
-Publishing comes before the note that ops were told, so a process that dies in between repeats an
-alert and never loses one.
+A finding is published before that is noted, so a process that dies in between repeats an alert and
+never loses one.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from guard.findings.finding import WAITS, Finding, Severity, merge_equal
-from guard.findings.summary import SUMMED_UP, attribute, gist
+from guard.findings.summary import SUMMED_UP, attribute, summary
 from guard.findings.text import cut, one_line
-from guard.publishing import metrics as figures
-from guard.publishing.message import MESSAGE_BYTES, entry, published_form, weight
+from guard.publishing import metrics
+from guard.publishing.message import published_form
+from guard.publishing.topic import PublishError, Topic
 from guard.redact import redacted
-from guard.settings import BY_DEFAULT, Way
-from guard.table.state import Counted, State, milestone
+from guard.table.counts import Counted, Counts, milestone
+from guard.table.figures import Figures
 
 if TYPE_CHECKING:
-    from mypy_boto3_sns import SNSClient
-    from mypy_boto3_sns.type_defs import PublishBatchRequestEntryTypeDef as Entry
+    from datetime import datetime
 
-BATCH_ENTRIES = 10
+    from mypy_boto3_sns import SNSClient
+
+    from guard.settings import Settings
+    from guard.table.deferred import Deferred
+    from guard.table.items import Items
+
 MOST_NOVEL = 20
 """Words of `Finding.novel` after which a fingerprint has no news of that kind: first reads of so
 many secrets are each published, all further ones are counted."""
 NAME_CHARACTERS = 200
 
 
-class PublishError(Exception):
-    """SNS refused findings of a batch; the message that led to them must be retried."""
-
-
 @dataclass(frozen=True, slots=True)
-class Reported:
-    """How many findings (after equal ones were merged) were told, at once or by being put by for
-    the digest, and how many only counted.
+class Published:
+    """How many findings (after equal ones were merged) were published, at once or by being deferred
+    to the digest, and how many only counted.
     """
 
     published: int
@@ -57,140 +57,105 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """A finding that ops must be told of, and the count to note once they were."""
+    """A finding that must be published, and the count to note once it was."""
 
     finding: Finding
     counted: Counted | None = None
 
 
-def report(
-    findings: Sequence[Finding],
-    *,
-    sns: SNSClient,
-    state: State,
-    topic_arn: str,
-    now: datetime,
-    way: Way = BY_DEFAULT,
-    follow_up: bool = True,
-) -> Reported:
-    """Tell each finding that is new, or that has reached 10, 100, 1,000 ... in its window.
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Publishes a reaction's findings. Needs sns:Publish and dynamodb:UpdateItem."""
 
-    Without `follow_up` it is published once in its window, however often it is seen. A finding
-    without a window is always published. Needs sns:Publish and dynamodb:UpdateItem. Raises
-    PublishError, StateError or boto3's ClientError, after which the caller's messages must be
-    retried; what was counted and told before the error is not told again.
-    """
-    merged = merge_equal(findings)
-    due = [one for one in (_due(finding, state, now, follow_up) for finding in merged) if one]
-    state.tally(now, _counts(merged, [one.finding for one in due]))
-    at_once = [one for one in due if not _collected(one, state, now, way)]
-    refusals: list[str] = []
-    going = send([one.finding for one in at_once], sns=sns, topic_arn=topic_arn, way=way)
-    for told, refused in going:
-        for place in told:
-            _note(at_once[place], state, now, way)
-        refusals += refused
-    if refusals:
-        raise PublishError("; ".join(refusals))
-    return Reported(published=len(due), suppressed=len(merged) - len(due))
+    topic: Topic
+    counts: Counts
+    figures: Figures
+    deferred: Callable[[str], Deferred]
 
+    @classmethod
+    def of(cls, settings: Settings, sns: SNSClient, items: Items) -> Self:
+        """With the topic and the state table of the stack."""
 
-def send(
-    findings: Sequence[Finding], *, sns: SNSClient, topic_arn: str, way: Way
-) -> Iterator[tuple[list[int], list[str]]]:
-    """Publish findings. Yields, call by call, the places of those that SNS accepted, and why it
-    refused others, so that what was told can be noted before the next call may fail.
+        def deferred(name: str) -> Deferred:
+            from guard.table.deferred import Deferred
 
-    Needs sns:Publish. Raises boto3's ClientError.
-    """
-    for batch in _batches(entry(str(n), one, way) for n, one in enumerate(findings)):
-        refused = _publish(batch, sns, topic_arn)
-        told = [int(part["Id"]) for part in batch if part["Id"] not in refused]
-        yield told, [f"{findings[int(id_)].kind}: {why}" for id_, why in refused.items()]
+            return Deferred(items, name)
 
+        return cls(Topic.of(settings, sns), Counts.of(items), Figures(items), deferred)
 
-def _collected(one: _Due, state: State, now: datetime, way: Way) -> bool:
-    """Put a finding of low severity by for the digest; False where it must go out at once."""
-    finding = one.finding
-    if not way.collect or finding.severity.rank > Severity.LOW.rank:
-        return False
-    from guard.table.deferred import DIGEST
+    def publish(
+        self, findings: Sequence[Finding], now: datetime, *, follow_up: bool = True
+    ) -> Published:
+        """Publish each finding that is new, or that has reached 10, 100, 1,000 ... in its window.
 
-    body = json.dumps(published_form(finding, way.runbooks, partition=way.partition), default=str)
-    if not state.shelf(DIGEST).put(json.loads(body)["id"], body, now):
-        return False
-    _note(one, state, now, way)
-    return True
+        Without `follow_up` it is published once in its window, however often it is seen. A finding
+        without a window is always published. Raises PublishError, StateError or boto3's
+        ClientError, after which the caller's messages must be retried; what was counted and
+        published before the error is not published again.
+        """
+        merged = merge_equal(findings)
+        due = [one for one in (self._due(finding, now, follow_up) for finding in merged) if one]
+        self.figures.add_to_day(now, _counts(merged, [one.finding for one in due]))
+        at_once = [one for one in due if not self._deferred(one, now)]
+        refusals: list[str] = []
+        for accepted, refused in self.topic.publish_all([one.finding for one in at_once]):
+            for place in accepted:
+                self._note(at_once[place], now)
+            refusals += refused
+        if refusals:
+            raise PublishError("; ".join(refusals))
+        return Published(published=len(due), suppressed=len(merged) - len(due))
 
+    def _due(self, finding: Finding, now: datetime, follow_up: bool) -> _Due | None:
+        if not finding.window:
+            return _Due(finding)
+        key = finding.fingerprint
+        counted = self.counts.count(
+            key,
+            finding.count,
+            now,
+            finding.window,
+            finding.first_seen,
+            finding.last_seen,
+            lists=names_seen(finding),
+            words={*finding.graver, *finding.novel},
+        )
+        words = _unpublished_words(finding, counted)
+        due = counted.due and (follow_up or not counted.published)
+        if not (due or words) or not self.counts.claim(key, counted, now, words):
+            return None
+        first = min(finding.first_seen, counted.first_seen)
+        # A follow-up for new words is another message than the one of its milestone.
+        occasion = () if due else sorted(words)
+        told = finding.identified(counted.window_ends, milestone(counted.total), *occasion)
+        return _Due(replace(told, count=counted.total, first_seen=first), counted)
 
-def _note(one: _Due, state: State, now: datetime, way: Way) -> None:
-    """Remember that ops were told, and what a digest or daily report will have to say of it."""
-    finding = one.finding
-    figures.alerts([finding.kind], now)
-    body = json.dumps(gist(published_form(finding, partition=way.partition)))
-    if finding.kind in WAITS:
-        from guard.table.deferred import WAITING
+    def _deferred(self, one: _Due, now: datetime) -> bool:
+        """Defer a finding of low severity to the digest; False where it must go out at once."""
+        publishing = self.topic.publishing
+        if not publishing.collect or one.finding.severity.rank > Severity.LOW.rank:
+            return False
+        from guard.table.deferred import DIGEST
 
-        state.shelf(WAITING).put(finding.fingerprint, body, now)
-    if one.counted:
-        state.mark_told(finding.fingerprint, one.counted, body, finding.graver, finding.novel)
+        body = published_form(one.finding, publishing)
+        if not self.deferred(DIGEST).add(body["id"], json.dumps(body, default=str), now):
+            return False
+        self._note(one, now)
+        return True
 
+    def _note(self, one: _Due, now: datetime) -> None:
+        """Remember that it was published, and what a digest or daily report will say of it."""
+        finding = one.finding
+        metrics.alerts([finding.kind], now)
+        body = json.dumps(summary(published_form(finding, self.topic.publishing)))
+        if finding.kind in WAITS:
+            from guard.table.deferred import OPEN
 
-def _counts(merged: Sequence[Finding], due: Sequence[Finding]) -> Counter[str]:
-    """What the daily report adds up: sightings by kind, and of all kinds those only counted."""
-    counts = Counter[str]()
-    told = {finding.fingerprint for finding in due}
-    for finding in merged:
-        counts[f"found {finding.kind}"] += finding.count
-        if finding.fingerprint not in told:
-            counts["suppressed"] += finding.count
-    return counts
-
-
-def _publish(batch: Sequence[Entry], sns: SNSClient, topic_arn: str) -> dict[str, str]:
-    """SNS's words by id for each entry that it did not say it accepted."""
-    answer = sns.publish_batch(TopicArn=topic_arn, PublishBatchRequestEntries=batch)
-    accepted = {part.get("Id") for part in answer.get("Successful", [])}
-    words = {part["Id"]: part.get("Message", part["Code"]) for part in answer.get("Failed", [])}
-    return {
-        part["Id"]: words.get(part["Id"], "no answer")
-        for part in batch
-        if part["Id"] not in accepted
-    }
-
-
-def _due(finding: Finding, state: State, now: datetime, follow_up: bool) -> _Due | None:
-    if not finding.window:
-        return _Due(finding)
-    key = finding.fingerprint
-    counted = state.count(
-        key,
-        finding.count,
-        now,
-        finding.window,
-        finding.first_seen,
-        finding.last_seen,
-        lists=names_seen(finding),
-        news={*finding.graver, *finding.novel},
-    )
-    news = _news(finding, counted)
-    told_already = counted.told and not follow_up
-    due = counted.due and not told_already
-    if not (due or news) or not state.claim(key, counted, now, news):
-        return None
-    first = min(finding.first_seen, counted.first_seen)
-    # A follow-up that says something new is another telling than the one of its milestone.
-    words = () if due else sorted(news)
-    told = finding.identified(counted.window_ends, milestone(counted.total), *words)
-    return _Due(replace(told, count=counted.total, first_seen=first), counted)
-
-
-def _news(finding: Finding, counted: Counted) -> set[str]:
-    """What ops were not told of this fingerprint: a graver thing in its window, a new one ever."""
-    graver = set(finding.graver) - counted.graver
-    # Beyond a bound nothing is new any more: the digest says how much there was.
-    novel = set(finding.novel) - counted.novel if len(counted.novel) < MOST_NOVEL else set[str]()
-    return graver | novel
+            self.deferred(OPEN).add(finding.fingerprint, body, now)
+        if one.counted:
+            self.counts.mark_published(
+                finding.fingerprint, one.counted, body, finding.graver, finding.novel
+            )
 
 
 def names_seen(finding: Finding) -> dict[str, list[str]]:
@@ -206,15 +171,20 @@ def names_seen(finding: Finding) -> dict[str, list[str]]:
     }
 
 
-def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    """The entries in order, in as few calls as the limits on number and size allow."""
-    batch: list[Entry] = []
-    size = 0
-    for part in entries:
-        if batch and (len(batch) == BATCH_ENTRIES or size + weight(part) > MESSAGE_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(part)
-        size += weight(part)
-    if batch:
-        yield batch
+def _unpublished_words(finding: Finding, counted: Counted) -> set[str]:
+    """What was not published of this fingerprint: a graver thing in its window, a new one ever."""
+    graver = set(finding.graver) - counted.graver
+    # Beyond a bound nothing is new any more: the digest says how much there was.
+    novel = set(finding.novel) - counted.novel if len(counted.novel) < MOST_NOVEL else set[str]()
+    return graver | novel
+
+
+def _counts(merged: Sequence[Finding], due: Sequence[Finding]) -> Counter[str]:
+    """What the daily report adds up: sightings by kind, and of all kinds those only counted."""
+    counts = Counter[str]()
+    published = {finding.fingerprint for finding in due}
+    for finding in merged:
+        counts[f"found {finding.kind}"] += finding.count
+        if finding.fingerprint not in published:
+            counts["suppressed"] += finding.count
+    return counts

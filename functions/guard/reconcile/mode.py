@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from guard.aws.parameters import Parameters, ParameterUnreadable
-from guard.findings.finding import Finding, Kind, Severity
+from guard.findings.finding import HOUR, Finding, Kind, Severity, here
 from guard.settings import Settings
 
 MAX_AGE_SECONDS = 60
@@ -47,13 +47,10 @@ def unreadable(settings: Settings, now: datetime, read: ModeRead) -> Finding:
     return Finding(
         kind=Kind.MODE_UNREADABLE,
         severity=Severity.HIGH,
-        account=settings.account_id,
-        region=settings.region,
         resource=settings.mode_parameter,
         title="The guard's mode cannot be read: it changes nothing until it can",
         cause=read.problem,
         todo=(f"put observe or remediate into the SSM parameter {settings.mode_parameter}",),
-        window=3_600,
-        first_seen=now,
-        last_seen=now,
+        window=HOUR,
+        **here(settings, now),
     )

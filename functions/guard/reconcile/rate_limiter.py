@@ -13,7 +13,7 @@ from typing import Any
 
 from guard.endpoint.decide import CreateEndpoint, ModifyEndpoint, Plan
 from guard.reconcile.batch import INSTEAD_OF, PUT_OFF, Message
-from guard.table.state import State
+from guard.table.slots import Slots
 
 GAP_MS = 3_400  # 1 / 0.3 s, and a little for what others do
 LINE = "endpoint-writes"
@@ -32,7 +32,7 @@ class NotNow(Exception):
 class Pace:
     """One invocation's view of EC2's pace."""
 
-    state: State
+    slots: Slots
     now: datetime
     exhausted: bool = field(default=False)
 
@@ -49,7 +49,7 @@ class Pace:
     def turn(self) -> int:
         """When to try again: epoch seconds. Raises StateError, or boto3's ClientError."""
         self.exhausted = True
-        return -(-self.state.next_slot(LINE, GAP_MS, self.now) // 1000)
+        return -(-self.slots.next(LINE, GAP_MS, self.now) // 1000)
 
 
 def writes_endpoint(plan: Plan) -> bool:

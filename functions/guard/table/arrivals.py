@@ -11,21 +11,20 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
-
-from guard.aws.errors import code_of
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from guard.cloudtrail.record import Record
+from guard.aws.errors import code_of
+from guard.table.items import epoch
+
+if TYPE_CHECKING:
+    from guard.cloudtrail.record import Record
+    from guard.table.items import Items, Values
 
 SLOT = timedelta(minutes=10)
 KEPT = timedelta(days=3)
 SINCE = "arrivals#since"
-ANY = "attribute_exists(pk) OR attribute_not_exists(pk)"
 
 
 def digest(event_id: str) -> str:
@@ -47,10 +46,9 @@ def slots(start: datetime, end: datetime) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """The table. Needs dynamodb:UpdateItem, `kept` GetItem; methods raise ClientError."""
+    """Needs dynamodb:UpdateItem, `kept` GetItem; methods raise ClientError."""
 
-    client: DynamoDBClient
-    table: str
+    items: Items
 
     def keep(self, records: Iterable[Record], now: datetime) -> None:
         """Remember that these events came: one write for each slot."""
@@ -60,53 +58,31 @@ class Arrivals:
                 ids.setdefault(slot_of(record.event_time), set()).add(digest(record.event_id))
         for slot, some in ids.items():
             try:
-                self._write(
-                    slot, "ADD ids :ids SET expires_at = :ends", now, {":ids": {"SS": sorted(some)}}
-                )
+                self._write(slot, "ADD ids :ids SET expires_at = :ends", {":ids": some}, now)
             except ClientError as error:
                 if code_of(error) != "ValidationException":
                     raise
-                full = {":full": {"BOOL": True}}
-                self._write(slot, "SET is_full = :full, expires_at = :ends", now, full)
+                full = "SET is_full = :full, expires_at = :ends"
+                self._write(slot, full, {":full": True}, now)
 
     def since(self, now: datetime) -> datetime:
         """Since when all that came was kept: what came before the job was on, nobody kept.
 
         Each call prolongs it, so a job that was off for longer than `KEPT` begins anew.
         """
-        values = {":now": {"N": _epoch(now)}, ":ends": {"N": _epoch(now + KEPT)}}
-        begin = "SET kept_since = :now, expires_at = :ends"
+        values = {":now": epoch(now), ":ends": epoch(now + KEPT)}
         go_on = "SET kept_since = if_not_exists(kept_since, :now), expires_at = :ends"
-        try:
-            answer = self._update(SINCE, go_on, values, "NOT expires_at <= :now")
-        except self.client.exceptions.ConditionalCheckFailedException:
-            answer = self._update(SINCE, begin, values)
-        return datetime.fromtimestamp(int(answer["Attributes"]["kept_since"]["N"]), UTC)
+        begin = "SET kept_since = :now, expires_at = :ends"
+        item, done = self.items.update(SINCE, go_on, values, when="NOT expires_at <= :now")
+        if not done:
+            item, _ = self.items.update(SINCE, begin, values)
+        return datetime.fromtimestamp(item["kept_since"], UTC)
 
-    def kept(self, slot: str) -> frozenset[str] | None:
+    def kept(self, slot: str, now: datetime) -> frozenset[str] | None:
         """The digests of a slot; None for one that was full."""
-        answer: Any = self.client.get_item(
-            TableName=self.table, Key={"pk": {"S": f"arrived#{slot}"}}, ConsistentRead=True
-        )
-        item = answer.get("Item", {})
-        return None if "is_full" in item else frozenset(item.get("ids", {}).get("SS", []))
+        item = self.items.get(f"arrived#{slot}", now)
+        return None if "is_full" in item else item.get("ids", frozenset())
 
-    def _write(self, slot: str, update: str, now: datetime, values: dict[str, Any]) -> None:
-        self._update(f"arrived#{slot}", update, {**values, ":ends": {"N": _epoch(now + KEPT)}})
-
-    def _update(
-        self, key: str, update: str, values: dict[str, Any], condition: str = ANY
-    ) -> dict[str, Any]:
-        answer: Any = self.client.update_item(
-            TableName=self.table,
-            Key={"pk": {"S": key}},
-            UpdateExpression=update,
-            ExpressionAttributeValues=values,
-            ConditionExpression=condition,
-            ReturnValues="ALL_NEW" if key == SINCE else "NONE",
-        )
-        return answer
-
-
-def _epoch(when: datetime) -> str:
-    return str(int(when.timestamp()))
+    def _write(self, slot: str, update: str, values: Values, now: datetime) -> None:
+        values = {**values, ":ends": epoch(now + KEPT)}
+        self.items.update(f"arrived#{slot}", update, values, quiet=True)

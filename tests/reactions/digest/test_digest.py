@@ -8,7 +8,7 @@ import pytest
 
 from emulator import Caller, Cloud
 from guard.findings.finding import Finding
-from guard.findings.summary import gist
+from guard.findings.summary import summary
 from guard.publishing.message import email_text, published_form
 from tests.findings import bypass
 from tests.reactions.account import Account
@@ -249,7 +249,7 @@ def test_slack_shows_a_digest_as_lines(cloud, account):
 def test_a_window_that_goes_on_is_looked_at_again_when_it_is_over(cloud):
     """Two reads of a new window came before the digest told the five of the one before."""
     now = int(cloud.clock.now().timestamp())
-    body = json.dumps(gist(published_form(bypass())))
+    body = json.dumps(summary(published_form(bypass())))
     numbers = {"ends": now + 1800, "tally": 2, "told": 2, "first_seen": now, "last_seen": now}
     past = {"past_tally": 5, "past_told": 1, "past_first": now - 4000, "past_last": now - 3000}
     numbers |= {**past, "summary_at": now - 60}

@@ -14,9 +14,10 @@ from emulator.trails import BUCKET
 from find_missed.findings import should_have_come
 from guard.cloudtrail.record import FROM_CLOUDTRAIL, parse
 from guard.table.arrivals import SLOT, Arrivals, slot_of, slots
-from guardctl.rights.needs import grants, needs
+from guard.table.items import Items
 from tests.reactions.account import Account
 from tests.reactions.heartbeat.test_heartbeat import came_through
+from tools.rights.needs import grants, needs
 
 FUNCTION = "FindMissedFunction"
 FOLDER = "org/AWSLogs/o-abc1234567"
@@ -211,7 +212,7 @@ def test_too_many_arrivals_to_keep_are_not_called_missing(cloud):
     cloud.lose_events()
     cloud.fault("dynamodb", "UpdateItem", "ValidationException")
     table = cloud.session("detection").client("dynamodb")
-    Arrivals(table, cloud.resource("StateTable")).keep([parse(record)], cloud.clock.now())
+    Arrivals(Items(table, cloud.resource("StateTable"))).keep([parse(record)], cloud.clock.now())
     deliver(cloud, record)
     cloud.clock.skip(seconds=4 * 3600)
     assert run(cloud) == {"compared": 0, "missed": 0}

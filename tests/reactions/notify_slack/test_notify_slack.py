@@ -12,7 +12,7 @@ import pytest
 from emulator.slack import Slack
 from guard.findings.finding import Finding
 from guard.publishing.message import entry
-from guard.settings import Way
+from guard.settings import Publishing
 from notify_slack import webhook
 from notify_slack.webhook import Answer
 from tests.findings import bypass
@@ -30,7 +30,7 @@ def publish(cloud, findings: Sequence[Finding]) -> None:
     for finding in findings:
         sns.publish_batch(
             TopicArn=cloud.resource("FindingsTopic"),
-            PublishBatchRequestEntries=[entry("0", finding, Way())],
+            PublishBatchRequestEntries=[entry("0", finding, Publishing())],
         )
 
 

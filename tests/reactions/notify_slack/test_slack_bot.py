@@ -9,7 +9,7 @@ import pytest
 from emulator import Cloud
 from guard.findings.finding import Finding, Kind
 from guard.publishing.message import entry
-from guard.settings import Way
+from guard.settings import Publishing
 from tests.findings import bypass
 
 BOT = {"Mode": "remediate", "SlackBotTokenParameter": "/vpce-guard/slack-bot"}
@@ -32,7 +32,7 @@ def publish(cloud: Cloud, findings: Sequence[Finding]) -> None:
     for finding in findings:
         sns.publish_batch(
             TopicArn=cloud.resource("FindingsTopic"),
-            PublishBatchRequestEntries=[entry("0", finding, Way())],
+            PublishBatchRequestEntries=[entry("0", finding, Publishing())],
         )
         cloud.settle()
 

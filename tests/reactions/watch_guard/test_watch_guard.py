@@ -98,7 +98,7 @@ def test_a_neighbours_rule_is_not(cloud, account):
     events.put_rule(Name=name, ScheduleExpression="rate(1 day)")
     events.disable_rule(Name=name)
     cloud.settle()
-    assert [one.result for one in cloud.invocations] == [{"told": False}] * 2
+    assert [one.result for one in cloud.invocations] == [{"published": False}] * 2
     assert told(cloud) == []
 
 

@@ -18,9 +18,9 @@ from digest.findings import (
     parts,
 )
 from guard.findings.finding import Finding, Kind, Severity
-from guard.findings.summary import gist, line, readable
+from guard.findings.summary import line, readable, summary
 from guard.publishing.message import MESSAGE_BYTES, email_text, entry, published_form, weight
-from guard.settings import Way
+from guard.settings import Publishing
 from tests.builders import SETTINGS
 from tests.findings import NOON, bypass, findings
 
@@ -30,30 +30,30 @@ def put_by(finding: Finding) -> dict[str, Any]:
 
 
 def over(finding: Finding) -> dict[str, Any]:
-    return {**gist(published_form(finding)), "over": True}
+    return {**summary(published_form(finding)), "over": True}
 
 
 @settings(max_examples=8)
 @given(findings)
-def test_a_gist_is_small_whatever_the_finding_holds(finding: Finding) -> None:
+def test_a_summary_is_small_whatever_the_finding_holds(finding: Finding) -> None:
     assert len(str(put_by(finding)).encode(errors="replace")) < 20_000
 
 
 @settings(max_examples=20)
 @given(st.lists(findings, max_size=30))
 def test_parts_hold_every_finding_once_in_order_and_fit_into_messages(found: list[Finding]) -> None:
-    gists = [put_by(finding) for finding in found]
-    lists = parts(gists)
-    assert [one for some in lists for one in some] == gists
+    summaries = [put_by(finding) for finding in found]
+    lists = parts(summaries)
+    assert [one for some in lists for one in some] == summaries
     assert all(lists)
     for some in lists:
-        assert weight(entry("0", digest(SETTINGS, NOON, some), Way())) <= MESSAGE_BYTES
+        assert weight(entry("0", digest(SETTINGS, NOON, some), Publishing())) <= MESSAGE_BYTES
 
 
 def test_more_than_one_message_can_carry_is_several() -> None:
-    gists = [put_by(bypass(resource=f"{n}", cause="c" * 600)) for n in range(200)]
-    assert len(parts(gists)) > 1
-    for some in parts(gists):
+    summaries = [put_by(bypass(resource=f"{n}", cause="c" * 600)) for n in range(200)]
+    assert len(parts(summaries)) > 1
+    for some in parts(summaries):
         body = published_form(digest(SETTINGS, NOON, some))
         assert "cut" not in body["evidence"]
         assert len(str(some)) < 2 * PART_BYTES
@@ -112,14 +112,18 @@ def test_only_lists_of_findings_and_counts_are_laid_out(value: object, lines: ob
     assert readable(value) == lines
 
 
-@pytest.mark.parametrize(("count", "told", "news"), [(1, 1, False), (12, 10, True), (5, 0, True)])
-def test_what_ops_know_in_full_is_no_news(count: int, told: int, news: bool) -> None:
-    assert Over({**over(bypass()), "count": count}, told).is_news is news
+@pytest.mark.parametrize(
+    ("count", "published", "more"), [(1, 1, False), (12, 10, True), (5, 0, True)]
+)
+def test_what_was_published_in_full_is_not_summed_up(
+    count: int, published: int, more: bool
+) -> None:
+    assert Over({**over(bypass()), "count": count}, published).unpublished is more
 
 
 def waiting(kind: Kind, since: int, latest: int) -> Waiting:
     """Told first and last so many hours before noon."""
-    body = gist(published_form(bypass(kind=kind, resource=f"{kind} {since} {latest}")))
+    body = summary(published_form(bypass(kind=kind, resource=f"{kind} {since} {latest}")))
     return Waiting(body, NOON - timedelta(hours=since), NOON - timedelta(hours=latest))
 
 

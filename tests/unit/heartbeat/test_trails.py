@@ -115,7 +115,7 @@ class Failing:
 def test_a_region_that_is_silent_is_asked_once_however_many_trails_there_are():
     """Each time costs the heartbeat half a minute of its two."""
     here = Failing(ReadTimeoutError(endpoint_url="cloudtrail"), ["a", "b", "c", "d", "e", "f"])
-    seen = Trails(here, lambda region: here, "eu-west-1").look()
+    seen = Trails(here, lambda region: here, "eu-west-1").observe()
     assert here.asked == 1
     assert [(one.reads, one.passing) for one in seen] == [(None, True)] * 6
 
@@ -134,5 +134,5 @@ def test_a_region_that_is_silent_is_asked_once_however_many_trails_there_are():
 def test_what_passes_is_what_passes_everywhere_else(code: str, status: int, passing: bool):
     answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
     here = Failing(ClientError(answer, "GetTrailStatus"), ["eu-west-1"])
-    (seen,) = Trails(here, lambda region: here, "eu-west-1").look()
+    (seen,) = Trails(here, lambda region: here, "eu-west-1").observe()
     assert (seen.reads, seen.passing) == (None, passing)

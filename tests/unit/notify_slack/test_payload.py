@@ -13,6 +13,7 @@ from guard.findings.finding import Finding, Severity
 from guard.findings.mrkdwn import code, prose
 from guard.findings.text import one_line
 from guard.publishing.message import published_form
+from guard.settings import Publishing
 from notify_slack.payload import payload
 from tests.findings import bypass, findings, texts
 
@@ -240,7 +241,7 @@ def test_links_become_buttons_and_only_web_addresses_do() -> None:
         "None": "https://",
         "Long": "https://example.com/" + "x" * 4000,
     }
-    body = published_form(bypass(links=links), "https://wiki.example/runbooks")
+    body = published_form(bypass(links=links), Publishing("https://wiki.example/runbooks"))
     [actions] = [
         block
         for block in payload(json.dumps(body))["attachments"][0]["blocks"]

@@ -7,7 +7,7 @@ from benchmarks.listed_ec2 import ACCOUNT, NOON, SERVICE, Ec2, id_of
 from guard.endpoint.decide import Wanted
 from guard.endpoint.observe import Observer
 from guard.endpoint.scope import Guarded, Scope
-from sweep.unhealthy import DNS_SAMPLE, sample, unwell_vpcs
+from sweep.unhealthy import DNS_SAMPLE, sample, unhealthy_vpcs
 
 WANTED = Wanted(ACCOUNT, "stack", SERVICE, "vpce-guard:ignore", "{}")
 EVERYWHERE = Guarded(Scope.ALL, "")
@@ -15,7 +15,7 @@ EVERYWHERE = Guarded(Scope.ALL, "")
 
 def swept(ec2: Any, now: datetime = NOON) -> list[str]:
     observer = Observer(ec2, SERVICE)
-    return unwell_vpcs(observer, observer.vpc_ids(), WANTED, EVERYWHERE, now)
+    return unhealthy_vpcs(observer, observer.vpc_ids(), WANTED, EVERYWHERE, now)
 
 
 def test_ten_thousand_healthy_vpcs_cost_calls_that_list_and_a_sample() -> None:

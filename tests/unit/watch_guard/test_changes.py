@@ -8,7 +8,8 @@ import pytest
 
 from guard.cloudtrail.record import Identity, Record
 from tests.builders import SETTINGS
-from watch_guard.changes import Deployers, Part, given, told, touched
+from watch_guard.changes import Deployers, Part, changed_parts, owner_parts
+from watch_guard.findings import guard_changed
 
 ACCOUNT = "eu-west-1:111122223333"
 STACK = f"arn:aws:cloudformation:{ACCOUNT}:stack/vpce-guard/0aa11bb2-3c4d"
@@ -33,7 +34,7 @@ PARTS = [
     Part("HeartbeatAlarm", "AWS::CloudWatch::Alarm", "vpce-guard-HeartbeatAlarm-1H"),
     Part("SweepFunctionLogGroup", "AWS::Logs::LogGroup", GROUP),
     Part("UseKeyPolicy", "AWS::IAM::ManagedPolicy", f"{POLICIES}/vpce-guard-UseKeyPolicy-1J"),
-    *given(
+    *owner_parts(
         {
             "SLACK_WEBHOOK_PARAMETER": "/vpce-guard/slack-webhook",
             "SLACK_BOT_TOKEN_PARAMETER": "/vpce-guard/bot",
@@ -189,9 +190,9 @@ def call(source: str, name: str, /, **request: Any) -> Record:
     ],
 )
 def test_a_change_of_the_guard_is_known(record: Record, part: str):
-    parts = touched(record, PARTS, STACK)
+    parts = changed_parts(record, PARTS, STACK)
     assert [one.logical_id for one in parts] == [part]
-    finding = told(record, parts, SETTINGS)
+    finding = guard_changed(record, parts, SETTINGS)
     assert finding.severity == "high"
     assert part in finding.title
     assert "user/mallory" in finding.title
@@ -202,13 +203,13 @@ def test_a_mapping_is_known_by_its_function_where_the_answer_names_it():
         call("lambda", "UpdateEventSourceMapping20150331", uUID="f" * 36),
         response={"functionArn": FUNCTION_ARN},
     )
-    (part,) = touched(record, PARTS, STACK)
+    (part,) = changed_parts(record, PARTS, STACK)
     assert part.logical_id == "DetectBypassFunction"
 
 
 def test_an_unsubscribed_part_is_told_with_its_topic():
     record = call("sns", "Unsubscribe", subscriptionArn=f"{TOPIC}:22222222-2222")
-    found = {one.logical_id for one in touched(record, PARTS, STACK)}
+    found = {one.logical_id for one in changed_parts(record, PARTS, STACK)}
     assert found == {"NotifySubscription", "FindingsTopic"}
 
 
@@ -273,7 +274,7 @@ def test_an_unsubscribed_part_is_told_with_its_topic():
     ],
 )
 def test_near_misses_are_not_ours(why: str, record: Record):
-    assert touched(record, PARTS, STACK) == [], why
+    assert changed_parts(record, PARTS, STACK) == [], why
 
 
 ROLE = "arn:aws:iam::111122223333:role/deployer"
@@ -310,7 +311,7 @@ def test_what_is_a_deployment(patterns: tuple[str, ...], record: Record, deploym
 
 def test_an_attempt_that_aws_refused_is_told_as_blocked():
     record = replace(DISABLED, error_code="AccessDenied")
-    finding = told(record, touched(record, PARTS, STACK), SETTINGS)
+    finding = guard_changed(record, changed_parts(record, PARTS, STACK), SETTINGS)
     assert finding.title.startswith("Blocked: ")
     assert finding.severity == "medium"
     assert "AccessDenied" in finding.cause
@@ -318,12 +319,12 @@ def test_an_attempt_that_aws_refused_is_told_as_blocked():
 
 def test_lambdas_version_is_no_part_of_what_people_read():
     record = call("lambda", "UpdateFunctionCode20150331v2", functionName=FUNCTION_ARN)
-    finding = told(record, touched(record, PARTS, STACK), SETTINGS)
+    finding = guard_changed(record, changed_parts(record, PARTS, STACK), SETTINGS)
     assert "called UpdateFunctionCode on the guard's DetectBypassFunction" in finding.title
 
 
 def test_what_no_parameter_names_is_no_part():
-    assert given({"SLACK_WEBHOOK_PARAMETER": "", "ENCRYPTION_KEY_ARN": ""}) == ()
+    assert owner_parts({"SLACK_WEBHOOK_PARAMETER": "", "ENCRYPTION_KEY_ARN": ""}) == ()
 
 
 @pytest.mark.parametrize("domain", ["amazonaws.com.cn", "amazonaws.eu", "c2s.ic.gov"])

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from guard.findings.finding import Finding
 from guard.publishing.amazon_q import custom_notification
 from guard.publishing.message import MESSAGE_BYTES, entry, message, published_form, weight
-from guard.settings import Way
+from guard.settings import Publishing
 from tests.findings import bypass, findings
 from tests.unit.notify_slack.test_payload import ESCAPED
 
@@ -87,4 +87,4 @@ def test_only_where_it_is_set_up_do_https_subscribers_get_it() -> None:
 @settings(deadline=None, max_examples=8)
 @given(findings)
 def test_with_it_the_message_is_still_within_snss_limit(finding: Finding) -> None:
-    assert weight(entry("0", finding, Way(chat=True))) <= MESSAGE_BYTES
+    assert weight(entry("0", finding, Publishing(chat=True))) <= MESSAGE_BYTES

@@ -1,4 +1,4 @@
-"""What is put by is found again, once, whoever dies in between; against moto's DynamoDB."""
+"""What is deferred is found again, once, whoever dies in between; against moto's DynamoDB."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,66 +9,67 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guard.table import deferred as module
-from guard.table.deferred import KEPT, SHARDS, Shelf
+from guard.table.deferred import KEPT, SHARDS, Deferred
+from guard.table.items import Items
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def shelf(dynamodb: Any) -> Shelf:
-    return Shelf(dynamodb, "state", "digest")
+def deferred(dynamodb: Any) -> Deferred:
+    return Deferred(Items(dynamodb, "state"), "digest")
 
 
-def calls(shelf: Shelf) -> list[str]:
+def calls(deferred: Deferred) -> list[str]:
     made: list[str] = []
     for name in ("UpdateItem", "BatchGetItem"):
-        shelf.client.meta.events.register(
+        deferred.items.client.meta.events.register(
             f"before-call.dynamodb.{name}", lambda model, **_: made.append(model.name)
         )
     return made
 
 
-def test_what_is_put_by_is_found_until_it_is_taken_away(shelf: Shelf) -> None:
+def test_what_is_added_is_found_until_it_is_removed(deferred: Deferred) -> None:
     for id_ in ("b", "a", "c"):
-        assert shelf.put(id_, f"body of {id_}", NOON)
-    assert shelf.ids() == ["a", "b", "c"]
-    assert shelf.bodies(["c", "a"])["c"]["body"] == {"S": "body of c"}
-    shelf.remove(["a", "c"])
-    assert shelf.ids() == ["b"]
+        assert deferred.add(id_, f"body of {id_}", NOON)
+    assert deferred.ids() == ["a", "b", "c"]
+    assert deferred.bodies(["c", "a"])["c"]["body"] == "body of c"
+    deferred.remove(["a", "c"])
+    assert deferred.ids() == ["b"]
 
 
-def test_an_empty_shelf_costs_one_call(shelf: Shelf) -> None:
-    made = calls(shelf)
-    assert shelf.ids() == []
+def test_an_empty_collection_costs_one_call(deferred: Deferred) -> None:
+    made = calls(deferred)
+    assert deferred.ids() == []
     assert made == ["BatchGetItem"]
 
 
-def test_shelves_do_not_mix(shelf: Shelf) -> None:
-    shelf.put("a", "1", NOON)
-    assert Shelf(shelf.client, "state", "waiting").ids() == []
+def test_collections_do_not_mix(deferred: Deferred) -> None:
+    deferred.add("a", "1", NOON)
+    assert Deferred(deferred.items, "waiting").ids() == []
 
 
-def test_putting_again_doubles_nothing_and_keeps_the_first_time(shelf: Shelf) -> None:
-    shelf.put("a", "first", NOON)
-    shelf.put("a", "second", NOON + timedelta(days=1))
-    assert shelf.ids() == ["a"]
-    item = shelf.bodies(["a"])["a"]
-    assert item["body"] == {"S": "second"}
-    assert int(item["latest"]["N"]) - int(item["since"]["N"]) == 86_400
-    assert int(item["expires_at"]["N"]) == int((NOON + timedelta(days=1) + KEPT).timestamp())
+def test_adding_again_doubles_nothing_and_keeps_the_first_time(deferred: Deferred) -> None:
+    deferred.add("a", "first", NOON)
+    deferred.add("a", "second", NOON + timedelta(days=1))
+    assert deferred.ids() == ["a"]
+    item = deferred.bodies(["a"])["a"]
+    assert item["body"] == "second"
+    assert item["latest"] - item["since"] == 86_400
+    assert item["expires_at"] == int((NOON + timedelta(days=1) + KEPT).timestamp())
 
 
-def test_a_full_shelf_says_so_and_still_takes_what_it_knows(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+def test_a_full_collection_says_so_and_still_takes_what_it_knows(
+    deferred: Deferred, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "FULL", 2)
-    taken = [shelf.put(f"id-{n}", "", NOON) for n in range(100)]
+    taken = [deferred.add(f"id-{n}", "", NOON) for n in range(100)]
     assert 2 <= sum(taken) <= 2 * SHARDS
-    assert len(shelf.ids()) == sum(taken)
-    assert shelf.put(shelf.ids()[0], "", NOON)
+    assert len(deferred.ids()) == sum(taken)
+    assert deferred.add(deferred.ids()[0], "", NOON)
 
 
-def test_one_that_dies_before_the_id_is_written_leaves_nothing_half(shelf: Shelf) -> None:
+def test_one_that_dies_before_the_id_is_written_leaves_nothing_half(deferred: Deferred) -> None:
     """The body comes first: an id that is found always has one."""
     seen: list[str] = []
 
@@ -78,34 +79,34 @@ def test_one_that_dies_before_the_id_is_written_leaves_nothing_half(shelf: Shelf
             raise ClientError({"Error": {"Code": "Killed"}}, "UpdateItem")
 
     event = "provide-client-params.dynamodb.UpdateItem"
-    shelf.client.meta.events.register(event, die_at_the_index)
+    deferred.items.client.meta.events.register(event, die_at_the_index)
     with pytest.raises(ClientError):
-        shelf.put("a", "body", NOON)
-    shelf.client.meta.events.unregister(event, die_at_the_index)
+        deferred.add("a", "body", NOON)
+    deferred.items.client.meta.events.unregister(event, die_at_the_index)
     assert seen[0] == "shelf#digest#a"
-    assert shelf.ids() == []
-    shelf.put("a", "body", NOON)
-    assert shelf.ids() == list(shelf.bodies(["a"])) == ["a"]
+    assert deferred.ids() == []
+    deferred.add("a", "body", NOON)
+    assert deferred.ids() == list(deferred.bodies(["a"])) == ["a"]
 
 
-def test_more_than_one_call_can_carry(shelf: Shelf) -> None:
+def test_more_than_one_call_can_carry(deferred: Deferred) -> None:
     for n in range(130):
-        shelf.put(f"id-{n}", str(n), NOON)
-    assert len(shelf.bodies(shelf.ids())) == 130
+        deferred.add(f"id-{n}", str(n), NOON)
+    assert len(deferred.bodies(deferred.ids())) == 130
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sampled_from(["put", "take"]), st.sampled_from("abcdefgh"))))
-def test_any_order_of_putting_and_taking_is_that_of_a_set(
-    shelf: Shelf, steps: list[tuple[str, str]]
+def test_any_order_of_adding_and_removing_is_that_of_a_set(
+    deferred: Deferred, steps: list[tuple[str, str]]
 ) -> None:
-    shelf.remove(shelf.ids())
+    deferred.remove(deferred.ids())
     model: set[str] = set()
     for step, id_ in steps:
         if step == "put":
-            shelf.put(id_, id_, NOON)
+            deferred.add(id_, id_, NOON)
             model.add(id_)
         else:
-            shelf.remove([id_])
+            deferred.remove([id_])
             model.discard(id_)
-    assert shelf.ids() == sorted(model)
+    assert deferred.ids() == sorted(model)

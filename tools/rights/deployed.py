@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from emulator import Cloud
-from guardctl.rights.access import Policies
-from guardctl.rights.needs import needs
-from guardctl.rights.onbehalf import Asked, by_services, following, for_functions
-from guardctl.rights.refused import STRANGER, identity_of_a_stranger
-from guardctl.rights.shapes import boundary, key_policy
+from tools.rights.access import Policies
+from tools.rights.needs import needs
+from tools.rights.onbehalf import Asked, by_services, following, for_functions
+from tools.rights.refused import STRANGER, identity_of_a_stranger
+from tools.rights.shapes import boundary, key_policy
 
 type Json = dict[str, Any]
 

@@ -12,7 +12,7 @@ from botocore.session import Session
 
 from emulator import Cloud
 from emulator.server import Call
-from guardctl.rights.access import Grant, Need, grants_of, listed
+from tools.rights.access import Grant, Need, grants_of, listed
 
 __all__ = ["Grant", "Need", "attributes", "grants", "listed", "needs"]
 

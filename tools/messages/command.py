@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from guardctl.messages.examples import examples
-from guardctl.messages.picture import picture
 from notify_slack.payload import payload
+from tools.messages.examples import examples
+from tools.messages.picture import picture
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -25,7 +25,7 @@ def _index(names: list[str]) -> str:
     rows = "\n".join(f"### {name.removesuffix('.svg')}\n\n![{name}]({name})\n" for name in names)
     return (
         "# What arrives in Slack\n\n"
-        "Drawn by `guardctl messages` from the blocks that would be sent; a test keeps them up to "
+        "Drawn by `make messages` from the blocks that would be sent; a test keeps them up to "
         "date.\nThe findings are examples.\n\n"
         f"{rows}"
     )

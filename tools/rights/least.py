@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from emulator import Cloud
-from guardctl.rights.access import Grant, grants_of, verdict
-from guardctl.rights.deployed import Deployed, role_of
-from guardctl.rights.onbehalf import Asked
+from tools.rights.access import Grant, grants_of, verdict
+from tools.rights.deployed import Deployed, role_of
+from tools.rights.onbehalf import Asked
 
 __all__ = ["NEVER", "PLATFORM", "REFUSED", "Right", "kind_of", "policies", "rights", "role_of"]
 
@@ -60,7 +60,7 @@ class Right:
 def rights(cloud: Cloud) -> list[Right]:
     """What every deployed function needs, by the calls that `cloud` has seen so far.
 
-    Every policy that AWS would evaluate is: see `guardctl.rights.access`.
+    Every policy that AWS would evaluate is: see `tools.rights.access`.
     """
     deployed, found = Deployed(cloud), set[Right]()
     asked = deployed.asked()

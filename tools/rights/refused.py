@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from emulator import Cloud
-from guardctl.rights.access import Need
-from guardctl.rights.needs import told_attributes
-from guardctl.rights.onbehalf import INTERFACES, Asked
+from tools.rights.access import Need
+from tools.rights.needs import told_attributes
+from tools.rights.onbehalf import INTERFACES, Asked
 
 STRANGER = "stranger"
 _STRANGERS = "arn:aws:events:us-east-1:444455556666:rule/another"

@@ -9,18 +9,18 @@ from typer.testing import CliRunner
 
 from emulator.slack import faults_of_blocks
 from guard.findings.finding import Kind
-from guardctl.__main__ import app
-from guardctl.messages.command import DOCS, pictures
-from guardctl.messages.examples import examples
-from guardctl.messages.picture import WIDTH, Word, broken, words
 from notify_slack.payload import payload
+from tools.messages.__main__ import app
+from tools.messages.command import DOCS, pictures
+from tools.messages.examples import examples
+from tools.messages.picture import WIDTH, Word, broken, words
 
 EXAMPLES = examples(DOCS / "runbooks")
 
 
 def test_the_pictures_are_up_to_date() -> None:
-    done = CliRunner().invoke(app, ["messages", "--check"])
-    assert (done.exit_code, done.output) == (0, ""), "run guardctl messages"
+    done = CliRunner().invoke(app, ["--check"])
+    assert (done.exit_code, done.output) == (0, ""), "run make messages"
 
 
 def test_every_kind_has_one() -> None:
@@ -31,13 +31,13 @@ def test_every_kind_has_one() -> None:
 
 def test_a_picture_that_is_old_is_told(tmp_path: Path) -> None:
     runner = CliRunner()
-    assert runner.invoke(app, ["messages", "--folder", str(tmp_path)]).exit_code == 0
+    assert runner.invoke(app, ["--folder", str(tmp_path)]).exit_code == 0
     (tmp_path / "bypass.svg").write_text("old")
     (tmp_path / "gone.svg").write_text("left over")
-    done = runner.invoke(app, ["messages", "--folder", str(tmp_path), "--check"])
+    done = runner.invoke(app, ["--folder", str(tmp_path), "--check"])
     assert done.exit_code == 1
     assert done.output == "out of date: bypass.svg\nout of date: gone.svg\n"
-    assert runner.invoke(app, ["messages", "--folder", str(tmp_path)]).exit_code == 0
+    assert runner.invoke(app, ["--folder", str(tmp_path)]).exit_code == 0
     assert not (tmp_path / "gone.svg").exists()
 
 

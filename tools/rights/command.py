@@ -1,4 +1,4 @@
-"""`guardctl least-rights`."""
+"""`make least-rights`."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from rich.table import Table
 from guardctl.formats import Format
 
 if TYPE_CHECKING:
-    from guardctl.rights.least import Right
+    from tools.rights.least import Right
 
 FOUND = 1
 BAD_USAGE = 2
@@ -35,8 +35,8 @@ def least_rights(
     """
     # The emulator takes seconds to import, which the other commands must not pay for.
     from emulator import Cloud
-    from guardctl.rights.day import PARAMETERS, play
-    from guardctl.rights.least import rights
+    from tools.rights.day import PARAMETERS, play
+    from tools.rights.least import rights
 
     with warnings.catch_warnings(), Cloud.start(parameters=PARAMETERS) as cloud:
         warnings.simplefilter("ignore")  # Powertools tells of runs that had nothing to count
@@ -56,7 +56,7 @@ def show(found: "Sequence[Right]", output: Format) -> None:
     """Print the rights."""
     match output:
         case Format.JSON:
-            from guardctl.rights.least import policies
+            from tools.rights.least import policies
 
             print(json.dumps(policies(found), indent=2))
         case Format.JSONL:

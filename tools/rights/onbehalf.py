@@ -11,7 +11,7 @@ from typing import Any
 
 from emulator import Cloud
 from emulator.deploy import FunctionSpec
-from guardctl.rights.access import Need
+from tools.rights.access import Need
 
 # "Giving Lambda functions access to resources in an Amazon VPC", Lambda's developer guide.
 INTERFACES = (

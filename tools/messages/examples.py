@@ -12,9 +12,9 @@ from typing import Any
 
 from digest.findings import Day, Waiting, daily_report, digest, for_digest
 from guard.findings.finding import Finding, Kind, Severity
-from guard.findings.summary import gist
+from guard.findings.summary import summary
 from guard.publishing.message import published_form
-from guard.settings import Settings
+from guard.settings import Publishing, Settings
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 ACCOUNT, REGION = "111122223333", "eu-west-1"
@@ -99,7 +99,7 @@ def examples(runbooks: Path) -> dict[str, tuple[str, int]]:
 
 
 def _body(finding: Finding) -> str:
-    return json.dumps(published_form(finding, RUNBOOKS))
+    return json.dumps(published_form(finding, Publishing(RUNBOOKS)))
 
 
 def _long() -> Finding:
@@ -164,7 +164,7 @@ def _told() -> list[dict[str, Any]]:
     )
     over = replace(BYPASS, count=57, last_seen=NOON + timedelta(minutes=50))
     collected = [for_digest(published_form(one)) for one in (created, console)]
-    return [*collected, {**gist(published_form(over)), "over": True}]
+    return [*collected, {**summary(published_form(over)), "over": True}]
 
 
 def _report() -> Finding:
@@ -176,7 +176,7 @@ def _report() -> Finding:
         "suppressed": 55,
         "excepted": 1_204,
     }
-    drift = gist(
+    drift = summary(
         published_form(replace(RESTORED, kind=Kind.STOOD_DOWN, title="vpc-0a is left alone"))
     )
     waiting = Waiting(drift, NOON - timedelta(hours=30), NOON)

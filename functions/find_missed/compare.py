@@ -1,0 +1,82 @@
+"""Compares the trail's log files with the arrivals in the state table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from find_missed.findings import Missed, should_have_come
+from find_missed.trail import Unreadable
+from guard.cloudtrail.record import UnreadableRecord, parse
+from guard.table.arrivals import SLOT, digest, slot_of, slots
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from find_missed.findings import Comparison
+    from find_missed.trail import TrailBucket
+    from guard.table.arrivals import Arrivals
+
+SPARE_MS = 60_000  # the time it takes to publish and send what was found
+
+
+class NoLogFiles(RuntimeError):
+    """The folder holds no log file of the time: it is another one, or the trail does not log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparer:
+    """`own_accounts` and `watches_foreign` are what the detection rules' patterns leave out."""
+
+    trail: TrailBucket
+    arrivals: Arrivals
+    own_accounts: frozenset[str]
+    watches_foreign: bool
+
+    def compare(self, found: Comparison, now: datetime, time_left_ms: Callable[[], int]) -> None:
+        """Read the trail's log files, and note what should have come and did not.
+
+        Raises NoLogFiles, or ClientError.
+        """
+        keys = self.trail.keys(found.start, found.end)
+        if not keys:
+            folder, bucket = self.trail.folder, self.trail.bucket
+            raise NoLogFiles(f"nothing of {found.start:%Y-%m-%d} under {folder} in {bucket}")
+        came = {slot: self.arrivals.kept(slot, now) for slot in slots(found.start, found.end)}
+        found.full |= {slot for slot, ids in came.items() if ids is None}
+        for number, key in enumerate(keys):
+            if time_left_ms() < SPARE_MS:
+                found.left = len(keys) - number
+                return
+            records = self.trail.records(key)
+            if isinstance(records, Unreadable):
+                found.unreadable.append(records.key)
+                continue
+            for detail in records:
+                self._compare(detail, came, found)
+
+    def _compare(
+        self,
+        detail: Mapping[str, Any],
+        came: Mapping[str, frozenset[str] | None],
+        found: Comparison,
+    ) -> None:
+        """Note whether one record of the trail came."""
+        try:
+            record = parse(detail)
+        except UnreadableRecord:
+            return  # without a time or a name no rule would have matched it
+        kept = came.get(slot_of(record.event_time))
+        if kept is None or not should_have_come(
+            record, self.own_accounts, watches_foreign=self.watches_foreign
+        ):
+            return
+        found.compared += 1
+        if digest(record.event_id) not in kept:
+            found.add(Missed(record, detail))
+
+
+def whole_slot(since: datetime) -> datetime:
+    """The first whole slot of which every arrival was kept."""
+    return datetime.strptime(slot_of(since), "%Y-%m-%dT%H:%MZ").replace(tzinfo=UTC) + SLOT

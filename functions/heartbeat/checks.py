@@ -1,0 +1,133 @@
+"""The checks of a heartbeat: each reads from AWS, and leaves the judgement to `heartbeat.findings`.
+
+IAM actions: see `heartbeat.app`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError
+
+from guard.aws.errors import code_of
+from guard.cloudtrail.heartbeat_mark import REFUSALS, Mark
+from guard.variables import items, required
+from heartbeat import findings as findings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_ssm import SSMClient
+
+    from guard.findings.finding import Finding
+    from guard.settings import Settings
+    from heartbeat.trails import Trails
+
+logger = Logger(child=True)
+
+
+class Answered(RuntimeError):
+    """AWS knows a secret of a heartbeat's name, which nobody can have made by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What the stack was deployed with: rules with their states, dead-letter queues by URL."""
+
+    mark: Mark
+    mode: str
+    rules: Mapping[str, str]
+    dead_letter_queues: tuple[str, ...]
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str], settings: Settings) -> Self:
+        """Read the function's variables; SettingsError names a bad one."""
+        return cls(
+            Mark(settings.stack_id, required(env, "HEARTBEAT_ROLE")),
+            required(env, "DEPLOYED_MODE"),
+            {
+                **dict.fromkeys(items(env, "RULES"), "ENABLED"),
+                **dict.fromkeys(items(env, "RULES_OF_READS"), findings_of.SEES_READS),
+            },
+            tuple(sorted(items(env, "DEAD_LETTER_QUEUES"))),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """Each check returns findings, and raises ClientError or BotoCoreError."""
+
+    settings: Settings
+    deployed: Deployed
+    secrets: SecretsManagerClient
+    events: EventBridgeClient
+    ssm: SSMClient
+    sqs: SQSClient
+    trails: Trails
+
+    def run(self, now: datetime) -> tuple[list[Finding], list[str]]:
+        """What is wrong, and the checks that AWS did not answer, each with its words."""
+        found: list[Finding] = []
+        unanswered: list[str] = []
+        for check in (self.heartbeat, self.rules, self.mode, self.dead_letters, self.trail):
+            try:
+                found += check(now)
+            except (ClientError, BotoCoreError) as error:
+                logger.error("a check failed", extra={"check": check.__name__, "why": repr(error)})
+                unanswered.append(f"{check.__name__}: {error}")
+        return found, unanswered
+
+    def heartbeat(self, now: datetime) -> list[Finding]:
+        """Ask for a secret that does not exist: the proof comes from the end of the chain.
+
+        Raises Answered.
+        """
+        name = self.deployed.mark.secret_name(now)
+        try:
+            self.secrets.describe_secret(SecretId=name)
+        except ClientError as refusal:
+            if code_of(refusal) not in REFUSALS:
+                raise
+            logger.info("heartbeat sent", extra={"secret": name, "answer": code_of(refusal)})
+            return []
+        raise Answered(name)
+
+    def rules(self, now: datetime) -> list[Finding]:
+        pages = self.events.get_paginator("list_rules").paginate()
+        states = {
+            rule.get("Name", ""): str(rule.get("State", ""))
+            for page in pages
+            for rule in page["Rules"]
+        }
+        return findings_of.blind_rules(states, self.deployed.rules, self.settings, now)
+
+    def mode(self, now: datetime) -> list[Finding]:
+        try:
+            answer = self.ssm.get_parameter(Name=self.settings.mode_parameter)
+            value = answer["Parameter"].get("Value", "").strip().lower()
+        except self.ssm.exceptions.ParameterNotFound:
+            value = None
+        return findings_of.changed_mode(value, self.deployed.mode, self.settings, now)
+
+    def dead_letters(self, now: datetime) -> list[Finding]:
+        depths: dict[str, int] = {}
+        for url in self.deployed.dead_letter_queues:
+            answer = self.sqs.get_queue_attributes(
+                QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"]
+            )
+            depth = answer["Attributes"]["ApproximateNumberOfMessages"]
+            depths[url.rsplit("/", 1)[-1]] = int(depth)
+        return findings_of.dead_letters(depths, self.settings, now)
+
+    def trail(self, now: datetime) -> list[Finding]:
+        seen = self.trails.observe()
+        for one in seen:
+            if one.reads is None:
+                logger.info("not known", extra={"trail": one.arn, "why": one.hindrance})
+        return findings_of.blind_trails(seen, self.settings, now)

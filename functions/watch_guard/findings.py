@@ -1,0 +1,55 @@
+"""The finding about a change to the guard itself. Pure."""
+
+import re
+from collections.abc import Sequence
+
+from guard.cloudtrail.evidence import principal
+from guard.cloudtrail.record import Record
+from guard.findings.finding import HOUR, Finding, Kind, Severity, here
+from guard.findings.links import console_links
+from guard.settings import Settings
+from watch_guard.changes import Part
+
+_API_VERSION = re.compile(r"20\d{6}(v\d+)?$")  # Lambda's: UpdateFunctionCode20150331v2
+
+
+def guard_changed(record: Record, parts: Sequence[Part], settings: Settings) -> Finding:
+    """The finding: one for a caller, a call and what it was about, published once an hour."""
+    who, what = principal(record), _API_VERSION.sub("", record.event_name)
+    called = ", ".join(one.logical_id for one in parts)
+    title = f"{_short(who)} called {what} on the guard's {called}"
+    failed = record.failed
+    return Finding(
+        kind=Kind.GUARD_CHANGED,
+        severity=Severity.MEDIUM if failed else Severity.HIGH,
+        resource=parts[0].physical_id,
+        title=f"Blocked: {title}" if failed else title,
+        cause="It was not done by a deployment of the stack."
+        + (f" AWS refused it: {record.error_code}." if failed else ""),
+        todo=(
+            f"Ask {_short(who)} whether it was meant, and why not by a deployment.",
+            "If not: revoke the credentials, then undo the change as the runbook says.",
+        ),
+        evidence={
+            key: value
+            for key, value in {
+                "principal": record.identity.name,
+                "action": record.event_name,
+                "parts": [one.physical_id for one in parts],
+                "source_ip": record.source_ip,
+                "user_agent": record.user_agent[:500],
+                "invoked_by": record.identity.invoked_by,
+                "error": record.error_code,
+                "event_ids": [record.event_id],
+            }.items()
+            if value
+        },
+        links=console_links(settings.partition, settings.region, event=record.event_id),
+        identity=(who, record.event_name, "failed" if failed else "done"),
+        window=HOUR,
+        **here(settings, record.event_time),
+    )
+
+
+def _short(name: str) -> str:
+    return name.split(":", 5)[5] if name.count(":") >= 5 else name

@@ -1,0 +1,1 @@
+"""`make messages`: pictures of the Slack messages that findings and alarms become."""
