@@ -28,9 +28,9 @@ from guard.endpoint.observe import Observer
 from guard.endpoint.state import AttachedPolicy
 from guard.partitions import endpoint_service
 from guard.policy import PolicyError, compare, parse
-from guard.reconcile.own_queue import LONGEST_DELAY
+from guard.reconcile.messages import DETAIL_TYPE, SOURCE
 from guard.reconcile.policy_requests import REACH, detail
-from guard.reconcile.request import DETAIL_TYPE, SOURCE
+from guard.reconcile.requeue import LONGEST_DELAY
 from guard.table.items import Items
 from guardctl.formats import Format, FormatOption, print_json
 from guardctl.stack import Profile, Region, Stack, StackName, deployed, told

@@ -75,10 +75,10 @@ from guard.endpoint.scope import Guarded
 from guard.endpoint.state import Tags, Vpc
 from guard.findings.finding import Finding, Kind
 from guard.publishing.publish import report
-from guard.reconcile.batch import Inbox, since_event
+from guard.reconcile.batch import Batch, since_event
 from guard.reconcile.mode import Mode, read_mode, unreadable
-from guard.reconcile.own_queue import EARLY_SECONDS, MOST_HOPS, ChainTooLong
-from guard.reconcile.rate_limiter import NotNow, Pace
+from guard.reconcile.pace import NotNow, Pace
+from guard.reconcile.requeue import EARLY_SECONDS, MOST_HOPS, ChainTooLong
 from guard.redact import log_line, sealed
 from guard.settings import Settings
 from guard.table.items import Items
@@ -156,7 +156,7 @@ metrics = Metrics()
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Reconcile every VPC that the batch concerns; messages whose work failed go back."""
     now = datetime.now(UTC)
-    inbox = Inbox.open(event)
+    inbox = Batch.open(event)
     worklist = collect(inbox, now)
     reconcile_all(worklist, inbox)
     findings = [*worklist.findings, *(f for one in worklist.works.values() for f in one.findings)]
@@ -174,7 +174,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     return inbox.response()
 
 
-def collect(inbox: Inbox, now: datetime) -> Worklist:
+def collect(inbox: Batch, now: datetime) -> Worklist:
     """The VPCs that the batch concerns. A look that is not due yet waits in the queue."""
     worklist = Worklist(now, settings.service_name, vpcs_of, GUARD_ROLES)
     for message in inbox.messages:
@@ -237,7 +237,7 @@ def rotation_of(record: Record, worklist: Worklist) -> tuple[set[str], list[str]
     return ({found.vpc_id} if found.vpc_id else set()), [secret]
 
 
-def reconcile_all(worklist: Worklist, inbox: Inbox) -> None:
+def reconcile_all(worklist: Worklist, inbox: Batch) -> None:
     """Bring each VPC to the wanted state. A VPC that is gone meanwhile needs nothing."""
     works, now = worklist.works, worklist.now
     if not works:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from guard.reconcile.batch import is_count
-from guard.reconcile.own_queue import LONGEST_DELAY
+from guard.reconcile.requeue import LONGEST_DELAY
 
 CARRIED = 10  # of each kind: enough to find the cause by, and far below SQS's 256 KiB
 

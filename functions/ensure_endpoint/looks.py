@@ -11,11 +11,11 @@ from ensure_endpoint.findings import About
 from ensure_endpoint.later import Later
 from ensure_endpoint.requests import Work
 from guard.aws.errors import throttled
-from guard.reconcile import rate_limiter as pace
-from guard.reconcile.batch import Inbox, Message
-from guard.reconcile.own_queue import MOST_HOPS, ChainTooLong, OwnQueue
-from guard.reconcile.rate_limiter import NotNow, Pace
-from guard.reconcile.request import request
+from guard.reconcile import pace
+from guard.reconcile.batch import Batch, Message
+from guard.reconcile.messages import request
+from guard.reconcile.pace import NotNow, Pace
+from guard.reconcile.requeue import MOST_HOPS, ChainTooLong, Requeue
 from guard.settings import Settings
 from guard.table.memory import Memory
 from guard.table.state import StateError
@@ -31,7 +31,7 @@ logger = Logger(child=True)
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """Sends to the VPC queue; see `OwnQueue` for what that needs, and for `most_hops`."""
+    """Sends to the VPC queue; see `Requeue` for what that needs, and for `most_hops`."""
 
     sqs: "SQSClient"
     queue_url: str
@@ -40,11 +40,11 @@ class Looks:
     most_hops: int = MOST_HOPS
 
     @property
-    def queue(self) -> OwnQueue:
-        return OwnQueue(self.sqs, self.queue_url, self.most_hops)
+    def queue(self) -> Requeue:
+        return Requeue(self.sqs, self.queue_url, self.most_hops)
 
     def ask(self, later: Later, work: Work, now: datetime) -> None:
-        """Send a look to come, which follows from this work. Raises as `OwnQueue.send`.
+        """Send a look to come, which follows from this work. Raises as `Requeue.send`.
 
         One that carries changes begun is not left to a sweep, which would not publish them.
         """
@@ -61,7 +61,7 @@ class Looks:
         changes: dict[str, Any] = {"attempt": work.attempt + 1, "not_before": when, **known}
         self.ask(work.later("follow-up", about, **changes), work, about.now)
 
-    def in_turn(self, work: Work, about: About, line: Pace, inbox: Inbox, error: Exception) -> None:
+    def in_turn(self, work: Work, about: About, line: Pace, inbox: Batch, error: Exception) -> None:
         """Put off what was refused for pace, a write to its turn; anything else goes back."""
         if throttled(error) and not work.begun:
             # No write of an endpoint, so no turn. A look of the guard's own would not know when the
@@ -88,20 +88,20 @@ class Looks:
                 return
         inbox.fail(work.messages, repr(error))
 
-    def put_off(self, message: Message, inbox: Inbox, error: Exception) -> None:
+    def put_off(self, message: Message, inbox: Batch, error: Exception) -> None:
         """Send a message again, later, that AWS refused for pace before anything was changed.
 
         Once, of however many VPCs it is: all of them are looked at then.
         """
-        if message.id in inbox.sent_again or message.id in inbox.failures:
+        if message.id in inbox.replaced or message.id in inbox.failures:
             return
-        if throttled(error) and message.times_put_off < pace.MOST_TIMES:
+        if throttled(error) and message.backed_off < pace.MOST_TIMES:
             body, delay = pace.put_off(message)
             try:
                 self.queue.send(body, message.hops, delay)
             except (ClientError, BotoCoreError, ChainTooLong) as second:
                 error = second
             else:
-                inbox.sent_again.add(message.id)
+                inbox.replaced.add(message.id)
                 return
         inbox.fail([message], repr(error))

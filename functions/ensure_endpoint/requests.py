@@ -12,7 +12,7 @@ from ensure_endpoint.triggers import BUILDING, LEAVES_DNS, USING, Concern, conce
 from guard.cloudtrail.record import Record
 from guard.findings.finding import Finding
 from guard.reconcile.batch import Message
-from guard.reconcile.own_queue import EARLY_SECONDS
+from guard.reconcile.requeue import EARLY_SECONDS
 from guard.settings import Settings
 from guard.table.memory import Intent, late
 
@@ -125,7 +125,7 @@ class Work:
     def intents(self) -> tuple[str, ...]:
         """The keys of changes that may have been begun before; none for work done first time."""
         carried = [key for one in self._later() for key in one.intents]
-        back = [f"{self.vpc_id}#{one.key}" for one in self.messages if one.came_before]
+        back = [f"{self.vpc_id}#{one.key}" for one in self.messages if one.redelivered]
         return tuple(dict.fromkeys([*carried, *back]))
 
     def tell_late(

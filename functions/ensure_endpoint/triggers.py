@@ -11,7 +11,7 @@ from typing import Any
 from ensure_endpoint.later import Later
 from guard.cloudtrail import record as records
 from guard.cloudtrail.record import Record
-from guard.reconcile.request import is_reconcile
+from guard.reconcile.messages import is_reconcile
 
 # The record names no VPC, and what it names is gone by now: every VPC has to be looked at.
 NAMELESS = frozenset({"DeleteSubnet", "DeleteVpcEndpoints"})

@@ -55,12 +55,12 @@ from guard.endpoint.state import AttachedPolicy, Tags
 from guard.findings.finding import Finding, Kind
 from guard.policy import Difference, PolicyError, compare, parse
 from guard.publishing.publish import report
-from guard.reconcile import rate_limiter as pace
-from guard.reconcile.batch import INSTEAD_OF, NOT_BEFORE, PUT_OFF, Inbox, Message, since_event
+from guard.reconcile import pace
+from guard.reconcile.batch import BACKED_OFF, INSTEAD_OF, NOT_BEFORE, Batch, Message, since_event
 from guard.reconcile.mode import Mode, read_mode, unreadable
-from guard.reconcile.own_queue import EARLY_SECONDS, MOST_HOPS, ChainTooLong
+from guard.reconcile.pace import NotNow, Pace
 from guard.reconcile.policy_requests import REACH, PolicyLooks
-from guard.reconcile.rate_limiter import NotNow, Pace
+from guard.reconcile.requeue import EARLY_SECONDS, MOST_HOPS, ChainTooLong
 from guard.redact import log_line, sealed
 from guard.settings import Settings
 from guard.table.items import Items
@@ -154,7 +154,7 @@ class Work:
     def intents(self) -> list[str]:
         """The keys of changes that may have been begun by a try before this one."""
         asked = zip(self.messages, self.concerns, strict=True)
-        again = [(message, one) for message, one in asked if message.came_before]
+        again = [(message, one) for message, one in asked if message.redelivered]
         return [f"{self.endpoint_id}#{message.key}" for message, _ in again] + [
             self._undoing(message) for message, one in again if one.trial
         ]
@@ -193,7 +193,7 @@ class Case:
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Put the approved policy on every endpoint the batch names; failed work goes back."""
     now = datetime.now(UTC)
-    inbox = Inbox.open(event)
+    inbox = Batch.open(event)
     works = collect(inbox, now)
     restore_all(works, inbox, now)
     findings = [finding for work in works.values() for finding in work.findings]
@@ -211,7 +211,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     return inbox.response()
 
 
-def collect(inbox: Inbox, now: datetime) -> dict[str, Work]:
+def collect(inbox: Batch, now: datetime) -> dict[str, Work]:
     """The endpoints that the batch names, each once. A look that is not due yet waits."""
     works: dict[str, Work] = {}
     for message in inbox.messages:
@@ -232,7 +232,7 @@ def collect(inbox: Inbox, now: datetime) -> dict[str, Work]:
     return works
 
 
-def restore_all(works: dict[str, Work], inbox: Inbox, now: datetime) -> None:
+def restore_all(works: dict[str, Work], inbox: Batch, now: datetime) -> None:
     """Look at each endpoint. One of another service, or gone meanwhile, needs nothing."""
     if not works:
         return
@@ -266,7 +266,7 @@ def tags_since(attached: Sequence[AttachedPolicy], works: Mapping[str, Work]) ->
     return max(created + asked)
 
 
-def again(work: Work, line: Pace, inbox: Inbox, error: Exception) -> None:
+def again(work: Work, line: Pace, inbox: Batch, error: Exception) -> None:
     """What EC2 refused for pace takes its turn; anything else goes back to the queue."""
     try:
         if not throttled(error) and not isinstance(error, NotNow):
@@ -276,13 +276,13 @@ def again(work: Work, line: Pace, inbox: Inbox, error: Exception) -> None:
         inbox.fail(work.messages, repr(failure))
         return
     for message in {one.id: one for one in work.messages}.values():
-        times = message.times_put_off + throttled(error)
+        times = message.backed_off + throttled(error)
         body = {**message.envelope, INSTEAD_OF: message.key, NOT_BEFORE: turn}
         try:
             if times > pace.MOST_TIMES:
                 raise error
             delay = turn - line.now.timestamp()
-            looks.queue.send({**body, PUT_OFF: times}, message.hops, delay)
+            looks.queue.send({**body, BACKED_OFF: times}, message.hops, delay)
         except (ChainTooLong, ClientError, BotoCoreError) as failure:
             inbox.fail([message], repr(failure))
 

@@ -8,7 +8,7 @@ from guard.cloudtrail import record as records
 from guard.cloudtrail.record import Record
 from guard.endpoint.state import fips_name
 from guard.reconcile.batch import is_count
-from guard.reconcile.request import asked_at, is_reconcile
+from guard.reconcile.messages import asked_at, is_reconcile
 
 
 @dataclass(frozen=True, slots=True)

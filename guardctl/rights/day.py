@@ -8,8 +8,8 @@ from botocore.exceptions import ClientError
 
 from emulator import Caller, Cloud
 from emulator.people import ALLOW_ALL, Account
+from guard.reconcile.messages import DETAIL_TYPE, SOURCE
 from guard.reconcile.policy_requests import detail
-from guard.reconcile.request import DETAIL_TYPE, SOURCE
 from guardctl.rights.shapes import PARAMETERS
 from secret_policy.perimeter import Perimeter, corrected
 

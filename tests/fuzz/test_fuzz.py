@@ -23,7 +23,7 @@ from ensure_endpoint import triggers as vpc_trigger
 from guard.cloudtrail.record import UnreadableRecord, from_envelope
 from guard.policy import PolicyError, compare, parse
 from guard.publishing.message import ENTRY_BYTES, entry, weight
-from guard.reconcile.batch import Inbox
+from guard.reconcile.batch import Batch
 from guard.redact import redacted
 from guard.settings import Way
 from guardctl.trail import Broken, Element, read
@@ -60,7 +60,7 @@ def an_envelope(chance: random.Random) -> None:
     body = json.dumps(bent(chance, sample(chance, "events")))
     if chance.random() < 0.3:
         body = torn(chance, body.encode(errors="replace")).decode(errors="replace")
-    inbox = Inbox.open({"Records": [{"messageId": "1", "body": body, "attributes": {}}]})
+    inbox = Batch.open({"Records": [{"messageId": "1", "body": body, "attributes": {}}]})
     assert len(inbox.messages) + len(inbox.response()["batchItemFailures"]) == 1
     for message in inbox.messages:
         for trigger in (vpc_trigger.concern, policy_trigger.concern):

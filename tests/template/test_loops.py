@@ -2,7 +2,7 @@
 
 import pytest
 
-from guard.reconcile.own_queue import MOST_HOPS
+from guard.reconcile.requeue import MOST_HOPS
 from tests.template.stack import PSEUDO, Stack, written
 
 SELF_SENDING = {

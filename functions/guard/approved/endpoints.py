@@ -11,7 +11,7 @@ from guard.approved.policies import ApprovedPolicy
 from guard.approved.rollout import Phase, Rollout, aim, means
 from guard.aws.queues import send_all
 from guard.endpoint.state import AttachedPolicy, Tags
-from guard.reconcile.request import envelope
+from guard.reconcile.messages import envelope
 from guard.settings import Settings
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from guard.approved.rollout import Aim, Rollout, Step, Wait
 from guard.approved.rollouts import Rollouts
 from guard.endpoint.observe import Observer
 from guard.endpoint.state import AttachedPolicy
-from guard.reconcile.own_queue import EARLY_SECONDS
 from guard.reconcile.policy_requests import PolicyLooks, detail
+from guard.reconcile.requeue import EARLY_SECONDS
 
 LOOKS = 5  # during a watch
 LEAST = timedelta(minutes=1)  # between two of them
@@ -105,7 +105,7 @@ class Trials:
         reason = f"a new version of {wanted.name} was accepted"
         details = [detail(id_, reason) for id_ in others]
         queue, settings = self.looks.queue, self.looks.settings
-        if queue.goes_on(hops):
+        if queue.allows(hops):
             ask(queue.sqs, queue.url, settings, details, now, SPREAD_DELAY, hops + 1)
         rollout = self.rollouts.of(wanted.name, now)
         if rollout:

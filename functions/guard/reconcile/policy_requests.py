@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from guard.reconcile.own_queue import MOST_HOPS, OwnQueue
-from guard.reconcile.request import request
+from guard.reconcile.messages import request
+from guard.reconcile.requeue import MOST_HOPS, Requeue
 from guard.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def detail(
 
 @dataclass(frozen=True, slots=True)
 class PolicyLooks:
-    """Sends to the policy queue; see `OwnQueue` for what that needs and raises, and `most_hops`."""
+    """Sends to the policy queue; see `Requeue` for what that needs and raises, and `most_hops`."""
 
     sqs: "SQSClient"
     queue_url: str
@@ -34,8 +34,8 @@ class PolicyLooks:
     most_hops: int = MOST_HOPS
 
     @property
-    def queue(self) -> OwnQueue:
-        return OwnQueue(self.sqs, self.queue_url, self.most_hops)
+    def queue(self) -> Requeue:
+        return Requeue(self.sqs, self.queue_url, self.most_hops)
 
     def ask(
         self,

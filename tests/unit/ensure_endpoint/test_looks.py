@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ensure_endpoint.looks import Looks
-from guard.reconcile.batch import Inbox, Message
+from guard.reconcile.batch import Batch, Message
 from tests.builders import SETTINGS
 
 MESSAGE = Message("1", {"detail": {}}, 1)
@@ -23,7 +23,7 @@ class Queue:
 
 @pytest.mark.parametrize("throttled_first", [True, False])
 def test_a_message_that_is_put_off_and_fails_does_not_multiply(throttled_first: bool):
-    queue, inbox = Queue(), Inbox([MESSAGE])
+    queue, inbox = Queue(), Batch([MESSAGE])
     looks = Looks(cast(Any, queue), "url", SETTINGS, cast(Any, None))
     for throttled in (throttled_first, not throttled_first):
         if throttled:

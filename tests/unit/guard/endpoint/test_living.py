@@ -13,8 +13,8 @@ from ensure_endpoint.withdrawal.decide import all_of_ours, in_the_way, lived_in,
 from guard.endpoint.decide import CreateEndpoint, CreateGroup, ModifyEndpoint
 from guard.endpoint.scope import Guarded
 from guard.endpoint.state import Endpoint, SecurityGroup, Subnet, Vpc
-from guard.reconcile.batch import Inbox
-from guard.reconcile.rate_limiter import put_off
+from guard.reconcile.batch import Batch
+from guard.reconcile.pace import put_off
 from guard.table.memory import Intent, Remembered
 from guard.variables import SettingsError, dollars
 from tests.findings import A_BYPASS
@@ -286,15 +286,15 @@ def test_an_amount_that_is_none_is_refused_at_cold_start(text):
 
 
 def test_a_message_that_is_put_off_waits_longer_each_time_and_keeps_its_key():
-    (message,) = Inbox.open({"Records": [{"messageId": "m", "body": '{"detail": {}}'}]}).messages
+    (message,) = Batch.open({"Records": [{"messageId": "m", "body": '{"detail": {}}'}]}).messages
     delays = []
     for _ in range(8):
         body, delay = put_off(message)
         delays.append(delay)
         message = replace(message, id="another", envelope=body)
     assert delays == [20, 40, 80, 160, 320, 640, 900, 900]
-    assert message.times_put_off == 8
-    assert (message.key, message.came_before) == ("m", True)
+    assert message.backed_off == 8
+    assert (message.key, message.redelivered) == ("m", True)
 
 
 def test_a_message_tells_how_often_it_came():
@@ -303,8 +303,8 @@ def test_a_message_tells_how_often_it_came():
         "body": '{"detail": {}}',
         "attributes": {"ApproximateReceiveCount": "2"},
     }
-    (message,) = Inbox.open({"Records": [record]}).messages
-    assert (message.receives, message.came_before) == (2, True)
+    (message,) = Batch.open({"Records": [record]}).messages
+    assert (message.receives, message.redelivered) == (2, True)
 
 
 def test_the_steps_that_are_still_to_do_were_not_done():

@@ -7,17 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ensure_endpoint.later import Later
-from guard.reconcile.batch import HOPS, LARGEST, NOT_BEFORE, PUT_OFF, Inbox
-from guard.reconcile.request import DETAIL_TYPE, SOURCE
+from guard.reconcile.batch import BACKED_OFF, HOPS, LARGEST, NOT_BEFORE, Batch
+from guard.reconcile.messages import DETAIL_TYPE, SOURCE
 from restore_policy.triggers import concern
 
-COUNTERS = (HOPS, PUT_OFF, NOT_BEFORE)
+COUNTERS = (HOPS, BACKED_OFF, NOT_BEFORE)
 NO_COUNTS = ("x", "3", -5, 1.5, True, None, [], {}, float("inf"), float("nan"), 10**400)
 
 
-def opened(**envelope: object) -> Inbox:
+def opened(**envelope: object) -> Batch:
     body = json.dumps({"detail": {}, **envelope})
-    return Inbox.open({"Records": [{"messageId": "m", "body": body}]})
+    return Batch.open({"Records": [{"messageId": "m", "body": body}]})
 
 
 @pytest.mark.parametrize("name", COUNTERS)
@@ -31,7 +31,7 @@ def test_a_message_with_a_counter_that_is_none_is_unreadable(name, value):
 @given(st.dictionaries(st.sampled_from(COUNTERS), st.integers(0, LARGEST)))
 def test_counters_are_read_as_they_were_written(written):
     (message,) = opened(**written).messages
-    read = {HOPS: message.hops, PUT_OFF: message.times_put_off, NOT_BEFORE: message.not_before}
+    read = {HOPS: message.hops, BACKED_OFF: message.backed_off, NOT_BEFORE: message.not_before}
     assert read == {name: written.get(name, 0) for name in COUNTERS}
 
 
