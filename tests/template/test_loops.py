@@ -8,6 +8,7 @@ from tests.template.stack import PSEUDO, Stack, written
 SELF_SENDING = {
     "EnsureEndpointFunction": "VPC_QUEUE_URL",
     "RestorePolicyFunction": "POLICY_QUEUE_URL",
+    "SecretPolicyFunction": "SECRET_POLICY_QUEUE_URL",
 }
 
 

@@ -31,8 +31,12 @@ from guard.settings import BY_DEFAULT, Way
 from guard.table.state import Counted, State, milestone
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sns.type_defs import PublishBatchRequestEntryTypeDef as Entry
+
+    from guard.settings import Settings
 
 BATCH_ENTRIES = 10
 MOST_NOVEL = 20
@@ -93,6 +97,24 @@ def report(
     if refusals:
         raise PublishError("; ".join(refusals))
     return Reported(published=len(due), suppressed=len(merged) - len(due))
+
+
+def publisher(
+    settings: Settings, sns: SNSClient, state: State
+) -> Callable[[Sequence[Finding], datetime], Reported]:
+    """`report` with all but the findings and the time, as the kernel calls it."""
+
+    def publish(findings: Sequence[Finding], now: datetime) -> Reported:
+        return report(
+            findings,
+            sns=sns,
+            state=state,
+            topic_arn=settings.topic_arn,
+            now=now,
+            way=settings.way,
+        )
+
+    return publish
 
 
 def send(

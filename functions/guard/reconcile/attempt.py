@@ -18,7 +18,7 @@ from guard.aws.errors import throttled
 from guard.findings.finding import Finding
 from guard.reconcile.measuring import measure
 from guard.reconcile.mode import Mode, unreadable
-from guard.reconcile.outbox import Entry, item_of
+from guard.reconcile.outbox import Entry, entry_of
 from guard.reconcile.rate_limiter import RateLimited, RateLimiter
 from guard.reconcile.requeue import EARLY_SECONDS, MOST_THROTTLES, back_off
 from guard.reconcile.result import Outcome
@@ -146,8 +146,7 @@ class Attempt:
             self.findings.append(refusal)
             self._publish_late(change.earlier)
             return
-        item = item_of(self.request.key, self.request.triggers[0].source)
-        entry = Entry(item, change.kind, change.announcement, change.steps)
+        entry = entry_of(self.request, change)
         outcome = self._act(change, entry, instead_of)
         self.request = self.request.noting(outcome.notes)
         if outcome.failed:
@@ -156,7 +155,7 @@ class Attempt:
             self._follow_up(outcome.retry_after)
             return
         result = self.kernel.reconciler.complete(self.request, change, outcome, self.now)
-        self._close(entry, *change.earlier)
+        self._close(entry, *change.earlier, *change.supersedes)
         # What AWS refused was not done: what follows from the refusal is recorded in its place.
         self._apply(result, entry if outcome.refused and not outcome.done else None)
 
@@ -182,10 +181,12 @@ class Attempt:
     def _send(self, requests: Sequence[Request]) -> None:
         """Send requests that follow from this one."""
         requeue, hops = self.kernel.requeue, self.request.hops
-        if len(requests) == 1:
-            requeue.requeue(replace(requests[0], hops=hops), self.now)
-        elif requests:
-            requeue.fan_out(requests, self.now, hops=hops)
+        for due in dict.fromkeys(one.not_before for one in requests):
+            some = [replace(one, hops=hops) for one in requests if one.not_before == due]
+            if len(some) == 1:
+                requeue.requeue(some[0], self.now)
+            else:
+                requeue.fan_out(some, self.now, hops=hops, delay=due - self.now.timestamp())
 
     def _follow_up(self, after: timedelta) -> None:
         """Requeue an unfinished change as another attempt, so many times."""

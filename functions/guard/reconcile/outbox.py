@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from guard.reconcile.request import Key, Request
+    from guard.reconcile.result import Change
     from guard.table.items import Items, Values
 
 KEPT = timedelta(days=14)  # as long as a message may wait in a dead-letter queue
@@ -69,6 +70,12 @@ class Entry:
 def item_of(key: Key, source: str) -> str:
     """The item for what a message leads to for one resource."""
     return f"{PREFIX}{key}/{source}"
+
+
+def entry_of(request: Request, change: Change) -> Entry:
+    """The entry that a change of this request is recorded as."""
+    item = item_of(request.key, request.triggers[0].source)
+    return Entry(item, change.kind, change.announcement, change.steps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from guard.reconcile.batch import Message
     from guard.reconcile.outbox import Entry
     from guard.reconcile.request import Key, Request
-    from guard.reconcile.result import Change, Outcome, Result
+    from guard.reconcile.result import Outcome, Result
 
 
 class Reconciler(Protocol):
-    """What a reaction is. `now` is the same for a whole batch."""
+    """What a reaction is. `now` is the same for a whole batch; a change is the reaction's own."""
 
     def triggers(self, message: Message, now: datetime) -> Iterable[Request | Finding]:
         """The resources that a message concerns; may ask AWS which they are.
@@ -37,14 +37,14 @@ class Reconciler(Protocol):
         """Compare with what is desired. `entries` are unpublished changes of earlier attempts."""
         ...
 
-    def act(self, change: Change, now: datetime) -> Outcome:
+    def act(self, change: Any, now: datetime) -> Outcome:
         """Carry out a change, and verify it by reading it.
 
         Raises NotVerified, or what ends the attempt.
         """
         ...
 
-    def complete(self, request: Request, change: Change, outcome: Outcome, now: datetime) -> Result:
+    def complete(self, request: Request, change: Any, outcome: Outcome, now: datetime) -> Result:
         """What follows a change, or AWS's refusal: its finding, and what is to be remembered."""
         ...
 

@@ -103,7 +103,7 @@ class Requeue:
         send(to_message(request, now), request.hops, request.not_before - now.timestamp())
 
     def fan_out(
-        self, requests: Iterable[Request], now: datetime, *, hops: int = -1, delay: int = 0
+        self, requests: Iterable[Request], now: datetime, *, hops: int = -1, delay: float = 0
     ) -> None:
         """Send many requests, ten in a call, to be seen after `delay` seconds.
 
@@ -115,7 +115,7 @@ class Requeue:
             return
         chain = {HOPS: hops + 1} if hops >= 0 else {}
         bodies = (json.dumps({**to_message(one, now), **chain}) for one in requests)
-        send_all(self.sqs, self.url, bodies, delay)
+        send_all(self.sqs, self.url, bodies, math.ceil(min(max(delay, 0), LONGEST_DELAY)))
 
     def wait(self, message: Message, due: float, now: datetime, batch: Batch) -> None:
         """Have a message that came early handed out again when it is due, or nearer to it."""

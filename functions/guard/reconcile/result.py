@@ -69,6 +69,7 @@ class Change:
     the guard's own records, so the mode does not matter. `not_before` (epoch seconds): it has a
     slot then, and nothing happens now. `earlier` are entries of attempts before this one that the
     announcement includes: closed with it, or published late if it is not carried out.
+    `supersedes` are entries of which the present state shows nothing: closed with it.
     """
 
     kind: str
@@ -80,6 +81,7 @@ class Change:
     limit: Limit | None = None
     not_before: int = 0
     earlier: tuple[Entry, ...] = ()
+    supersedes: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,3 +103,22 @@ class Result:
     changes: tuple[Change, ...] = ()
     notes: Notes = field(default_factory=dict[str, tuple[str, ...]])
     metrics: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    def joined(self, other: Result) -> Result:
+        """Both, this one first."""
+        calls = [one.then for one in (self, other) if one.then]
+
+        def both() -> None:
+            for call in calls:
+                call()
+
+        return Result(
+            findings=(*self.findings, *other.findings),
+            late=(*self.late, *other.late),
+            requests=(*self.requests, *other.requests),
+            then=both if calls else None,
+            requeue_after=self.requeue_after or other.requeue_after,
+            changes=(*self.changes, *other.changes),
+            notes={**self.notes, **other.notes},
+            metrics={**self.metrics, **other.metrics},
+        )
