@@ -262,12 +262,14 @@ def note_denials(records: Sequence[Record], now: datetime) -> None:
     """
     if refused := [one for one in records if one.refused_by_endpoint]:
         from guard.approved.rollouts import note_denials as note
-        from guard.reconcile.policy_requests import detail
+        from guard.reconcile.request import Key, asking
+        from guard.reconcile.requeue import Requeue
+        from guard.table.items import Items
 
-        for endpoint_id in note(refused, dynamodb, settings.table_name):
-            asked = detail(endpoint_id, "it refused a request", trial=True)
-            body = envelope(settings, now, asked)
-            sqs.send_message(QueueUrl=POLICY_QUEUE_URL, MessageBody=body)
+        found = note(refused, Items(dynamodb, settings.table_name, settings.place))
+        keys = (Key(settings.account_id, settings.region, "endpoint", id_) for id_ in found)
+        asked = [asking(key, "it refused a request", trial=("true",)) for key in keys]
+        Requeue(sqs, POLICY_QUEUE_URL).fan_out(asked, now)
 
 
 def inventory(records: Sequence[Record], now: datetime) -> Inventory:

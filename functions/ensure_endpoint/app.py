@@ -117,7 +117,7 @@ stack_tags = StackTags(
 )
 state = State(dynamodb, settings.table_name)
 memory = Memory(dynamodb, settings.table_name)
-table = Items(dynamodb, settings.table_name)
+table = Items(dynamodb, settings.table_name, settings.place)
 rollouts = Rollouts(table)
 history = History(table, timedelta(days=whole_number(os.environ, "HISTORY_DAYS")))
 zones = HostedZones(

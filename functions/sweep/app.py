@@ -26,15 +26,15 @@ from botocore.config import Config
 
 from guard.approved.choice import ApprovedPolicies
 from guard.approved.desired import wanted_from_env
-from guard.approved.endpoints import Chosen, ask, canaries, choose_all, differing
+from guard.approved.endpoints import Chosen, canaries, choose_all, differing
 from guard.approved.pauses import Pauses
 from guard.approved.rollout import Phase, Remember, Rollout, Try, step
-from guard.approved.rollouts import Rollouts
-from guard.approved.trials import REASON
+from guard.approved.rollouts import TRYING, Rollouts
 from guard.aws.clients import client
 from guard.endpoint.observe import Observer
 from guard.endpoint.scope import Guarded
-from guard.reconcile.policy_requests import detail
+from guard.reconcile.request import Key, Request, asking
+from guard.reconcile.requeue import Requeue
 from guard.redact import log_line, sealed
 from guard.settings import Settings
 from guard.table.items import Items
@@ -44,15 +44,15 @@ from sweep.unhealthy import unwell_vpcs
 DEPLOYED = "CloudFormation Stack Status Change"
 
 settings = Settings.from_env(os.environ)
-VPC_QUEUE_URL = required(os.environ, "VPC_QUEUE_URL")
-POLICY_QUEUE_URL = required(os.environ, "POLICY_QUEUE_URL")
 guarded = Guarded.of(required(os.environ, "SCOPE"), required(os.environ, "SCOPE_TAG"))
 approved = ApprovedPolicies.from_env(os.environ, settings)
 wanted = wanted_from_env(os.environ, settings, approved)
 
 config = Config(retries={"mode": "standard"}, connect_timeout=3, read_timeout=10)
 sqs = client("sqs", config=config)
-table = Items(client("dynamodb", config=config), settings.table_name)
+vpc_queue = Requeue(sqs, required(os.environ, "VPC_QUEUE_URL"))
+policy_queue = Requeue(sqs, required(os.environ, "POLICY_QUEUE_URL"))
+table = Items(client("dynamodb", config=config), settings.table_name, settings.place)
 rollouts, pauses = Rollouts(table), Pauses(table)
 observer = Observer(client("ec2", config=config), settings.service_name)
 logger = Logger(json_serializer=log_line)
@@ -77,10 +77,10 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
     known = roll_out(chosen, now, redeployed=event.get("detail-type") == DEPLOYED)
     differ = differing(chosen, known)
     trying = [one.endpoint_id for one in known.values() if one and one.phase is Phase.TRYING]
-    looks = [detail(id_, REASON, trial=True) for id_ in trying]
-    looks += [detail(id_, reason) for id_ in differ if id_ not in trying]
-    ask(sqs, VPC_QUEUE_URL, settings, ({"vpcId": i, "reason": reason} for i in unwell), now)
-    ask(sqs, POLICY_QUEUE_URL, settings, looks, now)
+    vpc_queue.fan_out((request("vpc", id_, reason) for id_ in unwell), now)
+    trials = [request("endpoint", id_, TRYING, trial=("true",)) for id_ in trying]
+    others = [request("endpoint", id_, reason) for id_ in differ if id_ not in trying]
+    policy_queue.fan_out(trials + others, now)
     metrics.add_metric("VpcsSwept", MetricUnit.Count, len(vpc_ids))
     metrics.add_metric("EndpointsSwept", MetricUnit.Count, len(policies))
     counts = {
@@ -91,6 +91,11 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
     }
     logger.info(reason, extra=counts)
     return counts
+
+
+def request(kind: str, id_: str, reason: str, **notes: tuple[str, ...]) -> Request:
+    """A request to reconcile one VPC or endpoint of this account and Region."""
+    return asking(Key(settings.account_id, settings.region, kind, id_), reason, **notes)
 
 
 def roll_out(
@@ -117,6 +122,6 @@ def roll_out(
                     rollouts.begin(rollout, policy, first)
                     rollout = rollouts.of(policy.name, now)
             case _:
-                pass  # the looks at the canary do the rest
+                pass  # requests for the canary do the rest
         known[policy.name] = rollout
     return known

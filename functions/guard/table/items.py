@@ -20,10 +20,18 @@ type Values = dict[str, str | int]
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """The table. Needs dynamodb:GetItem and dynamodb:UpdateItem; methods raise ClientError."""
+    """The table. Needs dynamodb:GetItem and dynamodb:UpdateItem; methods raise ClientError.
+
+    `place` is the account and the Region whose resources the items are about (`Settings.place`).
+    """
 
     client: DynamoDBClient
     table: str
+    place: str
+
+    def name(self, kind: str, resource: str) -> str:
+        """The name of an item about a resource: what it is, and the resource in its place."""
+        return f"{kind}#{self.place}/{resource}"
 
     def get(self, key: str, now: datetime) -> Values:
         """The attributes of an item that has not expired; empty where there is none."""

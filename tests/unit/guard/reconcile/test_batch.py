@@ -7,9 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ensure_endpoint.later import Later
-from guard.reconcile.batch import BACKED_OFF, HOPS, LARGEST, NOT_BEFORE, Batch
+from guard.reconcile.batch import (
+    BACKED_OFF,
+    HOPS,
+    LARGEST,
+    NOT_BEFORE,
+    Batch,
+    Message,
+    UnreadableMessage,
+)
 from guard.reconcile.messages import DETAIL_TYPE, SOURCE
-from restore_policy.triggers import concern
+from restore_policy.triggers import requests
+from tests.builders import SETTINGS
 
 COUNTERS = (HOPS, BACKED_OFF, NOT_BEFORE)
 NO_COUNTS = ("x", "3", -5, 1.5, True, None, [], {}, float("inf"), float("nan"), 10**400)
@@ -46,5 +55,5 @@ def test_a_request_with_a_number_that_is_none_is_refused(name, value):
 def test_a_policy_request_with_a_time_that_is_none_is_refused(value):
     detail = {"vpcEndpointId": "vpce-1", "notBefore": value}
     asked = {"source": SOURCE, "detail-type": DETAIL_TYPE, "detail": detail}
-    with pytest.raises(ValueError, match="notBefore"):
-        concern(asked, "com.amazonaws.us-east-1.secretsmanager")
+    with pytest.raises(UnreadableMessage, match="notBefore"):
+        requests(Message("m", asked), SETTINGS, frozenset())
