@@ -11,7 +11,7 @@ an event changes nothing.
 IAM: secretsmanager:ListSecrets, secretsmanager:DescribeSecret, secretsmanager:GetResourcePolicy,
 secretsmanager:PutResourcePolicy (if RestoreSecretPolicies), ec2:DescribeVpcEndpoints,
 ec2:DescribeVpcs, ssm:GetParameter, dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish,
-sqs:SendMessage and sqs:ChangeMessageVisibility (its own queue).
+sqs:SendMessage (its own queue; it never waits longer than SQS delays a message).
 """
 
 import os
