@@ -8,11 +8,6 @@ requests. Policies are compared by what they mean, so the guard's own write comi
 changes nothing. What is put back is kept in the history; where somebody keeps writing against the
 guard, it pauses for a while.
 
-EC2's calls are throttled for the whole account, so the VPCs' tags are read once a minute at most.
-What an older tag decided is made good by the sweep, which is never answered from older tags than
-its own. One thing it cannot make good: in a VPC that was excepted less than a minute before, a
-policy may be put back once more. The history has what was there.
-
 IAM: ec2:DescribeVpcEndpoints, ec2:DescribeVpcs, ec2:ModifyVpcEndpoint, ssm:GetParameter,
 sqs:SendMessage and sqs:ChangeMessageVisibility (its own queue), dynamodb:GetItem,
 dynamodb:UpdateItem, sns:Publish.
@@ -73,8 +68,7 @@ history = History(table, timedelta(days=whole_number(env, "HISTORY_DAYS")))
 fights = Fights(state, history, most=whole_number(env, "REVERTS_BEFORE_PAUSE"), pause=pause)
 trials = Trials(rollouts, history, settings, 60 * whole_number(env, "CANARY_MINUTES"))
 max_hops = whole_number(env, "MAXIMUM_HOPS", MOST_HOPS)
-logger = Logger(json_serializer=log_line)
-metrics = Metrics()
+logger, metrics = Logger(json_serializer=log_line), Metrics()
 kernel = Kernel(
     reconciler=RestorePolicy(
         settings=settings,

@@ -28,15 +28,6 @@ def fault_free() -> list[str]:
 CALLS = fault_free()
 
 
-@pytest.fixture(scope="module")
-def namespace():
-    """Of the metrics: Powertools writes them out whenever there are a hundred."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("POWERTOOLS_METRICS_NAMESPACE", "test")
-        patch.setenv("POWERTOOLS_SERVICE_NAME", "toy")
-        yield
-
-
 def titles(world: World) -> list[str]:
     return [one.title.removesuffix(" (reported late)") for one in world.published]
 

@@ -57,6 +57,7 @@ class World:
     slots: int = 0
     always: dict[str, str] = field(default_factory=dict)
     broken: Callable[[str], None] = lambda id_: None
+    reaction: Any = None  # a Toy, unless it is told otherwise
     _ids: Any = field(default_factory=itertools.count)
 
     def call(self, name: str, does: Callable[[], Any]) -> Any:
@@ -280,7 +281,7 @@ class Toy:
 
 def kernel(world: World) -> Kernel:
     return Kernel(
-        reconciler=Toy(world),
+        reconciler=(world.reaction or Toy)(world),
         settings=SETTINGS,
         state=world,  # pyright: ignore[reportArgumentType]
         outbox=Outbox(world, ("#old",)),  # pyright: ignore[reportArgumentType]
