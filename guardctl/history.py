@@ -22,15 +22,14 @@ from rich.table import Table
 from rich.text import Text
 
 from guard.approved.history import ROLLED_BACK, Change, History
-from guard.approved.pauses import Pauses
+from guard.approved.pauses import REACH, Pauses
 from guard.cloudtrail.callers import Caller
 from guard.endpoint.observe import Observer
 from guard.endpoint.state import AttachedPolicy
 from guard.partitions import endpoint_service
 from guard.policy import PolicyError, compare, parse
-from guard.reconcile.own_queue import LONGEST_DELAY
-from guard.reconcile.policy_requests import REACH, detail
-from guard.reconcile.request import DETAIL_TYPE, SOURCE
+from guard.reconcile.messages import DETAIL_TYPE, KINDS, SOURCE
+from guard.reconcile.requeue import LONGEST_DELAY
 from guard.table.items import Items
 from guardctl.formats import Format, FormatOption, print_json
 from guardctl.stack import Profile, Region, Stack, StackName, deployed, told
@@ -50,7 +49,9 @@ class Book:
 
     @cached_property
     def items(self) -> Items:
-        return Items(self.stack.client("dynamodb"), self.stack.output("StateTableName"))
+        place = f"{self.stack.account}/{self.stack.region}"
+        table = self.stack.output("StateTableName")
+        return Items(self.stack.client("dynamodb"), table, place)
 
     @cached_property
     def history(self) -> History:
@@ -80,13 +81,17 @@ class Book:
         there = f"there are {', '.join(reversed(kept))}" if kept else "nothing is kept of it"
         raise Refused(f"{endpoint_id} has no change {number} in the history: {there}")
 
-    def ask_for_a_look(self, endpoint_id: str, reason: str, when: datetime, now: datetime) -> None:
-        """Have restore_policy look at the endpoint then."""
+    def send_request(self, endpoint_id: str, reason: str, when: datetime, now: datetime) -> None:
+        """Have restore_policy reconcile the endpoint then."""
         body = {
             "version": "0",
             "source": SOURCE,
             "detail-type": DETAIL_TYPE,
-            "detail": detail(endpoint_id, reason, int(when.timestamp())),
+            "detail": {
+                KINDS["endpoint"]: endpoint_id,
+                "reason": reason,
+                "notBefore": int(when.timestamp()),
+            },
         }
         delay = int(min(max((when - now).total_seconds(), 0), LONGEST_DELAY))
         self.stack.client("sqs").send_message(
@@ -178,7 +183,7 @@ def resume(
         paused = book.pauses.of(endpoint, now)
         if paused:
             book.pauses.end(endpoint, now)
-            book.ask_for_a_look(endpoint, "the pause was ended", now, now)
+            book.send_request(endpoint, "the pause was ended", now, now)
     if not paused:
         print(f"Enforcement is not paused for {endpoint}.", file=sys.stderr)
         raise typer.Exit(1)
@@ -215,17 +220,17 @@ def roll_back(
 ) -> int:
     """Pause first, so that the guard does not undo it at once; write, keep; the change's number.
 
-    The look at the end of a longer pause is asked for by the sweep that comes near it.
+    The request for the end of a longer pause is sent by the sweep that comes near it.
     """
     endpoint_id = attached.endpoint_id
     who = book.stack.client("sts").get_caller_identity()["Arn"]
     earlier = book.pauses.of(endpoint_id, now)
-    pause = book.pauses.begin(endpoint_id, until, f"{who} rolled it back to {what}")
+    pause = book.pauses.begin(endpoint_id, until, f"{who} rolled it back to {what}", now)
     try:
         book.ec2.modify_vpc_endpoint(VpcEndpointId=endpoint_id, PolicyDocument=text)
     except (ClientError, BotoCoreError):
         if earlier:
-            book.pauses.begin(endpoint_id, earlier.until, earlier.reason)
+            book.pauses.begin(endpoint_id, earlier.until, earlier.reason, now)
         else:
             book.pauses.end(endpoint_id, now)
         raise
@@ -240,7 +245,7 @@ def roll_back(
     )
     number = book.history.keep(change, f"rollback#{now.isoformat()}", now)
     if until - now <= REACH:
-        book.ask_for_a_look(endpoint_id, "a rollback's pause is over", until, now)
+        book.send_request(endpoint_id, "a rollback's pause is over", until, now)
         book.pauses.note_asked(endpoint_id, pause)
     return number
 

@@ -56,8 +56,8 @@ from guard.findings.finding import Finding
 from guard.findings.text import dimension_value
 from guard.publishing.publish import Publisher
 from guard.publishing.topic import PublishError
-from guard.reconcile.batch import Inbox, Message
-from guard.reconcile.request import envelope
+from guard.reconcile.batch import Batch, Message
+from guard.reconcile.messages import envelope
 from guard.redact import log_line, sealed
 from guard.settings import LAYER_FOLDER, Settings
 from guard.table.arrivals import Arrivals
@@ -109,7 +109,7 @@ ec2 = seldom_client("ec2", config=config)
 sns = seldom_client("sns", config=config)
 sqs = seldom_client("sqs", config=config)
 dynamodb = seldom_client("dynamodb", config=config)
-table = Items(dynamodb, settings.table_name)
+table = Items(dynamodb, settings.table_name, settings.place)
 budgets, figures = Budgets(table), Figures(table)
 publisher = Publisher.of(settings, sns, table)
 arrivals = Arrivals(table)
@@ -175,7 +175,7 @@ class News:
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Judge the records of a batch and tell ops; messages that could not be dealt with go back."""
     now = datetime.now(UTC)
-    inbox = Inbox.open(event)
+    inbox = Batch.open(event)
     records, news = read(inbox, now)
     beats, records = part(heartbeat, observe(records, inbox))
     clock(beats, now)
@@ -213,7 +213,7 @@ def measure(name: str, times: int) -> None:
         metrics.add_metric(name, MetricUnit.Count, times)
 
 
-def read(inbox: Inbox, now: datetime) -> tuple[list[tuple[Message, Record]], list[News]]:
+def read(inbox: Batch, now: datetime) -> tuple[list[tuple[Message, Record]], list[News]]:
     """The batch's records, each once, and findings on those that cannot be read."""
     records: list[tuple[Message, Record]] = []
     news: list[News] = []
@@ -246,7 +246,7 @@ def not_read(message: Message, why: str, now: datetime) -> Finding:
 
 
 def observe(
-    records: Sequence[tuple[Message, Record]], inbox: Inbox
+    records: Sequence[tuple[Message, Record]], inbox: Batch
 ) -> list[tuple[Message, Record]]:
     """Learn which of the endpoints named are ours; else the records that name them must wait."""
     named = {record.vpc_endpoint_id for _, record in records} - APPROVED_ENDPOINTS - {""}
@@ -267,12 +267,14 @@ def note_denials(records: Sequence[Record], now: datetime) -> None:
     """
     if refused := [one for one in records if one.refused_by_endpoint]:
         from guard.approved.rollouts import note_denials as note
-        from guard.reconcile.policy_requests import detail
+        from guard.reconcile.request import Key, asking
+        from guard.reconcile.requeue import Requeue
+        from guard.table.items import Items
 
-        for endpoint_id in note(refused, dynamodb, settings.table_name):
-            asked = detail(endpoint_id, "it refused a request", trial=True)
-            body = envelope(settings, now, asked)
-            sqs.send_message(QueueUrl=POLICY_QUEUE_URL, MessageBody=body)
+        found = note(refused, Items(dynamodb, settings.table_name, settings.place))
+        keys = (Key(settings.account_id, settings.region, "endpoint", id_) for id_ in found)
+        asked = [asking(key, "it refused a request", trial=("true",)) for key in keys]
+        Requeue(sqs, POLICY_QUEUE_URL).fan_out(asked, now)
 
 
 def inventory(records: Sequence[Record], now: datetime) -> Inventory:
@@ -348,7 +350,7 @@ def log_judgements(judged: Sequence[Judged]) -> None:
         )
 
 
-def repair(judged: Sequence[Judged], inbox: Inbox, now: datetime) -> dict[str, str]:
+def repair(judged: Sequence[Judged], inbox: Batch, now: datetime) -> dict[str, str]:
     """Put each VPC that callers bypass because it is broken on the VPC queue, now and then.
 
     Returns what was done, by VPC. It does not depend on whether ops are told again.
@@ -419,7 +421,7 @@ def expired(judged: Sequence[Judged], now: datetime) -> list[News]:
     for one in judged:
         for finding in expired_exceptions(one.record, one.judgement, exceptions):
             key = finding.fingerprint
-            if key in told_expired and not one.message.came_before:
+            if key in told_expired and not one.message.redelivered:
                 continue
             try:
                 first = budgets.take(f"expired#{key}", 1, ONCE, now)
@@ -427,12 +429,12 @@ def expired(judged: Sequence[Judged], now: datetime) -> list[News]:
                 logger.warning("the next request tells of it", extra={"error": repr(error)})
                 continue
             told_expired.add(key)
-            if first or one.message.came_before:
+            if first or one.message.redelivered:
                 news.append(News(one.message, [finding]))
     return news
 
 
-def keep_arrivals(records: Sequence[tuple[Message, Record]], inbox: Inbox, now: datetime) -> None:
+def keep_arrivals(records: Sequence[tuple[Message, Record]], inbox: Batch, now: datetime) -> None:
     """Remember what came and was dealt with, for find_missed; nothing where that is off."""
     if not KEEPS_ARRIVALS:
         return
@@ -443,7 +445,7 @@ def keep_arrivals(records: Sequence[tuple[Message, Record]], inbox: Inbox, now: 
         logger.warning("arrivals are not kept", extra={"error": repr(error)})
 
 
-def tell(news: Sequence[News], inbox: Inbox, now: datetime) -> None:
+def tell(news: Sequence[News], inbox: Batch, now: datetime) -> None:
     """Publish the findings of a batch, equal ones as one; what cannot be published goes back."""
     told = storms.gather(collapse([finding for one in news for finding in one.told]), now)
     try:

@@ -33,7 +33,7 @@ from guard.variables import whole_number
 
 settings = Settings.from_env(os.environ)
 
-table = Items(client("dynamodb"), settings.table_name)
+table = Items(client("dynamodb"), settings.table_name, settings.place)
 topic = Topic.of(settings, client("sns"))
 digest = Digest(settings, topic, Deferred(table, DIGEST), Windows(table))
 daily_report = DailyReport(

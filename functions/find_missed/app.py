@@ -41,7 +41,7 @@ detection_queue_url = required(os.environ, "DETECTION_QUEUE_URL")
 
 patient = Config(retries={"mode": "standard"}, connect_timeout=3, read_timeout=30)
 sqs = client("sqs")
-table = Items(client("dynamodb"), settings.table_name)
+table = Items(client("dynamodb"), settings.table_name, settings.place)
 arrivals = Arrivals(table)
 comparer = Comparer(
     TrailBucket(

@@ -74,6 +74,11 @@ class Settings:
         return endpoint_service(self.region)
 
     @property
+    def place(self) -> str:
+        """The account and the Region, as names in the state table have them."""
+        return f"{self.account_id}/{self.region}"
+
+    @property
     def stack_name(self) -> str:
         """arn:aws:cloudformation:…:stack/vpce-guard/1b2c… → vpce-guard."""
         return self.stack_id.rpartition(":stack/")[2].partition("/")[0]

@@ -59,7 +59,9 @@ checks = Checks(
     client("sqs"),
     Trails(client("cloudtrail"), at_home, settings.region),
 )
-publisher = Publisher.of(settings, client("sns"), Items(client("dynamodb"), settings.table_name))
+publisher = Publisher.of(
+    settings, client("sns"), Items(client("dynamodb"), settings.table_name, settings.place)
+)
 logger = Logger(json_serializer=log_line)
 
 

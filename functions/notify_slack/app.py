@@ -44,7 +44,8 @@ parameter = required(os.environ, "WEBHOOK_PARAMETER")
 config = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=2, read_timeout=5
 )
-table = Items(seldom_client("dynamodb", config=config), required(os.environ, "TABLE_NAME"))
+table_name = required(os.environ, "TABLE_NAME")
+table = Items(seldom_client("dynamodb", config=config), table_name, place="")  # of no resource
 sqs = seldom_client("sqs", config=config)
 ssm = client("ssm", config=config)
 limiter = RateLimiter(Slots(table))

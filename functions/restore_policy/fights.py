@@ -38,7 +38,7 @@ class Fights:
 
     def count(self, endpoint_id: str, now: datetime) -> Fight:
         """The policy was just put back once more."""
-        reverts = self.budgets.take(f"reverts#{endpoint_id}", _NO_LIMIT, HOUR, now).used
+        reverts = self.budgets.take(self._key(endpoint_id), _NO_LIMIT, HOUR, now).used
         if reverts < self.most:
             return Fight(reverts)
         hour_ago = now - timedelta(seconds=HOUR)
@@ -46,6 +46,9 @@ class Fights:
         undone = (change for change in changes if change.action == RESTORED)
         callers = [caller for change in undone for caller in change.callers]
         return Fight(reverts, tuple({one.words: one for one in callers}.values()))
+
+    def _key(self, endpoint_id: str) -> str:
+        return self.history.items.name("reverts", endpoint_id)
 
     def pause_due(self, fight: Fight, now: datetime) -> Pause | None:
         """The pause to begin, if it has come to that."""

@@ -10,13 +10,13 @@ from guard.approved.pauses import Pause
 from guard.approved.policies import ApprovedPolicy
 from guard.aws.errors import code_of, encoded_in, message_of, readable, steady
 from guard.cloudtrail.callers import MOST, Caller, in_words
-from guard.cloudtrail.record import Record
 from guard.endpoint.state import AttachedPolicy
 from guard.findings.finding import Finding, Kind, Severity
 from guard.findings.subject import DAY, Subject
 from guard.policy import Difference, Risk, overall_risk
+from guard.reconcile.request import Request
 from restore_policy.fights import Fight
-from restore_policy.triggers import Concern
+from restore_policy.triggers import callers
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +24,17 @@ class About(Subject):
     """What the findings of one endpoint share."""
 
     attached: AttachedPolicy
-    concerns: tuple[Concern, ...]
-
-    @property
-    def records(self) -> tuple[Record, ...]:
-        """The CloudTrail records that set this off; none for a sweep."""
-        return tuple(one.record for one in self.concerns if one.record)
+    request: Request
 
     @property
     def event_ids(self) -> tuple[str, ...]:
-        return tuple(record.event_id for record in self.records)
+        """The CloudTrail records that led to it; none for a sweep."""
+        return tuple(one.event_id for one in self.request.triggers if one.is_event)
 
     @property
     def callers(self) -> tuple[Caller, ...]:
-        """Who changed it; of many, the last ones. What the guard wrote is nobody's change."""
-        others = [one.record for one in self.concerns if one.record and not one.is_own]
-        return tuple(Caller.of(record) for record in others[-MOST:])
+        """Who changed it; of many, the last ones."""
+        return tuple(callers(self.request.triggers)[-MOST:])
 
     def who(self) -> str:
         """Who changed it, from where and with what, in words."""

@@ -1,7 +1,10 @@
 """Which VPCs carry a tag that matters, remembered for a minute.
 
-Few VPCs of an account do, so one call tells of all of them, and the others have none. A tag on a
-VPC thus takes effect within a minute, as the mode switch does.
+EC2's calls are throttled for the whole account. Few VPCs of an account have such a tag, so one call
+reads all of them, and a tag takes effect within a minute, as the mode does. What an older tag
+decided is made good by the sweep, which is never answered from older tags than its own. One thing
+it cannot make good: in a VPC that was excepted less than a minute before, a policy may be put back
+once more. The history has what was there.
 """
 
 from collections.abc import Mapping

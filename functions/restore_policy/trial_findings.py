@@ -42,7 +42,7 @@ def accepted(about: About, wanted: ApprovedPolicy, others: int) -> Finding:
         Severity.LOW,
         title=f"The new version of the approved policy {wanted.name} is rolled out",
         cause=f"{about.attached.endpoint_id} had it for the time it was to be tried.",
-        done=[f"asked for a look at the {others} other endpoints that do not have it yet"],
+        done=[f"asked for the {others} other endpoints that do not have it yet to be reconciled"],
         identity=(digest(wanted), "accepted"),
     )
 
@@ -58,7 +58,7 @@ def failed(about: About, wanted: ApprovedPolicy, why: str, *, undone: bool, afte
         cause=f"It was tried on {endpoint_id}: {why}.",
         done=[*done, "left the other endpoints with the version before"],
         todo=(
-            "mend the policy and deploy it, or deploy the version before",
+            "correct the policy and deploy it, or deploy the version before",
             "if the request was rightly refused, deploy with CanaryMinutes=0",
         ),
         identity=(digest(wanted), str(int(about.now.timestamp()))),

@@ -7,10 +7,11 @@ from typing import Any, override
 from botocore.exceptions import ClientError
 
 from guard.aws.errors import code_of, message_of, readable
-from guard.cloudtrail.record import Record
 from guard.findings.finding import Finding, Kind, Severity
 from guard.findings.subject import DAY, Subject, sentence
+from guard.reconcile.request import Request, Trigger
 from secret_policy.perimeter import Secret, warnings
+from secret_policy.triggers import SOURCE_IP
 
 CHANGES = ("PutResourcePolicy", "DeleteResourcePolicy", "TagResource", "UntagResource")
 RESTORE_SWITCH = "RestoreSecretPolicies"
@@ -18,30 +19,36 @@ RESTORE_SWITCH = "RestoreSecretPolicies"
 
 @dataclass(frozen=True, slots=True)
 class About(Subject):
-    """What the findings of one secret share. `record` is the event that led to it; none in a sweep.
+    """What the findings of one secret share. `request` is what led to it.
 
     `correction` is the corrected policy; empty where there is none, and `hindrance` says why.
     """
 
     secret: Secret
-    gaps: Sequence[str]
+    request: Request
+    gaps: Sequence[str] = ()
     correction: str = ""
     hindrance: str = ""
-    record: Record | None = None
+
+    @property
+    def events(self) -> list[Trigger]:
+        """The calls that led to it; none in a sweep."""
+        return [one for one in self.request.triggers if one.is_event]
 
     @property
     def event_ids(self) -> tuple[str, ...]:
-        return (self.record.event_id,) if self.record and self.record.event_id else ()
+        return tuple(one.event_id for one in self.events if one.event_id)
 
     def seen(self) -> str:
         """Who changed it, or by what it was seen, in a sentence: another call proves nothing."""
-        if self.record is None:
+        if not self.events:
             return "Found by a sweep: who changed it is not known."
-        one = self.record
-        who = f"{one.identity.name} from {one.source_ip} with {one.event_name}"
-        if one.event_name in CHANGES:
-            return f"Changed by {who}."
-        return f"Seen at another call: by {who}."
+        changes = [one for one in self.events if one.name in CHANGES]
+        who = "; ".join(
+            f"{one.who} from {one.facts.get(SOURCE_IP, '')} with {one.name}"
+            for one in changes or self.events
+        )
+        return f"Changed by {who}." if changes else f"Seen at another call: by {who}."
 
     @override
     def resource(self) -> str:
@@ -62,7 +69,7 @@ class About(Subject):
 
     @override
     def identity(self, title: str, cause: str, window: int) -> Sequence[str]:
-        """A state is told once a day, by whatever event or sweep it is seen again."""
+        """A state is reported once a day, by whatever event or sweep it is seen again."""
         if window:
             return (title, *self.gaps)
         return self.event_ids or (self.now.isoformat(),)

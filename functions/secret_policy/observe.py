@@ -1,13 +1,15 @@
 """What AWS says of a secret, and of what is inside the perimeter; read-only.
 
-DescribeSecret and GetResourcePolicy in the Secrets Manager API reference.
+DescribeSecret, GetResourcePolicy and ListSecrets in the Secrets Manager API reference.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from guard.endpoint.observe import Observer
-from secret_policy.perimeter import Perimeter, Secret
+from guard.settings import Settings
+from secret_policy.perimeter import Bound, Perimeter, Secret
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -56,3 +58,46 @@ def read_perimeter(
         served_vpc_ids=frozenset(one.vpc_id for one in endpoints.values()) | vpcs,
         extra_endpoint_ids=others,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """VPCs and endpoints of others that count as inside."""
+
+    vpc_ids: Collection[str]
+    endpoint_ids: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads secrets and the perimeter; methods raise ClientError or BotoCoreError.
+
+    Needs secretsmanager:DescribeSecret, secretsmanager:GetResourcePolicy,
+    secretsmanager:ListSecrets, ec2:DescribeVpcEndpoints and ec2:DescribeVpcs.
+    """
+
+    client: "SecretsManagerClient"
+    observer: Observer
+    approved: Approved
+    settings: Settings
+
+    def secret(self, named: str) -> Secret:
+        """The secret of this name or ARN, as it is now."""
+        return read_secret(self.client, named)
+
+    def perimeter(self) -> Perimeter:
+        """What is inside now."""
+        own = self.settings
+        approved = self.approved
+        return read_perimeter(
+            self.observer, own.account_id, own.partition, approved.vpc_ids, approved.endpoint_ids
+        )
+
+    def bound_secrets(self, bound: Bound) -> Iterator[str]:
+        """The ARNs of all secrets that are bound."""
+        only = [] if bound.everything else [{"Key": "tag-key", "Values": [bound.tag]}]
+        pages: Any = self.client.get_paginator("list_secrets").paginate(Filters=only)  # type: ignore[arg-type]
+        for page in pages:
+            for secret in page["SecretList"]:
+                if bound.holds(tags_of(secret)):
+                    yield secret["ARN"]

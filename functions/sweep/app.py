@@ -25,15 +25,15 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from guard.approved.choice import ApprovedPolicies
 from guard.approved.desired import wanted_from_env
-from guard.approved.endpoints import ask, choose_all, differing
+from guard.approved.endpoints import choose_all, differing
 from guard.approved.pauses import Pauses
 from guard.approved.rollout import Phase
-from guard.approved.rollouts import Rollouts
-from guard.approved.trials import REASON
+from guard.approved.rollouts import TRYING, Rollouts
 from guard.aws.clients import client
 from guard.endpoint.observe import Observer
 from guard.endpoint.scope import Guarded
-from guard.reconcile.policy_requests import detail
+from guard.reconcile.request import Key, Request, asking
+from guard.reconcile.requeue import Requeue
 from guard.redact import log_line, sealed
 from guard.settings import Settings
 from guard.table.items import Items
@@ -44,14 +44,14 @@ from sweep.unhealthy import unhealthy_vpcs
 DEPLOYED = "CloudFormation Stack Status Change"
 
 settings = Settings.from_env(os.environ)
-vpc_queue_url = required(os.environ, "VPC_QUEUE_URL")
-policy_queue_url = required(os.environ, "POLICY_QUEUE_URL")
 guarded = Guarded.of(required(os.environ, "SCOPE"), required(os.environ, "SCOPE_TAG"))
 approved = ApprovedPolicies.from_env(os.environ, settings)
 wanted = wanted_from_env(os.environ, settings, approved)
 
 sqs = client("sqs")
-table = Items(client("dynamodb"), settings.table_name)
+vpc_queue = Requeue(sqs, required(os.environ, "VPC_QUEUE_URL"))
+policy_queue = Requeue(sqs, required(os.environ, "POLICY_QUEUE_URL"))
+table = Items(client("dynamodb"), settings.table_name, settings.place)
 rollouts, pauses = Rollouts(table), Pauses(table)
 observer = Observer(client("ec2"), settings.service_name)
 logger = Logger(json_serializer=log_line)
@@ -76,10 +76,10 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
     known = roll_out(chosen, rollouts, pauses, now, redeployed=trigger == DEPLOYED)
     differ = differing(chosen, known)
     trying = [one.endpoint_id for one in known.values() if one and one.phase is Phase.TRYING]
-    requests = [detail(id_, REASON, trial=True) for id_ in trying]
-    requests += [detail(id_, reason) for id_ in differ if id_ not in trying]
-    ask(sqs, vpc_queue_url, settings, ({"vpcId": i, "reason": reason} for i in unhealthy), now)
-    ask(sqs, policy_queue_url, settings, requests, now)
+    vpc_queue.fan_out((request("vpc", id_, reason) for id_ in unhealthy), now)
+    trials = [request("endpoint", id_, TRYING, trial=("true",)) for id_ in trying]
+    others = [request("endpoint", id_, reason) for id_ in differ if id_ not in trying]
+    policy_queue.fan_out(trials + others, now)
     metrics.add_metric("VpcsSwept", MetricUnit.Count, len(vpc_tags))
     metrics.add_metric("EndpointsSwept", MetricUnit.Count, len(policies))
     counts = {
@@ -90,3 +90,8 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
     }
     logger.info(reason, extra=counts)
     return counts
+
+
+def request(kind: str, id_: str, reason: str, **notes: tuple[str, ...]) -> Request:
+    """A request to reconcile one VPC or endpoint of this account and Region."""
+    return asking(Key(settings.account_id, settings.region, kind, id_), reason, **notes)

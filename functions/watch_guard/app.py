@@ -38,7 +38,9 @@ deployers = Deployers(items(os.environ, "DEPLOYING_ROLES"))
 owners = owner_parts(os.environ)
 
 stack = Stack(client("cloudformation"), settings.stack_id)
-publisher = Publisher.of(settings, client("sns"), Items(client("dynamodb"), settings.table_name))
+publisher = Publisher.of(
+    settings, client("sns"), Items(client("dynamodb"), settings.table_name, settings.place)
+)
 logger = Logger(json_serializer=log_line)
 
 

@@ -221,7 +221,13 @@ def all_is_well(stage: Stage) -> Checks:
     yield "and nothing had to be changed", new_writes(stage) == []
     letters = sum(
         len(stage.cloud.dead_letters(queue))
-        for queue in ("VpcQueue", "PolicyQueue", "DetectionQueue", "NotifyQueue")
+        for queue in (
+            "VpcQueue",
+            "PolicyQueue",
+            "SecretPolicyQueue",
+            "DetectionQueue",
+            "NotifyQueue",
+        )
     )
     yield "no message was given up: the dead-letter queues are empty", letters == 0
     yield (

@@ -161,6 +161,7 @@ class Log:
 FUNCTIONS = {
     "VpcDeadLetterQueue": "EnsureEndpointFunction",
     "PolicyDeadLetterQueue": "RestorePolicyFunction",
+    "SecretPolicyDeadLetterQueue": "SecretPolicyFunction",
     "DetectionDeadLetterQueue": "DetectBypassFunction",
     "NotifyDeadLetterQueue": "NotifySlackFunction",
 }

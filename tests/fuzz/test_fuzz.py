@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 
 from detect_bypass.findings import findings
 from detect_bypass.judge import Inventory, judge
-from ensure_endpoint import triggers as vpc_trigger
+from ensure_endpoint.triggers import affected
 from guard.cloudtrail.record import UnreadableRecord, from_envelope
 from guard.policy import PolicyError, compare, parse
 from guard.publishing.message import ENTRY_BYTES, entry, weight
-from guard.reconcile.batch import Inbox
+from guard.reconcile.batch import Batch, UnreadableMessage
+from guard.reconcile.messages import from_message, to_message
 from guard.redact import redacted
 from guard.settings import Publishing
 from guardctl.trail import Broken, Element, read
@@ -31,6 +32,7 @@ from notify_slack.payload import payload
 from notify_slack.webhook import LONGEST_WAIT, Answer, Fate
 from notify_slack.webhook import judge as judge_answer
 from restore_policy import triggers as policy_trigger
+from tests.builders import NOON, SETTINGS
 from tests.findings import bypass
 from tests.fuzz.mutate import bent, sample, torn
 
@@ -60,12 +62,17 @@ def an_envelope(chance: random.Random) -> None:
     body = json.dumps(bent(chance, sample(chance, "events")))
     if chance.random() < 0.3:
         body = torn(chance, body.encode(errors="replace")).decode(errors="replace")
-    inbox = Inbox.open({"Records": [{"messageId": "1", "body": body, "attributes": {}}]})
-    assert len(inbox.messages) + len(inbox.response()["batchItemFailures"]) == 1
-    for message in inbox.messages:
-        for trigger in (vpc_trigger.concern, policy_trigger.concern):
-            with suppress(UnreadableRecord, ValueError):
-                assert trigger(message.envelope, SERVICE).reason
+    batch = Batch.open({"Records": [{"messageId": "1", "body": body, "attributes": {}}]})
+    assert len(batch.messages) + len(batch.response()["batchItemFailures"]) == 1
+    for message in batch.messages:
+        with suppress(UnreadableRecord):
+            assert affected(from_envelope(message.envelope), SERVICE).reason
+        with suppress(UnreadableMessage):
+            assert json.dumps(to_message(from_message(message, "vpc", SETTINGS), NOON))
+        with suppress(UnreadableRecord, UnreadableMessage):
+            for one in policy_trigger.requests(message, SETTINGS, frozenset()):
+                assert one.triggers
+                assert json.dumps(to_message(one, NOON))
 
 
 def a_policy(chance: random.Random) -> None:

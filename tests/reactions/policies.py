@@ -22,6 +22,11 @@ def tamper(
     )
 
 
+def place(cloud: Cloud) -> str:
+    """The account and the Region, as names in the state table have them."""
+    return f"{cloud.account}/{cloud.region}"
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """The history in the deployed table."""
@@ -31,7 +36,7 @@ class History:
     @property
     def _items(self) -> Items:
         client = self.cloud.session("audience").client("dynamodb")
-        return Items(client, self.cloud.outputs["StateTableName"])
+        return Items(client, self.cloud.outputs["StateTableName"], place(self.cloud))
 
     def of(self, endpoint_id: str) -> Iterator[dict[str, Any]]:
         """The changes that are kept, oldest first."""
@@ -41,5 +46,7 @@ class History:
 
     def expires(self, endpoint_id: str, number: int) -> float:
         """In how many seconds a change is forgotten."""
-        item = self._items.get(f"history#{endpoint_id}#{number}", self.cloud.clock.now())
+        item = self._items.get(
+            f"history#{place(self.cloud)}/{endpoint_id}#{number}", self.cloud.clock.now()
+        )
         return int(item["expires_at"]) - self.cloud.clock.now().timestamp()

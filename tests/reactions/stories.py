@@ -23,7 +23,7 @@ from guard.settings import Publishing
 from guard.table.items import Items
 from tests.findings import bypass
 from tests.reactions.account import ALLOW_ALL, SERVICE, Account, kinds
-from tests.reactions.policies import History
+from tests.reactions.policies import History, place
 
 ENSURE = "EnsureEndpointFunction"
 RESTORE = "RestorePolicyFunction"
@@ -220,7 +220,7 @@ BEFORE = {"Version": "2012-10-17", "Statement": [READS]}
 
 def rollouts(account: Account) -> Rollouts:
     client = account.client("dynamodb")
-    return Rollouts(Items(client, account.cloud.outputs["StateTableName"]))
+    return Rollouts(Items(client, account.cloud.outputs["StateTableName"], place(account.cloud)))
 
 
 def endpoints_of_before(account: Account) -> list[str]:
@@ -428,7 +428,7 @@ def _perimeter(act: Callable[[Account, str], None]) -> Story:
         act,
         closed_again,
         frozenset({"secret-perimeter-restored"}),
-        "RuleDeadLetterQueue",
+        "SecretPolicyQueue",
         (),
     )
 

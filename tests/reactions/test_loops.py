@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 
 from emulator import lineage
-from guard.reconcile.batch import HOPS, NOT_BEFORE, PUT_OFF
-from guard.reconcile.own_queue import MOST_HOPS
+from guard.reconcile.batch import BACKED_OFF, HOPS, NOT_BEFORE
+from guard.reconcile.requeue import MOST_HOPS
 from tests.reactions.account import SERVICE, kinds
 from tests.reactions.loops import ENSURE, UNDER_LAMBDAS_BRAKE, Loops
 from tests.reactions.policies import tamper
@@ -129,8 +129,8 @@ def test_a_number_of_hops_that_is_none_makes_an_unreadable_message(cloud, accoun
 
 
 POISON = [
-    {PUT_OFF: "x"},
-    {PUT_OFF: []},
+    {BACKED_OFF: "x"},
+    {BACKED_OFF: []},
     {NOT_BEFORE: float("inf")},
     {NOT_BEFORE: 10**400},
     {"detail": {"vpcId": "vpc-0a", "vpcEndpointId": "vpce-0a", "notBefore": 10**400}},

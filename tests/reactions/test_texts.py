@@ -8,7 +8,7 @@ import json
 import pytest
 
 from guard.endpoint.state import REASON_TAG
-from guard.reconcile.request import DETAIL_TYPE, SOURCE
+from guard.reconcile.messages import DETAIL_TYPE, SOURCE
 from tests.reactions.account import kinds
 from tests.records import envelope, read, role
 

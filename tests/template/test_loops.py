@@ -2,12 +2,13 @@
 
 import pytest
 
-from guard.reconcile.own_queue import MOST_HOPS
+from guard.reconcile.requeue import MOST_HOPS
 from tests.template.stack import PSEUDO, Stack, written
 
 SELF_SENDING = {
     "EnsureEndpointFunction": "VPC_QUEUE_URL",
     "RestorePolicyFunction": "POLICY_QUEUE_URL",
+    "SecretPolicyFunction": "SECRET_POLICY_QUEUE_URL",
 }
 
 

@@ -39,7 +39,13 @@ def sources(queue: str) -> set[str]:
 
 
 def test_there_is_a_queue_for_each_reaction_and_one_for_slack():
-    assert WORKING == ["DetectionQueue", "NotifyQueue", "PolicyQueue", "VpcQueue"]
+    assert WORKING == [
+        "DetectionQueue",
+        "NotifyQueue",
+        "PolicyQueue",
+        "SecretPolicyQueue",
+        "VpcQueue",
+    ]
     assert sorted(MAPPINGS) == WORKING
 
 
@@ -102,7 +108,7 @@ def test_a_large_batch_has_a_window_as_lambda_demands(name: str):
         assert written()["Parameters"][window]["MinValue"] >= 1
 
 
-@pytest.mark.parametrize("name", ["DetectionQueue", "PolicyQueue", "VpcQueue"])
+@pytest.mark.parametrize("name", ["DetectionQueue", "PolicyQueue", "SecretPolicyQueue", "VpcQueue"])
 def test_only_the_rules_that_lead_to_a_queue_may_send_to_it(name: str):
     leading = {
         f"arn:{rule}"

@@ -8,8 +8,7 @@ from botocore.exceptions import ClientError
 
 from emulator import Caller, Cloud
 from emulator.people import ALLOW_ALL, Account
-from guard.reconcile.policy_requests import detail
-from guard.reconcile.request import DETAIL_TYPE, SOURCE
+from guard.reconcile.messages import DETAIL_TYPE, SOURCE
 from secret_policy.perimeter import Perimeter, corrected
 from tools.rights.shapes import PARAMETERS
 
@@ -82,22 +81,23 @@ def vpcs_and_policies(cloud: Cloud) -> None:
 
 
 def looks_to_come(cloud: Cloud) -> None:
-    """An endpoint tries a new policy and refuses a request, and is to be looked at in an hour."""
+    """An endpoint tries a new policy and refuses a request, and is to be reconciled in an hour."""
     account = Account(cloud)
     vpc_id, _ = guarded_vpc(account)
     cloud.settle()
     endpoint_id = account.endpoints(vpc_id)[0]["VpcEndpointId"]
     account.client("dynamodb").update_item(
         TableName=cloud.outputs["StateTableName"],
-        Key={"pk": {"S": f"canary-watch#{endpoint_id}"}},
+        Key={"pk": {"S": f"canary-watch#{cloud.account}/{cloud.region}/{endpoint_id}"}},
         UpdateExpression="SET applied_at = :at, denied = :none",
         ExpressionAttributeValues={":at": {"N": "0"}, ":none": {"S": ""}},
     )
     cloud.inject(cloud.denied_at_endpoint("app", endpoint_id))
-    look = detail(endpoint_id, "later", int(cloud.clock.now().timestamp()) + 3_000)
+    due = int(cloud.clock.now().timestamp()) + 3_000
+    asked = {"vpcEndpointId": endpoint_id, "reason": "later", "notBefore": due}
     account.client("sqs").send_message(
         QueueUrl=cloud.outputs["PolicyQueueUrl"],
-        MessageBody=json.dumps({"source": SOURCE, "detail-type": DETAIL_TYPE, "detail": look}),
+        MessageBody=json.dumps({"source": SOURCE, "detail-type": DETAIL_TYPE, "detail": asked}),
     )
     cloud.settle()
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import ClientError
 
@@ -19,7 +19,7 @@ class Rotation:
     """Where a rotation runs: a VPC of ours, or the kind of finding and the words for why not.
 
     `secret_arn` is empty where the secret could not be described. Neither VPC nor problem is set
-    for a secret that is deleted since.
+    for a secret that is deleted since, or that AWS rotates itself, which needs no endpoint.
     """
 
     secret_id: str
@@ -32,6 +32,29 @@ class Rotation:
     subnet_ids: frozenset[str] = frozenset()
     group_ids: frozenset[str] = frozenset()
 
+    def to_facts(self) -> dict[str, str]:
+        """A rotation that runs in a VPC, as facts of a trigger; `from_facts` reads them."""
+        return {
+            "secret": self.secret_id,
+            "secret_arn": self.secret_arn,
+            "function": self.function_arn,
+            "role": self.role_arn,
+            "subnets": ",".join(sorted(self.subnet_ids)),
+            "groups": ",".join(sorted(self.group_ids)),
+        }
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, str], vpc_id: str) -> Self:
+        return cls(
+            facts["secret"],
+            facts["function"],
+            vpc_id,
+            secret_arn=facts["secret_arn"],
+            role_arn=facts["role"],
+            subnet_ids=frozenset(filter(None, facts["subnets"].split(","))),
+            group_ids=frozenset(filter(None, facts["groups"].split(","))),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Secret:
@@ -39,7 +62,6 @@ class _Secret:
 
     arn: str = ""
     function_arn: str = ""
-    owner: str = ""
 
 
 def locate(
@@ -65,11 +87,7 @@ def locate(
         return Rotation(secret_id)
     arn = function_arn or secret.function_arn
     if not arn:
-        owner = secret.owner or "AWS"
-        cause = f"{owner} rotates {secret_id} itself, by no function of this account"
-        return Rotation(
-            secret_id, problem=Kind.ROTATION_MANAGED, cause=cause, secret_arn=secret.arn
-        )
+        return Rotation(secret_id, secret_arn=secret.arn)
     if not _is_here(arn, account_id, region):
         cause = f"the rotation function {arn} is not in account {account_id}, Region {region}"
         return Rotation(secret_id, arn, problem=Kind.ROTATION_ELSEWHERE, cause=cause)
@@ -120,9 +138,7 @@ def _describe(
         return _Secret()
     if answer.get("DeletedDate"):
         return None
-    return _Secret(
-        answer.get("ARN", ""), answer.get("RotationLambdaARN", ""), answer.get("OwningService", "")
-    )
+    return _Secret(answer.get("ARN", ""), answer.get("RotationLambdaARN", ""))
 
 
 def _is_here(arn: str, account_id: str, region: str) -> bool:

@@ -1,21 +1,13 @@
-"""All endpoints at once: which do not carry what they are to, and messages that ask for a look."""
+"""All endpoints at once: which of them do not carry what they are to carry."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
 
 from guard.approved.choice import ApprovedPolicies
 from guard.approved.policies import ApprovedPolicy
 from guard.approved.rollout import Phase, Rollout, aim, means
-from guard.aws.queues import send_all
 from guard.endpoint.state import AttachedPolicy, Tags
-from guard.reconcile.request import envelope
-from guard.settings import Settings
-
-if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +65,3 @@ def canaries(
     untouched = {text for text in {one.text for one in ours} if means(text, stable)}
     ours.sort(key=lambda one: (one.text not in untouched, one.endpoint_id))
     return [one.endpoint_id for one in ours]
-
-
-def ask(
-    sqs: "SQSClient",
-    queue_url: str,
-    settings: Settings,
-    details: Iterable[Mapping[str, Any]],
-    now: datetime,
-    delay: int = 0,
-    hops: int = 0,
-) -> None:
-    """Put one reconcile message per detail on the queue. Raises NotSent, or ClientError."""
-    bodies = (envelope(settings, now, detail, hops) for detail in details)
-    send_all(sqs, queue_url, bodies, delay)

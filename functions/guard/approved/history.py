@@ -1,7 +1,8 @@
 """Every change that the guard made to an endpoint's policy, with what it was before and after.
 
-Items of the state table: `history#<endpoint>` has the number of the last change, and
-`history#<endpoint>#<number>` one change. They are kept for the days of the template's HistoryDays.
+Items of the state table: `history#<account>/<Region>/<endpoint>` has the number of the last change,
+and the same with `#<number>` one change. They are kept for the days of the template's HistoryDays.
+What the version before kept, under names without a place, is read where nothing is found.
 Kept after AWS has the change and before it is told, so that what ops hear of can be looked up.
 """
 
@@ -101,29 +102,45 @@ class History:
         """
         ends = now + self.kept
         counted, _ = self.items.update(
-            _of(change.endpoint_id),
+            self._key(change.endpoint_id),
             "SET last_number = if_not_exists(last_number, :zero) + :one, last_key = :key,"
             " expires_at = :ends",
             {":zero": 0, ":one": 1, ":key": key, ":ends": int(ends.timestamp())},
             when="attribute_not_exists(last_key) OR last_key <> :key",
         )
         number = int(counted["last_number"])
+        if number == 1 and (before := self._last_before(change.endpoint_id, now)):
+            number = before + 1
+            self.items.put(self._key(change.endpoint_id), {"last_number": number})
         text = json.dumps(replace(change, number=number).to_json())
-        self.items.put(_of(change.endpoint_id, number), {"change": text}, expires=ends)
+        self.items.put(self._key(change.endpoint_id, number), {"change": text}, expires=ends)
         return number
 
     def change(self, endpoint_id: str, number: int, now: datetime) -> Change | None:
         """The change of that number; None where there is none, or none any more."""
-        text = self.items.get(_of(endpoint_id, number), now).get("change")
+        text = self.items.get(self._key(endpoint_id, number), now).get("change")
+        text = text or self.items.get(_old(endpoint_id, number), now).get("change")
         return Change.from_json(json.loads(str(text))) if text else None
 
     def latest(self, endpoint_id: str, now: datetime) -> Iterator[Change]:
         """The changes that are still kept, newest first, read one by one as they are asked for."""
-        number = int(self.items.get(_of(endpoint_id), now).get("last_number", 0))
+        number = int(self.items.get(self._key(endpoint_id), now).get("last_number", 0))
+        number = number or self._last_before(endpoint_id, now)
         while number > 0 and (change := self.change(endpoint_id, number, now)):
             yield change
             number -= 1
 
+    def _last_before(self, endpoint_id: str, now: datetime) -> int:
+        """The number of the last change that the version before kept; 0 for none."""
+        return int(self.items.get(_old(endpoint_id), now).get("last_number", 0))
 
-def _of(endpoint_id: str, number: int | None = None) -> str:
-    return f"history#{endpoint_id}" + (f"#{number}" if number is not None else "")
+    def _key(self, endpoint_id: str, number: int | None = None) -> str:
+        return self.items.name("history", endpoint_id) + _numbered(number)
+
+
+def _old(endpoint_id: str, number: int | None = None) -> str:
+    return f"history#{endpoint_id}{_numbered(number)}"
+
+
+def _numbered(number: int | None) -> str:
+    return "" if number is None else f"#{number}"

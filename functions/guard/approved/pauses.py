@@ -1,19 +1,24 @@
 """Endpoints whose policy the guard leaves alone for a time, and why.
 
-An item `pause#<endpoint>` of the state table, which ends by itself. It is set by somebody who rolls
-a policy back (`guardctl rollback`), and by restore_policy where it would only fight another
-automation.
+An item `pause#<account>/<Region>/<endpoint>` of the state table, which ends by itself. It is set by
+somebody who rolls a policy back (`guardctl rollback`), and by restore_policy where it would only
+fight another automation.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from guard.table.items import Items, Values
+from guard.table.items import Item, Items
+
+PAUSED = "enforcement was paused"  # why an endpoint is to be reconciled at the end of a pause
+# The request for the end of a pause that lies farther off is left to a sweep to send, once it has
+# come so near: waiting for a day would be a chain of 27 messages. Sweeps are six hours apart.
+REACH = timedelta(hours=7)
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Until when, and why, in words; `asked` says that the look at its end was asked for."""
+    """Until when, and why, in words; `asked` says that the request for its end was sent."""
 
     until: datetime
     reason: str
@@ -27,28 +32,49 @@ class Pauses:
     items: Items
 
     def of(self, endpoint_id: str, now: datetime) -> Pause | None:
-        """The pause that is in force; None if there is none."""
-        found = self.items.get(_key(endpoint_id), now)
-        if not found:
-            return None
-        until = datetime.fromtimestamp(int(found["expires_at"]), UTC)
-        return Pause(until, str(found["reason"]), bool(found.get("asked")))
+        """The pause that is in force; None if there is none.
 
-    def begin(self, endpoint_id: str, until: datetime, reason: str) -> Pause:
+        One of the version before, under a name without a place, is moved to its present name.
+        """
+        found = self.items.get(self._key(endpoint_id), now)
+        if not found and (found := self.items.get(_old(endpoint_id), now)):
+            # Its end, `expires_at`, is among its attributes.
+            self.items.put(self._key(endpoint_id), found)
+            self._end_old(endpoint_id, now)
+        return _pause(found) if found else None
+
+    def begin(self, endpoint_id: str, until: datetime, reason: str, now: datetime) -> Pause:
         """Leave the endpoint's policy alone until then. The newest pause replaces any other."""
-        self.items.put(_key(endpoint_id), {"reason": reason, "asked": 0}, expires=until)
+        self.items.put(self._key(endpoint_id), {"reason": reason, "asked": 0}, expires=until)
+        self._end_old(endpoint_id, now)
         return Pause(until, reason)
 
     def note_asked(self, endpoint_id: str, pause: Pause) -> None:
-        """The look at its end is on its way: nobody else has to ask for it."""
+        """The request for its end is sent: nobody else has to send it."""
         second = int(pause.until.timestamp())
         given: Values = {":until": second}
-        self.items.put(_key(endpoint_id), {"asked": 1}, when="expires_at = :until", given=given)
+        key = self._key(endpoint_id)
+        self.items.put(key, {"asked": 1}, when="expires_at = :until", given=given)
 
     def end(self, endpoint_id: str, now: datetime) -> None:
         """Go on at once."""
-        self.items.put(_key(endpoint_id), {"reason": "ended"}, expires=now)
+        self.items.put(self._key(endpoint_id), {"reason": "ended"}, expires=now)
+        self._end_old(endpoint_id, now)
+
+    def _key(self, endpoint_id: str) -> str:
+        return self.items.name("pause", endpoint_id)
+
+    def _end_old(self, endpoint_id: str, now: datetime) -> None:
+        """A pause under the old name is in force no more, if there is one."""
+        self.items.put(
+            _old(endpoint_id), {"reason": "moved"}, expires=now, when="attribute_exists(pk)"
+        )
 
 
-def _key(endpoint_id: str) -> str:
+def _old(endpoint_id: str) -> str:
     return f"pause#{endpoint_id}"
+
+
+def _pause(found: Item) -> Pause:
+    until = datetime.fromtimestamp(int(found["expires_at"]), UTC)
+    return Pause(until, str(found["reason"]), bool(found.get("asked")))

@@ -1,9 +1,10 @@
 """What the table knows of approved policies, and of denials at an endpoint that tries a new one.
 
-Items of the state table: `canary#<policy>` is a `Rollout` of `guard.approved.rollout`, kept for
-good; `canary-watch#<endpoint>` exists while an endpoint tries a version, and holds the first
-request that it refused. Each transition is made on the condition that nobody else made one
-meanwhile.
+Items of the state table, whose names have the account and the Region: `canary#.../<policy>` is a
+`Rollout` of `guard.approved.rollout`, kept for good; `canary-watch#.../<endpoint>` exists while an
+endpoint tries a version, and holds the first request that it refused. Each transition is made on
+the condition that nobody else made one meanwhile. Items of the version before, whose names have no
+place, are moved when a rollout is first read.
 """
 
 from __future__ import annotations
@@ -19,13 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from mypy_boto3_dynamodb import DynamoDBClient
-
     from guard.approved.policies import ApprovedPolicy
     from guard.cloudtrail.record import Record
     from guard.table.items import Values
 
 DENIED = "VpceAccessDenied"
+TRYING = "it tries a new version of its policy"  # why an endpoint is to be reconciled
 _UNCHANGED = "phase = :was_phase AND candidate = :was_candidate AND endpoint_id = :was_endpoint"
 _WATCH_KEPT = timedelta(days=1)  # after the watch: nobody looks at it then
 
@@ -49,7 +49,7 @@ class Rollouts:
 
     def of(self, policy: str, now: datetime) -> Rollout | None:
         """What is known of the policy of that name; None if no sweep has seen it yet."""
-        item = self.items.get(_key(policy), now)
+        item = self.items.get(self._key(policy), now) or self._moved(policy, now)
         if not item:
             return None
         known: dict[str, Any] = {one.name: item[one.name] for one in fields(Rollout)}
@@ -91,7 +91,7 @@ class Rollouts:
         """The canary carries the version: from now on its denials count."""
         second = int(now.timestamp())
         self.items.put(
-            _watch(was.endpoint_id),
+            _watch(self.items, was.endpoint_id),
             {"applied_at": second, "denied": "", "denied_in": "", "next_look": 0},
             expires=now + timedelta(seconds=watch) + _WATCH_KEPT,
         )
@@ -99,13 +99,13 @@ class Rollouts:
 
     def watch(self, endpoint_id: str, now: datetime) -> Watch:
         """What is known of the canary since then."""
-        item = self.items.get(_watch(endpoint_id), now)
+        item = self.items.get(_watch(self.items, endpoint_id), now)
         return Watch(str(item.get("denied", "")), int(item.get("next_look", 0)))
 
     def note_look(self, endpoint_id: str, when: datetime) -> None:
         """The next look at the canary comes then."""
         look: Values = {"next_look": int(when.timestamp())}
-        self.items.put(_watch(endpoint_id), look, when="attribute_exists(pk)")
+        self.items.put(_watch(self.items, endpoint_id), look, when="attribute_exists(pk)")
 
     def accept(self, was: Rollout, wanted: ApprovedPolicy) -> bool:
         """False where somebody else has decided meanwhile."""
@@ -120,16 +120,30 @@ class Rollouts:
     def _write(self, policy: str, was: Rollout | None, now: Rollout) -> bool:
         values: Values = {k: str(v) if isinstance(v, Phase) else v for k, v in asdict(now).items()}
         if was is None:
-            return self.items.put(_key(policy), values, when="attribute_not_exists(pk)")[1]
+            return self.items.put(self._key(policy), values, when="attribute_not_exists(pk)")[1]
         given: Values = {
             ":was_phase": str(was.phase),
             ":was_candidate": was.candidate,
             ":was_endpoint": was.endpoint_id,
         }
-        return self.items.put(_key(policy), values, when=_UNCHANGED, given=given)[1]
+        return self.items.put(self._key(policy), values, when=_UNCHANGED, given=given)[1]
+
+    def _key(self, policy: str) -> str:
+        return self.items.name("canary", policy)
+
+    def _moved(self, policy: str, now: datetime) -> Values:
+        """The rollout of the version before, moved to its present name with its watch."""
+        old = self.items.get(f"canary#{policy}", now)
+        endpoint_id = str(old.get("endpoint_id", ""))
+        if endpoint_id and (watch := self.items.get(f"canary-watch#{endpoint_id}", now)):
+            new = _watch(self.items, endpoint_id)
+            self.items.put(new, watch, when="attribute_not_exists(pk)")
+        if old:
+            self.items.put(self._key(policy), old, when="attribute_not_exists(pk)")
+        return old
 
 
-def note_denials(records: Iterable[Record], client: DynamoDBClient, table: str) -> list[str]:
+def note_denials(records: Iterable[Record], items: Items) -> list[str]:
     """Remember requests that an endpoint's policy refused, where the endpoint tries a new one.
 
     Returns the endpoints that have to be looked at for that: those of which no request was known,
@@ -141,8 +155,8 @@ def note_denials(records: Iterable[Record], client: DynamoDBClient, table: str) 
     noted: list[str] = []
     for endpoint_id, record in denials.items():
         words = f"{record.event_name} by {record.identity.name} from {record.source_ip}"
-        item, first = Items(client, table).put(
-            _watch(endpoint_id),
+        item, first = items.put(
+            _watch(items, endpoint_id),
             {"denied": words, "denied_in": record.event_id},
             when="denied = :none AND applied_at <= :at",
             given={":none": "", ":at": int(record.event_time.timestamp())},
@@ -152,9 +166,5 @@ def note_denials(records: Iterable[Record], client: DynamoDBClient, table: str) 
     return noted
 
 
-def _key(policy: str) -> str:
-    return f"canary#{policy}"
-
-
-def _watch(endpoint_id: str) -> str:
-    return f"canary-watch#{endpoint_id}"
+def _watch(items: Items, endpoint_id: str) -> str:
+    return items.name("canary-watch", endpoint_id)

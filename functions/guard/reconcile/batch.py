@@ -7,7 +7,7 @@ See "Implementing partial batch responses" in the AWS Lambda developer guide.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 INSTEAD_OF = "vpce-guard-instead-of"
 HOPS = "vpce-guard-hops"  # how many messages the guard has sent itself before this one, in a chain
-PUT_OFF = "vpce-guard-put-off"  # how often the message was put off
-NOT_BEFORE = "vpce-guard-not-before"  # when its turn comes: epoch seconds
+BACKED_OFF = "vpce-guard-put-off"  # how often a copy replaced it because AWS throttled a call
+NOT_BEFORE = "vpce-guard-not-before"  # when a copy is due, in versions before this one
 LARGEST = 2**53 - 1  # that floats, which times are, hold exactly
 REPLAY = (
     "replay-name"  # in events that EventBridge plays again, and in those that find_missed sends
@@ -43,12 +43,12 @@ class Message:
 
     @property
     def key(self) -> str:
-        """The same for a message and for one sent in its place (`rate_limiter.put_off`)."""
+        """The same for a message and for a copy that replaces it (`requeue`)."""
         return str(self.envelope.get(INSTEAD_OF) or self.id)
 
     @property
-    def came_before(self) -> bool:
-        """Whether a try before this one may have begun the work."""
+    def redelivered(self) -> bool:
+        """Whether an earlier attempt at this message may have changed AWS."""
         return self.receives > 1 or INSTEAD_OF in self.envelope
 
     @property
@@ -56,8 +56,8 @@ class Message:
         return self.envelope.get(HOPS, 0)
 
     @property
-    def times_put_off(self) -> int:
-        return self.envelope.get(PUT_OFF, 0)
+    def backed_off(self) -> int:
+        return self.envelope.get(BACKED_OFF, 0)
 
     @property
     def not_before(self) -> int:
@@ -94,7 +94,7 @@ def _read(record: Mapping[str, Any]) -> Message:
         raise UnreadableMessage(
             "the body is not an EventBridge envelope: it has no `detail` object"
         )
-    for name in (HOPS, PUT_OFF, NOT_BEFORE):
+    for name in (HOPS, BACKED_OFF, NOT_BEFORE):
         if not is_count(envelope.get(name, 0)):
             raise UnreadableMessage(f"{name} is not a whole number from 0 to {LARGEST}")
     attributes = cast(Mapping[str, str], record.get("attributes", {}))
@@ -108,37 +108,36 @@ def _read(record: Mapping[str, Any]) -> Message:
 
 
 @dataclass(slots=True)
-class Inbox:
-    """The readable messages of a batch, and the failures collected so far, by message id.
+class Batch:
+    """The readable messages of an invocation, and which of them go back to the queue.
 
-    `sent_again` are the ids of those that a copy replaces, to be dealt with later; `waiting` of
-    those that came early and that the queue keeps.
+    `failures` has the reason for each of those, by message id. `replaced` are the ids of messages
+    that a copy replaces, and `waiting` of those that are not due, which the queue keeps.
     """
 
     messages: list[Message]
     failures: dict[str, str] = field(default_factory=dict[str, str])
-    sent_again: set[str] = field(default_factory=set[str])
+    replaced: set[str] = field(default_factory=set[str])
     waiting: set[str] = field(default_factory=set[str])
 
     @classmethod
-    def open(cls, event: Mapping[str, Any]) -> "Inbox":
+    def open(cls, event: Mapping[str, Any]) -> "Batch":
         """Read Lambda's SQS event; a body that cannot be read is a failure from the start."""
-        inbox = cls([])
+        batch = cls([])
         for record in event["Records"]:
             try:
-                inbox.messages.append(_read(record))
+                batch.messages.append(_read(record))
             except UnreadableMessage as error:
-                inbox.failures[record["messageId"]] = str(error)
-        return inbox
+                batch.failures[record["messageId"]] = str(error)
+        return batch
 
-    def fail(self, messages: Sequence[Message], why: str) -> None:
+    def fail(self, messages: Iterable[Message], why: str) -> None:
         """These messages' work was not done: they go back to the queue.
 
-        Not one that was sent again: its copy looks at all that it is about, and would have copies
-        itself if both came back.
+        Not one that a copy replaces: the copy reconciles all that the message names.
         """
         for message in messages:
-            if message.id not in self.sent_again:
+            if message.id not in self.replaced:
                 self.failures[message.id] = why
 
     def log_failures(self, logger: "Logger") -> None:

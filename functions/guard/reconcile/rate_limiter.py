@@ -1,66 +1,41 @@
-"""Work that AWS refused for pace is put off, so that it is done at AWS's rate and none is lost.
+"""Writes of endpoints at the rate that EC2 allows, so that none is lost.
 
 EC2 gives CreateVpcEndpoint, ModifyVpcEndpoint and DeleteVpcEndpoints a bucket of 4 requests that
 refills by 0.3 a second, per account and Region ("Request throttling for the Amazon EC2 API"). A
 message that merely came back would be tried at the same moment as all the others, and be given up
-after a few times. So each VPC takes a turn in one line, kept in the state table, whose turns are as
-far apart as EC2 wants them, and is looked at again when its turn comes.
+after a few times. So each request that EC2 throttles takes a slot, kept in the state table for all
+functions. Slots are as far apart as EC2 wants them, and the request is requeued for its slot.
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from guard.endpoint.decide import CreateEndpoint, ModifyEndpoint, Plan
-from guard.reconcile.batch import INSTEAD_OF, PUT_OFF, Message
+from guard.reconcile.request import Key
 from guard.table.slots import Slots
 
 GAP_MS = 3_400  # 1 / 0.3 s, and a little for what others do
 LINE = "endpoint-writes"
 
-# Not even in the worst line does a VPC meet EC2's limit so often: something else is wrong then, and
-# the message takes the way to the dead-letter queue and its alarm.
-MOST_TIMES = 30
-FIRST_DELAY, LONGEST_DELAY = 20, 900
 
-
-class NotNow(Exception):
-    """EC2 has refused a write of this invocation for pace: this one is not even tried."""
+class RateLimited(Exception):
+    """EC2 has throttled a write of this invocation: another one is not even tried."""
 
 
 @dataclass(slots=True)
-class Pace:
-    """One invocation's view of EC2's pace."""
+class RateLimiter:
+    """One invocation's view of EC2's rate, for each account and Region."""
 
     slots: Slots
     now: datetime
-    exhausted: bool = field(default=False)
+    _exhausted: set[str] = field(default_factory=set[str])
 
-    def check(self, plan: Plan) -> None:
-        """Raises NotNow if the plan would only be refused."""
-        if writes_endpoint(plan):
-            self.check_write()
+    def check(self, key: Key) -> None:
+        """Raises RateLimited if a write to an endpoint would only be throttled."""
+        if key.place in self._exhausted:
+            raise RateLimited
 
-    def check_write(self) -> None:
-        """Raises NotNow if a write to an endpoint would only be refused."""
-        if self.exhausted:
-            raise NotNow
-
-    def turn(self) -> int:
+    def take_slot(self, key: Key) -> int:
         """When to try again: epoch seconds. Raises StateError, or boto3's ClientError."""
-        self.exhausted = True
-        return -(-self.slots.next(LINE, GAP_MS, self.now) // 1000)
-
-
-def writes_endpoint(plan: Plan) -> bool:
-    return any(isinstance(step, CreateEndpoint | ModifyEndpoint) for step in plan.steps)
-
-
-def put_off(message: Message) -> tuple[dict[str, Any], int]:
-    """The body to send in place of a message that AWS refused for pace, and the delay to give it.
-
-    The delay doubles from time to time, up to the longest that SQS knows.
-    """
-    times = message.times_put_off + 1
-    delay = min(FIRST_DELAY * 2 ** (times - 1), LONGEST_DELAY)
-    return {**message.envelope, PUT_OFF: times, INSTEAD_OF: message.key}, delay
+        self._exhausted.add(key.place)
+        slot = self.slots.next(f"{LINE}/{key.place}", GAP_MS, self.now)
+        return -(-slot // 1000)

@@ -35,10 +35,18 @@ class StateError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """The table. Each method needs the right of its name in DynamoDB, and raises ClientError."""
+    """The table. Each method needs the right of its name in DynamoDB, and raises ClientError.
+
+    `place` is the account and the Region whose resources the items are about (`Settings.place`).
+    """
 
     client: DynamoDBClient
     table: str
+    place: str
+
+    def name(self, kind: str, resource: str) -> str:
+        """The name of an item about a resource: what it is, and the resource in its place."""
+        return f"{kind}#{self.place}/{resource}"
 
     def get(self, key: str, now: datetime) -> Item:
         """The attributes of an item that has not expired; empty where there is none. GetItem."""

@@ -10,7 +10,7 @@ from emulator import Cloud
 from emulator.cloudtrail import envelope
 from emulator.strict import options
 from guard.endpoint.decide import group_name
-from guard.reconcile.batch import PUT_OFF
+from guard.reconcile.batch import BACKED_OFF
 from tests.reactions.account import SERVICE, Account, kinds, make_endpoint, writes
 
 ENSURE = "EnsureEndpointFunction"
@@ -403,7 +403,7 @@ def test_a_message_of_several_vpcs_is_put_off_once(cloud, account):
 
     assert busy.times == 0
     sent = [one for one in cloud.calls[since:] if one.action == "SendMessage"]
-    assert len([one for one in sent if PUT_OFF in json.dumps(one.params)]) == 1
+    assert len([one for one in sent if BACKED_OFF in json.dumps(one.params)]) == 1
     assert [len(account.endpoints(vpc_id)) for vpc_id in vpc_ids] == [1, 1, 1]
 
 
@@ -663,7 +663,7 @@ def test_beyond_the_creations_of_an_hour_there_is_a_finding_and_later_an_endpoin
     assert sum(served) == 2
     (told,) = findings(account.cloud, "cost-limit-reached")
     assert told["resource"] == vpc_ids[served.index(False)]
-    assert "2 endpoints have been made within an hour" in told["title"]
+    assert "2 endpoints were created within an hour" in told["title"]
 
     account.cloud.settle(until=timedelta(hours=6))
     assert all(account.endpoints(one) for one in vpc_ids)

@@ -12,7 +12,7 @@ from guard.approved.rollouts import Rollouts
 from guard.table.items import Items
 from guardctl.policies import ROOT
 from tests.reactions.account import Account, kinds, writes
-from tests.reactions.policies import History, tamper
+from tests.reactions.policies import History, place, tamper
 
 RESTORE = "RestorePolicyFunction"
 MINUTE = timedelta(minutes=1)
@@ -86,7 +86,7 @@ class Scene:
 
     def rollout(self):
         client = self.cloud.session("audience").client("dynamodb")
-        items = Items(client, self.cloud.outputs["StateTableName"])
+        items = Items(client, self.cloud.outputs["StateTableName"], place(self.cloud))
         return Rollouts(items).of("own-account", self.cloud.clock.now())
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from guard.reconcile.own_queue import MOST_HOPS
+from guard.reconcile.requeue import MOST_HOPS
 from tests.reactions.loops import RESTORE, UNDER_LAMBDAS_BRAKE, Loops
 from tests.reactions.restore_policy.test_canary import MINUTE, Scene, deployed
 

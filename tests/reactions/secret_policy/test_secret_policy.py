@@ -230,7 +230,56 @@ def test_what_keeps_failing_ends_in_the_dead_letter_queue(cloud, account, secret
     )
     put_policy(account, secret, READER)
     cloud.settle()
-    assert cloud.dead_letters("RuleDeadLetterQueue")
+    assert cloud.dead_letters("SecretPolicyQueue")
+
+
+def test_a_secret_that_cannot_be_read_harms_no_other_of_its_batch(cloud, account, vpc_id):
+    arns = [account.bound_secret(f"prod/{name}") for name in ("one", "two", "three")]
+    cloud.fault(
+        "secretsmanager", "GetResourcePolicy", "InternalServiceError", times=2, function=WATCH
+    )
+    cloud.pass_time(timedelta(minutes=2))
+    assert [bool(statement_of(account, arn)) for arn in arns].count(True) == 2
+    cloud.settle()
+    assert all(statement_of(account, arn) for arn in arns)
+    assert cloud.dead_letters("SecretPolicyQueue") == []
+
+
+def test_a_sweep_sends_one_request_for_each_bound_secret(cloud, account, vpc_id):
+    arns = {account.bound_secret(f"prod/{number}") for number in range(12)}
+    account.secret("prod/free")
+    cloud.lose_events()
+    since = len(cloud.calls)
+    cloud.fire_schedule("ScheduleRule")
+    cloud.settle()
+    calls = [call for call in cloud.calls[since:] if call.function == WATCH]
+    sent = [call for call in calls if call.action == "SendMessageBatch"]
+    assert sum(len(call.params["Entries"]) for call in sent) == 12
+    assert {
+        str(call.params["SecretId"]) for call in calls if call.action == "PutResourcePolicy"
+    } == arns
+    looked_inside = [call for call in calls if call.action == "DescribeVpcs"]
+    assert len(looked_inside) < 12  # once a batch
+
+
+def test_two_names_of_one_secret_are_corrected_once(cloud, account, secret):
+    put_policy(account, secret, READER)
+    put_policy(account, "prod/ledger", READER)
+    cloud.settle()
+    assert len(puts(cloud)) == 1
+    assert kinds(cloud).count(RESTORED) == 1
+
+
+@pytest.mark.parametrize("detail", [{}, {"secretId": 5}, {"secretId": "x", "notBefore": 10**400}])
+def test_a_bad_request_harms_only_itself(cloud, account, secret, detail):
+    body = {"source": "vpce-guard", "detail-type": "VPCE Guard Reconcile", "detail": detail}
+    account.client("sqs").send_message(
+        QueueUrl=cloud.resource("SecretPolicyQueue"), MessageBody=json.dumps(body)
+    )
+    put_policy(account, secret, READER)
+    cloud.settle()
+    assert statement_of(account, secret)
+    assert len(cloud.dead_letters("SecretPolicyQueue")) == 1
 
 
 def test_a_secret_the_guard_may_not_look_at_is_told(cloud, account, secret):

@@ -6,18 +6,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ensure_endpoint.later import Later
-from guard.reconcile.batch import HOPS, LARGEST, NOT_BEFORE, PUT_OFF, Inbox
-from guard.reconcile.request import DETAIL_TYPE, SOURCE
-from restore_policy.triggers import concern
+from guard.reconcile.batch import (
+    BACKED_OFF,
+    HOPS,
+    LARGEST,
+    NOT_BEFORE,
+    Batch,
+    Message,
+    UnreadableMessage,
+)
+from guard.reconcile.messages import DETAIL_TYPE, SOURCE, from_message
+from restore_policy.triggers import requests
+from tests.builders import SETTINGS
 
-COUNTERS = (HOPS, PUT_OFF, NOT_BEFORE)
+COUNTERS = (HOPS, BACKED_OFF, NOT_BEFORE)
 NO_COUNTS = ("x", "3", -5, 1.5, True, None, [], {}, float("inf"), float("nan"), 10**400)
 
 
-def opened(**envelope: object) -> Inbox:
+def opened(**envelope: object) -> Batch:
     body = json.dumps({"detail": {}, **envelope})
-    return Inbox.open({"Records": [{"messageId": "m", "body": body}]})
+    return Batch.open({"Records": [{"messageId": "m", "body": body}]})
 
 
 @pytest.mark.parametrize("name", COUNTERS)
@@ -31,7 +39,7 @@ def test_a_message_with_a_counter_that_is_none_is_unreadable(name, value):
 @given(st.dictionaries(st.sampled_from(COUNTERS), st.integers(0, LARGEST)))
 def test_counters_are_read_as_they_were_written(written):
     (message,) = opened(**written).messages
-    read = {HOPS: message.hops, PUT_OFF: message.times_put_off, NOT_BEFORE: message.not_before}
+    read = {HOPS: message.hops, BACKED_OFF: message.backed_off, NOT_BEFORE: message.not_before}
     assert read == {name: written.get(name, 0) for name in COUNTERS}
 
 
@@ -39,12 +47,12 @@ def test_counters_are_read_as_they_were_written(written):
 @pytest.mark.parametrize("value", NO_COUNTS)
 def test_a_request_with_a_number_that_is_none_is_refused(name, value):
     with pytest.raises(ValueError, match="number"):
-        Later.from_detail({"vpcId": "vpc-1", name: value})
+        from_message(Message("m", {"detail": {"vpcId": "vpc-1", name: value}}), "vpc", SETTINGS)
 
 
 @pytest.mark.parametrize("value", NO_COUNTS)
 def test_a_policy_request_with_a_time_that_is_none_is_refused(value):
     detail = {"vpcEndpointId": "vpce-1", "notBefore": value}
     asked = {"source": SOURCE, "detail-type": DETAIL_TYPE, "detail": detail}
-    with pytest.raises(ValueError, match="notBefore"):
-        concern(asked, "com.amazonaws.us-east-1.secretsmanager")
+    with pytest.raises(UnreadableMessage, match="notBefore"):
+        requests(Message("m", asked), SETTINGS, frozenset())

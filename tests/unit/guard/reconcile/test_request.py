@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from guard.reconcile.request import asked_at, envelope
+from guard.reconcile.messages import asked_at, envelope
 from tests.builders import SETTINGS
 
 NOON = datetime(2026, 5, 4, 12, 0, 1, 500_000, tzinfo=UTC)

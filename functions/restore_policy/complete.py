@@ -1,0 +1,140 @@
+"""What follows a change of restore_policy: the history, the trial, a pause, and the finding."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from botocore.exceptions import ClientError
+
+from guard.approved.history import APPLIED, RESTORED, ROLLED_BACK, Change, History
+from guard.approved.pauses import PAUSED, REACH, Pause, Pauses
+from guard.aws.errors import code_of, message_of, readable
+from guard.findings.finding import Kind
+from guard.reconcile.measuring import since_event
+from guard.reconcile.outbox import Entry, entry_of
+from guard.reconcile.request import Request, asking
+from guard.reconcile.result import Outcome, Result
+from restore_policy import findings as findings_of
+from restore_policy import trial_findings
+from restore_policy.changes import (
+    PAUSE,
+    REJECT,
+    BeginPause,
+    PolicyChange,
+    Reject,
+    Restore,
+    TakeBack,
+    action,
+)
+from restore_policy.fights import Fight, Fights
+from restore_policy.trials import Trials
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """Needs dynamodb:GetItem and dynamodb:UpdateItem; methods raise ClientError, StateError."""
+
+    history: History
+    pauses: Pauses
+    fights: Fights
+    trials: Trials
+
+    def of(self, request: Request, change: PolicyChange, outcome: Outcome, now: datetime) -> Result:
+        """What follows a change, or AWS's refusal of it."""
+        match change:
+            case Restore() if outcome.refused:
+                return self._refused(change, outcome.refused)
+            case Restore():
+                return self._restored(request, change, now)
+            case TakeBack() if outcome.refused:
+                return self._not_taken_back(change, outcome.refused, now)
+            case TakeBack():
+                return self._taken_back(request, change, now)
+            case BeginPause(pause=pause):
+                paused = Result(findings=(change.announcement,), metrics={"EnforcementPaused": 1})
+                return paused.joined(self.when_over(request, pause, now))
+            case _:
+                return Result(findings=(change.announcement,))
+
+    def late(self, request: Request, entry: Entry, now: datetime) -> Result:
+        """The same for a change of an earlier attempt; nothing for a pause that is over."""
+        found = Result(findings=(entry.late(now),))
+        if entry.finding.kind is Kind.ENFORCEMENT_PAUSED:
+            pause = self.pauses.of(request.key.id, now)
+            return found.joined(self.when_over(request, pause, now)) if pause else Result()
+        change = Change.of(entry.finding, action(entry.finding.kind))
+        if change.before != change.after:  # not a version that AWS refused
+            self.history.keep(change, entry.key, now)
+        return found
+
+    def when_over(self, request: Request, pause: Pause, now: datetime) -> Result:
+        """The request for the end of a pause, once, and when that is near enough."""
+        if pause.asked or pause.until - now > REACH:
+            return Result()
+        due = int(pause.until.timestamp())
+        return Result(
+            requests=(replace(asking(request.key, PAUSED), not_before=due),),
+            then=lambda: self.pauses.note_asked(request.key.id, pause),
+        )
+
+    def _restored(self, request: Request, change: Restore, now: datetime) -> Result:
+        """Keep it, begin the watch of a trial, and pause where restoring has become a fight."""
+        about, wanted, finding = change.about, change.target.policy, change.announcement
+        kept = Change.of(finding, APPLIED if change.is_new else RESTORED)
+        number = self.history.keep(kept, entry_of(request, change).key, now)
+        trial = self.trials.applied(change.rollout, change.target, number, now)
+        metrics = {"PoliciesRestored": 1, **since_event(request, now)}
+        if change.is_new:
+            return Result(findings=(finding,), metrics=metrics).joined(trial)
+        fight = self.fights.count(request.key.id, now)
+        restored = findings_of.restored(about, wanted, change.found, fight)
+        pauses = self._pausing(change, fight, now)
+        return Result(findings=(restored,), metrics=metrics, changes=pauses).joined(trial)
+
+    def _pausing(self, change: Restore, fight: Fight, now: datetime) -> tuple[BeginPause, ...]:
+        pause = self.fights.pause_due(fight, now)
+        if not pause:
+            return ()
+        finding = findings_of.paused(change.about, change.target.policy, fight, pause)
+        begin = BeginPause(
+            kind=PAUSE, announcement=finding, own=True, about=change.about, pause=pause
+        )
+        return (begin,)
+
+    def _refused(self, change: Restore, error: ClientError) -> Result:
+        """AWS refused the policy for good; a new version is not tried on others then."""
+        metrics = {"PoliciesNotRestorable": 1}
+        if not (change.target.canary and change.rollout):
+            finding = findings_of.refused(change.about, change.found, error)
+            return Result(findings=(finding,), metrics=metrics)
+        about, wanted = change.about, change.target.policy
+        why = f"AWS refused it: {code_of(error)}: {readable(message_of(error))}"
+        text = about.attached.text
+        finding = trial_findings.failed(about, wanted, why, undone=False, after=text)
+        reject = Reject(
+            kind=REJECT,
+            announcement=finding,
+            own=True,
+            about=about,
+            rollout=change.rollout,
+            wanted=wanted,
+            why=why,
+        )
+        return Result(metrics=metrics, changes=(reject,))
+
+    def _taken_back(self, request: Request, change: TakeBack, now: datetime) -> Result:
+        finding = change.announcement
+        if not change.undone:
+            kept = Change.of(finding, ROLLED_BACK)
+            self.history.keep(kept, entry_of(request, change).key, now)
+        self.trials.reject(change.wanted, change.why, now)
+        return Result(findings=(finding,))
+
+    def _not_taken_back(self, change: TakeBack, error: ClientError, now: datetime) -> Result:
+        """AWS refused: the version is tried on no other endpoint, and stays on this one."""
+        about, text = change.about, change.about.attached.text
+        failed = trial_findings.failed(about, change.wanted, change.why, undone=False, after=text)
+        self.trials.reject(change.wanted, change.why, now)
+        return Result(
+            findings=(failed, findings_of.refused(about, (), error)),
+            metrics={"PoliciesNotRestorable": 1},
+        )
