@@ -59,9 +59,8 @@ checks = Checks(
     client("sqs"),
     Trails(client("cloudtrail"), at_home, settings.region),
 )
-publisher = Publisher.of(
-    settings, client("sns"), Items(client("dynamodb"), settings.table_name, settings.place)
-)
+table = Items(client("dynamodb"), settings.table_name, settings.place)
+publisher = Publisher.of(settings, client("sns"), table)
 logger = Logger(json_serializer=log_line)
 
 

@@ -64,12 +64,12 @@ table = Items(client("dynamodb", config=config), settings.table_name, settings.p
 observer = Observer(ec2, settings.service_name)
 rollouts, pauses = Rollouts(table), Pauses(table)
 history = History(table, timedelta(days=whole_number(env, "HISTORY_DAYS")))
-fights = Fights(
-    Budgets(table), history, most=whole_number(env, "REVERTS_BEFORE_PAUSE"), pause=pause
-)
+most = whole_number(env, "REVERTS_BEFORE_PAUSE")
+fights = Fights(Budgets(table), history, most=most, pause=pause)
 trials = Trials(rollouts, history, settings, 60 * whole_number(env, "CANARY_MINUTES"))
 max_hops = whole_number(env, "MAXIMUM_HOPS", MOST_HOPS)
-logger, metrics = Logger(json_serializer=log_line), Metrics()
+logger = Logger(json_serializer=log_line)
+metrics = Metrics()
 kernel = Kernel(
     reconciler=RestorePolicy(
         settings=settings,

@@ -38,9 +38,8 @@ deployers = Deployers(items(os.environ, "DEPLOYING_ROLES"))
 owners = owner_parts(os.environ)
 
 stack = Stack(client("cloudformation"), settings.stack_id)
-publisher = Publisher.of(
-    settings, client("sns"), Items(client("dynamodb"), settings.table_name, settings.place)
-)
+table = Items(client("dynamodb"), settings.table_name, settings.place)
+publisher = Publisher.of(settings, client("sns"), table)
 logger = Logger(json_serializer=log_line)
 
 

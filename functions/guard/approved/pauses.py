@@ -52,7 +52,7 @@ class Pauses:
     def note_asked(self, endpoint_id: str, pause: Pause) -> None:
         """The request for its end is sent: nobody else has to send it."""
         second = int(pause.until.timestamp())
-        given: Values = {":until": second}
+        given: dict[str, int] = {":until": second}
         key = self._key(endpoint_id)
         self.items.put(key, {"asked": 1}, when="expires_at = :until", given=given)
 

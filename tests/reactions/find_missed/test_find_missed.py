@@ -212,7 +212,9 @@ def test_too_many_arrivals_to_keep_are_not_called_missing(cloud):
     cloud.lose_events()
     cloud.fault("dynamodb", "UpdateItem", "ValidationException")
     table = cloud.session("detection").client("dynamodb")
-    Arrivals(Items(table, cloud.resource("StateTable"))).keep([parse(record)], cloud.clock.now())
+    Arrivals(Items(table, cloud.resource("StateTable"), "")).keep(
+        [parse(record)], cloud.clock.now()
+    )
     deliver(cloud, record)
     cloud.clock.skip(seconds=4 * 3600)
     assert run(cloud) == {"compared": 0, "missed": 0}

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from itertools import permutations
 
 import pytest
-from guard.table.state import State
 
 from ensure_endpoint.memory import VpcMemory, VpcRecord
 from guard.reconcile.request import Key
+from guard.table.budgets import Budgets
 from guard.table.items import Items
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -42,6 +42,6 @@ def test_what_the_version_before_remembered_is_kept(memory):
 
 
 def test_what_the_version_before_spent_in_the_month_is_spent(memory):
-    State(memory.items.client, "state").spend("month#202611", 10_000, 86_400, NOW, 730)
+    Budgets(memory.items).take("month#202611", 10_000, 86_400, NOW, 730)
     assert memory.spent_before(202611, NOW) == 730
     assert memory.spent_before(202612, NOW) == 0

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from guard.aws.errors import refused
 from guard.findings.finding import Finding, Kind, Severity
-from guard.publishing.publish import Reported
+from guard.publishing.publish import Published
 from guard.reconcile.kernel import Kernel
 from guard.reconcile.messages import from_message
 from guard.reconcile.mode import Mode, ModeRead
@@ -91,7 +91,7 @@ class World:
     def put(self, key: str, values: dict[str, Any], *, expires: datetime) -> None:
         self.call("UpdateItem", lambda: self.items.setdefault(key, {}).update(values))
 
-    def next_slot(self, key: str, gap_ms: int, now: datetime) -> int:
+    def next(self, key: str, gap_ms: int, now: datetime) -> int:
         def take() -> int:
             self.slots += 1
             return int(now.timestamp() * 1000) + self.slots * gap_ms
@@ -125,10 +125,10 @@ class World:
         return id_
 
     # SNS and SSM.
-    def publish(self, findings: Any, now: datetime) -> Reported:
+    def publish(self, findings: Any, now: datetime) -> Published:
         if findings:
             self.call("Publish", lambda: self.published.extend(findings))
-        return Reported(published=len(findings), suppressed=0)
+        return Published(published=len(findings), suppressed=0)
 
     def read_mode(self) -> ModeRead:
         return ModeRead(self.mode)
@@ -287,7 +287,7 @@ def kernel(world: World) -> Kernel:
     return Kernel(
         reconciler=(world.reaction or Toy)(world),
         settings=SETTINGS,
-        state=world,  # pyright: ignore[reportArgumentType]
+        slots=world,  # pyright: ignore[reportArgumentType]
         outbox=Outbox(world, ("#old",)),  # pyright: ignore[reportArgumentType]
         requeue=Requeue(world, "queue"),  # pyright: ignore[reportArgumentType]
         publish=world.publish,

@@ -27,7 +27,7 @@ def lists_of(items: Items, pk: str) -> dict[str, set[str]]:
 
 def another_process() -> Items:
     """The same table, through a client of its own."""
-    return Items(boto3.Session().client("dynamodb", region_name="eu-west-1"), "state")
+    return Items(boto3.Session().client("dynamodb", region_name="eu-west-1"), "state", "")
 
 
 def before_each_update(items: Items, what: Callable[[], object], times: int = 1) -> None:

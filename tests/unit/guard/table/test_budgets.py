@@ -18,7 +18,7 @@ from tests.unit.guard.table.tables import (
 
 @pytest.fixture
 def budgets(dynamodb: Any) -> Budgets:
-    return Budgets(Items(dynamodb, "state"))
+    return Budgets(Items(dynamodb, "state", "111122223333/eu-west-1"))
 
 
 def test_a_budget_allows_its_limit_and_no_more(budgets: Budgets) -> None:

@@ -24,7 +24,7 @@ from tests.unit.guard.table.tables import (
 
 @pytest.fixture
 def counts(dynamodb: Any) -> Counts:
-    return Counts.of(Items(dynamodb, "state"))
+    return Counts.of(Items(dynamodb, "state", "111122223333/eu-west-1"))
 
 
 def published(counts: Counts, counted: Counted, now: datetime = NOON) -> bool:

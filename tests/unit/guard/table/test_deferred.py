@@ -17,7 +17,7 @@ NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 @pytest.fixture
 def deferred(dynamodb: Any) -> Deferred:
-    return Deferred(Items(dynamodb, "state"), "digest")
+    return Deferred(Items(dynamodb, "state", "111122223333/eu-west-1"), "digest")
 
 
 def calls(deferred: Deferred) -> list[str]:

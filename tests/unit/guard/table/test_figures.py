@@ -11,7 +11,7 @@ from tests.unit.guard.table.tables import NOON, item
 
 @pytest.fixture
 def figures(dynamodb: Any) -> Figures:
-    return Figures(Items(dynamodb, "state"))
+    return Figures(Items(dynamodb, "state", "111122223333/eu-west-1"))
 
 
 def test_a_day_adds_up_what_it_is_told(figures: Figures) -> None:

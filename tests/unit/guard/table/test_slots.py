@@ -11,7 +11,7 @@ from tests.unit.guard.table.tables import NOON, another_process, before_each_upd
 
 @pytest.fixture
 def slots(dynamodb: Any) -> Slots:
-    return Slots(Items(dynamodb, "state"))
+    return Slots(Items(dynamodb, "state", "111122223333/eu-west-1"))
 
 
 @pytest.mark.parametrize("idle", [True, False])
