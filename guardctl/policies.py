@@ -37,6 +37,7 @@ from guard.policy import (
     PolicyError,
     Statement,
     compare,
+    matching,
     overall_risk,
     parse,
     patterns,
@@ -197,11 +198,11 @@ def _statement_problems(statement: Statement) -> Iterator[str]:
             yield f"Allow with {element} lets pass whatever nobody thought of"
     yield from _principal_problems(statement.principals)
     for action in sorted(statement.actions.values):
-        if action != "*" and not any(patterns.covers(action, one) for one in _operations()):
+        if action != "*" and not any(matching.covers(action, one) for one in _operations()):
             yield f"{action}: Secrets Manager has no such action"
     for resource in sorted(statement.resources.values):
         yield from _arn_problems(resource)
-        if not patterns.meets(resource, f"arn:*:{SERVICE}:*"):
+        if not matching.meets(resource, f"arn:*:{SERVICE}:*"):
             yield f"{resource}: this is nothing that Secrets Manager has"
     for condition in sorted(statement.conditions, key=repr):
         for problem in _condition_problems(condition):
@@ -287,8 +288,8 @@ def _choice_meets(a: Choice, b: Choice) -> bool:
     if a.negated:
         a, b = b, a
     if b.negated:
-        return any(not any(patterns.covers(out, one) for out in b.values) for one in a.values)
-    return any(patterns.meets(one, other) for one in a.values for other in b.values)
+        return any(not any(matching.covers(out, one) for out in b.values) for one in a.values)
+    return any(matching.meets(one, other) for one in a.values for other in b.values)
 
 
 # --- the commands ---

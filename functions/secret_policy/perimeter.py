@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from guard.policy import MAX_CHARACTERS, Choice, Policy, PolicyError, Statement, parse, patterns
+from guard.policy import MAX_CHARACTERS, Choice, Policy, PolicyError, Statement, matching, parse
 from guard.policy.document import EVERYONE
 from guard.policy.evaluate import Outcome, Request, evaluate
 
@@ -149,7 +149,7 @@ def _for_no_service(statement: Statement) -> Statement:
             and condition.negative
             and not condition.quantifier
             and condition.arns
-            and all(patterns.arn_covers(_SERVICE_LINKED, value) for value in condition.values)
+            and all(matching.arn_covers(_SERVICE_LINKED, value) for value in condition.values)
         )
     )
     return replace(statement, conditions=others)

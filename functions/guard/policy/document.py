@@ -238,6 +238,8 @@ def _principals(value: object, place: str) -> Iterator[str]:
 
 
 def _action(written: str, place: str, spelling: dict[str, str]) -> str:
+    if not written.isascii():
+        raise PolicyError(place, f"{written!r} has characters that no action has")
     action = patterns.tidy(written.lower())
     if action in ("*", "*:*"):
         return "*"
