@@ -84,9 +84,7 @@ class Asked:
 type Comparison = Callable[[str, str, Asked], bool]
 
 
-def any_of(
-    wanted: Iterable[str], value: str, compare: Comparison, asked: Asked, name: str
-) -> bool:
+def any_of(wanted: Iterable[str], value: str, compare: Comparison, asked: Asked, name: str) -> bool:
     """Whether a wanted value matches that of the key `name`.
 
     Raises Unknown if perhaps one does and none does surely, and TooLarge.
@@ -175,7 +173,7 @@ def _equal_in_any_case(wanted: str, value: str, asked: Asked) -> bool:
 def _filled_text(wanted: str, value: str, asked: Asked) -> str:
     if isinstance(value, Unnamed) and patterns.has_variables(wanted):
         raise _Perhaps
-    return "".join(symbol.removeprefix("\0") for symbol in asked.filled(wanted))
+    return "".join(symbol[-1] for symbol in asked.filled(wanted))
 
 
 def _compared[T](read: Callable[[str], T | None], holds: Callable[[T, T], bool]) -> Comparison:

@@ -93,9 +93,7 @@ class Condition:
 
     def asks_as(self, other: "Condition") -> bool:
         """Whether both ask the same of the same key, whatever the values."""
-        mine, its = (
-            (one.quantifier, one.operator, one.key) for one in (self, other)
-        )
+        mine, its = ((one.quantifier, one.operator, one.key) for one in (self, other))
         return mine == its
 
 

@@ -112,8 +112,7 @@ class Matcher:
             after = {
                 at if right[at] == "*" else at + 1
                 for at in reached
-                if at < len(right)
-                and (right[at] in ("*", "?", symbol) or symbol == "?")
+                if at < len(right) and (right[at] in ("*", "?", symbol) or symbol == "?")
             }
             reached = _past_stars(right, after)
             if not reached:

@@ -64,7 +64,7 @@ def has_wildcards(pattern: str) -> bool:
 
 
 def start(pattern: str) -> str:
-    """What every text that the pattern matches begins with: all before its first `*`, `?` or `$`."""
+    """What each text that the pattern matches begins with: all before a `*`, `?` or `$`."""
     return _SPECIAL.split(pattern, maxsplit=1)[0]
 
 
