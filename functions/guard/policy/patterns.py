@@ -63,6 +63,11 @@ def has_wildcards(pattern: str) -> bool:
     return any("*" in piece or "?" in piece for piece in _VARIABLE.split(pattern)[::2])
 
 
+def variables(text: str) -> list[str]:
+    """The condition keys that the policy variables in it name, in lower case."""
+    return [lower(found[2:-1].partition(",")[0].strip()) for found in _VARIABLE.findall(text)]
+
+
 def start(pattern: str) -> str:
     """What each text that the pattern matches begins with: all before a `*`, `?` or `$`."""
     return _SPECIAL.split(pattern, maxsplit=1)[0]
