@@ -112,11 +112,14 @@ class NotCorrectable(ValueError):
     """There is no corrected policy; the message says why."""
 
 
-def gaps(text: str | None, secret_arn: str, perimeter: Perimeter) -> tuple[str, ...]:
+def gaps(
+    text: str | None, secret_arn: str, perimeter: Perimeter, matcher: Matcher | None = None
+) -> tuple[str, ...]:
     """The ways from outside by which the policy lets somebody read the value; none if it is whole.
 
-    Takes the policy's text, None where the secret has none. Raises nothing: a document that cannot
-    be read, or takes too long to judge, denies nothing that anybody could rely on.
+    Takes the policy's text, None where the secret has none; `matcher` counts the steps. Raises
+    nothing: a document that cannot be read, or takes too many of them, denies nothing that anybody
+    could rely on.
     """
     if text is None:
         return ("the secret has no resource policy",)
@@ -125,13 +128,14 @@ def gaps(text: str | None, secret_arn: str, perimeter: Perimeter) -> tuple[str, 
     except PolicyError as error:
         return (f"the policy cannot be read: {error}",)
     try:
-        return tuple(_open(denials, secret_arn, perimeter))
+        return tuple(_open(denials, secret_arn, perimeter, matcher or Matcher()))
     except TooLarge:
         return ("the policy was not compared: too large",)
 
 
-def _open(denials: Policy, secret_arn: str, perimeter: Perimeter) -> Iterator[str]:
-    matcher = Matcher()
+def _open(
+    denials: Policy, secret_arn: str, perimeter: Perimeter, matcher: Matcher
+) -> Iterator[str]:
     let_in: set[str] = set()
     for way in outside(denials, perimeter.vpc_ids, perimeter.endpoint_ids):
         if len(way.named) == 2 and let_in & set(way.named):

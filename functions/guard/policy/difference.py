@@ -43,22 +43,26 @@ def overall_risk(found: Iterable[Difference]) -> Risk | None:
     return next((risk for risk in Risk if risk in risks), None)
 
 
-def compare(attached: str | None, approved: Policy) -> tuple[Difference, ...]:
+def compare(
+    attached: str | None, approved: Policy, matcher: Matcher | None = None
+) -> tuple[Difference, ...]:
     """`differences` for the text of an attached document, which may be missing or broken."""
     if attached is None:
         return differences(None, approved)
     try:
-        return differences(parse(attached), approved)
+        return differences(parse(attached), approved, matcher)
     except PolicyError as error:
         return differences(error, approved)
 
 
-def differences(attached: Policy | PolicyError | None, approved: Policy) -> tuple[Difference, ...]:
+def differences(
+    attached: Policy | PolicyError | None, approved: Policy, matcher: Matcher | None = None
+) -> tuple[Difference, ...]:
     """How the attached policy departs from the approved one; empty exactly when they are equal.
 
     `attached` is a PolicyError for a document that could not be read, None where there is none:
     nobody can tell what either lets pass, so both are wider. So is one that would take too long to
-    put into words: that it is not equal is found before, in a time that its size bounds.
+    put into words, which `matcher` counts: that it is not equal is found before.
     """
     if attached is None:
         text = "there is no policy, which lets everything pass"
@@ -69,7 +73,7 @@ def differences(attached: Policy | PolicyError | None, approved: Policy) -> tupl
     if attached == approved:
         return ()
     try:
-        return tuple(_Comparison(attached, approved, Matcher()).differences())
+        return tuple(_Comparison(attached, approved, matcher or Matcher()).differences())
     except TooLarge:
         text = "not compared: too large; it is not the approved policy, and may let anything pass"
         return (Difference(text, Risk.WIDER, "document"),)

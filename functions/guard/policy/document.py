@@ -123,6 +123,14 @@ def same_meaning(a: Policy, b: Policy) -> bool:
     return a == b
 
 
+def means(text: str, policy: Policy) -> bool:
+    """Whether the text of a document means the same as a policy; no where it cannot be read."""
+    try:
+        return parse(text) == policy
+    except PolicyError:
+        return False
+
+
 def parse(text: str) -> Policy:
     """Read an endpoint policy document.
 
