@@ -40,7 +40,15 @@ from guard.variables import items, required, switch, whole_number
 from secret_policy import findings as findings_of
 from secret_policy.findings import About
 from secret_policy.observe import read_perimeter, read_secret, tags_of
-from secret_policy.perimeter import Bound, NotCorrectable, Perimeter, Secret, corrected, gaps
+from secret_policy.perimeter import (
+    Bound,
+    NotCorrectable,
+    Perimeter,
+    Secret,
+    corrected,
+    gaps,
+    shuts_everybody_out,
+)
 
 BUDGET_WINDOW_SECONDS = 3600
 
@@ -171,6 +179,8 @@ def look(named: str, round_: Round) -> None:
         return
     open_ways = gaps(secret.policy, secret.arn, round_.inside)
     logger.info("looked at", extra={"secret": secret.arn, "gaps": open_ways})
+    if shuts_everybody_out(secret.policy, secret.arn, round_.inside):
+        round_.findings.append(findings_of.shut_out(round_.about(secret)))
     intent = f"secret#{secret.arn}#{round_.event_id}"
     if open_ways:
         round_.findings += mend(correction(secret, open_ways, round_), intent, round_)

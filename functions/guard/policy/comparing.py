@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_con
 """
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from ipaddress import ip_address, ip_network
@@ -125,32 +125,31 @@ def _like_any(wanted: str, some: Unnamed, matcher: Matcher) -> bool:
     return True
 
 
-def resource_like(wanted: str, value: str, asked: Asked) -> bool:
-    """Whether an ARN is like a pattern of them; a `?` in it is a character that is not known."""
-    matcher = asked.matcher
-    unknown = "?" in value
-    if unknown:
-        found, text = list(matcher.symbols(wanted)), tuple(value)
-    elif value.startswith(patterns.start(wanted)):
-        found, text = asked.filled(wanted), patterns.literal(value)
-    else:
-        return False
-    if matcher.matches(patterns.arn_pattern(found), text):
-        return True
-    found = ["*" if patterns.is_variable(symbol) else symbol for symbol in found]
-    for reaching in (False, True):
-        # AWS says that a * at the end of a part "can" take colons.
-        if matcher.matches(patterns.arn_pattern(found, reaching=reaching), text, perhaps=unknown):
-            raise _Perhaps
-    return False
-
-
 def arn_like(wanted: str, value: str, asked: Asked) -> bool:
-    """Whether an ARN is like a pattern of them, by operators that check each part by itself."""
+    """Whether an ARN is like a pattern of them, part by part."""
     if not value.startswith(patterns.start(wanted)):
         return False
-    pattern = patterns.arn_pattern(asked.filled(wanted))
-    return asked.matcher.matches(pattern, patterns.literal(value))
+    return _parts_like(asked.filled(wanted), patterns.literal(value), asked.matcher)
+
+
+def resource_like(wanted: str, value: str, asked: Asked) -> bool:
+    """`arn_like` for a resource, in which a `?` is a character that is not known."""
+    if "?" not in value:
+        return arn_like(wanted, value, asked)
+    return _parts_like(asked.matcher.symbols(wanted), tuple(value), asked.matcher, perhaps=True)
+
+
+def _parts_like(
+    pattern: Sequence[str], text: Sequence[str], matcher: Matcher, *, perhaps: bool = False
+) -> bool:
+    if matcher.matches(patterns.arn_pattern(pattern), text):
+        return True
+    pattern = ["*" if patterns.is_variable(symbol) else symbol for symbol in pattern]
+    for reaching in (False, True):
+        # AWS says that a * at the end of a part "can" take colons.
+        if matcher.matches(patterns.arn_pattern(pattern, reaching=reaching), text, perhaps=perhaps):
+            raise _Perhaps
+    return False
 
 
 def _equal(wanted: str, value: str, asked: Asked) -> bool:

@@ -112,14 +112,18 @@ def arn_pattern(some: Iterable[str], *, reaching: bool = False) -> tuple[str, ..
     """The symbols of a pattern of ARNs, with wildcards that stay within their part.
 
     What ends the pattern, and the sixth part, have no such bound. `reaching`: a `*` that ends any
-    other part has none either, as it "can expand to match beyond the colon boundaries".
+    other part has none either, as it "can expand to match beyond the colon boundaries"; nor has
+    any wildcard of a pattern with fewer parts than an ARN, which AWS does not document.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
     """
+    some = tuple(some)
     *parts, last = arn_parts(some)
+    whole = len(parts) == ARN_PARTS - 1
+    if reaching and not whole:
+        return some
     found: list[str] = []
     for part in parts:
         found += [*_bound(part, open_end=reaching), ":"]
-    whole = len(parts) == ARN_PARTS - 1
     return tuple(found) + (last if whole else _bound(last, open_end=True))
 
 

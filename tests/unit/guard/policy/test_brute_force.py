@@ -35,6 +35,8 @@ def matches(pattern: str, text: str) -> bool:
 
 def arn_matches(pattern: str, arn: str, *, reaching: bool) -> bool:
     parts = pattern.split(":", 5)
+    if reaching and len(parts) < 6:
+        return matches(pattern, arn)
     found: list[str] = []
     for number, part in enumerate(parts):
         if number == 5:
