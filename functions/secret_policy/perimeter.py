@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from guard.policy import MAX_CHARACTERS, Choice, Policy, PolicyError, Statement, parse
-from guard.policy.comparing import Value
 from guard.policy.document import EVERYONE
 from guard.policy.evaluate import TOO_LARGE, Outcome, Request, evaluate
 from guard.policy.matching import Matcher, TooLarge, arn_covers
+from guard.policy.operators import Value
 from guard.policy.sent import NEVER_SENT
 from secret_policy.ways import inside, outside
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import product
 
 from guard.policy import Policy
-from guard.policy.comparing import Unnamed, Value
 from guard.policy.matching import TooLarge
+from guard.policy.operators import Unnamed, Value
 from guard.policy.patterns import has_variables, has_wildcards
 
 MOST_WAYS = 400

@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from guard.policy.comparing import (
+from guard.policy.conditions import Condition
+from guard.policy.document import EVERYONE, Choice, Policy, Statement
+from guard.policy.matching import Matcher, TooLarge
+from guard.policy.operators import (
     COMPARISONS,
     Asked,
     Unknown,
@@ -21,9 +24,6 @@ from guard.policy.comparing import (
     like,
     resource_like,
 )
-from guard.policy.conditions import Condition
-from guard.policy.document import EVERYONE, Choice, Policy, Statement
-from guard.policy.matching import Matcher, TooLarge
 from guard.policy.patterns import lower
 
 __all__ = ["TOO_LARGE", "Decision", "Outcome", "Request", "Unnamed", "evaluate", "principals_of"]
