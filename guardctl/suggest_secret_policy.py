@@ -21,7 +21,15 @@ from guardctl.replay.screen import printable
 from guardctl.stack import CONFIG
 from guardctl.words import in_words
 from secret_policy.observe import read_perimeter, read_secret
-from secret_policy.perimeter import NotCorrectable, Perimeter, Secret, corrected, gaps, warnings
+from secret_policy.perimeter import (
+    NotCorrectable,
+    Perimeter,
+    Secret,
+    corrected,
+    gaps,
+    shuts_everybody_out,
+    warnings,
+)
 
 OPEN, BAD_INPUT = 1, 2
 
@@ -68,6 +76,7 @@ def suggest_secret_policy(
         inside = _perimeter(session, found, place, approved_vpc or [], approved_endpoint or [])
         open_ways = gaps(found.policy, found.arn, inside)
         text = corrected(found.policy, found.arn, inside) if open_ways else found.policy or ""
+        closed = shuts_everybody_out(text, found.arn, inside)
         answer = client.validate_resource_policy(SecretId=found.arn, ResourcePolicy=text)
     except NotCorrectable as error:
         _fail(f"there is no policy to suggest: {error}")
@@ -75,6 +84,8 @@ def suggest_secret_policy(
         _fail(in_words(error, "secretsmanager"))
     problems = [str(one.get("ErrorMessage")) for one in answer.get("ValidationErrors", [])]
     _print(found, open_ways, text, problems, form)
+    if closed:
+        _say("It denies reading the value to everybody inside the perimeter, too.")
     if problems:
         raise typer.Exit(BAD_INPUT)
     raise typer.Exit(OPEN if open_ways else 0)

@@ -134,6 +134,24 @@ def budget_spent(about: About, budget: int) -> Finding:
     )
 
 
+def shut_out(about: About) -> Finding:
+    """The policy denies reading to all who are inside the perimeter."""
+    return about.finding(
+        Kind.SECRET_PERIMETER_LOST,
+        Severity.MEDIUM,
+        title=f"The policy of {about.secret.name} denies reading it to everybody",
+        cause=(
+            "Its statements deny GetSecretValue to each request from an approved VPC or endpoint."
+            f" {about.seen()}"
+        ),
+        todo=(
+            "compare the VPC and endpoint ids in it with those that have an endpoint",
+            "look for a condition on a key that Secrets Manager does not send: it is always absent",
+        ),
+        window=DAY,
+    )
+
+
 def unseen(about: About, error: ClientError) -> Finding:
     """The guard may not look: a policy that denies everything from outside denies it, too."""
     words = readable(message_of(error))

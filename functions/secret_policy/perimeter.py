@@ -15,17 +15,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from guard.policy import MAX_CHARACTERS, Choice, Policy, PolicyError, Statement, parse, patterns
+from guard.policy import MAX_CHARACTERS, Choice, Policy, PolicyError, Statement, parse
 from guard.policy.document import EVERYONE
-from guard.policy.evaluate import Outcome, Request, evaluate
+from guard.policy.evaluate import TOO_LARGE, Outcome, Request, evaluate
+from guard.policy.matching import Matcher, TooLarge, arn_covers
+from guard.policy.operators import Value
+from guard.policy.sent import NEVER_SENT
+from secret_policy.ways import inside, outside
 
 READ_VALUE = "secretsmanager:GetSecretValue"
 """What must be denied from outside. BatchGetSecretValue needs the right to it for each secret."""
 SID = "VpceGuardPerimeter"
 VERSION = "2012-10-17"
 
-_STRANGE_VPC = "vpc-00000000000000000"
-_STRANGE_ENDPOINT = "vpce-00000000000000000"
 _SERVICE_LINKED = "arn:*:iam::*:role/aws-service-role/*"
 _ALL_MAY = Statement(
     "Allow",
@@ -110,33 +112,80 @@ class NotCorrectable(ValueError):
     """There is no corrected policy; the message says why."""
 
 
-def gaps(text: str | None, secret_arn: str, perimeter: Perimeter) -> tuple[str, ...]:
+def gaps(
+    text: str | None, secret_arn: str, perimeter: Perimeter, matcher: Matcher | None = None
+) -> tuple[str, ...]:
     """The ways from outside by which the policy lets somebody read the value; none if it is whole.
 
-    Takes the policy's text, None where the secret has none. Raises nothing: a document that cannot
-    be read denies nothing that anybody could rely on.
+    Takes the policy's text, None where the secret has none; `matcher` counts the steps. Raises
+    nothing: a document that cannot be read, or takes too many of them, denies nothing that anybody
+    could rely on.
     """
     if text is None:
         return ("the secret has no resource policy",)
     try:
-        policy = parse(text)
+        denials = _denials(text)
     except PolicyError as error:
         return (f"the policy cannot be read: {error}",)
-    # Who may read at all is not asked: an identity's own policy may allow it.
-    statements = (_ALL_MAY, *map(_for_no_service, policy.statements))
-    policy = replace(policy, statements=statements)
-    found: list[str] = []
-    for way, context in _outside(policy, perimeter):
-        request = Request(
-            action=READ_VALUE, resource=secret_arn, context={**_NOBODYS_SERVICE, **context}
-        )
-        decision = evaluate(policy, request)
+    try:
+        return tuple(_open(denials, secret_arn, perimeter, matcher or Matcher()))
+    except TooLarge:
+        return ("the policy was not compared: too large",)
+
+
+def _open(
+    denials: Policy, secret_arn: str, perimeter: Perimeter, matcher: Matcher
+) -> Iterator[str]:
+    let_in: set[str] = set()
+    for way in outside(denials, perimeter.vpc_ids, perimeter.endpoint_ids):
+        if len(way.named) == 2 and let_in & set(way.named):
+            continue
+        decision = evaluate(denials, _reading(secret_arn, way.context), matcher)
+        if TOO_LARGE in decision.unknown:
+            raise TooLarge
+        if decision.outcome is not Outcome.DENY:
+            let_in |= set(way.named)
         if decision.outcome is Outcome.UNKNOWN:
             names = " or ".join(sorted(decision.unknown))
-            found.append(f"{way} is perhaps not denied: that hangs on {names}")
+            yield f"{way.text} is perhaps not denied: that hangs on {names}"
         elif decision.outcome is Outcome.ALLOW:
-            found.append(f"{way} is not denied")
-    return tuple(found)
+            yield f"{way.text} is not denied"
+
+
+def shuts_everybody_out(text: str | None, secret_arn: str, perimeter: Perimeter) -> bool:
+    """Whether the policy is sure to deny reading the value to all who are inside the perimeter.
+
+    False where nothing is inside. Raises nothing.
+    """
+    if text is None or perimeter.empty:
+        return False
+    try:
+        denials = _denials(text)
+        matcher = Matcher()
+        ways = inside(
+            denials, perimeter.served_vpc_ids, perimeter.endpoint_ids, perimeter.extra_endpoint_ids
+        )
+        return all(
+            evaluate(denials, _reading(secret_arn, way), matcher).outcome is Outcome.DENY
+            for way in ways
+        )
+    except (PolicyError, TooLarge):
+        return False
+
+
+def _denials(text: str) -> Policy:
+    """What a policy denies to all but service-linked roles, beside an Allow of everything else.
+
+    Who may read at all is not asked: an identity's own policy may allow it. Raises PolicyError.
+    """
+    policy = parse(text)
+    denials = (_for_no_service(one) for one in policy.statements if one.effect == "Deny")
+    return replace(policy, statements=(_ALL_MAY, *denials))
+
+
+def _reading(secret_arn: str, context: Mapping[str, Value]) -> Request:
+    known = {**NEVER_SENT, **_NOBODYS_SERVICE, **context}
+    return Request(action=READ_VALUE, resource=secret_arn, context=known)
 
 
 def _for_no_service(statement: Statement) -> Statement:
@@ -149,35 +198,10 @@ def _for_no_service(statement: Statement) -> Statement:
             and condition.negative
             and not condition.quantifier
             and condition.arns
-            and all(patterns.arn_covers(_SERVICE_LINKED, value) for value in condition.values)
+            and all(arn_covers(_SERVICE_LINKED, value) for value in condition.values)
         )
     )
     return replace(statement, conditions=others)
-
-
-def _outside(policy: Policy, perimeter: Perimeter) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Ways to come from outside: the internet, a stranger's VPC, and whatever the policy names."""
-    nowhere = {"aws:SourceVpc": None, "aws:SourceVpce": None, "aws:VpcSourceIp": None}
-    strange = {
-        "aws:SourceVpc": _STRANGE_VPC,
-        "aws:SourceVpce": _STRANGE_ENDPOINT,
-        "aws:SourceIp": None,
-    }
-    yield "a request over the internet", nowhere
-    yield "a request through a VPC endpoint of somebody else", strange
-    for key, approved in (
-        ("aws:SourceVpc", perimeter.vpc_ids),
-        ("aws:SourceVpce", perimeter.endpoint_ids),
-    ):
-        named = {
-            value
-            for statement in policy.statements
-            for condition in statement.conditions
-            if condition.key == key.lower()
-            for value in condition.values
-        }
-        for id_ in sorted(named - approved):
-            yield f"a request from {id_} (not approved)", {**strange, key: id_}
 
 
 def corrected(text: str | None, secret_arn: str, perimeter: Perimeter) -> str:

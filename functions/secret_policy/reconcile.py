@@ -19,7 +19,15 @@ from secret_policy import findings as findings_of
 from secret_policy.act import Correction, Writer
 from secret_policy.findings import About
 from secret_policy.observe import Reader
-from secret_policy.perimeter import Bound, NotCorrectable, Perimeter, Secret, corrected, gaps
+from secret_policy.perimeter import (
+    Bound,
+    NotCorrectable,
+    Perimeter,
+    Secret,
+    corrected,
+    gaps,
+    shuts_everybody_out,
+)
 from secret_policy.triggers import LOOSENED, Triggers
 
 BUDGET_WINDOW_SECONDS = 3_600
@@ -96,11 +104,14 @@ class SecretPolicy:
             return Result(findings=released, metrics=looked_at)
         open_ways = gaps(secret.policy, secret.arn, state)
         logger.info("compared", extra={"secret": secret.arn, "gaps": open_ways})
+        shut = shuts_everybody_out(secret.policy, secret.arn, state)
+        shut_out = (findings_of.shut_out(about),) if shut else ()
         if not open_ways:
             # What is still unpublished was made by an attempt that was cut short.
-            return Result(late=tuple(entries), metrics={**looked_at, "SecretPoliciesWhole": 1.0})
+            whole = {**looked_at, "SecretPoliciesWhole": 1.0}
+            return Result(findings=shut_out, late=tuple(entries), metrics=whole)
         result = self._corrected(replace(about, gaps=open_ways), state, entries)
-        return replace(result, metrics=looked_at)
+        return replace(result, findings=(*shut_out, *result.findings), metrics=looked_at)
 
     def _corrected(self, about: About, inside: Perimeter, entries: Sequence[Entry]) -> Result:
         """The correction, or the report that there is none or that none is wanted."""

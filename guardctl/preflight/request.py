@@ -15,6 +15,7 @@ from detect_bypass.judge import Inventory, Verdict, judge
 from guard.cloudtrail.record import Identity, Record, secret_id
 from guard.partitions import partition_in
 from guard.policy.evaluate import Request
+from guard.policy.sent import NEVER_SENT
 
 _NOTHING_KNOWN = Inventory()
 
@@ -176,11 +177,10 @@ def _of_resource(resource: str | None, org_of: Mapping[str, str]) -> Iterator[tu
 def _of_network(record: Record, *, assumed: bool) -> Iterator[tuple[str, Value]]:
     # Through an endpoint there is no aws:SourceIp, as AWS documents of that key.
     yield "aws:SourceIp", None
+    yield from NEVER_SENT.items()
     if assumed:
         return  # which endpoint it would have been, and from which address, nobody knows
     yield "aws:SourceVpce", record.vpc_endpoint_id
-    if record.vpc_endpoint_account_id:
-        yield "aws:VpceAccount", record.vpc_endpoint_account_id
     try:
         yield "aws:VpcSourceIp", str(ipaddress.ip_address(record.source_ip))
     except ValueError:

@@ -8,7 +8,8 @@ from guard.approved.policies import ApprovedPolicyError, Placeholders
 from guard.partitions import partition_of
 from guard.policy import Policy, PolicyError, parse
 from guard.policy.reading import read
-from guardctl.policies import SAMPLE, SHIPPED
+from guardctl.policies import SHIPPED
+from guardctl.policy_lint import SAMPLE
 
 
 class PolicySourceError(ValueError):

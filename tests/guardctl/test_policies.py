@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from guardctl.policies import SHIPPED, Level, app, lint
+from guardctl.policies import SHIPPED, app
+from guardctl.policy_lint import Level, lint
 
 SECRET = "arn:${Partition}:secretsmanager:${Region}:${AccountId}:secret:db-??????"
 ROTATING = [
@@ -88,7 +89,20 @@ FAULTS = [
         "document",
         "lets everything pass",
     ),
+    *(
+        (d(OPEN | {"Condition": {"Null": {key: value}}}), "document", "lets everything pass")
+        for key, value in (
+            ("aws:SourceVpc", "false"),  # every request through any endpoint has one
+            ("aws:SourceVpce", "false"),
+            ("aws:VpceAccount", "true"),
+        )
+    ),
     (d(s(Effect="Deny")), "document", "nothing passes"),
+    (
+        d(*(s(Resource=f"arn:aws:secretsmanager:*:*:secret:{'*a' * 1200}{n}") for n in range(7))),
+        "document",
+        "not compared: too large",
+    ),
     # Elements that say what they do not mean
     (d(s(Action=None, NotAction="sts:*")), "Statement[0]", "Allow with NotAction"),
     (d(s(Resource=None, NotResource=SECRET)), "Statement[0]", "Allow with NotResource"),
@@ -117,6 +131,32 @@ FAULTS = [
     (condition("StringNotLike", "finance*x*"), "Statement[0]", "six characters"),
     (condition("ArnLike", "arn:aws:iam::12*:role/a"), "Statement[0]", "an id or a wildcard"),
     (condition("StringEquals", []), "Statement[0]", "never true"),
+    # Keys that other services send
+    *(
+        (
+            condition(operator, value, key),
+            "Statement[0]",
+            f"{key.lower()}: Secrets Manager does not",
+        )
+        for operator, value, key in (
+            ("StringEquals", "${AccountId}", "aws:VpceAccount"),
+            ("StringNotEqualsIfExists", "o-abcdefghij", "AWS:vpceOrgID"),
+            ("ForAnyValue:StringLike", "o-abcdefghij/r-ab12/*", "aws:VpceOrgPaths"),
+            ("ArnLike", "arn:aws:ec2:*:*:vpc/*", "aws:SourceVpcArn"),
+            ("Null", "false", "aws:VpceAccount"),
+        )
+    ),
+    (condition("StringEquals", "${aws:VpceAccount}"), "Statement[0]", "send aws:vpceaccount"),
+    (
+        condition("StringLike", "${aws:SourceVpcArn, 'none'}xxxxxx*"),
+        "Statement[0]",
+        "send aws:sourcevpcarn",
+    ),
+    (
+        d(s(Resource=["*", "arn:aws:secretsmanager:*:*:secret:${aws:VpceOrgID}-??????"])),
+        "Statement[0]",
+        "send aws:vpceorgid",
+    ),
     (condition("Bool", "yes"), "Statement[0]", "true or false"),
     (condition("Null", "maybe"), "Statement[0]", "true or false"),
     # Statements without effect

@@ -188,7 +188,15 @@ CONDITIONS = [
     ("StringLike", "aws:userid", "AROAEXAMPLE0000000000:*", "allowed"),
     ("StringEquals", "secretsmanager:SecretId", SECRET, "allowed"),
     ("StringEquals", "secretsmanager:VersionStage", "AWSCURRENT", "unknown"),
-    ("StringEquals", "aws:VpceAccount", ACCOUNT, "allowed"),
+    # What Secrets Manager does not send is absent, whatever the record tells of the endpoint.
+    ("StringEquals", "aws:VpceAccount", ACCOUNT, "refused"),
+    ("StringEqualsIfExists", "aws:VpceAccount", OTHER_ACCOUNT, "allowed"),
+    ("StringNotEquals", "aws:VpceOrgID", "o-abcdefghij", "allowed"),
+    ("ForAnyValue:StringLikeIfExists", "aws:VpceOrgPaths", "o-abcdefghij/*", "refused"),
+    ("ForAllValues:StringLike", "aws:VpceOrgPaths", "o-abcdefghij/*", "allowed"),
+    ("ArnLike", "aws:SourceVpcArn", "arn:aws:ec2:*:*:vpc/*", "refused"),
+    ("Null", "AWS:sourcevpcarn", "true", "allowed"),
+    ("StringEquals", "aws:PrincipalAccount", "${aws:VpceAccount}", "refused"),
 ]
 
 

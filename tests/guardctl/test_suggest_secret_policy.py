@@ -52,6 +52,12 @@ def test_what_is_open_and_what_aws_warns_of_is_told_beside_it(secret):
     assert "before you put it: AWS services that read it with a role of yours" in found.stderr
 
 
+def test_that_nobody_inside_could_read_it_is_told(account, secret):
+    assert "to everybody inside" not in suggest(secret, code=1).stderr
+    put_policy(account, secret, {**READER, "Effect": "Deny", "Principal": "*"})
+    assert "denies reading the value to everybody inside" in suggest(secret, code=0).stderr
+
+
 def test_it_writes_nothing(cloud, account, secret):
     before = len(cloud.records)
     suggest(secret, code=1)

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from guard.approved.policies import ApprovedPolicy
-from guard.policy import PolicyError, compare, parse
+from guard.policy import PolicyError, parse
+from guard.policy import means as policy_means
 
 
 class Phase(StrEnum):
@@ -104,13 +105,13 @@ def digest(policy: ApprovedPolicy) -> str:
 
 def means(text: str, policy: ApprovedPolicy) -> bool:
     """Whether a policy's text means the same as a version."""
-    return not compare(text, policy.policy)
+    return policy_means(text, policy.policy)
 
 
 def same(one: str, other: str) -> bool:
     """Whether two texts mean the same; False where the second cannot be read."""
     try:
-        return not compare(one, parse(other))
+        return policy_means(one, parse(other))
     except PolicyError:
         return False
 

@@ -4,7 +4,7 @@ Pure Python: no AWS calls, no clock, no environment.
 """
 
 from guard.policy.difference import Difference, Risk, compare, differences, overall_risk
-from guard.policy.document import Choice, Policy, Statement, parse, same_meaning
+from guard.policy.document import Choice, Policy, Statement, means, parse, same_meaning
 from guard.policy.reading import MAX_CHARACTERS, PolicyError
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Statement",
     "compare",
     "differences",
+    "means",
     "overall_risk",
     "parse",
     "same_meaning",

@@ -11,6 +11,7 @@ from decimal import Context, Decimal
 from ipaddress import ip_network
 
 from guard.policy import patterns
+from guard.policy.matching import Matcher
 from guard.policy.reading import Number, PolicyError, as_items, as_object, below, kind
 
 _OPERATORS = {
@@ -39,6 +40,8 @@ _INSTANT = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)",
     re.ASCII,
 )
+# A prefix length in figures: Python reads a netmask there too, which AWS does not document.
+_CIDR = re.compile(r"[0-9a-fA-F:.]+(/(0|[1-9]\d{0,2}))?", re.ASCII)
 _EXACT = Context(prec=20_480)
 
 
@@ -70,23 +73,28 @@ class Condition:
         """Whether the values are ARNs, part by part."""
         return self.operator.startswith("Arn")
 
-    def implied_by(self, other: "Condition") -> bool:
-        """Whether every request that passes `other` passes this one too, as far as can be seen."""
-        if (self.quantifier, self.operator, self.key) != (
-            other.quantifier,
-            other.operator,
-            other.key,
-        ):
-            return False
-        if other.if_exists and not self.if_exists:
+    @property
+    def strings(self) -> bool:
+        """Whether the values are texts, and not numbers, dates, networks or answers."""
+        return self.operator.startswith("String")
+
+    def implied_by(self, other: "Condition", matcher: Matcher) -> bool:
+        """Whether every request that passes `other` passes this one too: yes is certain.
+
+        Raises TooLarge.
+        """
+        if not self.asks_as(other) or (other.if_exists and not self.if_exists):
             return False
         wide, narrow = (self, other) if not self.negative else (other, self)
-        return all(any(self._takes(mine, its) for mine in wide.values) for its in narrow.values)
-
-    def _takes(self, wide: str, narrow: str) -> bool:
         if not self.wildcards:
-            return wide == narrow
-        return (patterns.arn_covers if self.arns else patterns.covers)(wide, narrow)
+            return narrow.values <= wide.values
+        takes = matcher.arn_covers if self.arns else matcher.covers
+        return all(any(takes(mine, its) for mine in wide.values) for its in narrow.values)
+
+    def asks_as(self, other: "Condition") -> bool:
+        """Whether both ask the same of the same key, whatever the values."""
+        mine, its = ((one.quantifier, one.operator, one.key) for one in (self, other))
+        return mine == its
 
 
 def parse_conditions(
@@ -107,6 +115,8 @@ def parse_conditions(
             identity = (quantifier, operator.lower(), if_exists, key.lower())
             if not key:
                 raise PolicyError(where, "a condition key is empty")
+            if not key.isascii():
+                raise PolicyError(where, "a condition key has ASCII characters only")
             if identity in found:
                 raise PolicyError(where, "this key is given twice, in different case")
             spelling.setdefault(key.lower(), key)
@@ -121,6 +131,8 @@ def parse_conditions(
 
 
 def _operator(written: str, place: str) -> tuple[str, str, bool]:
+    if not written.isascii():  # or Python would take the Kelvin sign for a k
+        raise PolicyError(place, f"IAM has no condition operator {written}")
     prefix, colon, rest = written.rpartition(":")
     quantifier = _QUANTIFIERS.get(prefix.lower())
     name = rest.lower()
@@ -153,24 +165,24 @@ def _values(
 
 def _normaliser(operator: str) -> Callable[[str], str]:
     if operator.startswith("Numeric"):
-        return _number
+        return number
     if operator.startswith("Date"):
         return _instant
     if operator.endswith("IpAddress"):
         return _network
     if operator.endswith("IgnoreCase") or operator in ("Bool", "Null"):
-        return str.lower  # "True" is true, as guard.policy.evaluate compares it
+        return patterns.lower  # "True" is true, as guard.policy.evaluate compares it
     if operator.endswith("Like"):
         return patterns.tidy
     return str
 
 
-def _number(text: str) -> str:
-    """One text for each number: 5, 5.0 and 0.5e1 are `5`."""
+def number(text: str) -> str:
+    """One text for each number: 5, 5.0 and 0.5e1 are `5`. Raises ValueError for anything else."""
     if not _NUMBER.fullmatch(text):
         raise ValueError(f"{text!r} is not a number")
-    number = _EXACT.normalize(Decimal(text))
-    return format(number, "f") if number else "0"
+    found = _EXACT.normalize(Decimal(text))
+    return format(found, "f") if found else "0"
 
 
 def _instant(text: str) -> str:
@@ -187,6 +199,8 @@ def _instant(text: str) -> str:
 def _network(text: str) -> str:
     """One text for each network: an address alone is the network of that one address."""
     try:
-        return str(ip_network(text, strict=False))
+        if _CIDR.fullmatch(text):
+            return str(ip_network(text, strict=False))
     except ValueError:
-        raise ValueError(f"{text!r} is not an IP address or a CIDR block") from None
+        pass
+    raise ValueError(f"{text!r} is not an IP address or a CIDR block")

@@ -8,6 +8,7 @@ from guard.policy import wording
 from guard.policy.conditions import Condition
 from guard.policy.coverage import covered_by_any
 from guard.policy.document import Choice, Policy, Statement, parse
+from guard.policy.matching import Matcher, TooLarge
 from guard.policy.reading import PolicyError
 
 
@@ -42,21 +43,26 @@ def overall_risk(found: Iterable[Difference]) -> Risk | None:
     return next((risk for risk in Risk if risk in risks), None)
 
 
-def compare(attached: str | None, approved: Policy) -> tuple[Difference, ...]:
+def compare(
+    attached: str | None, approved: Policy, matcher: Matcher | None = None
+) -> tuple[Difference, ...]:
     """`differences` for the text of an attached document, which may be missing or broken."""
     if attached is None:
         return differences(None, approved)
     try:
-        return differences(parse(attached), approved)
+        return differences(parse(attached), approved, matcher)
     except PolicyError as error:
         return differences(error, approved)
 
 
-def differences(attached: Policy | PolicyError | None, approved: Policy) -> tuple[Difference, ...]:
+def differences(
+    attached: Policy | PolicyError | None, approved: Policy, matcher: Matcher | None = None
+) -> tuple[Difference, ...]:
     """How the attached policy departs from the approved one; empty exactly when they are equal.
 
     `attached` is a PolicyError for a document that could not be read, None where there is none:
-    nobody can tell what either lets pass, so both are wider.
+    nobody can tell what either lets pass, so both are wider. So is one that would take too long to
+    put into words, which `matcher` counts: that it is not equal is found before.
     """
     if attached is None:
         text = "there is no policy, which lets everything pass"
@@ -66,7 +72,11 @@ def differences(attached: Policy | PolicyError | None, approved: Policy) -> tupl
         return (Difference(text, Risk.WIDER, "document"),)
     if attached == approved:
         return ()
-    return tuple(_Comparison(attached, approved).differences())
+    try:
+        return tuple(_Comparison(attached, approved, matcher or Matcher()).differences())
+    except TooLarge:
+        text = "not compared: too large; it is not the approved policy, and may let anything pass"
+        return (Difference(text, Risk.WIDER, "document"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +91,16 @@ class _Change:
 class _Comparison:
     """Two unequal policies, and what of their statements the other one does not have."""
 
-    def __init__(self, attached: Policy, approved: Policy) -> None:
+    def __init__(self, attached: Policy, approved: Policy, matcher: Matcher) -> None:
         self.attached = attached
         self.approved = approved
+        self.matcher = matcher
         self.spelling = {**approved.spelling, **attached.spelling}
 
     def differences(self) -> Iterator[Difference]:
         removed = _only_in(self.approved, self.attached)
         for statement in _only_in(self.attached, self.approved):
+            self.matcher.take(len(removed) + 1)
             before = next((one for one in removed if _one_element_apart(one, statement)), None)
             if before is None:
                 yield self._whole(statement, added=True)
@@ -107,7 +119,7 @@ class _Comparison:
             ("Deny", False): "no longer denies",
         }[statement.effect, added]
         other = self.approved if added else self.attached
-        real = not _said_by(other, statement)
+        real = not _said_by(other, statement, self.matcher)
         text = f"{verb}: {wording.sentence(statement, self.spelling)}"
         if not real:
             text += " (without effect: another statement says as much)"
@@ -116,8 +128,8 @@ class _Comparison:
 
     def _changed(self, before: Statement, after: Statement) -> Iterator[Difference]:
         """A statement of the approved policy of which one element has become another."""
-        grows = not _said_by(self.approved, after)
-        shrinks = not _said_by(self.attached, before)
+        grows = not _said_by(self.approved, after, self.matcher)
+        shrinks = not _said_by(self.attached, before, self.matcher)
         for change in self._changes(before, after):
             risk = _risk(after, more=change.more and grows, fewer=change.fewer and shrinks)
             yield Difference(change.text, risk, after.label)
@@ -141,14 +153,16 @@ class _Comparison:
     ) -> Iterator[_Change]:
         dropped = sorted(before - after, key=repr)
         for now in sorted(after - before, key=repr):
+            self.matcher.take(len(dropped) + 1)
             new = wording.requirement(now, self.spelling)
-            was = next((one for one in dropped if _same_question(one, now)), None)
+            was = next((one for one in dropped if one.asks_as(now)), None)
             if was is None:
                 yield _Change(f"now only if {new}", more=False, fewer=True)
                 continue
             dropped.remove(was)
             old = wording.requirement(was, self.spelling)
-            more, fewer = not was.implied_by(now), not now.implied_by(was)
+            more = not was.implied_by(now, self.matcher)
+            fewer = not now.implied_by(was, self.matcher)
             yield _Change(f"now if {new}, not if {old}", more, fewer)
         for was in dropped:
             old = wording.requirement(was, self.spelling)
@@ -171,10 +185,6 @@ def _one_element_apart(a: Statement, b: Statement) -> bool:
     return a.effect == b.effect and same == len(elements) - 1
 
 
-def _same_question(a: Condition, b: Condition) -> bool:
-    return (a.quantifier, a.operator, a.key) == (b.quantifier, b.operator, b.key)
-
-
 def _gained_and_lost(before: Choice, after: Choice) -> tuple[Choice | None, Choice | None]:
     """What a changed element holds more than before, and what less."""
     if before.negated != after.negated:
@@ -185,13 +195,13 @@ def _gained_and_lost(before: Choice, after: Choice) -> tuple[Choice | None, Choi
     return (Choice(more) if more else None), (Choice(less) if less else None)
 
 
-def _said_by(policy: Policy, statement: Statement) -> bool:
+def _said_by(policy: Policy, statement: Statement, matcher: Matcher) -> bool:
     """Whether the policy's statements hold all of this one; unsure counts as no."""
-    if covered_by_any(statement, policy.statements):
+    if covered_by_any(statement, policy.statements, matcher):
         return True
     if not policy.by_rules:
         return False
-    return all(covered_by_any(rule, policy.statements) for rule in statement.rules())
+    return all(covered_by_any(rule, policy.statements, matcher) for rule in statement.rules())
 
 
 def _only_in(policy: Policy, other: Policy) -> list[Statement]:

@@ -123,6 +123,14 @@ def same_meaning(a: Policy, b: Policy) -> bool:
     return a == b
 
 
+def means(text: str, policy: Policy) -> bool:
+    """Whether the text of a document means the same as a policy; no where it cannot be read."""
+    try:
+        return parse(text) == policy
+    except PolicyError:
+        return False
+
+
 def parse(text: str) -> Policy:
     """Read an endpoint policy document.
 
@@ -238,6 +246,8 @@ def _principals(value: object, place: str) -> Iterator[str]:
 
 
 def _action(written: str, place: str, spelling: dict[str, str]) -> str:
+    if not written.isascii():
+        raise PolicyError(place, f"{written!r} has characters that no action has")
     action = patterns.tidy(written.lower())
     if action in ("*", "*:*"):
         return "*"

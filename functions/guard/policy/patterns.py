@@ -4,13 +4,27 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.ht
 """
 
 import re
-from functools import lru_cache
+import string
+from collections.abc import Iterable
 
 _VARIABLE = re.compile(r"(\$\{[^{}]*\})")
 _WILDCARDS = re.compile(r"[*?]{2,}")
+_SPECIAL = re.compile(r"[*?$]")
+_ESCAPES = {"${*}": "\0*", "${?}": "\0?", "${$}": "$"}
+_LITERALS = {"*": "\0*", "?": "\0?"}
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 ESCAPED_DOLLAR = "${$}"
 ARN_PARTS = 6
-_MOST_STARS = 16
+WITHIN_PART = {"*": "\0:*", "?": "\0:?"}
+"""The wildcards that do not take a colon, by those that do."""
+
+
+def lower(text: str) -> str:
+    """The text with A to Z in lower case, and every other character as it is.
+
+    `str.lower` folds more than AWS documents: it makes a `k` of the Kelvin sign.
+    """
+    return text.translate(_LOWER)
 
 
 def tidy(pattern: str) -> str:
@@ -31,7 +45,7 @@ def with_variables(text: str) -> str:
 
 def _lower_name(variable: re.Match[str]) -> str:
     name, comma, default = variable[0].partition(",")
-    return name.lower() + comma + default
+    return lower(name) + comma + default
 
 
 def without_variables(text: str) -> str:
@@ -49,98 +63,70 @@ def has_wildcards(pattern: str) -> bool:
     return any("*" in piece or "?" in piece for piece in _VARIABLE.split(pattern)[::2])
 
 
-@lru_cache(maxsize=8192)
-def covers(wide: str, narrow: str) -> bool:
-    """Whether everything that `narrow` matches is matched by `wide` too.
-
-    A variable stands for a text unknown here: it is covered by itself and by `*` alone. A pattern
-    of more stars than people write is taken to cover itself alone, so that nobody keeps us busy.
-    """
-    if wide in ("*", narrow):
-        return True
-    if wide.count("*") > _MOST_STARS:
-        return False
-    reachable = {0}  # positions in `wide` that the symbols of `narrow` so far can have led to
-    all_of_it = symbols(wide)
-    for symbol in symbols(narrow):
-        reachable = _after(all_of_it, _skip_stars(all_of_it, reachable), symbol)
-        if not reachable:
-            return False
-    return len(all_of_it) in _skip_stars(all_of_it, reachable)
+def variables(text: str) -> list[str]:
+    """The condition keys that the policy variables in it name, in lower case."""
+    return [lower(found[2:-1].partition(",")[0].strip()) for found in _VARIABLE.findall(text)]
 
 
-def arn_covers(wide: str, narrow: str) -> bool:
-    """`covers` for ARNs, whose wildcards do not reach beyond their part between two colons.
-
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
-    """
-    if wide in ("*", narrow):
-        return True
-    wide_parts, narrow_parts = arn_parts(wide), arn_parts(narrow)
-    return len(wide_parts) == len(narrow_parts) == ARN_PARTS and all(
-        covers(mine, its) for mine, its in zip(wide_parts, narrow_parts, strict=True)
-    )
-
-
-def arn_parts(arn: str) -> list[str]:
-    """The parts of an ARN or of a pattern of ARNs: six, the last of which may have colons."""
-    parts = [""]
-    for symbol in symbols(arn):
-        if symbol == ":" and len(parts) < ARN_PARTS:
-            parts.append("")
-        else:
-            parts[-1] += symbol
-    return parts
+def start(pattern: str) -> str:
+    """What each text that the pattern matches begins with: all before a `*`, `?` or `$`."""
+    return _SPECIAL.split(pattern, maxsplit=1)[0]
 
 
 def symbols(pattern: str) -> tuple[str, ...]:
-    """The pattern one by one: characters, wildcards, and whole variables."""
+    """The pattern one by one: characters, wildcards, and whole variables.
+
+    A wildcard that is escaped is a character: it has a NUL before it, as in `literal`.
+    """
     found: list[str] = []
     for number, piece in enumerate(_VARIABLE.split(pattern)):
-        found.extend([piece] if number % 2 else piece)
+        found.extend([_ESCAPES.get(piece, piece)] if number % 2 else piece)
     return tuple(found)
 
 
-def _skip_stars(wide: tuple[str, ...], positions: set[int]) -> set[int]:
-    found = set(positions)
-    for position in positions:
-        while position < len(wide) and wide[position] == "*":
-            position += 1
-            found.add(position)
-    return found
+def literal(text: str) -> tuple[str, ...]:
+    """The symbols of a text in which nothing is a wildcard or a variable."""
+    return tuple(_LITERALS.get(character, character) for character in text)
 
 
-def _after(wide: tuple[str, ...], positions: set[int], symbol: str) -> set[int]:
-    found: set[int] = set()
-    for position in positions:
-        if position == len(wide):
-            continue
-        mine = wide[position]
-        if mine == "*":
-            found.add(position)
-        elif mine == symbol or (mine == "?" and len(symbol) == 1 and symbol != "*"):
-            found.add(position + 1)
-    return found
+def is_variable(symbol: str) -> bool:
+    """Whether the symbol stands for the value of a policy variable."""
+    return symbol.startswith("${")
 
 
-def meets(a: str, b: str) -> bool:
-    """Whether some text is matched by both patterns. A variable may stand for any text."""
-    a, b = _VARIABLE.sub("*", a), _VARIABLE.sub("*", b)
-    tried: set[tuple[int, int]] = set()
-    pending = [(0, 0)]
-    while pending:
-        i, j = pending.pop()
-        if i == len(a) and j == len(b):
-            return True
-        if (i, j) in tried:
-            continue
-        tried.add((i, j))
-        if i < len(a) and a[i] == "*":
-            pending.append((i + 1, j))
-            pending.extend([(i, j + 1)] if j < len(b) else [])
-        elif j < len(b) and b[j] == "*":
-            pending.append((i, j + 1))
-            pending.extend([(i + 1, j)] if i < len(a) else [])
-        elif i < len(a) and j < len(b) and (a[i] == b[j] or "?" in (a[i], b[j])):
-            pending.append((i + 1, j + 1))
-    return False
+def arn_parts(some: Iterable[str]) -> list[tuple[str, ...]]:
+    """The parts of an ARN, or of a pattern of ARNs, of these symbols: six, or fewer.
+
+    The last of six may have colons.
+    """
+    parts: list[list[str]] = [[]]
+    for symbol in some:
+        if symbol == ":" and len(parts) < ARN_PARTS:
+            parts.append([])
+        else:
+            parts[-1].append(symbol)
+    return [tuple(part) for part in parts]
+
+
+def arn_pattern(some: Iterable[str], *, reaching: bool = False) -> tuple[str, ...]:
+    """The symbols of a pattern of ARNs, with wildcards that stay within their part.
+
+    What ends the pattern, and the sixth part, have no such bound. `reaching`: a `*` that ends any
+    other part has none either, as it "can expand to match beyond the colon boundaries"; nor has
+    any wildcard of a pattern with fewer parts than an ARN, which AWS does not document.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
+    """
+    some = tuple(some)
+    *parts, last = arn_parts(some)
+    whole = len(parts) == ARN_PARTS - 1
+    if reaching and not whole:
+        return some
+    found: list[str] = []
+    for part in parts:
+        found += [*_bound(part, open_end=reaching), ":"]
+    return tuple(found) + (last if whole else _bound(last, open_end=True))
+
+
+def _bound(part: tuple[str, ...], *, open_end: bool) -> tuple[str, ...]:
+    end = len(part) - (open_end and part[-1:] == ("*",))
+    return tuple(WITHIN_PART.get(symbol, symbol) for symbol in part[:end]) + part[end:]

@@ -102,6 +102,26 @@ def test_whatever_keeps_the_perimeter_is_left_as_it_is(cloud, account, vpc_id, s
     assert puts(cloud) == []
 
 
+def test_a_policy_that_denies_everybody_is_told_once_a_day(cloud, account, secret):
+    nobody = {"Null": {"aws:VpceAccount": "true"}}  # Secrets Manager never sends that key
+    mallory = Account(cloud, "mallory")
+    for condition in (nobody, {}):
+        put_policy(mallory, secret, {**by_owner("vpc-0"), "Condition": condition})
+        cloud.settle()
+    (finding,) = about(cloud, LOST)
+    assert finding["title"] == "The policy of prod/ledger denies reading it to everybody"
+    assert finding["severity"] == "medium"
+    assert "user/mallory" in finding["cause"]
+    assert puts(cloud) == []
+
+
+def test_a_policy_that_lets_in_a_stranger_alone_is_told_as_both(cloud, account, secret):
+    put_policy(Account(cloud, "mallory"), secret, by_owner("vpc-0fffffffffffffff0"))
+    cloud.settle()
+    assert [one["severity"] for one in about(cloud, LOST)] == ["medium"]
+    assert "vpc-0fffffffffffffff0 (not approved)" in about(cloud, RESTORED)[0]["cause"]
+
+
 def test_a_secret_that_is_not_bound_is_left_alone(cloud, account, vpc_id):
     free = account.secret("prod/free")
     put_policy(account, free, READER)

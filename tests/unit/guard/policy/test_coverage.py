@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from guard.policy import parse
 from guard.policy.coverage import covers
-from guard.policy.patterns import arn_covers, meets
-from guard.policy.patterns import covers as pattern_covers
+from guard.policy.matching import TooLarge, arn_covers, meets
+from guard.policy.matching import covers as pattern_covers
 
 ACCOUNT = "123456789012"
 ROLE = "arn:aws:iam::123456789012:role/app"
@@ -50,11 +50,13 @@ def test_patterns(wide: str, narrow: str, covered: bool):
     assert pattern_covers(wide, narrow) is covered
 
 
-def test_patterns_of_many_stars_are_not_looked_into():
-    many = "*a" * 17
-    assert pattern_covers("*a" * 16, "a" * 16)
-    assert not pattern_covers(many, "a" * 17)
-    assert pattern_covers(many, many)
+def test_patterns_of_many_stars_are_looked_into_within_their_steps():
+    assert pattern_covers("*a" * 17, "a" * 17)
+    assert not pattern_covers("*a" * 17 + "b", "a" * 17)
+    with pytest.raises(TooLarge):
+        pattern_covers("*a" * 5_000 + "b", "a" * 10_000)
+    with pytest.raises(TooLarge):
+        meets("*a" * 5_000 + "b", "*a" * 5_000)
 
 
 @pytest.mark.parametrize(

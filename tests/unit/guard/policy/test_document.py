@@ -143,6 +143,34 @@ BROKEN = [
     (condition("NumericLessThan", [1, ""]), f"{AT}.Condition.NumericLessThan.a:b[1]", "number"),
     (condition("IpAddress", "203.0.113"), f"{AT}.Condition.IpAddress.a:b", "CIDR"),
     (condition("NotIpAddress", "10.0.0.0/33"), f"{AT}.Condition.NotIpAddress.a:b", "CIDR"),
+    # A prefix length is a number: a netmask, a wildcard mask or a zone is none
+    *(
+        (condition("IpAddress", text), f"{AT}.Condition.IpAddress.a:b", "CIDR")
+        for text in (
+            *("10.0.0.0/255.0.0.0", "10.0.0.0/0.0.0.255", "0.0.0.0/0.0.0.0", "10.0.0.0/08"),
+            *("10.0.0.0/", "10.0.0.0/8/8", "10.0.0.0/+8", "fe80::1%eth0/64", "::/ffff::"),
+            *("10.0.0.\u0660/8", " 10.0.0.0/8", "10.0.0.0/8\n", "10.0.0.010/32", ""),
+        )
+    ),
+    # Letters that Python folds into those of ASCII
+    (doc(Action="\u212ams:*"), f"{AT}.Action", "no action has"),
+    (doc(without="Action", NotAction=["a:b", "a:\u017f"]), f"{AT}.NotAction[1]", "no action has"),
+    (condition("StringLi\u212ae", "x"), f"{AT}.Condition.StringLi\u212ae", "no condition operator"),
+    (
+        condition("ForAnyValue:\uff33tringLike", "x"),
+        f"{AT}.Condition.ForAnyValue:\uff33tringLike",
+        "no condition operator",
+    ),
+    (
+        condition("StringEqualsIf\u0415xists", "x"),
+        f"{AT}.Condition.StringEqualsIf\u0415xists",
+        "no condition operator",
+    ),
+    (
+        condition("StringEquals", "x", key="aws:To\u212aenIssueTime"),
+        f"{AT}.Condition.StringEquals.aws:To\u212aenIssueTime",
+        "ASCII",
+    ),
     (
         condition("DateEquals", "2024-13-01T00:00:00Z"),
         f"{AT}.Condition.DateEquals.a:b",

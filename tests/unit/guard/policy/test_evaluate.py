@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 
 from guard.approved.policies import Placeholders, load
 from guard.policy import Risk, differences, parse
-from guard.policy.evaluate import Decision, Outcome, Request, evaluate, principals_of
+from guard.policy.evaluate import (
+    TOO_LARGE,
+    Decision,
+    Outcome,
+    Request,
+    Unnamed,
+    evaluate,
+    principals_of,
+)
+from guard.policy.matching import Matcher
 from guardctl.policies import SHIPPED
 
 ACCOUNT = "123456789012"
@@ -73,6 +82,7 @@ def resource(arn: str | None) -> dict[str, Any]:
 
 ARN = "aws:PrincipalArn"
 KEYS = "aws:TagKeys"
+VPC = "aws:SourceVpc"
 TIME = "aws:CurrentTime"
 IP = "aws:SourceIp"
 DAYS = "secretsmanager:RecoveryWindowInDays"
@@ -126,7 +136,14 @@ DECISIONS: dict[str, list[Row]] = {
         ("and none", [s(Resource=SECRET + "*")], r(), ALLOW),
         ("a star in the middle of a part", [s(Resource=SECRET.replace("central", "*"))], r(), ALLOW),
         ("a wildcard for the Region", [s(Resource=SECRET.replace("eu-central-1", "*"))], r(), ALLOW),
-        ("a wildcard does not reach over a colon", [s(Resource="arn:aws:secretsmanager:*:secret:db-a1b2c3")], r(), DENY),
+        ("a star that ends a part can take colons", [s(Resource="arn:aws:secretsmanager:*:secret:db-a1b2c3")], r(), UNKNOWN),
+        ("in a deny, too", [s(), deny(Resource="arn:aws:secretsmanager:*:secret:db-a1b2c3")], r(), UNKNOWN),
+        ("and in what a deny leaves out", [s(), deny(Resource=None, NotResource="arn:aws:*:db-a1b2c3")], r(), UNKNOWN),
+        ("what follows must follow all the same", [s(Resource="arn:aws:secretsmanager:*:secret:api-a1b2c3")], r(), DENY),
+        ("a star that reaches no colon matches for sure", [s(Resource="arn:aws:secretsmanager:*:*:secret:db-*")], r(), ALLOW),
+        ("a star within a part does not take colons", [s(Resource="arn:aws:secretsmanager:eu*3:secret:db-a1b2c3")], r(), DENY),
+        ("what has too few parts is not documented", [s(Resource="arn:aws:sec*db-a1b2c3")], r(), UNKNOWN),
+        ("a question mark is no colon", [s(Resource=SECRET.replace("secretsmanager:eu-central-1:", "secretsmanager?eu-central-1?:"))], r(), DENY),
         ("but one at the end takes the rest", [s(Resource="arn:aws:secretsmanager:*")], r(), ALLOW),
         ("the last part may have colons itself", [s(Resource="arn:aws:secretsmanager:*:*:*")], r(), ALLOW),
         ("everything", [s(Resource="*")], resource("*"), ALLOW),
@@ -235,7 +252,9 @@ DECISIONS: dict[str, list[Row]] = {
         ("a name of a service is no address", [c("IpAddress", IP, "0.0.0.0/0")], having(IP, "lambda.amazonaws.com"), DENY),
         # Condition operators: ARNs
         ("ArnLike compares part by part", [c("ArnLike", ARN, "arn:aws:iam::*:role/app")], having(ARN, ROLE), ALLOW),
-        ("a wildcard does not reach over a colon in ArnLike", [c("ArnLike", ARN, "arn:aws:*:role/app")], having(ARN, ROLE), DENY),
+        ("a star that ends a part can take colons in ArnLike, too", [c("ArnLike", ARN, "arn:aws:*:role/app")], having(ARN, ROLE), UNKNOWN),
+        ("and in ArnNotLike", [s(), c("ArnNotLike", ARN, "arn:aws:*:role/app", Effect="Deny")], having(ARN, ROLE), UNKNOWN),
+        ("a star within a part does not", [c("ArnLike", ARN, "arn:aws:iam:*2:role/app:")], having(ARN, ROLE), DENY),
         ("in StringLike it does", [c("StringLike", ARN, "arn:aws:*:role/app")], having(ARN, ROLE), ALLOW),
         ("ArnEquals behaves as ArnLike", [c("ArnEquals", ARN, "arn:aws:iam::*:role/*")], having(ARN, ROLE), ALLOW),
         ("ArnNotEquals behaves as ArnNotLike", [c("ArnNotEquals", ARN, "arn:aws:iam::*:role/*")], having(ARN, ROLE), DENY),
@@ -249,6 +268,14 @@ DECISIONS: dict[str, list[Row]] = {
         ("ForAnyValue: one value is enough", [c("ForAnyValue:StringEquals", KEYS, ["a", "b"])], having(KEYS, "z", "b"), ALLOW),
         ("none is", [c("ForAnyValue:StringEquals", KEYS, ["a", "b"])], having(KEYS, "y", "z"), DENY),
         ("ForAnyValue is false without the key", [c("ForAnyValue:StringEquals", KEYS, "a")], r(), DENY),
+        ("with IfExists it is false as well", [c("ForAnyValue:StringEqualsIfExists", KEYS, "a")], r(), DENY),
+        ("and with a negative operator", [c("ForAnyValue:StringNotEquals", KEYS, "a")], r(), DENY),
+        ("or with both", [c("ForAnyValue:ArnNotLikeIfExists", ARN, ROLE)], r(), DENY),
+        ("also where the key has no value", [c("ForAnyValue:StringNotEqualsIfExists", KEYS, "a")], having(KEYS), DENY),
+        ("so that a deny does not apply", [s(), c("ForAnyValue:StringNotEqualsIfExists", "aws:SourceVpc", "vpc-1", Effect="Deny")], r(), ALLOW),
+        ("for Bool, too", [s(), c("ForAnyValue:BoolIfExists", "aws:ViaAWSService", "false", Effect="Deny")], r(), ALLOW),
+        ("ForAllValues with IfExists is true without the key", [c("ForAllValues:StringEqualsIfExists", KEYS, "a")], r(), ALLOW),
+        ("and a set operator before Null is not documented", [c("ForAnyValue:Null", KEYS, "true")], r(), UNKNOWN),
         ("a deny by ForAnyValue takes one forbidden tag", [s(), c("ForAnyValue:StringEquals", KEYS, "forbidden", Effect="Deny")], having(KEYS, "a", "forbidden"), DENY),
         ("ForAnyValue:StringNotEquals: one that is not listed", [c("ForAnyValue:StringNotEquals", KEYS, "a")], having(KEYS, "a", "z"), ALLOW),
         ("ForAllValues:StringNotEquals: none is listed", [c("ForAllValues:StringNotEquals", KEYS, "a")], having(KEYS, "a", "z"), DENY),
@@ -288,6 +315,22 @@ DECISIONS: dict[str, list[Row]] = {
         ("a deny of one secret may be for this one", [s(), deny(Resource=SECRET)], resource(SOME + "??????"), UNKNOWN),
         ("a deny of all but one may be, too", [s(), deny(Resource=None, NotResource=SECRET)], resource(SOME + "??????"), UNKNOWN),
         ("a variable with a suffix that is not known", [s(Resource=SOME.replace("db", "${aws:username}") + "*")], having("aws:username", "db", resource=SOME + "??????"), UNKNOWN),
+        ("one value that surely fails is enough, whatever else is unknown", [c("ForAllValues:StringNotEquals", KEYS, ["${aws:username}", "b"])], having(KEYS, "a", "b", complete=False), DENY),
+        ("one value that surely passes, too", [c("ForAnyValue:StringEquals", KEYS, ["${aws:username}", "b"])], having(KEYS, "a", "b", complete=False), ALLOW),
+        ("of a value that is known by a pattern, some patterns take all", [c("StringLike", VPC, "vpc-*")], having(VPC, Unnamed("vpc-*")), ALLOW),
+        ("some take none", [c("StringLike", VPC, "vpce-*")], having(VPC, Unnamed("vpc-*")), DENY),
+        ("and some take part", [c("StringLike", VPC, "vpc-0*")], having(VPC, Unnamed("vpc-*")), UNKNOWN),
+        ("it is none that the policy spells out", [c("StringNotEquals", VPC, ["vpc-1", "vpc-*"])], having(VPC, Unnamed("vpc-*")), ALLOW),
+        ("nor by an operator for patterns", [c("StringNotLike", VPC, ["vpc-1"])], having(VPC, Unnamed("vpc-*")), ALLOW),
+        ("nor in another case", [c("StringNotEqualsIgnoreCase", VPC, ["VPC-1", "VPC-*"])], having(VPC, Unnamed("vpc-*")), ALLOW),
+        ("but a variable may bring it", [c("StringNotEquals", VPC, "${aws:SourceVpc}")], having(VPC, Unnamed("vpc-*")), UNKNOWN),
+        ("for patterns and any case, too", [c("StringNotLike", VPC, "${aws:sourcevpc}"), c("StringEqualsIgnoreCase", VPC, "${aws:SourceVpc}")], having(VPC, Unnamed("vpc-*")), UNKNOWN),
+        ("and it may be the variable of another key", [c("StringEquals", PRESENT_TAG, "${aws:SourceVpc}")], r(context={PRESENT_TAG: "x", VPC: Unnamed("vpc-*")}), UNKNOWN),
+        ("AWS tells the case of A to Z alone", [c("StringEqualsIgnoreCase", PRESENT_TAG, "K")], having(PRESENT_TAG, "\u212a"), UNKNOWN),
+        ("other letters match themselves", [c("StringEqualsIgnoreCase", PRESENT_TAG, "MÜLLER")], having(PRESENT_TAG, "mÜller"), ALLOW),
+        ("a NUL is a character as any other", [c("StringEqualsIgnoreCase", PRESENT_TAG, "a\0*")], having(PRESENT_TAG, "A\0*"), ALLOW),
+        ("and hides no wildcard", [c("StringLike", PRESENT_TAG, "a\0*")], having(PRESENT_TAG, "a\0b"), ALLOW),
+        ("and no other letter", [c("StringEqualsIgnoreCase", PRESENT_TAG, "MÜLLER")], having(PRESENT_TAG, "møller"), DENY),
         ("an unknown variable leaves the value open", [c("StringEquals", PRESENT_TAG, "${aws:username}")], having(PRESENT_TAG, "hr", complete=False), UNKNOWN),
         ("unless another value matches", [c("StringEquals", PRESENT_TAG, ["${aws:username}", "hr"])], having(PRESENT_TAG, "hr", complete=False), ALLOW),
     ],
@@ -314,6 +357,17 @@ def test_decision(statements: list[dict[str, Any]], fields: dict[str, Any], outc
     decision = evaluate(policy(*statements), Request(**fields))
     assert decision.outcome is outcome
     assert bool(decision.unknown) == (outcome is UNKNOWN)
+
+
+def test_what_takes_too_many_steps_is_unknown():
+    stars = policy(s(), c("StringNotLike", PRESENT_TAG, "*a" * 8_000 + "b", Effect="Deny"))
+    request = Request(**having(PRESENT_TAG, "a" * 8_000))
+    assert evaluate(stars, request) == Decision(UNKNOWN, None, frozenset({TOO_LARGE}))
+    few = Matcher(2_000)
+    small = policy(s(Resource=SECRET))
+    assert [evaluate(small, Request(**r()), few).outcome for _ in range(2)] == [ALLOW, ALLOW]
+    assert few.left < 2_000
+    assert evaluate(small, Request(**r()), Matcher(20)).unknown == {TOO_LARGE}
 
 
 def test_2008_has_no_variables():

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from guard.policy import Policy, parse, same_meaning
+from guard.policy import Policy, means, parse, same_meaning
 
 ACCOUNT = "123456789012"
 OTHER = "210987654321"
@@ -374,3 +374,10 @@ def test_a_statement_given_twice_does_not_make_a_document_large():
     )
     assert parse(d(once, once)).by_rules
     assert same_meaning(parse(d(once, once)), parse(d(once)))
+
+
+def test_a_text_means_a_policy_if_it_can_be_read():
+    policy = parse(d(s()))
+    assert means(d(s(Sid="Else")), policy)
+    assert not means(d(s(Action=PUT)), policy)
+    assert not means("{", policy)

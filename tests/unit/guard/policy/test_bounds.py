@@ -1,0 +1,89 @@
+"""No policy text costs more than a bounded number of steps, whatever is asked of it."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from benchmarks.policies import (
+    PERIMETER,
+    SECRET,
+    approved,
+    asking,
+    denying,
+    document,
+    hostile,
+)
+from guard.policy import MAX_CHARACTERS, Risk, compare, coverage, matching, parse
+from guard.policy.matching import MOST_STEPS, Matcher
+from secret_policy.perimeter import gaps
+
+STEPS = MOST_STEPS // 10  # fewer than by default, since counting the work takes longer than it
+HOSTILE = list(hostile())
+PAIRS = [pytest.param(*pair, id=name) for name, *pair in HOSTILE]
+TEXTS = [pytest.param(statements, id=name) for name, statements, _ in HOSTILE]
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often the innermost functions were called: the work itself, not what counts it."""
+    found: Counter[str] = Counter()
+
+    def counted(module: Any, name: str) -> None:
+        inner = getattr(module, name)
+
+        def outer(*args: Any, **kwargs: Any) -> Any:
+            found[name] += 1
+            return inner(*args, **kwargs)
+
+        monkeypatch.setattr(module, name, outer)
+
+    counted(matching, "_takes")
+    counted(coverage, "_includes")
+    return found
+
+
+def within(work: Counter[str]) -> bool:
+    return work.total() <= STEPS
+
+
+@pytest.mark.parametrize("statements", TEXTS)
+def test_a_comparison_with_two_hundred_patterns(statements: list[Any], work: Counter[str]):
+    text = document(*statements)
+    assert MAX_CHARACTERS - 500 < len(text) <= MAX_CHARACTERS
+    found = compare(text, approved(), Matcher(STEPS))
+    assert found
+    assert within(work)
+
+
+@pytest.mark.parametrize(("statements", "nearly"), PAIRS)
+def test_a_comparison_with_nearly_itself(
+    statements: list[Any], nearly: list[Any], work: Counter[str]
+):
+    assert compare(document(*statements), parse(document(*nearly)), Matcher(STEPS))
+    assert within(work)
+
+
+@pytest.mark.parametrize("statements", TEXTS)
+def test_the_judgement_of_a_secret(statements: list[Any], work: Counter[str]):
+    assert gaps(denying(statements), SECRET, PERIMETER, Matcher(STEPS))
+    assert within(work)
+
+
+@pytest.mark.parametrize("statements", TEXTS)
+def test_equality_comes_before_words(statements: list[Any], work: Counter[str]):
+    text = document(*statements)
+    assert compare(text, parse(document(*reversed(statements)))) == ()
+    assert work.total() == 0
+
+
+def test_what_takes_too_many_steps_is_told_as_not_compared():
+    def of(count: int) -> str:
+        values = [f"*{number:x}*" for number in range(count)]
+        return document(asking("StringNotLike", {"aws:SourceVpc": values}))
+
+    (found,) = compare(of(1_050), parse(of(1_049)))
+    assert found.text.startswith("not compared: too large")
+    assert found.risk is Risk.WIDER
+    (told,) = compare(of(1_050), parse(of(1_049)), Matcher(4_000_000))
+    assert told.text.startswith("allows now if aws:SourceVpc is not like")
