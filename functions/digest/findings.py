@@ -173,9 +173,11 @@ def _what_to_do(
     if mode != "remediate":
         todo.append("Nothing is repaired in observe mode: switch to remediate when you are ready.")
     if paused:
-        todo.append("Look at what is paused: VPCE Guard does nothing there for the time being.")
+        todo.append("Check what is paused: VPCE Guard changes nothing there for now.")
     if overdue:
-        todo.append("Deal with what is overdue: it was told a day ago or longer, and is still so.")
+        todo.append(
+            "Deal with what is overdue: it was published a day ago or longer, and has not changed."
+        )
     return tuple(todo)
 
 

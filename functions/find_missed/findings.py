@@ -117,7 +117,7 @@ def _title(one: Comparison) -> str:
 
 def _todo(one: Comparison, again: int) -> Iterator[str]:
     if again:
-        yield "Look for the alerts that follow: what matters of these is told by itself."
+        yield "Expect alerts: each of these events that matters is published by itself."
     if one.number > again:
         yield "Find out why no rule brought them: is one disabled, was the stack changed?"
     if one.full:

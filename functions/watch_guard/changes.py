@@ -2,7 +2,7 @@
 
 What belongs to the guard is what its stack says (ListStackResources, CloudFormation API reference),
 by physical id, so a part that is added to the template is watched without a word here, and a
-neighbour with a name like ours is not. What the owner made and the stack is only told of, such as
+neighbour with a name like ours is not. What the owner made and the stack only names, such as
 the webhook's parameter or the key, is named by the template's parameters.
 """
 
@@ -168,7 +168,7 @@ def _spellings(record: Record, key: str, text: str) -> Iterator[str]:
 
 
 def _path(text: str) -> str:
-    """A parameter's whole name: folders tell it from others of the same last name."""
+    """A parameter's whole name: folders set it apart from others of the same last name."""
     return text.rpartition(":parameter")[2].strip("/")
 
 

@@ -1,1 +1,1 @@
-"""What goes out: findings counted, told once on the topic, put into words, summed up."""
+"""Findings: what each says, its links, its text in one line or in Slack."""

@@ -1,4 +1,4 @@
-"""What ops are told: one immutable value, the same for e-mail, Slack and machines.
+"""What is published: one immutable value, the same for e-mail, Slack and machines.
 
 A finding is made by a reaction, counted and published by `guard.publishing`, and rendered at
 the end of the chain. Its JSON form (`to_json`) is what subscribers of the topic receive; `SCHEMA`
@@ -99,7 +99,7 @@ PAUSES = frozenset(
         Kind.ENFORCEMENT_PAUSED,
     }
 )
-"""Findings that say that the guard keeps still somewhere, told in the daily report."""
+"""Findings that say that the guard changes nothing somewhere: the daily report lists them."""
 
 WORDS = 100
 """Most words of `graver`, and of `novel`, that findings which are merged keep."""
@@ -119,7 +119,7 @@ WAITS = PAUSES | {
     Kind.TRAIL_BLIND,
     Kind.DEAD_LETTERS,
 }
-"""Those, and what stays as it is until a person does something: told anew each day until then."""
+"""Those, and what stays until a person does something: published again each day until then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +130,7 @@ class Finding:
     `evidence` small JSON values (who, what, from where, event ids, the difference).
     `identity` holds the parts that make two findings the same occurrence: kind, account, Region,
     resource and these give the fingerprint. `window` is the number of seconds in which equal
-    findings are one alert; 0 means that each is told (a change made to AWS is never swallowed).
+    findings are one alert; 0: each is published (a change made to AWS is never swallowed).
     `graver` and `novel` hold short words for what must not be hidden by an equal finding: one that
     was not published in this window (`graver`), or never (`novel`), is published at once. They are
     no part of the JSON form.

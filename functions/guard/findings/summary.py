@@ -1,4 +1,4 @@
-"""What is kept of a finding to be told of later, and how a line tells of it."""
+"""What is kept of a finding for a digest, and the line that a digest has of it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast

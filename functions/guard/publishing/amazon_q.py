@@ -70,10 +70,10 @@ def _evidence(evidence: Mapping[str, Any]) -> str:
     lines: list[str] = []
     room = EVIDENCE
     for name, value in evidence.items():
-        told = readable(value)
-        text = "; ".join(told) if told is not None else value
+        lines_of = readable(value)
+        text = "; ".join(lines_of) if lines_of is not None else value
         shown = text if isinstance(text, str) else json.dumps(text, default=str)
-        line = f"{prose(name, 80)}: {code(shown, 3 * VALUE if told else VALUE)}"
+        line = f"{prose(name, 80)}: {code(shown, 3 * VALUE if lines_of else VALUE)}"
         if len(line) > room:
             lines.append("…")
             break

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from guard.table.items import Items
 
 MOST_NOVEL = 20
-"""Words of `Finding.novel` after which a fingerprint has no news of that kind: first reads of so
-many secrets are each published, all further ones are counted."""
+"""Words of `Finding.novel` after which no further ones are published: first reads of so
+many secrets are each published, the others are counted."""
 NAME_CHARACTERS = 200
 
 
@@ -127,8 +127,8 @@ class Publisher:
         first = min(finding.first_seen, counted.first_seen)
         # A follow-up for new words is another message than the one of its milestone.
         occasion = () if due else sorted(words)
-        told = finding.identified(counted.window_ends, milestone(counted.total), *occasion)
-        return _Due(replace(told, count=counted.total, first_seen=first), counted)
+        named = finding.identified(counted.window_ends, milestone(counted.total), *occasion)
+        return _Due(replace(named, count=counted.total, first_seen=first), counted)
 
     def _deferred(self, one: _Due, now: datetime) -> bool:
         """Defer a finding of low severity to the digest; False where it must go out at once."""
@@ -159,7 +159,7 @@ class Publisher:
 
 
 def names_seen(finding: Finding) -> dict[str, list[str]]:
-    """The names that a digest is to tell of a finding: callers, secrets, actions, event ids."""
+    """The names that a digest publishes of a finding: callers, secrets, actions, event ids."""
     evidence = finding.evidence
     callers = evidence.get("principals") or [evidence.get("principal")]
     lists: dict[str, Any] = {name: evidence.get(name, ()) for name in SUMMED_UP}
