@@ -29,7 +29,7 @@ def trials(cloud):
         one
         for one in cloud.invocations
         if one.function == RESTORE
-        and any('"trial": true' in record["body"] for record in one.event["Records"])
+        and any('"notes": {"trial": ' in record["body"] for record in one.event["Records"])
         and not one.result["batchItemFailures"]
     ]
 
