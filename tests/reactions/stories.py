@@ -429,7 +429,7 @@ def _perimeter(act: Callable[[Account, str], None]) -> Story:
         closed_again,
         frozenset({"secret-perimeter-restored"}),
         "SecretPolicyQueue",
-        (),
+        (SECRET_POLICY,),
     )
 
 

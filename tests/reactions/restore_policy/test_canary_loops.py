@@ -29,7 +29,7 @@ def trials(cloud):
         one
         for one in cloud.invocations
         if one.function == RESTORE
-        and any('"trial": true' in record["body"] for record in one.event["Records"])
+        and any('"notes": {"trial": ' in record["body"] for record in one.event["Records"])
         and not one.result["batchItemFailures"]
     ]
 
@@ -80,7 +80,7 @@ def test_a_denial_that_could_not_be_passed_on_is_passed_on_when_it_comes_back(sc
     scene.deploy()
     scene.cloud.pass_time(4 * MINUTE)
     scene.cloud.fault(
-        "sqs", "SendMessage", "InternalError", times=2, function="DetectBypassFunction"
+        "sqs", "SendMessageBatch", "InternalError", times=2, function="DetectBypassFunction"
     )
     scene.deny(scene.ids[0])
     scene.cloud.pass_time(MINUTE)

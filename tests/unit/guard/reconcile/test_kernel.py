@@ -248,6 +248,17 @@ def test_a_request_that_is_early_waits_in_the_queue():
     assert world.now.timestamp() >= due
 
 
+def test_a_copy_of_the_version_before_is_not_reconciled_before_its_time():
+    world = World({"vpc-1": "bad"})
+    due = int(world.now.timestamp()) + 600
+    world.arrive({**event("vpc-1"), NOT_BEFORE: due, INSTEAD_OF: "m7"})
+    world.deliver(world.queue[:])
+    assert world.calls == ["ChangeMessageVisibility"]
+    world.settle()
+    assert world.changed == ["vpc-1"]
+    assert world.now.timestamp() >= due
+
+
 def test_one_throttled_write_spares_the_others_of_its_batch():
     """They take a slot of their own, and the slots are apart."""
     world = World({f"vpc-{n}": "bad" for n in range(5)})
