@@ -36,7 +36,7 @@ from ensure_endpoint.act import Actor, Outcome
 from ensure_endpoint.cost import monthly_price, zones_added
 from ensure_endpoint.findings import About
 from ensure_endpoint.in_force import to_json
-from ensure_endpoint.limits import Limits
+from ensure_endpoint.limits import CREATIONS_PER_HOUR, Limits
 from ensure_endpoint.looks import FOLLOW_UPS, Looks
 from ensure_endpoint.refusals import Refused
 from ensure_endpoint.requests import Work, Worklist
@@ -73,7 +73,7 @@ from guard.endpoint.hosted_zones import HostedZones
 from guard.endpoint.observe import Observer
 from guard.endpoint.scope import Guarded
 from guard.endpoint.state import Tags, Vpc
-from guard.findings.finding import Finding, Kind
+from guard.findings.finding import Finding
 from guard.publishing.publish import report
 from guard.reconcile.batch import Batch, since_event
 from guard.reconcile.mode import Mode, read_mode, unreadable
@@ -132,7 +132,9 @@ limits = Limits(
     state,
     memory,
     change_budget=whole_number(os.environ, "CHANGE_BUDGET"),
-    creations_per_hour=whole_number(os.environ, "MAXIMUM_CREATIONS_PER_HOUR"),
+    creations_per_hour=whole_number(
+        os.environ, "MAXIMUM_CREATIONS_PER_HOUR", CREATIONS_PER_HOUR
+    ),
     monthly_budget=dollars(os.environ, "MONTHLY_BUDGET"),
     price_per_az_hour=PRICE,
 )
@@ -215,10 +217,6 @@ def rotation_of(record: Record, worklist: Worklist) -> tuple[set[str], list[str]
     secret = secret_id(record)
     if not secret:
         raise UnreadableRecord(f"{record.event_name} names no secret")
-    if record.event_name == "CancelRotateSecret":
-        cancelled = rotation_findings.cancelled(settings, worklist.now, record, secret)
-        worklist.findings.append(cancelled)
-        return set(), []
     found = rotation.locate(
         secret,
         rotation_function_arn(record) or "",
@@ -227,9 +225,7 @@ def rotation_of(record: Record, worklist: Worklist) -> tuple[set[str], list[str]
         secretsmanager=secretsmanager,
         functions=functions,
     )
-    if found.problem is Kind.ROTATION_MANAGED:
-        worklist.findings.append(rotation_findings.managed(settings, worklist.now, record, found))
-    elif found.problem:
+    if found.problem:
         unserved = rotation_findings.unserved(settings, worklist.now, record, found, found.problem)
         worklist.findings.append(unserved)
     elif found.vpc_id:

@@ -169,8 +169,8 @@ def over_limit(about: About, plan: Plan, limit: str, price_per_az_hour: Decimal)
         title=f"No endpoint was made for {about.vpc_id}: {limit}",
         cause=" ".join((sentence(plan.reasons), *price)),
         todo=(
-            "raise MaximumCreationsPerHour or MonthlyBudget if the endpoint is wanted",
-            f"tag the VPC {about.settings.opt_out_tag} if it is not",
+            "raise the parameter MonthlyBudget if that is the limit and the endpoint is needed",
+            f"tag the VPC {about.settings.opt_out_tag} if it needs no endpoint",
             "the next sweep tries again",
         ),
         plan=plan,

@@ -20,6 +20,8 @@ from guard.table.state import State
 HOUR = 3_600
 MONTH = 31 * 86_400
 CREATIONS = "creations"
+CREATIONS_PER_HOUR = 500
+"""Half of what EC2 lets an account create in an hour: an error of the guard is not unlimited."""
 
 
 @dataclass(frozen=True, slots=True)

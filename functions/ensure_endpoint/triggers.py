@@ -15,7 +15,6 @@ from guard.reconcile.messages import is_reconcile
 
 # The record names no VPC, and what it names is gone by now: every VPC has to be looked at.
 NAMELESS = frozenset({"DeleteSubnet", "DeleteVpcEndpoints"})
-ROTATION = frozenset({"RotateSecret", "CancelRotateSecret"})
 # Whoever does this may be about to make the endpoint as well.
 BUILDING = frozenset({"CreateVpc", "CreateDefaultVpc", "CreateSubnet"})
 # Whoever does this means to use a VPC that was torn down before. A new one was not.
@@ -109,7 +108,7 @@ def _of_record(record: Record, service_name: str) -> Concern:
     name = record.event_name
     if record.failed:
         return _failed(record)
-    if name in ROTATION:
+    if name == "RotateSecret":
         return Concern(reason=name, record=record, is_rotation=True)
     if name == "DeleteVpcEndpoints" and records.deleted_nothing(record):
         # A refused deletion of the guard's own would else wake it for ever.

@@ -44,17 +44,6 @@ class About(Subject):
         return (self.found.function_arn, cause) if self.found else (self.record.event_id,)
 
 
-def managed(settings: Settings, now: datetime, record: Record, found: Rotation) -> Finding:
-    """AWS rotates the secret itself: no function, so nothing that an endpoint would serve."""
-    return About(settings, now, record, found).finding(
-        Kind.ROTATION_MANAGED,
-        Severity.INFO,
-        window=DAY,
-        title="A secret is rotated by AWS itself, which needs no endpoint",
-        cause=found.cause,
-    )
-
-
 def unserved(
     settings: Settings, now: datetime, record: Record, found: Rotation, kind: Kind
 ) -> Finding:
@@ -72,18 +61,6 @@ def unserved(
         cause=found.cause,
         todo=(todo,),
         rotation_function=found.function_arn,
-    )
-
-
-def cancelled(settings: Settings, now: datetime, record: Record, secret: str) -> Finding:
-    """Somebody turned rotation off; reported only."""
-    return About(settings, now, record).finding(
-        Kind.ROTATION_CANCELLED,
-        Severity.LOW,
-        window=DAY,
-        title="Rotation of a secret was turned off",
-        cause=f"{record.identity.name} cancelled the rotation of {secret}",
-        todo=("turn it on again with aws secretsmanager rotate-secret if this was not meant",),
     )
 
 

@@ -19,7 +19,7 @@ class Rotation:
     """Where a rotation runs: a VPC of ours, or the kind of finding and the words for why not.
 
     `secret_arn` is empty where the secret could not be described. Neither VPC nor problem is set
-    for a secret that is deleted since.
+    for a secret that is deleted since, or that AWS rotates itself, which needs no endpoint.
     """
 
     secret_id: str
@@ -39,7 +39,6 @@ class _Secret:
 
     arn: str = ""
     function_arn: str = ""
-    owner: str = ""
 
 
 def locate(
@@ -65,11 +64,7 @@ def locate(
         return Rotation(secret_id)
     arn = function_arn or secret.function_arn
     if not arn:
-        owner = secret.owner or "AWS"
-        cause = f"{owner} rotates {secret_id} itself, by no function of this account"
-        return Rotation(
-            secret_id, problem=Kind.ROTATION_MANAGED, cause=cause, secret_arn=secret.arn
-        )
+        return Rotation(secret_id, secret_arn=secret.arn)
     if not _is_here(arn, account_id, region):
         cause = f"the rotation function {arn} is not in account {account_id}, Region {region}"
         return Rotation(secret_id, arn, problem=Kind.ROTATION_ELSEWHERE, cause=cause)
@@ -120,9 +115,7 @@ def _describe(
         return _Secret()
     if answer.get("DeletedDate"):
         return None
-    return _Secret(
-        answer.get("ARN", ""), answer.get("RotationLambdaARN", ""), answer.get("OwningService", "")
-    )
+    return _Secret(answer.get("ARN", ""), answer.get("RotationLambdaARN", ""))
 
 
 def _is_here(arn: str, account_id: str, region: str) -> bool:

@@ -47,10 +47,8 @@ class Kind(StrEnum):
     ROTATION_WITHOUT_VPC = "rotation-without-vpc"
     ROTATION_FUNCTION_MISSING = "rotation-function-missing"
     ROTATION_ELSEWHERE = "rotation-elsewhere"  # function or secret of another account or Region
-    ROTATION_MANAGED = "rotation-managed"
     ROTATION_CANNOT_REACH_ENDPOINT = "rotation-cannot-reach-endpoint"
     ROTATION_REFUSED_BY_POLICY = "rotation-refused-by-policy"
-    ROTATION_CANCELLED = "rotation-cancelled"
     # restore_policy
     POLICY_RESTORED = "policy-restored"
     POLICY_DRIFT = "policy-drift"  # observe mode: what would have been restored

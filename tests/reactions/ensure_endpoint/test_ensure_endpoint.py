@@ -286,7 +286,7 @@ def test_rotation_with_stored_settings_finds_the_function_all_the_same(cloud, ac
     assert len(account.endpoints(vpc_id)) == 1
 
 
-def test_managed_rotation_needs_no_endpoint_and_is_told_as_such(cloud, account):
+def test_managed_rotation_needs_no_endpoint_and_no_finding(cloud, account):
     secret = account.secret("managed")
     cloud.lose_events()
     record = {
@@ -309,25 +309,9 @@ def test_managed_rotation_needs_no_endpoint_and_is_told_as_such(cloud, account):
     cloud.inject(envelope(record))
     cloud.settle()
 
-    assert [(one["kind"], one["severity"]) for one in cloud.findings] == [
-        ("rotation-managed", "info")
-    ]
+    assert cloud.findings == []
+    assert cloud.dead_letters("VpcQueue") == []
     assert writes(cloud, ENSURE) == []
-
-
-def test_a_cancelled_rotation_is_reported_only(cloud, account):
-    vpc_id, subnets = account.vpc_with_subnets()
-    function, secret = account.function("rotate", subnets), account.secret("db")
-    secrets = account.client("secretsmanager")
-    secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function)
-    cloud.lose_events()
-
-    secrets.cancel_rotate_secret(SecretId=secret)
-    cloud.settle()
-
-    assert "rotation-cancelled" in kinds(cloud)
-    assert writes(cloud, ENSURE) == []
-    assert account.endpoints(vpc_id) == []
 
 
 def test_an_endpoint_with_the_opt_out_tag_stays_as_it_is(cloud, account):
