@@ -160,9 +160,12 @@ class Attempt:
         self._apply(result, entry if outcome.refused and not outcome.done else None)
 
     def _act(self, change: Change, entry: Entry, instead_of: Entry | None) -> Outcome:
-        """Record the change and carry it out; limits and record then have what came of it."""
+        """Send its requests, record the change and carry it out; limits and record then have what
+        came of it.
+        """
         outbox, recorded = self.kernel.outbox, False
         try:
+            self._send(change.requests)
             outbox.record(entry, self.now, instead_of=instead_of)
             recorded = self.recorded = True
             self.limited = change.writes_endpoint

@@ -65,6 +65,7 @@ class Change:
     published late if the process dies; `steps` are recorded with it where it takes more than words
     to see what became of them. `drift` is published instead in observe mode.
 
+    `requests` are sent first, so that they come even if the process dies in the change.
     `writes_endpoint`: it keeps to the rate of EC2's endpoint calls. `own`: it changes nothing but
     the guard's own records, so the mode does not matter. `not_before` (epoch seconds): it has a
     slot then, and nothing happens now. `earlier` are entries of attempts before this one that the
@@ -76,6 +77,7 @@ class Change:
     announcement: Finding
     drift: tuple[Finding, ...] = ()
     steps: tuple[Mapping[str, Any], ...] = ()
+    requests: tuple[Request, ...] = ()
     writes_endpoint: bool = False
     own: bool = False
     limit: Limit | None = None

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -93,6 +94,16 @@ def test_observe_mode_reports_and_changes_nothing():
     world.arrive(event("vpc-1"))
     world.settle()
     assert (titles(world), world.changed, world.items) == (["would be repaired"], [], {})
+
+
+@pytest.mark.parametrize(("mode", "sent"), [(Mode.REMEDIATE, 1), (Mode.OBSERVE, 0)])
+def test_the_requests_of_a_change_are_sent_before_it_and_with_it_alone(mode, sent):
+    world = World({"vpc-1": "bad"}, mode=mode, check_after=600, faults=(Fault(3, "killed before"),))
+    (id_,) = (world.arrive(event("vpc-1")),)
+    world.deliver([one for one in world.queue if one["id"] == id_])
+    checks = [one for one in world.queue if one["body"]["detail"].get("reason") == "check"]
+    assert (len(checks), world.changed) == (sent, [])
+    assert all(one["due"] == world.now + timedelta(minutes=10) for one in checks)
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyError, RecursionError, RuntimeError])

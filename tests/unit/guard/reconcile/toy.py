@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -55,6 +55,7 @@ class World:
     published: list[Finding] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     slots: int = 0
+    check_after: int = 0
     always: dict[str, str] = field(default_factory=dict)
     broken: Callable[[str], None] = lambda id_: None
     reaction: Any = None  # a Toy, unless it is told otherwise
@@ -242,12 +243,15 @@ class Toy:
         self.world.broken(id_)
         if state == GOOD:
             return Result(late=tuple(entries))
+        due = int(now.timestamp()) + self.world.check_after
+        check = replace(request, reason="check", not_before=due, entries=())
         return Result(
             changes=(
                 Repair(
                     kind="repair",
                     announcement=finding(id_, "repaired", done=("made good",), who=who),
                     drift=(finding(id_, "would be repaired", who=who),),
+                    requests=(check,) if self.world.check_after else (),
                     writes_endpoint=True,
                     earlier=tuple(entries),
                     id=id_,
