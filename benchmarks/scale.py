@@ -26,8 +26,8 @@ from emulator import Cloud, delivery, strict
 from emulator.deploy import FunctionSpec
 from emulator.runtime import Outcome
 from emulator.runtime_inprocess import InProcess
-from guard.endpoint.decide import Wanted
 from guard.endpoint.observe import Observer
+from guard.endpoint.plan import Wanted
 from guard.endpoint.scope import Guarded, Scope
 from sweep.unhealthy import unwell_vpcs
 

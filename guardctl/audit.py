@@ -28,9 +28,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ensure_endpoint.cost import monthly_price, zones_added
-from guard.endpoint.decide import Plan, Verdict, Wanted, decide
+from guard.endpoint.decide import decide
 from guard.endpoint.hosted_zones import HostedZones
 from guard.endpoint.observe import Observer
+from guard.endpoint.plan import Plan, Verdict, Wanted
 from guard.endpoint.state import MANAGED_TAG, STACK_TAG, Vpc
 from guard.partitions import endpoint_service
 from guardctl.formats import Format, FormatOption

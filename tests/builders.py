@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from guard.endpoint.decide import Wanted
+from guard.endpoint.plan import Wanted
 from guard.endpoint.state import (
     MANAGED_TAG,
     STACK_TAG,

@@ -4,8 +4,9 @@ import hashlib
 from collections.abc import Collection
 from datetime import datetime
 
-from guard.endpoint.decide import Verdict, Wanted, decide
+from guard.endpoint.decide import decide
 from guard.endpoint.observe import Observer
+from guard.endpoint.plan import Verdict, Wanted
 from guard.endpoint.scope import Guarded
 
 # AWS tells the DNS attributes of one VPC at a time: of so many they are asked in each sweep, and of

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from guard.approved.choice import ApprovedPolicies
-from guard.endpoint.decide import Wanted
+from guard.endpoint.plan import Wanted
 from guard.settings import Settings
 from guard.variables import items, whole_number
 

@@ -1,1 +1,1 @@
-"""Reaction 1, ensure_endpoint: observe a VPC, decide what its endpoint lacks, act, tell."""
+"""The model of a VPC and its endpoint: observe the state, and decide what the endpoint lacks."""

@@ -1,178 +1,50 @@
 """Does this VPC's Secrets Manager endpoint work, and if not, what makes it work? Pure.
 
-`decide` takes the observed state and what is wanted and returns a plan: a verdict, the reasons for
+`decide` takes the observed state and what is desired and returns a plan: a verdict, the reasons for
 it, and the steps, each of which is one AWS call. Printing the steps is the dry run. An empty plan
 means that there is nothing to do, so a second run after a successful one changes nothing.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
-from typing import ClassVar
 
 from guard.endpoint.placement import left_out, place_more, place_new, why_nowhere
+from guard.endpoint.plan import (
+    AuthoriseHttps,
+    CreateEndpoint,
+    CreateGroup,
+    EnableDnsAttribute,
+    ModifyEndpoint,
+    Plan,
+    Step,
+    Verdict,
+    Wanted,
+)
 from guard.endpoint.state import LIVE, Endpoint, HostedZone, Network, SecurityGroup, Vpc, managed_by
 
 
-class Verdict(StrEnum):
-    """What `decide` thinks of a VPC."""
-
-    WORKS = "works"
-    DEGRADED = "degraded"  # works, but not in every AZ or for every client; the reasons say who
-    COVERED = "covered"  # an approved endpoint elsewhere serves it, by a private hosted zone
-    SETTLING = "settling"  # nothing left to do but wait: pending, or an old one still deleting
-    BROKEN = "broken"  # the steps will mend it
-    NOT_REPAIRABLE = "not-repairable"  # the reasons say what a person must do
-    WAITING = "waiting"  # no subnet yet that could hold a network interface
-    EXEMPT = "exempt"  # opted out, or another account's VPC
-
-
-@dataclass(frozen=True, slots=True)
-class EnableDnsAttribute:
-    """ModifyVpcAttribute: private DNS needs both attributes, and one call sets one of them."""
-
-    permission: ClassVar[str] = "ec2:ModifyVpcAttribute"
-    vpc_id: str
-    attribute: str
-
-    def __str__(self) -> str:
-        return f"switch on {self.attribute} of {self.vpc_id}"
-
-
-@dataclass(frozen=True, slots=True)
-class CreateGroup:
-    """CreateSecurityGroup, tagged as ours."""
-
-    permission: ClassVar[str] = "ec2:CreateSecurityGroup"
-    vpc_id: str
-    name: str
-
-    def __str__(self) -> str:
-        # Without the name: it depends on the stack, which an audit from outside may not know.
-        return f"create a security group for the endpoint in {self.vpc_id}"
-
-
-@dataclass(frozen=True, slots=True)
-class AuthoriseHttps:
-    """AuthorizeSecurityGroupIngress; no `group_id` means the group this plan creates."""
-
-    permission: ClassVar[str] = "ec2:AuthorizeSecurityGroupIngress"
-    group_id: str | None
-    networks: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"admit port 443 from {', '.join(self.networks)} to {self.group_id or 'it'}"
-
-
-@dataclass(frozen=True, slots=True)
-class CreateEndpoint:
-    """CreateVpcEndpoint with private DNS and the approved policy from the start."""
-
-    permission: ClassVar[str] = "ec2:CreateVpcEndpoint"
-    vpc_id: str
-    service_name: str
-    subnet_ids: tuple[str, ...]
-    group_id: str | None
-    policy: str
-    known_endpoints: tuple[str, ...]
-    """Ids of earlier endpoints: part of the idempotency token, or a new one would be taken for
-    the retry of a call that made an endpoint which is long deleted."""
-    ip_type: str = "ipv4"
-
-    def __str__(self) -> str:
-        kind = "" if self.ip_type == "ipv4" else f"{self.ip_type} "
-        return f"create the {kind}endpoint for {self.service_name} in {', '.join(self.subnet_ids)}"
-
-
-@dataclass(frozen=True, slots=True)
-class ModifyEndpoint:
-    """ModifyVpcEndpoint: all that one endpoint lacks in one call: EC2 throttles these hard."""
-
-    permission: ClassVar[str] = "ec2:ModifyVpcEndpoint"
-    endpoint_id: str
-    add_subnet_ids: tuple[str, ...] = ()
-    add_group: bool = False
-    group_id: str | None = None
-    enable_private_dns: bool = False
-    ip_type: str = ""
-    """The IpAddressType to change to, with DNS records to match; empty: as it is."""
-
-    def __str__(self) -> str:
-        parts: list[str] = []
-        if self.add_subnet_ids:
-            parts.append(f"add {', '.join(self.add_subnet_ids)}")
-        if self.add_group:
-            parts.append(f"attach {self.group_id or 'the new security group'}")
-        if self.enable_private_dns:
-            parts.append("switch on private DNS")
-        if self.ip_type:
-            parts.append(f"switch to {self.ip_type}")
-        return f"{' and '.join(parts)} on {self.endpoint_id}"
-
-
-type Step = EnableDnsAttribute | CreateGroup | AuthoriseHttps | CreateEndpoint | ModifyEndpoint
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a VPC should have: from the template's settings and the approved policy."""
-
-    account_id: str
-    stack_id: str
-    service_name: str
-    opt_out_tag: str
-    policy: str
-    policy_problem: str = ""
-    """Why there is no approved policy to create an endpoint with; empty if there is one."""
-    maximum_zones: int = 0
-    """The most AZs an endpoint gets interfaces in; 0: all."""
-    approved_endpoints: frozenset[str] = frozenset()
-    """Endpoints that a hub's hosted zone may point at, besides those of this account."""
-    approved_accounts: frozenset[str] = frozenset()
-    """Accounts whose hosted zones are trusted without being read, as only they can read them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The judgement on one VPC. `reasons` say why the verdict is what it is, in order of weight.
-
-    `notes` tell what is there besides and needs nothing.
-    """
-
-    vpc_id: str
-    verdict: Verdict
-    reasons: tuple[str, ...] = ()
-    steps: tuple[Step, ...] = ()
-    endpoint_id: str = ""
-    notes: tuple[str, ...] = ()
-
-    @property
-    def creates(self) -> bool:
-        return any(isinstance(step, CreateEndpoint) for step in self.steps)
-
-
-def decide(vpc: Vpc, wanted: Wanted) -> Plan:
+def decide(vpc: Vpc, desired: Wanted) -> Plan:
     """The plan that makes the VPC's endpoint work, empty if it does."""
-    if vpc.owner_id != wanted.account_id:
+    if vpc.owner_id != desired.account_id:
         owner = f"the VPC is shared by account {vpc.owner_id}, whose guard must serve it"
         return Plan(vpc.id, Verdict.EXEMPT, (owner,))
-    if wanted.opt_out_tag in vpc.tags:
-        return Plan(vpc.id, Verdict.EXEMPT, (f"the VPC carries the tag {wanted.opt_out_tag}",))
+    if desired.opt_out_tag in vpc.tags:
+        return Plan(vpc.id, Verdict.EXEMPT, (f"the VPC carries the tag {desired.opt_out_tag}",))
     endpoint = serving_endpoint(vpc.endpoints)
-    if endpoint and wanted.opt_out_tag in endpoint.tags:
-        reason = f"{endpoint.id} carries the tag {wanted.opt_out_tag}"
+    if endpoint and desired.opt_out_tag in endpoint.tags:
+        reason = f"{endpoint.id} carries the tag {desired.opt_out_tag}"
         return Plan(vpc.id, Verdict.EXEMPT, (reason,), endpoint_id=endpoint.id)
-    plan = _judge(vpc, endpoint, wanted)
+    plan = _judge(vpc, endpoint, desired)
     return replace(plan, notes=_notes(vpc, endpoint))
 
 
-def _judge(vpc: Vpc, endpoint: Endpoint | None, wanted: Wanted) -> Plan:
+def _judge(vpc: Vpc, endpoint: Endpoint | None, desired: Wanted) -> Plan:
     by_zone = False
     if vpc.zone and not (endpoint and endpoint.private_dns):
         # The name is the zone's: AWS refuses private DNS beside it.
-        if not _trusted(vpc.zone, wanted):
+        if not _trusted(vpc.zone, desired):
             reason = _untrusted(vpc.zone)
             return Plan(vpc.id, Verdict.NOT_REPAIRABLE, (reason,), endpoint_id=_id(endpoint))
         by_zone = bool(endpoint and endpoint.id in vpc.zone.endpoint_ids)
@@ -187,7 +59,7 @@ def _judge(vpc: Vpc, endpoint: Endpoint | None, wanted: Wanted) -> Plan:
         reason = f"{deleting[0].id} is still being deleted"
         return Plan(vpc.id, Verdict.SETTLING, (reason,), endpoint_id=_id(endpoint))
     if endpoint is None:
-        return _create(vpc, wanted)
+        return _create(vpc, desired)
     if endpoint.state == "pending":
         # AWS is at work on it, and whoever made it may not be done yet either.
         reason = f"{endpoint.id} is pending"
@@ -195,7 +67,7 @@ def _judge(vpc: Vpc, endpoint: Endpoint | None, wanted: Wanted) -> Plan:
     if endpoint.state == "pendingacceptance":
         reason = f"{endpoint.id} waits for the owner of the service to accept it"
         return Plan(vpc.id, Verdict.NOT_REPAIRABLE, (reason,), endpoint_id=endpoint.id)
-    return _repair(vpc, endpoint, wanted, by_zone=by_zone)
+    return _repair(vpc, endpoint, desired, by_zone=by_zone)
 
 
 def _id(endpoint: Endpoint | None) -> str:
@@ -203,7 +75,7 @@ def _id(endpoint: Endpoint | None) -> str:
 
 
 def _notes(vpc: Vpc, endpoint: Endpoint | None) -> tuple[str, ...]:
-    """What is there besides the serving endpoint, told so that nobody takes it for one."""
+    """What is there besides the serving endpoint, noted so that nobody takes it for one."""
     notes = [
         f"{one.id} has the FIPS name alone and does not serve the plain one"
         for one in vpc.fips_endpoints
@@ -219,11 +91,11 @@ def _notes(vpc: Vpc, endpoint: Endpoint | None) -> tuple[str, ...]:
     return (*notes, *left_out(vpc))
 
 
-def _trusted(zone: HostedZone, wanted: Wanted) -> bool:
+def _trusted(zone: HostedZone, desired: Wanted) -> bool:
     """Whether a hosted zone points at nothing but approved endpoints, or own ones that live."""
-    if zone.owner_id != wanted.account_id:
-        return zone.owner_id in wanted.approved_accounts
-    known = wanted.approved_endpoints | zone.live
+    if zone.owner_id != desired.account_id:
+        return zone.owner_id in desired.approved_accounts
+    known = desired.approved_endpoints | zone.live
     return bool(zone.targets) and all(
         any(id_ in target for id_ in zone.endpoint_ids & known) for target in zone.targets
     )
@@ -231,13 +103,13 @@ def _trusted(zone: HostedZone, wanted: Wanted) -> bool:
 
 def _untrusted(zone: HostedZone) -> str:
     if not zone.targets:
-        whither = "cannot be read from here" if zone.owner_id else "points nowhere"
-        whither = f"of account {zone.owner_id} {whither}"
+        target = "cannot be read from here" if zone.owner_id else "points nowhere"
+        target = f"of account {zone.owner_id} {target}"
     else:
-        whither = f"points at {', '.join(zone.targets)}, not at an approved endpoint"
+        target = f"points at {', '.join(zone.targets)}, not at an approved endpoint"
     return (
         f"the name of the service is taken in this VPC by the private hosted zone {zone.id},"
-        f" which {whither}"
+        f" which {target}"
     )
 
 
@@ -291,15 +163,15 @@ def group_name(vpc_id: str, stack_id: str) -> str:
     return f"vpce-guard-{vpc_id}-{sha256(stack_id.encode()).hexdigest()[:8]}"
 
 
-def _own_group(vpc: Vpc, wanted: Wanted) -> SecurityGroup | None:
-    ours = [g for g in vpc.groups.values() if managed_by(g.tags, wanted.stack_id)]
+def _own_group(vpc: Vpc, desired: Wanted) -> SecurityGroup | None:
+    ours = [g for g in vpc.groups.values() if managed_by(g.tags, desired.stack_id)]
     return min(ours, key=lambda group: group.id, default=None)
 
 
-def _group_steps(vpc: Vpc, wanted: Wanted) -> tuple[list[Step], str | None]:
+def _group_steps(vpc: Vpc, desired: Wanted) -> tuple[list[Step], str | None]:
     """The steps that leave our own group admitting the whole VPC, and its id (None: to be made)."""
-    group = _own_group(vpc, wanted)
-    steps: list[Step] = [] if group else [CreateGroup(vpc.id, group_name(vpc.id, wanted.stack_id))]
+    group = _own_group(vpc, desired)
+    steps: list[Step] = [] if group else [CreateGroup(vpc.id, group_name(vpc.id, desired.stack_id))]
     missing = uncovered(vpc.networks, group.admits_https_from if group else ())
     group_id = group.id if group else None
     if missing:
@@ -307,20 +179,20 @@ def _group_steps(vpc: Vpc, wanted: Wanted) -> tuple[list[Step], str | None]:
     return steps, group_id
 
 
-def _create(vpc: Vpc, wanted: Wanted) -> Plan:
-    place = place_new(vpc, wanted.maximum_zones)
+def _create(vpc: Vpc, desired: Wanted) -> Plan:
+    place = place_new(vpc, desired.maximum_zones)
     if not place.subnet_ids:
         return Plan(vpc.id, *_without_subnets(vpc))
-    if wanted.policy_problem:
+    if desired.policy_problem:
         # An endpoint without its policy would let everything through from its first second on.
-        return Plan(vpc.id, Verdict.NOT_REPAIRABLE, (wanted.policy_problem,))
-    group_steps, group_id = _group_steps(vpc, wanted)
+        return Plan(vpc.id, Verdict.NOT_REPAIRABLE, (desired.policy_problem,))
+    group_steps, group_id = _group_steps(vpc, desired)
     create = CreateEndpoint(
         vpc.id,
-        wanted.service_name,
+        desired.service_name,
         place.subnet_ids,
         group_id,
-        wanted.policy,
+        desired.policy,
         known_endpoints=tuple(sorted(endpoint.id for endpoint in vpc.endpoints)),
         ip_type=place.ip_type,
     )
@@ -344,7 +216,7 @@ def _because(endpoint: Endpoint) -> str:
     return f" ({endpoint.problem})" if endpoint.problem else ""
 
 
-def _repair(vpc: Vpc, endpoint: Endpoint, wanted: Wanted, *, by_zone: bool) -> Plan:
+def _repair(vpc: Vpc, endpoint: Endpoint, desired: Wanted, *, by_zone: bool) -> Plan:
     """The plan for an endpoint that is there. `by_zone`: a hosted zone replaces private DNS."""
     steps: list[Step] = [*_dns_steps(vpc)]
     reasons = [f"{step.attribute} is off" for step in _dns_steps(vpc)]
@@ -352,7 +224,7 @@ def _repair(vpc: Vpc, endpoint: Endpoint, wanted: Wanted, *, by_zone: bool) -> P
     if enable:
         reasons.append("private DNS is off")
 
-    place = place_more(vpc, endpoint, wanted.maximum_zones)
+    place = place_more(vpc, endpoint, desired.maximum_zones)
     zones = {s.id: s.zone_id for s in vpc.subnets}
     if place.subnet_ids:
         bare = ", ".join(zones[id_] for id_ in place.subnet_ids)
@@ -360,7 +232,7 @@ def _repair(vpc: Vpc, endpoint: Endpoint, wanted: Wanted, *, by_zone: bool) -> P
     if place.ip_type:
         reasons.append(f"some subnets have no IP version in common with {endpoint.id}")
 
-    group_steps, group_id, attach = _repair_groups(vpc, endpoint, wanted)
+    group_steps, group_id, attach = _repair_groups(vpc, endpoint, desired)
     if group_steps or attach:
         reasons.append("its security groups do not admit port 443 from the whole VPC")
 
@@ -396,9 +268,9 @@ def _verdict(endpoint: Endpoint, steps: Sequence[Step], gaps: Sequence[str]) -> 
 
 
 def _repair_groups(
-    vpc: Vpc, endpoint: Endpoint, wanted: Wanted
+    vpc: Vpc, endpoint: Endpoint, desired: Wanted
 ) -> tuple[list[Step], str | None, bool]:
-    """Steps for the endpoint's groups: ours is mended or added; nobody else's is ever edited."""
+    """Steps for the endpoint's groups: ours is repaired or added; nobody else's is ever edited."""
     admitted = [
         network
         for id_ in endpoint.group_ids
@@ -407,5 +279,5 @@ def _repair_groups(
     ]
     if not uncovered(vpc.networks, admitted):
         return [], None, False
-    steps, group_id = _group_steps(vpc, wanted)
+    steps, group_id = _group_steps(vpc, desired)
     return steps, group_id, group_id is None or group_id not in endpoint.group_ids

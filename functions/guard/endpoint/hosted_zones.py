@@ -3,7 +3,7 @@
 There one endpoint without private DNS serves many VPCs, and a hand-made private hosted zone of the
 service's name, associated with all of them, points at it ("Centralized access to VPC private
 endpoints" in the AWS whitepaper on multi-VPC networks). Associations by a Route 53 Profile are not
-told by ListHostedZonesByVPC, so they are not seen here.
+listed by ListHostedZonesByVPC, so they are not seen here.
 """
 
 import re
@@ -37,7 +37,7 @@ class HostedZones:
     _read: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def forget(self) -> None:
-        """Read zones anew from here on: one reading serves the VPCs of one look."""
+        """Read zones anew from here on: one reading serves the VPCs of one batch."""
         self._read.clear()
 
     def serving(self, vpc_id: str, name: str) -> HostedZone | None:

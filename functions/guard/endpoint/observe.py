@@ -1,6 +1,6 @@
 """Read the endpoint state of VPCs from AWS: the only part of the core that asks EC2 questions.
 
-One call per kind of thing for any number of VPCs, not one per VPC, because a sweep looks at all of
+One call per kind of thing for any number of VPCs, not one per VPC, because a sweep reads all of
 them. Filters and not ids: an id that is gone makes `Describe*` fail for all the others. Route 53 is
 asked only about VPCs where no endpoint has private DNS: where one has, AWS allows no other zone of
 the name.
@@ -14,21 +14,17 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from guard.aws.errors import code_of
+from guard.endpoint.answers import endpoint_of, group_of, networks_of, subnet_of, tags_of
 from guard.endpoint.hosted_zones import Denied, HostedZones
 from guard.endpoint.state import (
-    HTTPS,
     LIVE,
     MANAGED_TAG,
-    Access,
     AttachedPolicy,
     Endpoint,
     HostedZone,
-    Network,
     SecurityGroup,
-    Subnet,
     Vpc,
     fips_name,
-    network,
 )
 
 if TYPE_CHECKING:
@@ -73,7 +69,7 @@ class Observer:
         """The tags of those VPCs that carry one of these keys, by id; of all without `keys`."""
         named = {} if keys is None else {"tag_key": sorted(keys)}
         return {
-            one["VpcId"]: _tags(one)
+            one["VpcId"]: tags_of(one)
             for one in self._all("describe_vpcs", "Vpcs", **named)
             if "VpcId" in one
         }
@@ -89,7 +85,7 @@ class Observer:
                 endpoint_id=one["VpcEndpointId"],
                 vpc_id=one["VpcId"],
                 text=one.get("PolicyDocument", ""),
-                tags=_tags(one),
+                tags=tags_of(one),
                 created=one["CreationTimestamp"],
             )
             for one in found
@@ -106,10 +102,15 @@ class Observer:
         )
         return {endpoint["VpcId"] for endpoint in found}
 
+    def vpcs_of_subnets(self, ids: Collection[str]) -> set[str]:
+        """The VPCs of those subnets that exist."""
+        found = self._all("describe_subnets", "Subnets", subnet_id=sorted(ids))
+        return {subnet["VpcId"] for subnet in found}
+
     def security_groups(self, ids: Collection[str]) -> dict[str, SecurityGroup]:
         """Those security groups that exist, by id."""
         raw = self._all("describe_security_groups", "SecurityGroups", group_id=sorted(ids))
-        return {one["GroupId"]: _group(one) for one in raw}
+        return {one["GroupId"]: group_of(one) for one in raw}
 
     def interfaces(self, vpc_id: str) -> dict[str, frozenset[str]]:
         """The ids of a VPC's network interfaces, whoever has them, by subnet."""
@@ -122,7 +123,7 @@ class Observer:
     def vpcs(self, ids: Collection[str], dns_assumed: Collection[str] = ()) -> dict[str, Vpc]:
         """The states of those VPCs that exist, by id.
 
-        AWS tells the DNS attributes of one VPC and one attribute at a time. Of the VPCs in
+        AWS returns the DNS attributes of one VPC and one attribute at a time. Of the VPCs in
         `dns_assumed` they are taken to be on where an available endpoint has private DNS: without
         both AWS would not have switched it on. Who has since switched one off has made an event.
         """
@@ -158,13 +159,13 @@ class Observer:
             states[id_] = Vpc(
                 id=id_,
                 owner_id=raw.get("OwnerId", ""),
-                tags=_tags(raw),
-                networks=frozenset(_networks(raw)),
+                tags=tags_of(raw),
+                networks=frozenset(networks_of(raw)),
                 dns_support=dns[0],
                 dns_hostnames=dns[1],
-                subnets=tuple(_subnet(one) for one in subnets[id_]),
+                subnets=tuple(subnet_of(one) for one in subnets[id_]),
                 endpoints=plain,
-                groups={one["GroupId"]: _group(one) for one in groups[id_]},
+                groups={one["GroupId"]: group_of(one) for one in groups[id_]},
                 service_zones=service.zones,
                 service_ip_types=service.ip_types,
                 fips_endpoints=fips,
@@ -176,7 +177,7 @@ class Observer:
         """The endpoints of the plain name, and those of the FIPS one."""
         split: dict[str, list[Endpoint]] = {name: [] for name in self.service_names}
         for one in raw:
-            split[one["ServiceName"]].append(_endpoint(one))
+            split[one["ServiceName"]].append(endpoint_of(one))
         plain, fips = split.values()
         return tuple(plain), tuple(fips)
 
@@ -214,8 +215,8 @@ class Observer:
     def _all(self, operation: str, key: str, **filters: Sequence[str]) -> list[Any]:
         """Every page of a Describe call with filters; `vpc_id` stands for the filter vpc-id."""
         paginator = cast(Any, self.ec2).get_paginator(operation)
-        wanted = [{"Name": k.replace("_", "-"), "Values": list(v)} for k, v in filters.items()]
-        pages: Iterable[dict[str, list[Any]]] = paginator.paginate(Filters=wanted)
+        asked = [{"Name": k.replace("_", "-"), "Values": list(v)} for k, v in filters.items()]
+        pages: Iterable[dict[str, list[Any]]] = paginator.paginate(Filters=asked)
         return [item for page in pages for item in page[key]]
 
     def _groups(
@@ -229,13 +230,12 @@ class Observer:
             for group in endpoint.get("Groups", [])
         }
         raw = self._all("describe_security_groups", "SecurityGroups", vpc_id=vpc_ids)
-        return _by_vpc(g for g in raw if g["GroupId"] in attached or MANAGED_TAG in _tags(g))
+        return _by_vpc(g for g in raw if g["GroupId"] in attached or MANAGED_TAG in tags_of(g))
 
     def full_subnets(self, ids: Iterable[str]) -> set[str]:
         """Those of the subnets that count no free IPv4 address now."""
-        some: Any = [{"Name": "subnet-id", "Values": sorted(ids)}]
-        pages: Any = self.ec2.get_paginator("describe_subnets").paginate(Filters=some)
-        found = (_subnet(raw) for page in pages for raw in page["Subnets"])
+        raw = self._all("describe_subnets", "Subnets", subnet_id=sorted(ids))
+        found = map(subnet_of, raw)
         return {one.id for one in found if one.free_addresses <= 0}
 
     def _dns(self, vpc_id: str) -> tuple[bool, bool] | None:
@@ -270,94 +270,3 @@ def _by_vpc(items: Iterable[Any]) -> dict[str, list[Any]]:
     for item in items:
         grouped[item["VpcId"]].append(item)
     return grouped
-
-
-def _tags(raw: Any) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in raw.get("Tags", [])}
-
-
-def _networks(raw: Any) -> Iterable[Network]:
-    for one in raw.get("CidrBlockAssociationSet", []):
-        if one["CidrBlockState"]["State"] in ("associated", "associating"):
-            yield network(one["CidrBlock"])
-    for one in raw.get("Ipv6CidrBlockAssociationSet", []):
-        if one["Ipv6CidrBlockState"]["State"] in ("associated", "associating"):
-            yield network(one["Ipv6CidrBlock"])
-
-
-def _subnet(raw: Any) -> Subnet:
-    return Subnet(
-        id=raw["SubnetId"],
-        zone=raw["AvailabilityZone"],
-        zone_id=raw["AvailabilityZoneId"],
-        free_addresses=raw["AvailableIpAddressCount"],
-        tags=_tags(raw),
-        on_outpost=bool(raw.get("OutpostArn")),
-        networks=tuple(_subnet_networks(raw)),
-    )
-
-
-def _subnet_networks(raw: Any) -> Iterable[Network]:
-    if raw.get("CidrBlock"):  # a subnet that has IPv6 alone has none
-        yield network(raw["CidrBlock"])
-    for one in raw.get("Ipv6CidrBlockAssociationSet", []):
-        if one["Ipv6CidrBlockState"]["State"] in ("associated", "associating"):
-            yield network(one["Ipv6CidrBlock"])
-
-
-def _endpoint(raw: Any) -> Endpoint:
-    error = raw.get("LastError", {})
-    ip_type = raw.get("IpAddressType", "ipv4").lower()
-    return Endpoint(
-        id=raw["VpcEndpointId"],
-        type=raw["VpcEndpointType"].lower(),
-        state=raw["State"].lower(),
-        subnet_ids=frozenset(raw.get("SubnetIds", [])),
-        group_ids=frozenset(group["GroupId"] for group in raw.get("Groups", [])),
-        private_dns=raw.get("PrivateDnsEnabled", False),
-        created=raw["CreationTimestamp"],
-        tags=_tags(raw),
-        problem=raw.get("FailureReason") or error.get("Message", ""),
-        interface_ids=frozenset(raw.get("NetworkInterfaceIds", [])),
-        ip_type=ip_type,
-        dns_type=raw.get("DnsOptions", {}).get("DnsRecordIpType", ip_type).lower(),
-    )
-
-
-def _group(raw: Any) -> SecurityGroup:
-    ingress = _access(raw.get("IpPermissions", []))
-    return SecurityGroup(
-        id=raw["GroupId"],
-        name=raw["GroupName"],
-        tags=_tags(raw),
-        admits_https_from=ingress.networks,
-        ingress=ingress,
-        egress=_access(raw.get("IpPermissionsEgress", [])),
-    )
-
-
-def _access(permissions: Iterable[Any]) -> Access:
-    """What the rules of one direction let through to port 443 over TCP."""
-    rules = [rule for rule in permissions if _is_https(rule)]
-    return Access(
-        networks=frozenset(
-            network(one[key])
-            for rule in rules
-            for ranges, key in (("IpRanges", "CidrIp"), ("Ipv6Ranges", "CidrIpv6"))
-            for one in rule.get(ranges, [])
-        ),
-        groups=frozenset(
-            one["GroupId"]
-            for rule in rules
-            for one in rule.get("UserIdGroupPairs", [])
-            if "GroupId" in one
-        ),
-        prefix_lists=any(rule.get("PrefixListIds") for rule in rules),
-    )
-
-
-def _is_https(rule: Any) -> bool:
-    # Protocol -1 is all traffic and carries no ports.
-    if rule["IpProtocol"] == "-1":
-        return True
-    return rule["IpProtocol"] in ("tcp", "6") and rule["FromPort"] <= HTTPS <= rule["ToPort"]

@@ -1,7 +1,7 @@
 """Where an endpoint's network interfaces go, and with which IP versions. Pure.
 
 One subnet for each AZ, as AWS allows no more; of each AZ that hosts subnets and that the service
-supports, so that no client depends on another AZ. What cannot be had is told as a gap.
+supports, so that no client depends on another AZ. What cannot be had is reported as a gap.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -112,16 +112,16 @@ def why_nowhere(vpc: Vpc) -> str:
     type_ = "ipv6" if all(s.ip_versions == IP_VERSIONS["ipv6"] for s in vpc.subnets) else "ipv4"
     if type_ not in offered_types(vpc):
         return "the subnets have IPv6 alone, and the service does not answer to it"
-    told = [
+    reasons = [
         f"{subnet.id} ({subnet.zone_id}): {_obstacle(vpc, subnet, type_)}"
         for subnet in sorted(vpc.subnets, key=lambda one: (one.zone_id, one.id))
     ]
-    more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
-    return f"no subnet can hold the endpoint: {', '.join(told[:_SHOWN])}{more}"
+    more = f" and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
+    return f"no subnet can hold the endpoint: {', '.join(reasons[:_SHOWN])}{more}"
 
 
 def left_out(vpc: Vpc) -> tuple[str, ...]:
-    """What no endpoint can have here, and nobody needs to mend: for the log and the audit."""
+    """What no endpoint can have here, and nobody needs to repair: for the log and the audit."""
     outside = sorted(subnet.id for subnet in vpc.subnets if not subnet.in_region)
     without = sorted({s.zone_id for s in vpc.subnets if s.in_region and not _supported(vpc, s)})
     notes: list[str] = []

@@ -1,4 +1,4 @@
-"""Which VPCs the guard looks after: all, or the part that the template's parameter names. Pure."""
+"""Which VPCs the guard covers: all, or the part that the template's parameter names. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,10 +38,10 @@ class Guarded:
         """
         match self.scope:
             case Scope.TAGGED if self.tag not in vpc.tags:
-                return f"only VPCs with the tag {self.tag} are looked after"
+                return f"only VPCs with the tag {self.tag} are in scope"
             case Scope.NOT_DEFAULT if vpc.is_default:
-                return "the default VPC is not looked after"
+                return "the default VPC is not in scope"
             case Scope.ROTATION if not has_rotation():
-                return "only VPCs with rotation functions are looked after"
+                return "only VPCs with rotation functions are in scope"
             case _:
                 return ""

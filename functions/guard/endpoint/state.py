@@ -69,8 +69,8 @@ class Subnet:
         AWS wants each subnet to have what the type has, and for `ipv6` nothing else
         (CreateVpcEndpoint, IpAddressType).
         """
-        wanted = IP_VERSIONS.get(ip_type, frozenset())
-        return self.ip_versions == wanted if ip_type == "ipv6" else wanted <= self.ip_versions
+        needed = IP_VERSIONS.get(ip_type, frozenset())
+        return self.ip_versions == needed if ip_type == "ipv6" else needed <= self.ip_versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ class Vpc:
     fips_endpoints: tuple[Endpoint, ...] = ()
     """Endpoints for the service's FIPS name. They never serve the plain one."""
     zone: HostedZone | None = None
-    """Only looked for where no endpoint has private DNS."""
+    """Only read where no endpoint has private DNS."""
     zone_unread: str = ""
     """Why Route 53 was asked in vain; empty if it was not, or answered."""
     is_default: bool = False

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from benchmarks.listed_ec2 import ACCOUNT, NOON, SERVICE, Ec2, id_of
-from guard.endpoint.decide import Wanted
 from guard.endpoint.observe import Observer
+from guard.endpoint.plan import Wanted
 from guard.endpoint.scope import Guarded, Scope
 from sweep.unhealthy import DNS_SAMPLE, sample, unwell_vpcs
 

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.endpoint.decide import (
+from guard.endpoint.decide import decide, group_name, serving_endpoint, uncovered
+from guard.endpoint.placement import choose_subnets
+from guard.endpoint.plan import (
     AuthoriseHttps,
     CreateEndpoint,
     CreateGroup,
@@ -14,12 +16,7 @@ from guard.endpoint.decide import (
     ModifyEndpoint,
     Plan,
     Verdict,
-    decide,
-    group_name,
-    serving_endpoint,
-    uncovered,
 )
-from guard.endpoint.placement import choose_subnets
 from guard.endpoint.state import LIVE, PREFERRED_SUBNET_TAG, Endpoint, SecurityGroup, Vpc, network
 from tests.builders import OURS, STACK, WANTED, ZONES, endpoint, group, subnet, vpc, zone
 

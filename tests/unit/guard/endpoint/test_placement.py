@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.endpoint.decide import CreateEndpoint, ModifyEndpoint, Verdict, decide
+from guard.endpoint.decide import decide
 from guard.endpoint.placement import choose_subnets, place_more, place_new
+from guard.endpoint.plan import CreateEndpoint, ModifyEndpoint, Verdict
 from guard.endpoint.state import PREFERRED_SUBNET_TAG
 from tests.builders import WANTED, endpoint, subnet, vpc
 
