@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ensure_endpoint.refusals import Refused
 from ensure_endpoint.tags import combined
 from guard.aws.errors import code_of, refused
-from guard.endpoint.decide import (
+from guard.endpoint.plan import (
     AuthoriseHttps,
     CreateEndpoint,
     CreateGroup,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Applied:
     """What became of a plan: the steps done in order, the endpoint and our group, and its end.
 
     `refused`: AWS refused the next step; `failed`: it was throttled, or AWS failed, or the way
@@ -48,7 +48,7 @@ class Outcome:
 
 
 def client_token(step: CreateEndpoint, group_id: str, now: datetime) -> str:
-    """The idempotency token (64 ASCII characters at most) of one wish for one endpoint.
+    """The idempotency token (64 ASCII characters at most) of one endpoint that is desired.
 
     The same for two workers that see the same state, so they make one endpoint. The hour is in it
     because AWS does not say how long it remembers a token, and the guard must be able to make
@@ -75,7 +75,7 @@ class Actor:
     stack_id: str
     now: Callable[[], datetime]
 
-    def apply(self, plan: Plan, reason: str, tags: Tags) -> Outcome:
+    def apply(self, plan: Plan, reason: str, tags: Tags) -> Applied:
         """Do the plan's steps in order, up to the first that AWS refuses or that fails.
 
         What is created carries the `tags`, beside the guard's own.
@@ -99,12 +99,12 @@ class Actor:
             except ClientError as error:
                 if refused(error):
                     refusal = Refused.of(step, error)
-                    return Outcome(tuple(done), endpoint_id, group_id, refused=refusal)
-                return Outcome(tuple(done), endpoint_id, group_id, failed=error)
+                    return Applied(tuple(done), endpoint_id, group_id, refused=refusal)
+                return Applied(tuple(done), endpoint_id, group_id, failed=error)
             except BotoCoreError as error:
-                return Outcome(tuple(done), endpoint_id, group_id, failed=error)
+                return Applied(tuple(done), endpoint_id, group_id, failed=error)
             done.append(step)
-        return Outcome(tuple(done), endpoint_id, group_id)
+        return Applied(tuple(done), endpoint_id, group_id)
 
     def _enable(self, step: EnableDnsAttribute) -> None:
         on: Any = {"Value": True}

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from decimal import ROUND_UP, Decimal
 from typing import Any
 
-from guard.endpoint.decide import CreateEndpoint, ModifyEndpoint
+from guard.endpoint.plan import CreateEndpoint, ModifyEndpoint
 
 HOURS_A_MONTH = 730
 

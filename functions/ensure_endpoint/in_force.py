@@ -1,4 +1,4 @@
-"""Which steps of a change that was begun are in force now. Pure.
+"""Which steps of a change that was recorded are in force now. Pure.
 
 A function may die between a change and its finding, or before the change, and AWS may fail without
 saying whether it did what was asked. What was only intended is not published as done: the present
@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from guard.endpoint.decide import (
+from guard.endpoint.decide import uncovered
+from guard.endpoint.plan import (
     AuthoriseHttps,
     CreateEndpoint,
     CreateGroup,
     EnableDnsAttribute,
     ModifyEndpoint,
     Step,
-    uncovered,
 )
 from guard.endpoint.state import Endpoint, SecurityGroup, Vpc, managed_by, network
 from guard.findings.finding import Finding, Kind, Severity
@@ -93,7 +93,7 @@ def in_force(step: Step, vpc: Vpc, stack_id: str) -> Step | None:
 
 
 def _created(step: CreateEndpoint, vpc: Vpc, stack_id: str) -> CreateEndpoint | None:
-    """With the subnets that it has: not always those that were wanted first."""
+    """With the subnets that it has: not always those that were desired first."""
     for one in vpc.endpoints:
         if managed_by(one.tags, stack_id) and one.id not in step.known_endpoints:
             return replace(step, subnet_ids=tuple(sorted(one.subnet_ids)) or step.subnet_ids)

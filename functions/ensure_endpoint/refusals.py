@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from guard.aws.denials import cure, is_denial
 from guard.aws.errors import code_of, encoded_in, message_of, out_of_date, readable
-from guard.endpoint.decide import CreateEndpoint, CreateGroup, ModifyEndpoint, Step
+from guard.endpoint.plan import CreateEndpoint, CreateGroup, ModifyEndpoint, Step
 
 TAG_POLICY = "TagPolicyViolation"
 

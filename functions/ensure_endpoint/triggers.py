@@ -1,21 +1,29 @@
-"""Which VPCs a message of the VPC queue is about. Pure: what AWS must be asked for is only named.
+"""Which VPCs a message of the VPC queue asks to reconcile.
 
 An event only triggers, so all that is taken from it is ids, who did it and when, and what to call
-it.
+it. What the guard sends itself carries no facts of events: they have had their effect by then.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
-from ensure_endpoint.later import Later
+from aws_lambda_powertools import Logger
+
+from ensure_endpoint.rotation.triggers import RotationTriggers
+from ensure_endpoint.withdrawal.decide import TearDown
 from guard.cloudtrail import record as records
 from guard.cloudtrail.record import Record
-from guard.reconcile.messages import is_reconcile
+from guard.endpoint.observe import Observer
+from guard.findings.finding import Finding
+from guard.reconcile.batch import Message
+from guard.reconcile.messages import from_message, is_reconcile
+from guard.reconcile.request import Key, Request, Trigger
+from guard.settings import Settings
 
-# The record names no VPC, and what it names is gone by now: every VPC has to be looked at.
+# The record names no VPC, and what it names is gone by now: every VPC is reconciled.
 NAMELESS = frozenset({"DeleteSubnet", "DeleteVpcEndpoints"})
-# Whoever does this may be about to make the endpoint as well.
+# Whoever does this may be about to create the endpoint as well.
 BUILDING = frozenset({"CreateVpc", "CreateDefaultVpc", "CreateSubnet"})
 # Whoever does this means to use a VPC that was torn down before. A new one was not.
 USING = frozenset({"CreateSubnet", "RotateSecret", "AssociateVpcCidrBlock"})
@@ -34,110 +42,154 @@ LEAVES_DNS = frozenset(
 TEAR_DOWN = frozenset({"DeleteSubnet", "DeleteVpc"})
 IN_USE = frozenset({"Client.DependencyViolation", "DependencyViolation"})
 
+# Facts of a trigger.
+BUILT, USED, DNS_UNCHANGED, TORN_DOWN = "built", "used", "dns_unchanged", "torn_down"
+WHOLE_VPC = "vpc"
+
+logger = Logger(child=True)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Concern:
-    """What one message asks to be looked at.
+class Affected:
+    """The VPCs that an event affects.
 
-    `vpc_ids`, `endpoint_ids` and `subnet_ids` name what is concerned, `every_vpc` that nothing
-    narrower is known, `is_rotation` that AWS must be asked for the VPC of the `record`'s secret,
-    `is_tear_down` that somebody could not delete the subnet or VPC. None of them set: nothing to
-    do, and `reason` says why. `is_own`: the guard itself did it. `later` is what a message of the
-    guard's own carries.
+    `vpc_ids`, `endpoint_ids` and `subnet_ids` name them, `all_vpcs` says that nothing narrower is
+    known, `rotation` that AWS must be asked for the VPC of the record's secret. None of them set:
+    nothing to do, and `reason` says why. `facts` are for the trigger.
     """
 
     reason: str
-    record: Record | None = None
     vpc_ids: frozenset[str] = frozenset()
     endpoint_ids: frozenset[str] = frozenset()
     subnet_ids: frozenset[str] = frozenset()
-    every_vpc: bool = False
-    is_rotation: bool = False
-    is_tear_down: bool = False
-    is_own: bool = False
-    later: Later | None = None
-
-    @property
-    def attempt(self) -> int:
-        """How many looks at an unfinished change came before; 0 for an event."""
-        return self.later.attempt if self.later else 0
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """What set this off: for a later look, what set the first one off."""
-        return (self.later.reasons or (self.reason,)) if self.later else (self.reason,)
-
-    @property
-    def who(self) -> tuple[str, ...]:
-        """Who did it; nobody for a sweep, or for what the guard did itself."""
-        if self.later:
-            return self.later.who
-        return (self.record.identity.name,) if self.record and not self.is_own else ()
-
-    @property
-    def event_ids(self) -> tuple[str, ...]:
-        if self.later:
-            return self.later.event_ids
-        return (self.record.event_id,) if self.record and self.record.event_id else ()
-
-    def when(self, names: frozenset[str]) -> int:
-        """Epoch seconds of the event, if it is one of these; else 0."""
-        if self.record and self.record.event_name in names:
-            return int(self.record.event_time.timestamp())
-        return 0
+    all_vpcs: bool = False
+    rotation: bool = False
+    facts: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def concern(
-    envelope: Mapping[str, Any], service_name: str, guard_roles: frozenset[str] = frozenset()
-) -> Concern:
-    """Read one envelope; `guard_roles` are the ARNs of the roles by which the guard writes.
+@dataclass(frozen=True, slots=True)
+class Triggers:
+    """Reads messages. `guard_roles` are the ARNs of the roles by which the guard writes."""
 
-    Raises UnreadableRecord if it carries no CloudTrail record, or one that names no VPC although
-    its kind does; ValueError if it is a reconcile request that names none.
+    settings: Settings
+    observer: Observer
+    rotation: RotationTriggers
+    guard_roles: frozenset[str]
+
+    def of(self, message: Message, now: datetime) -> Iterator[Request | Finding]:
+        """A request for each VPC, and the findings of a rotation that runs in none.
+
+        Raises UnreadableMessage or UnreadableRecord for a message that names no VPC although its
+        kind does, and boto3's errors.
+        """
+        if is_reconcile(message.envelope):
+            yield own_request(message, self.settings)
+            return
+        record = records.from_envelope(message.envelope)
+        event = affected(record, self.settings.service_name)
+        if event.rotation:
+            yield from self.rotation.of(message, record, {USED: "true"}, now)
+            return
+        trigger = replace(Trigger.of_event(message, record, **event.facts), name=event.reason)
+        if record.identity.type == "AssumedRole" and record.identity.issuer_arn in self.guard_roles:
+            trigger = replace(trigger, who="")
+        vpc_ids = self._vpc_ids(event)
+        logger.info(event.reason, extra={"vpc_ids": sorted(vpc_ids)})
+        for vpc_id in vpc_ids:
+            key = Key(self.settings.account_id, self.settings.region, "vpc", vpc_id)
+            yield Request(key=key, triggers=(trigger,), hops=message.hops)
+
+    def _vpc_ids(self, event: Affected) -> set[str]:
+        vpc_ids = set(event.vpc_ids)
+        if event.all_vpcs:
+            vpc_ids.update(self.observer.vpc_ids())
+        if event.endpoint_ids:
+            vpc_ids.update(self.observer.vpcs_of_endpoints(event.endpoint_ids))
+        if event.subnet_ids:
+            vpc_ids.update(self.observer.vpcs_of_subnets(event.subnet_ids))
+        return vpc_ids
+
+
+def own_request(message: Message, settings: Settings) -> Request:
+    """A request that the guard or a person sent. Raises UnreadableMessage."""
+    request = from_message(message, "vpc", settings)
+    logger.info(request.reason, extra={"vpc_id": request.key.id, "attempt": request.attempt})
+    triggers = (replace(one, facts={}, is_event=False) for one in request.triggers)
+    return replace(request, triggers=tuple(triggers))
+
+
+def affected(record: Record, service_name: str) -> Affected:
+    """What one event affects. Pure.
+
+    Raises UnreadableRecord for a record that names no VPC although its kind does.
     """
-    if is_reconcile(envelope):
-        later = Later.from_detail(envelope["detail"])
-        return Concern(reason=later.reason, vpc_ids=frozenset({later.vpc_id}), later=later)
-    record = records.from_envelope(envelope)
-    identity = record.identity
-    is_own = identity.type == "AssumedRole" and identity.issuer_arn in guard_roles
-    return replace(_of_record(record, service_name), is_own=is_own)
-
-
-def _of_record(record: Record, service_name: str) -> Concern:
     name = record.event_name
     if record.failed:
         return _failed(record)
     if name == "RotateSecret":
-        return Concern(reason=name, record=record, is_rotation=True)
+        return Affected(reason=name, rotation=True)
     if name == "DeleteVpcEndpoints" and records.deleted_nothing(record):
-        # A refused deletion of the guard's own would else wake it for ever.
-        return Concern(reason=f"{name} deleted nothing", record=record)
+        # A refused deletion of the guard's own would else trigger it for ever.
+        return Affected(reason=f"{name} deleted nothing")
     if name in NAMELESS:
-        return Concern(reason=name, record=record, every_vpc=True)
+        return Affected(reason=name, all_vpcs=True, facts={DNS_UNCHANGED: "true"})
     service = records.service_name(record)
     if service not in (None, service_name):
-        return Concern(reason=f"an endpoint of {service}, not ours to guard", record=record)
+        return Affected(reason=f"an endpoint of {service}, not ours to guard")
+    facts = {
+        fact: "true"
+        for fact, names in ((BUILT, BUILDING), (USED, USING), (DNS_UNCHANGED, LEAVES_DNS))
+        if name in names
+    }
     if vpc_ids := records.vpc_ids(record):
-        return Concern(reason=name, record=record, vpc_ids=frozenset(vpc_ids))
+        return Affected(reason=name, vpc_ids=frozenset(vpc_ids), facts=facts)
     if endpoint_ids := records.endpoint_ids(record):
-        return Concern(reason=name, record=record, endpoint_ids=frozenset(endpoint_ids))
+        return Affected(reason=name, endpoint_ids=frozenset(endpoint_ids), facts=facts)
     raise records.UnreadableRecord(f"{name} names no VPC and no endpoint")
 
 
-def _failed(record: Record) -> Concern:
+def _failed(record: Record) -> Affected:
     """A call that failed changed nothing; one that failed because of us may be asking us to go."""
     name = record.event_name
     reason = f"{name} failed: {record.error_code}"
     if name not in TEAR_DOWN or record.error_code not in IN_USE:
-        return Concern(reason=reason, record=record)
+        return Affected(reason=reason)
     vpc_ids, subnet_ids = records.vpc_ids(record), records.subnet_ids(record)
     if not vpc_ids and not subnet_ids:
         raise records.UnreadableRecord(f"{name} names no VPC and no subnet")
-    return Concern(
+    facts = {TORN_DOWN: WHOLE_VPC if name == "DeleteVpc" else ",".join(sorted(subnet_ids))}
+    return Affected(
         reason=reason,
-        record=record,
         vpc_ids=frozenset(vpc_ids),
         subnet_ids=frozenset(subnet_ids),
-        is_tear_down=True,
+        facts=facts | ({DNS_UNCHANGED: "true"} if name in LEAVES_DNS else {}),
+    )
+
+
+def dns_unchanged(request: Request) -> bool:
+    """Whether nothing speaks of the VPC's DNS attributes: of any VPC, or of something else.
+
+    The guard's own requests do: they are there to find what had no event.
+    """
+    return all(DNS_UNCHANGED in one.facts for one in request.triggers)
+
+
+def latest(request: Request, fact: str, now: float) -> int:
+    """When the last event with this fact was, in epoch seconds and no later than `now`; or 0."""
+    return int(min(max((one.at for one in request.triggers if fact in one.facts), default=0), now))
+
+
+def tear_down(request: Request, now: float) -> TearDown:
+    """What the triggers say of attempts to delete the VPC or its subnets.
+
+    No later than now, whatever an event says: a tear-down that has yet to come would never end.
+    """
+    attempts = [one.facts[TORN_DOWN] for one in request.triggers if TORN_DOWN in one.facts]
+    named = {id_ for one in attempts for id_ in one.split(",")}
+    return TearDown(
+        at=latest(request, TORN_DOWN, now),
+        subnet_ids=frozenset(named - {WHOLE_VPC}),
+        whole_vpc=WHOLE_VPC in named,
+        alone=len(attempts) == len(request.triggers),
+        withdrawing=bool(request.noted("withdrawing")),
     )

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 
 from detect_bypass.findings import findings
 from detect_bypass.judge import Inventory, judge
-from ensure_endpoint import triggers as vpc_trigger
+from ensure_endpoint.triggers import affected
 from guard.cloudtrail.record import UnreadableRecord, from_envelope
 from guard.policy import PolicyError, compare, parse
 from guard.publishing.message import ENTRY_BYTES, entry, weight
 from guard.reconcile.batch import Batch, UnreadableMessage
-from guard.reconcile.messages import to_message
+from guard.reconcile.messages import from_message, to_message
 from guard.redact import redacted
 from guard.settings import Way
 from guardctl.trail import Broken, Element, read
@@ -65,8 +65,10 @@ def an_envelope(chance: random.Random) -> None:
     batch = Batch.open({"Records": [{"messageId": "1", "body": body, "attributes": {}}]})
     assert len(batch.messages) + len(batch.response()["batchItemFailures"]) == 1
     for message in batch.messages:
-        with suppress(UnreadableRecord, ValueError):
-            assert vpc_trigger.concern(message.envelope, SERVICE).reason
+        with suppress(UnreadableRecord):
+            assert affected(from_envelope(message.envelope), SERVICE).reason
+        with suppress(UnreadableMessage):
+            assert json.dumps(to_message(from_message(message, "vpc", SETTINGS), NOON))
         with suppress(UnreadableRecord, UnreadableMessage):
             for one in policy_trigger.requests(message, SETTINGS, frozenset()):
                 assert one.triggers

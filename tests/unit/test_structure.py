@@ -95,6 +95,7 @@ def test_what_decides_is_called_pure():
     decides = {
         "guard/endpoint/decide.py",
         "guard/endpoint/placement.py",
+        "ensure_endpoint/withdrawal/decide.py",
         "guard/approved/rollout.py",
         "detect_bypass/judge/judging.py",
         "detect_bypass/storm.py",

@@ -6,46 +6,43 @@ from datetime import datetime
 from typing import Any, override
 
 from ensure_endpoint.rotation.function import Rotation
-from guard.cloudtrail.record import Record, secret_id
 from guard.findings.finding import Finding, Kind, Severity
 from guard.findings.subject import DAY, Subject
+from guard.reconcile.request import Trigger
 from guard.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class About(Subject):
-    """The rotation of one secret: the record that tells of it, and where it runs, if it matters."""
+class RotationSubject(Subject):
+    """The rotation of one secret: the event that turned it on, and where it runs."""
 
-    record: Record
-    found: Rotation | None = None
+    trigger: Trigger
+    found: Rotation
 
     @override
     def resource(self) -> str:
-        if self.found:
-            return self.found.secret_arn or self.found.secret_id
-        return secret_id(self.record) or "unnamed secret"
+        return self.found.secret_arn or self.found.secret_id
 
     @override
     def evidence(self, **more: Any) -> dict[str, Any]:
-        where = (
-            {
-                "rotation_function": self.found.function_arn,
-                "role": self.found.role_arn,
-                "vpc_id": self.found.vpc_id,
-            }
-            if self.found
-            else {}
-        )
-        who = {"who": self.record.identity.name, "event_ids": [self.record.event_id]}
-        return {**where, **more, **who}
+        return {
+            "rotation_function": self.found.function_arn,
+            "role": self.found.role_arn,
+            "vpc_id": self.found.vpc_id,
+            **more,
+            "who": self.trigger.who,
+            "event_ids": [self.trigger.event_id],
+        }
 
     @override
     def identity(self, title: str, cause: str, window: int) -> Sequence[str]:
-        return (self.found.function_arn, cause) if self.found else (self.record.event_id,)
+        if self.found.problem:
+            return (self.trigger.event_id,)
+        return (self.found.function_arn, cause)
 
 
 def unserved(
-    settings: Settings, now: datetime, record: Record, found: Rotation, kind: Kind
+    settings: Settings, now: datetime, trigger: Trigger, found: Rotation, kind: Kind
 ) -> Finding:
     """A rotation that no endpoint of ours can serve."""
     todo = {
@@ -53,22 +50,21 @@ def unserved(
         Kind.ROTATION_FUNCTION_MISSING: "create the function, or name another with rotate-secret",
         Kind.ROTATION_ELSEWHERE: "see that the function's own account and Region run the guard",
     }[kind]
-    return About(settings, now, record).finding(
+    return RotationSubject(settings, now, trigger, found).finding(
         kind,
         Severity.MEDIUM,
         window=DAY,
         title="Rotation was turned on where no endpoint can serve it",
         cause=found.cause,
         todo=(todo,),
-        rotation_function=found.function_arn,
     )
 
 
 def cannot_reach(
-    settings: Settings, now: datetime, record: Record, found: Rotation, cause: str
+    settings: Settings, now: datetime, trigger: Trigger, found: Rotation, cause: str
 ) -> Finding:
     """The function's way to the endpoint is closed by a security group, or by its subnets."""
-    return About(settings, now, record, found).finding(
+    return RotationSubject(settings, now, trigger, found).finding(
         Kind.ROTATION_CANNOT_REACH_ENDPOINT,
         Severity.MEDIUM,
         window=DAY,
@@ -84,13 +80,13 @@ def cannot_reach(
 def refused_by_policy(
     settings: Settings,
     now: datetime,
-    record: Record,
+    trigger: Trigger,
     found: Rotation,
     policy: str,
     actions: Sequence[str],
 ) -> Finding:
     """The approved policy, which every endpoint gets, refuses what the rotation has to do."""
-    return About(settings, now, record, found).finding(
+    return RotationSubject(settings, now, trigger, found).finding(
         Kind.ROTATION_REFUSED_BY_POLICY,
         Severity.MEDIUM,
         window=DAY,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import ClientError
 
@@ -31,6 +31,29 @@ class Rotation:
     role_arn: str = ""
     subnet_ids: frozenset[str] = frozenset()
     group_ids: frozenset[str] = frozenset()
+
+    def to_facts(self) -> dict[str, str]:
+        """A rotation that runs in a VPC, as facts of a trigger; `from_facts` reads them."""
+        return {
+            "secret": self.secret_id,
+            "secret_arn": self.secret_arn,
+            "function": self.function_arn,
+            "role": self.role_arn,
+            "subnets": ",".join(sorted(self.subnet_ids)),
+            "groups": ",".join(sorted(self.group_ids)),
+        }
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, str], vpc_id: str) -> Self:
+        return cls(
+            facts["secret"],
+            facts["function"],
+            vpc_id,
+            secret_arn=facts["secret_arn"],
+            role_arn=facts["role"],
+            subnet_ids=frozenset(filter(None, facts["subnets"].split(","))),
+            group_ids=frozenset(filter(None, facts["groups"].split(","))),
+        )
 
 
 @dataclass(frozen=True, slots=True)

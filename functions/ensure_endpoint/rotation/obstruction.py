@@ -3,7 +3,7 @@
 The function's security groups must let it out to port 443 where the endpoint's interfaces are, the
 endpoint's must let it in, and the approved policy must let its role do what rotation asks for
 ("Permissions for rotation" and "Troubleshoot rotation" in the Secrets Manager User Guide). Network
-ACLs and what a firewall in between does are not looked at. Where something cannot be known, such as
+ACLs and firewalls in between are not checked. Where something cannot be known, such as
 what is in a prefix list, nothing is said.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ensure_endpoint.rotation.function import Rotation
-from guard.endpoint.decide import CreateEndpoint, ModifyEndpoint, Plan
+from guard.endpoint.plan import CreateEndpoint, ModifyEndpoint, Plan
 from guard.endpoint.state import IP_VERSIONS, Access, SecurityGroup, Subnet, Vpc
 from guard.policy import Policy
 from guard.policy.evaluate import Outcome, Request, evaluate, principals_of
@@ -63,7 +63,7 @@ def obstruction(
             f"its security groups {_names(rotation)} do not let it out to port 443 in {ids},"
             " where the endpoint has interfaces"
         )
-    # What the plan is about to mend is no obstruction any more.
+    # What the plan is about to repair is no obstruction any more.
     theirs = [vpc.groups[id_] for id_ in sorted(target.group_ids) if id_ in vpc.groups]
     into = _united(group.ingress for group in theirs)
     if plan.steps or not theirs:

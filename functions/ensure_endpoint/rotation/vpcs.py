@@ -1,4 +1,4 @@
-"""Which VPCs have rotation functions: asked only where the guard looks after no others."""
+"""Which VPCs have rotation functions: read only where the guard covers no others."""
 
 import time
 from dataclasses import dataclass, field

@@ -40,7 +40,7 @@ class Remover:
     def apply(self, removal: Removal) -> Removed:
         """Delete the endpoints and groups, up to the first that AWS refuses or that fails.
 
-        A group that something still holds is left for a later look.
+        A group that something still holds is left for a later attempt.
         """
         done: list[str] = []
         try:

@@ -7,11 +7,13 @@ is neither ours nor a reason to yield: two guards that yield to each other would
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from ensure_endpoint.memory import VpcRecord
 from guard.endpoint.state import MANAGED_TAG, Endpoint, Vpc, managed_by
 
 # In these states an endpoint serves, or soon will: worth yielding to.
 SERVING = frozenset({"available", "pending", "partial"})
 GOING = frozenset({"deleting", "deleted"})
+TEAR_DOWN_SECONDS = 1_200  # so long Terraform tries again to delete a subnet
 
 type Interfaces = Mapping[str, frozenset[str]]
 """The ids of a VPC's network interfaces, by subnet."""
@@ -36,6 +38,95 @@ class Removal:
             *(f"delete our endpoint {id_}" for id_ in self.endpoint_ids),
             *(f"delete our security group {id_}" for id_ in self.group_ids),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TearDown:
+    """What a request says of attempts to delete the VPC or subnets of it.
+
+    `at` is the time of the last attempt in epoch seconds, 0 for none. `alone`: nothing else asks
+    for the VPC. `withdrawing`: an earlier pass has begun to withdraw from it.
+    """
+
+    at: int = 0
+    subnet_ids: frozenset[str] = frozenset()
+    whole_vpc: bool = False
+    alone: bool = False
+    withdrawing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Delete what is ours. `check_at`: when to see whether the tear-down is over, 0 for never."""
+
+    removal: Removal
+    torn_down: int
+    check_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveAlone:
+    """Do nothing in the VPC. `torn_down`, if not 0, is to be remembered; `check_at` as above."""
+
+    torn_down: int = 0
+    check_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Proceed:
+    """Nothing stands against an endpoint. What is not 0 is to be remembered."""
+
+    torn_down: int = 0
+    used_at: int = 0
+
+
+def decide(
+    vpc: Vpc,
+    asked: TearDown,
+    recall: Callable[[], VpcRecord],
+    stack_id: str,
+    interfaces: Callable[[], Interfaces],
+) -> Withdraw | LeaveAlone | Proceed:
+    """What a tear-down asks of the guard.
+
+    Endpoints go first; a group when nothing holds it any more, which a later pass sees. Of the
+    attempts that follow each other in one tear-down, the first waits for all. `recall` and
+    `interfaces` are called only where they matter.
+    """
+    if not asked.at and not asked.withdrawing:
+        return Proceed()
+    stop = LeaveAlone if asked.alone else Proceed
+    blocked = in_the_way(
+        vpc, stack_id, asked.subnet_ids, whole_vpc=asked.whole_vpc, interfaces=interfaces
+    )
+    known = recall()
+    if not blocked and not known.stood_down:
+        return stop()
+    torn_down = max(asked.at if blocked else 0, known.torn_down)
+    if torn_down <= known.used_at:
+        return Proceed()  # somebody has begun to use the VPC since
+    removal = all_of_ours(vpc, stack_id)
+    if not known.stood_down:
+        # What still runs in the VPC then must not have to wait for an event.
+        return Withdraw(removal, torn_down, check_at=torn_down + TEAR_DOWN_SECONDS)
+    if removal.steps or asked.withdrawing:
+        return Withdraw(removal, torn_down)
+    return stop(torn_down)
+
+
+def stands_down(
+    vpc: Vpc, known: VpcRecord, now: int, interfaces: Callable[[], Interfaces]
+) -> LeaveAlone | Proceed:
+    """Whether the guard still leaves a VPC without a working endpoint to whoever tears it down.
+
+    Once the tear-down is over, the VPC is used again where AWS shows that something is left in it.
+    """
+    if not known.stood_down:
+        return Proceed()
+    over = known.torn_down + TEAR_DOWN_SECONDS
+    if not lived_in(vpc, interfaces()):
+        return LeaveAlone(known.torn_down)
+    return Proceed(used_at=now) if now >= over else LeaveAlone(known.torn_down, check_at=over)
 
 
 def our_endpoints(vpc: Vpc, stack_id: str) -> list[Endpoint]:

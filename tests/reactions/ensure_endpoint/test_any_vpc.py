@@ -17,9 +17,10 @@ from moto.ec2 import ec2_backends
 
 from emulator import Cloud
 from ensure_endpoint.act import Actor
-from guard.endpoint.decide import Plan, Verdict, Wanted, decide
+from guard.endpoint.decide import decide
 from guard.endpoint.hosted_zones import HostedZones
 from guard.endpoint.observe import Observer
+from guard.endpoint.plan import Plan, Verdict, Wanted
 from guard.endpoint.state import MANAGED_TAG, PREFERRED_SUBNET_TAG, STACK_TAG, Vpc
 from tests.builders import STACK
 from tests.reactions.account import SERVICE, Account

@@ -663,7 +663,7 @@ def test_beyond_the_creations_of_an_hour_there_is_a_finding_and_later_an_endpoin
     assert sum(served) == 2
     (told,) = findings(account.cloud, "cost-limit-reached")
     assert told["resource"] == vpc_ids[served.index(False)]
-    assert "2 endpoints have been made within an hour" in told["title"]
+    assert "2 endpoints were created within an hour" in told["title"]
 
     account.cloud.settle(until=timedelta(hours=6))
     assert all(account.endpoints(one) for one in vpc_ids)

@@ -5,8 +5,9 @@ from typing import Any
 
 from emulator import Cloud
 from ensure_endpoint.act import Actor
-from guard.endpoint.decide import Wanted, decide
+from guard.endpoint.decide import decide
 from guard.endpoint.observe import Observer
+from guard.endpoint.plan import Wanted
 from tests.reactions.account import ALLOW_ALL, SERVICE, Account
 from tests.reactions.stories import ENSURE, served
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from ensure_endpoint.in_force import from_json, in_force, proven, to_json
-from guard.endpoint.decide import (
+from guard.endpoint.plan import (
     AuthoriseHttps,
     CreateEndpoint,
     CreateGroup,

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ensure_endpoint.later import Later
 from guard.reconcile.batch import (
     BACKED_OFF,
     HOPS,
@@ -16,7 +15,7 @@ from guard.reconcile.batch import (
     Message,
     UnreadableMessage,
 )
-from guard.reconcile.messages import DETAIL_TYPE, SOURCE
+from guard.reconcile.messages import DETAIL_TYPE, SOURCE, from_message
 from restore_policy.triggers import requests
 from tests.builders import SETTINGS
 
@@ -48,7 +47,7 @@ def test_counters_are_read_as_they_were_written(written):
 @pytest.mark.parametrize("value", NO_COUNTS)
 def test_a_request_with_a_number_that_is_none_is_refused(name, value):
     with pytest.raises(ValueError, match="number"):
-        Later.from_detail({"vpcId": "vpc-1", name: value})
+        from_message(Message("m", {"detail": {"vpcId": "vpc-1", name: value}}), "vpc", SETTINGS)
 
 
 @pytest.mark.parametrize("value", NO_COUNTS)

@@ -8,8 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ensure_endpoint.act import Actor
-from ensure_endpoint.room import MOST_TRIES, Carrier, without_room
-from guard.endpoint.decide import Verdict, decide
+from ensure_endpoint.subnets import MOST_TRIES, Carrier, without_room
+from guard.endpoint.decide import decide
+from guard.endpoint.plan import Verdict
 from guard.endpoint.state import Vpc
 from tests.builders import NOON, OURS, STACK, WANTED, ZONES, endpoint, group, subnet, vpc
 

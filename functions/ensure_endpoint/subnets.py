@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ensure_endpoint.act import Actor, Outcome
+from ensure_endpoint.act import Actor, Applied
 from ensure_endpoint.refusals import Refused
-from guard.endpoint.decide import CreateEndpoint, ModifyEndpoint, Plan
+from guard.endpoint.plan import CreateEndpoint, ModifyEndpoint, Plan
 from guard.endpoint.state import Tags, Vpc
 
 MOST_TRIES = 3  # after the first: EC2's bucket of such requests holds four ("Request throttling")
@@ -34,12 +34,12 @@ class Carrier:
 
     def carry_out(
         self, plan: Plan, reason: str, tags: Tags, replan: Replan
-    ) -> tuple[Plan, Outcome, dict[str, str]]:
+    ) -> tuple[Plan, Applied, dict[str, str]]:
         """Apply the plan; where a subnet is in the way, what `replan` makes of it without that one.
 
         Returns the plan that was applied last, what became of all of it, and the subnets left out
         with AWS's words. A refusal that names no subnet, of several that all count free addresses,
-        has them tried one at a time: the next look adds those that were not.
+        has them tried one at a time: the next attempt adds those that were not.
         """
         outcome = self.actor.apply(plan, reason, tags)
         left_out, one_by_one = dict[str, str](), False
@@ -96,6 +96,6 @@ def _next(plan: Plan, group_id: str, *, one_by_one: bool) -> CreateEndpoint | Mo
     return None
 
 
-def _joined(before: Outcome, after: Outcome) -> Outcome:
+def _joined(before: Applied, after: Applied) -> Applied:
     """What became of a plan and of what was tried in place of its last step."""
     return replace(after, done=(*before.done, *after.done), group_id=before.group_id)

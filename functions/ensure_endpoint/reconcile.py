@@ -1,0 +1,174 @@
+"""The reconciler of ensure_endpoint: from the state of one VPC to what has to change in it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import override
+
+from aws_lambda_powertools import Logger
+
+from ensure_endpoint.case import Case
+from ensure_endpoint.desired import DesiredEndpoints
+from ensure_endpoint.memory import VpcMemory, VpcRecord
+from ensure_endpoint.repair import Repair, Repairs
+from ensure_endpoint.rotation.reconcile import RotationChecks
+from ensure_endpoint.rotation.vpcs import RotatingVpcs
+from ensure_endpoint.subnets import without_room
+from ensure_endpoint.triggers import BUILT, USED, Triggers, dns_unchanged, latest
+from ensure_endpoint.verdict import report_verdict
+from ensure_endpoint.withdrawal.reconcile import Withdrawal, Withdrawing
+from guard.endpoint.decide import decide
+from guard.endpoint.observe import Observer
+from guard.endpoint.plan import Plan, Verdict
+from guard.endpoint.scope import Guarded
+from guard.endpoint.state import Vpc
+from guard.findings.finding import Finding
+from guard.reconcile.batch import Message
+from guard.reconcile.outbox import Entry
+from guard.reconcile.reconciler import Reconciler
+from guard.reconcile.request import Key, Request
+from guard.reconcile.requeue import EARLY_SECONDS
+from guard.reconcile.result import Outcome, Result
+from guard.settings import Settings
+
+GRACE_HOPS = 5  # of a chain that goes on while others keep building: it knows who began
+
+logger = Logger(child=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnsureEndpoint(Reconciler):
+    """Brings each VPC to the desired state, withdraws from it, or says why it does neither."""
+
+    settings: Settings
+    reads: Triggers
+    observer: Observer
+    desired: DesiredEndpoints
+    scope: Guarded
+    rotating: RotatingVpcs
+    rotation: RotationChecks
+    withdrawal: Withdrawal
+    repairs: Repairs
+    memory: VpcMemory
+    grace_seconds: int
+
+    @override
+    def triggers(self, message: Message, now: datetime) -> Iterator[Request | Finding]:
+        """As `Triggers.of`."""
+        return self.reads.of(message, now)
+
+    @override
+    def observe(self, requests: Sequence[Request], now: datetime) -> Mapping[Key, Vpc]:
+        """The VPCs that exist. Raises boto3's errors."""
+        keys = {one.key.id: one.key for one in requests}
+        unchanged = {one.key.id for one in requests if dns_unchanged(one)}
+        return {keys[id_]: vpc for id_, vpc in self.observer.vpcs(keys, unchanged).items()}
+
+    @override
+    def reconcile(
+        self, request: Request, state: Vpc, entries: Sequence[Entry], now: datetime
+    ) -> Result:
+        """What is to be done about one VPC. Raises boto3's errors."""
+        case = Case.of(request, state, entries, self.settings, now)
+        hindered = tuple(self.rotation.hindered(case))
+        if used := latest(request, USED, case.epoch):
+            # An older tear-down may yet be reported.
+            self.memory.note_use(case.key, used, now)
+        result = self.withdrawal.withdraw(case)
+        if result is None:
+            result = Result() if self._out_of_scope(case) else self._endpoint(case)
+        return replace(result, findings=(*hindered, *result.findings))
+
+    @override
+    def act(self, change: Repair | Withdrawing, now: datetime) -> Outcome:
+        """Carry out a repair or a withdrawal."""
+        if isinstance(change, Withdrawing):
+            return self.withdrawal.act(change)
+        return self.repairs.act(change)
+
+    @override
+    def complete(
+        self, request: Request, change: Repair | Withdrawing, outcome: Outcome, now: datetime
+    ) -> Result:
+        """What follows from it."""
+        if isinstance(change, Withdrawing):
+            return self.withdrawal.complete(change, outcome)
+        return self.repairs.complete(change, outcome)
+
+    @override
+    def complete_late(self, request: Request, entry: Entry, now: datetime) -> Result:
+        """The finding alone: the next attempt sees what is left to do."""
+        return Result(findings=(entry.late(now),))
+
+    def slot_taken(self, request: Request, slot: int, now: datetime) -> None:
+        """Other requests for the VPC wait for the same slot."""
+        self.memory.note(request.key, now, slot_at=slot)
+
+    def _out_of_scope(self, case: Case) -> bool:
+        rotates = any("secret" in one.facts for one in case.request.triggers)
+        id_ = case.vpc.id
+        why = self.scope.leaves_out(case.vpc, lambda: rotates or id_ in self.rotating)
+        if why:
+            logger.info(why, extra={"vpc_id": id_})
+        return bool(why)
+
+    def _endpoint(self, case: Case) -> Result:
+        """What the endpoint of the VPC needs."""
+        vpc = without_room(case.vpc, case.refused_subnets)
+        plan = decide(vpc, self.desired.of(vpc))
+        _log(plan)
+        broken = plan.verdict is Verdict.BROKEN
+        verdict = report_verdict(plan, case)
+        drift = (self.repairs.drift(case, plan),) if broken else verdict.findings
+        if yields := self.withdrawal.yield_to_theirs(case, drift):
+            return yields
+        if broken:
+            return self._repair(case, vpc, plan)
+        return replace(verdict, late=case.carried_out([str(step) for step in plan.steps]))
+
+    def _repair(self, case: Case, vpc: Vpc, plan: Plan) -> Result:
+        """Repair the VPC's endpoint, unless somebody tears the VPC down or is building it."""
+        desired = self.desired.of(vpc)
+        if plan.creates:
+            desired = self.desired.during_rollout(vpc, case.now)
+            plan = decide(vpc, desired)
+        known = self.memory.recall(case.key, case.now)
+        waits = self.withdrawal.stands_down(case, known)
+        if waits is None and plan.creates:
+            waits = self._wait_for_builders(case, known)
+        if waits:
+            return replace(waits, late=case.carried_out([str(step) for step in plan.steps]))
+
+        def replan(refused: Mapping[str, str]) -> Plan:
+            return decide(without_room(vpc, refused), desired)
+
+        return Result(changes=(self.repairs.change(case, plan, known, replan),))
+
+    def _wait_for_builders(self, case: Case, known: VpcRecord) -> Result | None:
+        """Whether those who build the VPC still have time to bring an endpoint; None to proceed."""
+        request, built = case.request, latest(case.request, BUILT, case.epoch)
+        until = max(known.grace_until, built + self.grace_seconds if built else 0)
+        if until <= case.now.timestamp() + EARLY_SECONDS:
+            return None
+        logger.info("waiting for the VPC's builders", extra={"vpc_id": case.vpc.id, "until": until})
+        over = replace(request, reason="grace is over", not_before=until, entries=())
+        extended = until > known.grace_until
+        remember = partial(self.memory.note, case.key, case.now, grace_until=until)
+        # Who extended it has requeued for its end: a long chain need not.
+        return Result(
+            requests=(over,) if extended or request.hops < GRACE_HOPS else (),
+            then=remember if extended else None,
+        )
+
+
+def _log(plan: Plan) -> None:
+    logger.info(
+        plan.verdict,
+        extra={
+            "vpc_id": plan.vpc_id,
+            "reasons": plan.reasons,
+            "steps": [str(step) for step in plan.steps],
+            "notes": plan.notes,
+        },
+    )

@@ -1,0 +1,32 @@
+"""What follows from the verdict on a VPC in which nothing is changed now. Pure."""
+
+from datetime import timedelta
+
+from ensure_endpoint import findings
+from ensure_endpoint.case import Case
+from guard.endpoint.plan import Plan, Verdict
+from guard.reconcile.attempt import MOST_ATTEMPTS
+from guard.reconcile.result import Result
+
+FOLLOW_UP = timedelta(minutes=1)
+
+
+def report_verdict(plan: Plan, case: Case) -> Result:
+    """The finding, if any, and another attempt where AWS is still at work."""
+    subject = case.subject
+    match plan.verdict:
+        case Verdict.NOT_REPAIRABLE:
+            finding = findings.not_repairable(subject, plan)
+            return Result(findings=(finding,), metrics={"VpcsNotRepairable": 1})
+        case Verdict.SETTLING if case.request.attempt >= MOST_ATTEMPTS:
+            finding = findings.still_settling(subject, plan, MOST_ATTEMPTS)
+            return Result(findings=(finding,))
+        case Verdict.SETTLING:
+            return Result(requeue_after=FOLLOW_UP)
+        case Verdict.WORKS | Verdict.COVERED:
+            return Result(metrics={"VpcsHealthy": 1})
+        case Verdict.DEGRADED:
+            finding = findings.degraded(subject, plan)
+            return Result(findings=(finding,), metrics={"VpcsHealthy": 1})
+        case _:
+            return Result()

@@ -1,0 +1,110 @@
+"""Puts the reconciler together from the settings and the clients that app.py made."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from ensure_endpoint.act import Actor
+from ensure_endpoint.desired import DesiredEndpoints
+from ensure_endpoint.limits import CREATIONS_PER_HOUR, Limits
+from ensure_endpoint.memory import VpcMemory
+from ensure_endpoint.reconcile import EnsureEndpoint
+from ensure_endpoint.repair import Repairs
+from ensure_endpoint.rotation.reconcile import RotationChecks
+from ensure_endpoint.rotation.triggers import RotationTriggers
+from ensure_endpoint.rotation.vpcs import RotatingVpcs
+from ensure_endpoint.subnets import Carrier
+from ensure_endpoint.tags import StackTags
+from ensure_endpoint.triggers import Triggers
+from ensure_endpoint.withdrawal.act import Remover
+from ensure_endpoint.withdrawal.reconcile import Withdrawal
+from guard.approved.choice import ApprovedPolicies
+from guard.approved.desired import wanted_from_env
+from guard.approved.history import History
+from guard.approved.rollouts import Rollouts
+from guard.endpoint.hosted_zones import HostedZones
+from guard.endpoint.observe import Observer
+from guard.endpoint.scope import Guarded
+from guard.settings import Settings
+from guard.table.items import Items
+from guard.table.state import State
+from guard.variables import dollars, items, required, switch, whole_number
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_ssm import SSMClient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    """Clients of the services that the reaction asks; `route53` makes its one when called."""
+
+    ec2: "EC2Client"
+    ssm: "SSMClient"
+    route53: Callable[[], Any]
+    secretsmanager: "SecretsManagerClient"
+    functions: "LambdaClient"
+
+
+def reconciler_of(
+    env: Mapping[str, str], settings: Settings, clients: Clients, state: State, table: Items
+) -> EnsureEndpoint:
+    """The reconciler for the settings in `env`. Raises SettingsError for a bad one."""
+    memory = VpcMemory(table)
+    observer = _observer(env, settings, clients)
+    approved = ApprovedPolicies.from_env(env, settings)
+    scope_tag = required(env, "SCOPE_TAG")
+    desired = DesiredEndpoints(wanted_from_env(env, settings, approved), approved, Rollouts(table))
+    price = dollars(env, "PRICE_PER_AZ_HOUR")
+    return EnsureEndpoint(
+        settings=settings,
+        reads=Triggers(
+            settings,
+            observer,
+            RotationTriggers(settings, clients.secretsmanager, clients.functions),
+            items(env, "GUARD_ROLES"),
+        ),
+        observer=observer,
+        desired=desired,
+        scope=Guarded.of(required(env, "SCOPE"), scope_tag),
+        rotating=RotatingVpcs(
+            clients.secretsmanager, clients.functions, settings.function_arn_prefix
+        ),
+        rotation=RotationChecks(settings, observer, desired),
+        withdrawal=Withdrawal(settings, memory, Remover(clients.ec2), observer.interfaces),
+        repairs=Repairs(
+            Carrier(
+                Actor(clients.ec2, settings.stack_id, lambda: datetime.now(UTC)),
+                observer.full_subnets,
+            ),
+            StackTags(
+                clients.ssm,
+                settings.mode_parameter,
+                reserved={settings.opt_out_tag, approved.tag, scope_tag},
+            ),
+            Limits(
+                state,
+                memory,
+                change_budget=whole_number(env, "CHANGE_BUDGET"),
+                creations_per_hour=whole_number(
+                    env, "MAXIMUM_CREATIONS_PER_HOUR", CREATIONS_PER_HOUR
+                ),
+                monthly_budget=dollars(env, "MONTHLY_BUDGET"),
+                price_per_az_hour=price,
+            ),
+            History(table, timedelta(days=whole_number(env, "HISTORY_DAYS"))),
+            price,
+        ),
+        memory=memory,
+        grace_seconds=60 * whole_number(env, "GRACE_MINUTES"),
+    )
+
+
+def _observer(env: Mapping[str, str], settings: Settings, clients: Clients) -> Observer:
+    """Route 53 is asked only where a hub may serve a VPC."""
+    zones = HostedZones(clients.route53, settings.region, settings.account_id)
+    hub = switch(env, "COVERED_BY_HUB")
+    return Observer(clients.ec2, settings.service_name, zones if hub else None)
