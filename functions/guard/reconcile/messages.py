@@ -75,7 +75,7 @@ def from_message(message: Message, kind: str, settings: Settings) -> Request:
             raise UnreadableMessage(f"the {name} of a request is a whole number")
     account = _text(envelope.get("account") or settings.account_id)
     region = _text(envelope.get("region") or settings.region)
-    reason = _text(detail.get("reason") or "sweep")
+    reason = _words(detail.get("reason") or "sweep")
     return Request(
         key=Key(account, region, kind, id_),
         triggers=_triggers(message, reason),
@@ -132,7 +132,7 @@ def _triggers(message: Message, reason: str) -> tuple[Trigger, ...]:
     """Those that the message carries; else the message itself is the only one."""
     detail = message.detail
     carried = [_trigger(one) for one in _sequence(detail.get("triggers", ()))]
-    old = [_texts(detail.get(name, ())) for name in ("reasons", "who", "eventIds")]
+    old = [_all_words(detail.get(name, ())) for name in ("reasons", "who", "eventIds")]
     # They were three lists of texts, each of which had every text once.
     for number in range(max(map(len, old))):
         name, who, event_id = (some[number] if number < len(some) else "" for some in old)
@@ -168,19 +168,19 @@ def _trigger(body: object) -> Trigger:
     if type(at) not in (int, float) or not 0 <= at < LARGEST:
         raise UnreadableMessage("the time of a trigger is a number of seconds")
     return Trigger(
-        name=_text(one.get("name", "")),
+        name=_words(one.get("name", "")),
         at=at,
         is_event=one.get("isEvent") is True,
-        who=_text(one.get("who", "")),
-        event_id=_text(one.get("eventId", "")),
-        facts={_text(name): _text(value) for name, value in facts.items()},
+        who=_words(one.get("who", "")),
+        event_id=_words(one.get("eventId", "")),
+        facts={_words(name): _words(value) for name, value in facts.items()},
     )
 
 
 def _notes(detail: Mapping[str, Any]) -> Notes:
-    notes = {_text(k): _texts(some) for k, some in _mapping(detail.get("notes", {})).items()}
+    notes = {_words(k): _all_words(some) for k, some in _mapping(detail.get("notes", {})).items()}
     for old, name in _OLD_NOTES.items():
-        if some := _texts(detail.get(old, ())):
+        if some := _all_words(detail.get(old, ())):
             notes[name] = united(notes.get(name, ()), some)
     for old, name in _OLD_FLAGS.items():
         if detail.get(old) is True:
@@ -191,6 +191,17 @@ def _notes(detail: Mapping[str, Any]) -> Notes:
 def _old_entries(detail: Mapping[str, Any]) -> tuple[str, ...]:
     """The items of changes that the version before recorded."""
     return tuple(f"intent#{key}" for key in _texts(detail.get("intents", ())))
+
+
+def _words(value: object) -> str:
+    """What people read, and may have named as they like: half a character is replaced."""
+    if not isinstance(value, str):
+        raise UnreadableMessage("a member of a request is no text")
+    return value.encode(errors="replace").decode()
+
+
+def _all_words(value: object) -> tuple[str, ...]:
+    return tuple(map(_words, _sequence(value)))
 
 
 def _text(value: object) -> str:

@@ -152,7 +152,6 @@ BAD = (
     own("vpc-1", attempt="3"),
     own("vpc-1", reasons=5),
     own("vpc-1", reasons=[5]),
-    own("vpc-1", reason="\ud800"),
     own("\udfff"),
     own("vpc-1", triggers=[{"at": 10**400}]),
     own("vpc-1", triggers=[{"name": {}}]),
@@ -182,6 +181,15 @@ def test_a_bad_message_fails_alone(bad):
     assert world.changed == ["vpc-1"]
     assert [one["body"] for one in world.dead] == [bad]
     assert titles(world) == ["repaired"]
+
+
+def test_half_a_character_in_what_people_wrote_stops_nothing():
+    """A caller's name may hold one, and comes back in the guard's own message."""
+    world = World({"vpc-1": "bad"})
+    world.arrive(own("vpc-1", reason="\ud800", triggers=[{"name": "E", "who": "an\ud800na"}]))
+    world.settle()
+    assert (world.changed, world.dead) == (["vpc-1"], [])
+    assert world.published[0].cause == "By an?na."
 
 
 JSON = st.recursive(
