@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ensure_endpoint.act import Actor
 from ensure_endpoint.desired import DesiredEndpoints
-from ensure_endpoint.limits import CREATIONS_PER_HOUR, Limits
+from ensure_endpoint.limits import CHANGES_PER_HOUR, CREATIONS_PER_HOUR, Limits
 from ensure_endpoint.memory import VpcMemory
 from ensure_endpoint.reconcile import EnsureEndpoint
 from ensure_endpoint.repair import Repairs
@@ -88,7 +88,7 @@ def reconciler_of(
             Limits(
                 state,
                 memory,
-                change_budget=whole_number(env, "CHANGE_BUDGET"),
+                change_budget=whole_number(env, "CHANGE_BUDGET", CHANGES_PER_HOUR),
                 creations_per_hour=whole_number(
                     env, "MAXIMUM_CREATIONS_PER_HOUR", CREATIONS_PER_HOUR
                 ),
