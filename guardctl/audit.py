@@ -28,12 +28,14 @@ from rich.table import Table
 from rich.text import Text
 
 from ensure_endpoint.cost import monthly_price, zones_added
+from guard.approved.lists import ApprovedLists
 from guard.endpoint.decide import Plan, Verdict, Wanted, decide
 from guard.endpoint.hosted_zones import HostedZones
 from guard.endpoint.observe import Observer
 from guard.endpoint.state import MANAGED_TAG, STACK_TAG, Vpc
 from guard.partitions import endpoint_service
 from guardctl.formats import Format, FormatOption
+from guardctl.lists import SHIPPED as LISTS
 from guardctl.words import in_words
 
 NOT_WELL, BAD_INPUT = 1, 2
@@ -97,21 +99,18 @@ def audit(
         list[str] | None, typer.Option(help="Look at this VPC only; repeatable.")
     ] = None,
     profile: Annotated[str | None, typer.Option(help="Profile of the AWS configuration.")] = None,
-    opt_out_tag: Annotated[
-        str, typer.Option(help="Tag that exempts a VPC: the template's OptOutTag.")
-    ] = "vpce-guard:ignore",
+    opt_out_tag: Annotated[str, typer.Option(help="Tag that exempts a VPC.")] = "vpce-guard:ignore",
     maximum_zones: Annotated[
         int, typer.Option(min=0, help="The template's MaximumZones; 0 for all.")
     ] = 0,
     approved_endpoint: Annotated[
-        list[str] | None, typer.Option(help="The template's ApprovedEndpoints; repeatable.")
+        list[str] | None,
+        typer.Option(help="An approved endpoint, besides approved.json; repeatable."),
     ] = None,
     approved_account: Annotated[
         list[str] | None, typer.Option(help="The template's ApprovedAccounts; repeatable.")
     ] = None,
-    hub: Annotated[
-        bool, typer.Option(help="Ask Route 53 for hubs: the template's CoveredByHub.")
-    ] = True,
+    hub: Annotated[bool, typer.Option(help="Ask Route 53 for hubs.")] = True,
     price: Annotated[
         str, typer.Option(help="US dollars for an endpoint per AZ and hour.")
     ] = "0.01",
@@ -125,7 +124,7 @@ def audit(
         vpc_ids=frozenset(vpc or ()),
         opt_out_tag=opt_out_tag,
         maximum_zones=maximum_zones,
-        approved_endpoints=frozenset(approved_endpoint or ()),
+        approved_endpoints=ApprovedLists.load(LISTS).endpoints.union(approved_endpoint or ()),
         approved_accounts=frozenset(approved_account or ()),
         hub=hub,
         price=_amount(price),

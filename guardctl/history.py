@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from guard.approved.history import ROLLED_BACK, Change, History
+from guard.approved.history import HISTORY_DAYS, ROLLED_BACK, Change, History
 from guard.approved.pauses import Pauses
 from guard.cloudtrail.callers import Caller
 from guard.endpoint.observe import Observer
@@ -54,7 +54,7 @@ class Book:
 
     @cached_property
     def history(self) -> History:
-        return History(self.items, timedelta(days=int(self.stack.parameter("HistoryDays"))))
+        return History(self.items, timedelta(days=HISTORY_DAYS))
 
     @cached_property
     def pauses(self) -> Pauses:

@@ -3,7 +3,7 @@
 Changes nothing but what the guard remembers. Findings of low severity wait in the state table
 until this function tells them in one message; an alert that came again within its window without
 ops being told is summed up once the window is over; the first run after the hour that
-`DailyReportHour` names reports on the day before.
+`DAILY_REPORT_HOUR` names reports on the day before.
 
 Triggered by a schedule. What waits is taken away only after SNS accepted the message that tells it:
 a run that dies repeats, and never loses. An hour in which nothing happened costs two reads.
@@ -48,7 +48,8 @@ FORGOTTEN = (
 )
 
 settings = Settings.from_env(os.environ)
-DAILY_REPORT_HOUR = whole_number(os.environ, "DAILY_REPORT_HOUR")  # 24: never
+# UTC; CloudTrail has delivered the day before by then. 24: no daily report.
+DAILY_REPORT_HOUR = whole_number(os.environ, "DAILY_REPORT_HOUR", default=7)
 TABLE = required(os.environ, "TABLE_NAME")
 
 config = Config(retries={"mode": "standard"}, connect_timeout=3, read_timeout=10)

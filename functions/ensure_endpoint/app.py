@@ -33,7 +33,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ensure_endpoint import findings as findings_of
 from ensure_endpoint.act import Actor, Outcome
-from ensure_endpoint.cost import monthly_price, zones_added
+from ensure_endpoint.cost import monthly_price, price_per_az_hour, zones_added
 from ensure_endpoint.findings import About
 from ensure_endpoint.in_force import to_json
 from ensure_endpoint.limits import Limits
@@ -51,7 +51,8 @@ from ensure_endpoint.withdrawal.act import Remover
 from ensure_endpoint.withdrawal.reconcile import Withdrawal
 from guard.approved.choice import ApprovedPolicies
 from guard.approved.desired import wanted_from_env
-from guard.approved.history import CREATED, Change, History
+from guard.approved.history import CREATED, HISTORY_DAYS, Change, History
+from guard.approved.lists import ApprovedLists
 from guard.approved.rollout import aim
 from guard.approved.rollouts import Rollouts
 from guard.aws.clients import client, seldom_client
@@ -80,7 +81,7 @@ from guard.reconcile.mode import Mode, read_mode, unreadable
 from guard.reconcile.own_queue import EARLY_SECONDS, MOST_HOPS, ChainTooLong
 from guard.reconcile.rate_limiter import NotNow, Pace
 from guard.redact import log_line, sealed
-from guard.settings import Settings
+from guard.settings import SCOPE_TAG, Settings
 from guard.table.items import Items
 from guard.table.memory import Intent, Memory, Remembered
 from guard.table.state import State, StateError
@@ -91,12 +92,13 @@ LOOKS_AT_CHANGES = 3  # at what AWS says has changed meanwhile, a minute apart
 settings = Settings.from_env(os.environ)
 GRACE_SECONDS = 60 * whole_number(os.environ, "GRACE_MINUTES")
 GRACE_HOPS = 5  # of a chain that goes on while others keep building: it knows who began
-PRICE = dollars(os.environ, "PRICE_PER_AZ_HOUR")
+PRICE = dollars(os.environ, "PRICE_PER_AZ_HOUR", price_per_az_hour(settings.region))
 GUARD_ROLES = items(os.environ, "GUARD_ROLES")
-guarded = Guarded.of(required(os.environ, "SCOPE"), required(os.environ, "SCOPE_TAG"))
+guarded = Guarded.of(required(os.environ, "SCOPE"), required(os.environ, "SCOPE_TAG", SCOPE_TAG))
 
-approved = ApprovedPolicies.from_env(os.environ, settings)
-wanted = wanted_from_env(os.environ, settings, approved)
+lists = ApprovedLists.from_env(os.environ)
+approved = ApprovedPolicies.from_env(os.environ, settings, lists.organization)
+wanted = wanted_from_env(os.environ, settings, approved, lists)
 
 # One quick retry only: what is throttled is put off, what is broken goes back with its message.
 config = Config(
@@ -113,13 +115,13 @@ parameters = Parameters(ssm)
 stack_tags = StackTags(
     ssm,
     settings.mode_parameter,
-    reserved={settings.opt_out_tag, approved.tag, required(os.environ, "SCOPE_TAG")},
+    reserved={settings.opt_out_tag, approved.tag, guarded.tag},
 )
 state = State(dynamodb, settings.table_name)
 memory = Memory(dynamodb, settings.table_name)
 table = Items(dynamodb, settings.table_name)
 rollouts = Rollouts(table)
-history = History(table, timedelta(days=whole_number(os.environ, "HISTORY_DAYS")))
+history = History(table, timedelta(days=whole_number(os.environ, "HISTORY_DAYS", HISTORY_DAYS)))
 zones = HostedZones(
     cache(lambda: client("route53", config=config)), settings.region, settings.account_id
 )
@@ -131,8 +133,10 @@ rotating = RotatingVpcs(secretsmanager, functions, settings.function_arn_prefix)
 limits = Limits(
     state,
     memory,
-    change_budget=whole_number(os.environ, "CHANGE_BUDGET"),
-    creations_per_hour=whole_number(os.environ, "MAXIMUM_CREATIONS_PER_HOUR"),
+    # One deployment rarely makes a VPC change five times within an hour; a loop does.
+    change_budget=whole_number(os.environ, "CHANGE_BUDGET", default=5),
+    # Half of what EC2 allows in an hour: the other half is for whoever else creates endpoints.
+    creations_per_hour=whole_number(os.environ, "MAXIMUM_CREATIONS_PER_HOUR", default=500),
     monthly_budget=dollars(os.environ, "MONTHLY_BUDGET"),
     price_per_az_hour=PRICE,
 )

@@ -169,7 +169,7 @@ def over_limit(about: About, plan: Plan, limit: str, price_per_az_hour: Decimal)
         title=f"No endpoint was made for {about.vpc_id}: {limit}",
         cause=" ".join((sentence(plan.reasons), *price)),
         todo=(
-            "raise MaximumCreationsPerHour or MonthlyBudget if the endpoint is wanted",
+            "raise MonthlyBudget if the endpoint is wanted; the limit of an hour passes by itself",
             f"tag the VPC {about.settings.opt_out_tag} if it is not",
             "the next sweep tries again",
         ),

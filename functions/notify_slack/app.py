@@ -48,8 +48,10 @@ from notify_slack.webhook import (
     BadWebhook,
     Fate,
     Verdict,
+    api_of,
     checked,
     checked_token,
+    is_token,
     judge,
     post,
 )
@@ -63,10 +65,10 @@ POST_MILLISECONDS = (TIMEOUT_SECONDS + LONGEST_TURN + 2) * 1000
 REMEMBERED = 1000
 LINE = "slack"
 
-# The SecureString holds a bot's token if there is a channel to post to, otherwise a webhook's URL.
+# The SecureString holds a bot's token, which needs a channel to post to, or a webhook's URL.
 WEBHOOK_PARAMETER = required(os.environ, "WEBHOOK_PARAMETER")
 CHANNEL = os.environ.get("SLACK_CHANNEL", "")
-SLACK_API = os.environ.get("SLACK_API", "")
+SLACK_API = required(os.environ, "SLACK_API", api_of(required(os.environ, "PARTITION")))
 NOTIFY_QUEUE_URL = required(os.environ, "NOTIFY_QUEUE_URL")
 
 config = Config(
@@ -165,7 +167,7 @@ def attempt(record: Mapping[str, Any], url: str) -> Verdict:
     log = {"message_id": record["messageId"], "attempt": number}
     try:
         message = payload(record["body"], number)
-        verdict, answer = (show if CHANNEL else send)(record["body"], message, url, number)
+        verdict, answer = (show if is_token(url) else send)(record["body"], message, url, number)
     except Exception:  # the message fails alone, is logged, and ends as a dead letter
         logger.exception("a message could not be posted", extra=log)
         return Verdict(Fate.REFUSED)
@@ -301,12 +303,12 @@ def put_off(record: Mapping[str, Any], seconds: int) -> None:
 
 
 def webhook_url(*, afresh: bool = False) -> str:
-    """The webhook's URL, or the bot's token where there is a channel to post to.
+    """The webhook's URL or the bot's token, whichever the parameter holds.
 
     Five minutes old at most. Raises ParameterUnreadable, BadWebhook.
     """
     value = ssm.get(WEBHOOK_PARAMETER, max_age=0 if afresh else WEBHOOK_SECONDS)
-    return (checked_token if CHANNEL else checked)(value)
+    return checked_token(value, CHANNEL) if is_token(value) else checked(value)
 
 
 def changed_url(old: str) -> str | None:

@@ -31,7 +31,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from guard.approved import rollout as canary
 from guard.approved.choice import ApprovedPolicies
-from guard.approved.history import APPLIED, RESTORED, ROLLED_BACK, Change, History
+from guard.approved.history import APPLIED, HISTORY_DAYS, RESTORED, ROLLED_BACK, Change, History
+from guard.approved.lists import ApprovedLists
 from guard.approved.pauses import Pause, Pauses
 from guard.approved.policies import ApprovedPolicy
 from guard.approved.rollout import Accept, Aim, Phase, RollBack, Rollout
@@ -76,7 +77,8 @@ from restore_policy.triggers import Concern, concern
 
 settings = Settings.from_env(os.environ)
 GUARD_ROLES = items(os.environ, "GUARD_ROLES")
-approved = ApprovedPolicies.from_env(os.environ, settings)
+lists = ApprovedLists.from_env(os.environ)
+approved = ApprovedPolicies.from_env(os.environ, settings, lists.organization)
 
 config = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10
@@ -88,12 +90,13 @@ dynamodb = client("dynamodb", config=config)
 state = State(dynamodb, settings.table_name)
 memory = Memory(dynamodb, settings.table_name)
 table = Items(dynamodb, settings.table_name)
-history = History(table, timedelta(days=whole_number(os.environ, "HISTORY_DAYS")))
+history = History(table, timedelta(days=whole_number(os.environ, "HISTORY_DAYS", HISTORY_DAYS)))
 pauses = Pauses(table)
 fights = Fights(
     state,
     history,
-    most=whole_number(os.environ, "REVERTS_BEFORE_PAUSE"),
+    # A retry or two of a deployment is no fight; a third change within an hour is.
+    most=whole_number(os.environ, "REVERTS_BEFORE_PAUSE", default=3),
     pause=timedelta(minutes=whole_number(os.environ, "PAUSE_MINUTES", default=60)),
 )
 looks = PolicyLooks(
@@ -109,7 +112,9 @@ logger = Logger(json_serializer=log_line)
 metrics = Metrics()
 
 
-trials = Trials(rollouts, history, looks, 60 * whole_number(os.environ, "CANARY_MINUTES"))
+# Long enough for most clients to read a secret once; network activity events take up to 15 minutes.
+TRIAL_MINUTES = whole_number(os.environ, "CANARY_MINUTES", default=15)
+trials = Trials(rollouts, history, looks, 60 * TRIAL_MINUTES)
 
 # What the history calls a change, by the kind of the finding that tells it.
 ACTIONS = {Kind.POLICY_ROLLOUT: APPLIED, Kind.POLICY_ROLLOUT_FAILED: ROLLED_BACK}

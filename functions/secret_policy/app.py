@@ -1,14 +1,14 @@
 """Watch secrets' resource policies: what is bound to the perimeter can be read from inside alone.
 
 Undoes: a resource policy that no longer denies reading the secret's value from outside, where the
-parameter RestoreSecretPolicies says so. Otherwise it tells, with the corrected policy.
+parameter SecretPerimeter says so. Otherwise it tells, with the corrected policy.
 
 Triggered by rules, without a queue: PutResourcePolicy and DeleteResourcePolicy, what makes or
 unmakes a bound secret, the schedule and the stack's own deployment, which look at all of them. It
 reads the secret anew each time, so its own write coming back as an event changes nothing.
 
 IAM: secretsmanager:ListSecrets, secretsmanager:DescribeSecret, secretsmanager:GetResourcePolicy,
-secretsmanager:PutResourcePolicy (if RestoreSecretPolicies), ec2:DescribeVpcEndpoints,
+secretsmanager:PutResourcePolicy (if SecretPerimeter says restore), ec2:DescribeVpcEndpoints,
 ec2:DescribeVpcs, ssm:GetParameter, dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish,
 sqs:SendMessage (for Lambda, which keeps what failed).
 """
@@ -24,6 +24,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from guard.approved.lists import ApprovedLists
 from guard.aws.clients import client
 from guard.aws.errors import code_of, refused, throttled
 from guard.aws.parameters import Parameters
@@ -33,10 +34,10 @@ from guard.findings.finding import Finding
 from guard.publishing.publish import report
 from guard.reconcile.mode import Mode, read_mode, unreadable
 from guard.redact import log_line, sealed
-from guard.settings import Settings
+from guard.settings import PERIMETER_TAG, Settings
 from guard.table.memory import Memory, late
 from guard.table.state import State, StateError
-from guard.variables import items, required, switch, whole_number
+from guard.variables import required, whole_number
 from secret_policy import findings as findings_of
 from secret_policy.findings import About
 from secret_policy.observe import read_perimeter, read_secret, tags_of
@@ -45,13 +46,14 @@ from secret_policy.perimeter import Bound, NotCorrectable, Perimeter, Secret, co
 BUDGET_WINDOW_SECONDS = 3600
 
 settings = Settings.from_env(os.environ)
-RESTORES = switch(os.environ, "RESTORE_SECRET_POLICIES")
-CHANGE_BUDGET = whole_number(os.environ, "CHANGE_BUDGET")
-APPROVED_VPCS = items(os.environ, "APPROVED_VPCS")
-APPROVED_ENDPOINTS = items(os.environ, "APPROVED_ENDPOINTS")
+SECRET_PERIMETER = required(os.environ, "SECRET_PERIMETER")  # watch-tagged ... restore-all
+RESTORES = SECRET_PERIMETER.startswith("restore-")
+# One deployment rarely sets a policy five times within an hour; a loop does.
+CHANGE_BUDGET = whole_number(os.environ, "CHANGE_BUDGET", default=5)
+lists = ApprovedLists.from_env(os.environ)
 bound = Bound(
-    tag=required(os.environ, "PERIMETER_TAG"),
-    everything=required(os.environ, "PERIMETER_BOUND") == "all",
+    tag=required(os.environ, "PERIMETER_TAG", PERIMETER_TAG),
+    everything=SECRET_PERIMETER.endswith("-all"),
     opt_out_tag=settings.opt_out_tag,
 )
 
@@ -151,7 +153,7 @@ def inside(named: Sequence[str]) -> Perimeter:
     if not named:
         return Perimeter(settings.account_id, settings.partition)
     return read_perimeter(
-        observer, settings.account_id, settings.partition, APPROVED_VPCS, APPROVED_ENDPOINTS
+        observer, settings.account_id, settings.partition, lists.vpcs, lists.endpoints
     )
 
 

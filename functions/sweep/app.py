@@ -27,6 +27,7 @@ from botocore.config import Config
 from guard.approved.choice import ApprovedPolicies
 from guard.approved.desired import wanted_from_env
 from guard.approved.endpoints import Chosen, ask, canaries, choose_all, differing
+from guard.approved.lists import ApprovedLists
 from guard.approved.pauses import Pauses
 from guard.approved.rollout import Phase, Remember, Rollout, Try, step
 from guard.approved.rollouts import Rollouts
@@ -36,7 +37,7 @@ from guard.endpoint.observe import Observer
 from guard.endpoint.scope import Guarded
 from guard.reconcile.policy_requests import detail
 from guard.redact import log_line, sealed
-from guard.settings import Settings
+from guard.settings import SCOPE_TAG, Settings
 from guard.table.items import Items
 from guard.variables import required
 from sweep.unhealthy import unwell_vpcs
@@ -46,9 +47,10 @@ DEPLOYED = "CloudFormation Stack Status Change"
 settings = Settings.from_env(os.environ)
 VPC_QUEUE_URL = required(os.environ, "VPC_QUEUE_URL")
 POLICY_QUEUE_URL = required(os.environ, "POLICY_QUEUE_URL")
-guarded = Guarded.of(required(os.environ, "SCOPE"), required(os.environ, "SCOPE_TAG"))
-approved = ApprovedPolicies.from_env(os.environ, settings)
-wanted = wanted_from_env(os.environ, settings, approved)
+guarded = Guarded.of(required(os.environ, "SCOPE"), required(os.environ, "SCOPE_TAG", SCOPE_TAG))
+lists = ApprovedLists.from_env(os.environ)
+approved = ApprovedPolicies.from_env(os.environ, settings, lists.organization)
+wanted = wanted_from_env(os.environ, settings, approved, lists)
 
 config = Config(retries={"mode": "standard"}, connect_timeout=3, read_timeout=10)
 sqs = client("sqs", config=config)

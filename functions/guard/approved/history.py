@@ -1,7 +1,7 @@
 """Every change that the guard made to an endpoint's policy, with what it was before and after.
 
 Items of the state table: `history#<endpoint>` has the number of the last change, and
-`history#<endpoint>#<number>` one change. They are kept for the days of the template's HistoryDays.
+`history#<endpoint>#<number>` one change. They are kept for `HISTORY_DAYS`.
 Kept after AWS has the change and before it is told, so that what ops hear of can be looked up.
 """
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from guard.findings.finding import Finding
     from guard.table.items import Items
+
+HISTORY_DAYS = 90  # as long as the event history of CloudTrail, which says who did it
 
 # What the guard, or somebody through it, did.
 CREATED, RESTORED, ROLLED_BACK = "created", "restored", "rolled back"

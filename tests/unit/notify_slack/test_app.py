@@ -72,6 +72,7 @@ def notify(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         "WEBHOOK_PARAMETER": "/webhook",
         "NOTIFY_QUEUE_URL": "https://sqs.example/notify",
         "TABLE_NAME": "state",
+        "PARTITION": "aws",
         "AWS_DEFAULT_REGION": "eu-west-1",
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
