@@ -17,6 +17,7 @@ from guardctl.redrive import redrive
 from guardctl.replay import replay
 from guardctl.rights import least_rights
 from guardctl.suggest_secret_policy import suggest_secret_policy
+from guardctl.upgrade.command import upgrade
 
 app = typer.Typer(
     name="guardctl",
@@ -27,6 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(doctor)
+app.command()(upgrade)
 app.command()(deploy)
 app.command()(delete)
 app.command()(drill)
