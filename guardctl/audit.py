@@ -27,7 +27,7 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from ensure_endpoint.cost import monthly_price, zones_added
+from ensure_endpoint.cost import monthly_price, price_per_az_hour, zones_added
 from guard.approved.lists import ApprovedLists
 from guard.endpoint.decide import Plan, Verdict, Wanted, decide
 from guard.endpoint.hosted_zones import HostedZones
@@ -83,7 +83,7 @@ class Question:
     approved_endpoints: frozenset[str]
     approved_accounts: frozenset[str]
     hub: bool
-    price: Decimal
+    price: Decimal | None  # None: the Region's
 
 
 class AuditFailed(RuntimeError):
@@ -112,8 +112,9 @@ def audit(
     ] = None,
     hub: Annotated[bool, typer.Option(help="Ask Route 53 for hubs.")] = True,
     price: Annotated[
-        str, typer.Option(help="US dollars for an endpoint per AZ and hour.")
-    ] = "0.01",
+        str | None,
+        typer.Option(help="US dollars for an endpoint per AZ and hour. Else the Region's price."),
+    ] = None,
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Show what VPCE Guard thinks of every VPC and what it would do. Changes nothing.
@@ -127,7 +128,7 @@ def audit(
         approved_endpoints=ApprovedLists.load(LISTS).endpoints.union(approved_endpoint or ()),
         approved_accounts=frozenset(approved_account or ()),
         hub=hub,
-        price=_amount(price),
+        price=None if price is None else _amount(price),
     )
     rows: list[Row] = []
     try:
@@ -186,7 +187,8 @@ def _region(
         say(description=f"{region}: {done} of {len(ids)} VPCs")
         for vpc in observer.vpcs(some).values():
             plan = decide(vpc, _wanted(vpc, account, name, question))
-            yield _row(vpc, plan, account, region, question.price)
+            price = Decimal(price_per_az_hour(region)) if question.price is None else question.price
+            yield _row(vpc, plan, account, region, price)
         done += len(some)
 
 
