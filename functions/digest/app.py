@@ -2,8 +2,8 @@
 
 Changes nothing but the state table. Findings of low severity are deferred there until this function
 publishes them in one message. An alert that came again within its window without being published is
-summed up once the window is over. The first run after the hour of `DAILY_REPORT_HOUR` reports the day
-before.
+summed up once the window is over. The first run after the hour of `DAILY_REPORT_HOUR` reports the
+day before.
 
 Triggered by a schedule. What waits is removed only after SNS accepted the message that has it: a
 run that dies repeats, and never loses. An hour in which nothing happened costs two reads.

@@ -1,7 +1,7 @@
 """Watch secrets' resource policies: what is bound to the perimeter can be read from inside alone.
 
 Undoes: a resource policy that no longer denies reading the secret's value from outside, where the
-parameter RestoreSecretPolicies says so. Otherwise it reports that, with the corrected policy.
+parameter SecretPerimeter says so. Otherwise it reports that, with the corrected policy.
 
 Triggered by the secret policy queue: PutResourcePolicy and DeleteResourcePolicy, what makes or
 unmakes a bound secret, and its own requests. A schedule and the stack's own deployment lead to one
@@ -9,7 +9,7 @@ request for each bound secret. It reads the secret anew each time, so its own wr
 an event changes nothing.
 
 IAM: secretsmanager:ListSecrets, secretsmanager:DescribeSecret, secretsmanager:GetResourcePolicy,
-secretsmanager:PutResourcePolicy (if RestoreSecretPolicies), ec2:DescribeVpcEndpoints,
+secretsmanager:PutResourcePolicy (if SecretPerimeter says restore), ec2:DescribeVpcEndpoints,
 ec2:DescribeVpcs, ssm:GetParameter, dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish,
 sqs:SendMessage (its own queue; it never waits longer than SQS delays a message).
 """
