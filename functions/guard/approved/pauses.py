@@ -8,7 +8,7 @@ fight another automation.
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from guard.table.items import Item, Items
+from guard.table.items import Item, Items, Values
 
 PAUSED = "enforcement was paused"  # why an endpoint is to be reconciled at the end of a pause
 # The request for the end of a pause that lies farther off is left to a sweep to send, once it has
