@@ -154,8 +154,8 @@ doctor: .venv/.stamp  ## Check what a deployment needs; REGION=, PROFILE=, PARAM
 	@.venv/bin/python -m guardctl doctor $(WHERE) $(VALUES)
 
 .PHONY: deploy
-deploy: .venv/.stamp .venv-sam/.stamp build  ## Deploy: REGION=, PROFILE=, PARAMETERS="Key=value ...", TAGS=, CONFIG_ENV=default|prod, YES=1
-	@.venv/bin/python -m guardctl deploy $(WHERE) $(VALUES) $${TAGS:+--tags "$$TAGS"} $${YES:+--yes}
+deploy: .venv/.stamp .venv-sam/.stamp build  ## Deploy: REGION=, PROFILE=, PARAMETERS="Key=value ...", TAGS=, CONFIG_ENV=default|prod, ACCEPT=, YES=1
+	@.venv/bin/python -m guardctl deploy $(WHERE) $(VALUES) $${TAGS:+--tags "$$TAGS"} $${ACCEPT:+--accept "$$ACCEPT"} $${YES:+--yes}
 
 .PHONY: delete
 delete: .venv/.stamp .venv-sam/.stamp  ## Undo the deployment: REGION=, PROFILE=, CONFIG_ENV=, EXPORT=FILE, YES=1

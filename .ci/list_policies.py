@@ -20,9 +20,8 @@ KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-0000-4000-8000-000000000000"
 MOST = {
     **EVERYTHING,
     "Scope": "rotation",
-    "TrailKeyArn": KEY,
     "EncryptionKeyArn": KEY,
-    "SlackBotTokenParameter": "/vpce-guard/bot",
+    "SlackChannel": "C0123456789",
     "FunctionSubnets": "subnet-0a",
 }
 STACKS = (Stack(MOST), Stack({**MOST, "FunctionSubnets": ""}))

@@ -52,7 +52,7 @@ from emulator.runtime_inprocess import InProcess
 from emulator.runtime_lambda import LambdaRuntime
 from emulator.server import Call, Gate, Ledger, Server
 from emulator.sessions import make_session
-from emulator.slack import CHANNEL, TOKEN, Slack
+from emulator.slack import TOKEN, Slack
 from emulator.strict.endpoint_services import services_of
 from emulator.templates import parse as parse_template
 from emulator.wire import ApiRequest
@@ -118,17 +118,18 @@ class Cloud:
         template: Path | None = None,
         region: str = REGION,
         tags: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
         prepare: "Callable[[boto3.Session], Mapping[str, str]] | None" = None,
     ) -> Self:
         """Start the account and deploy the stack; the deployment's own event is left to be settled.
 
-        `parameters` are the template's, `tags` the stack's. `SlackWebhookParameter` is set to a
-        parameter that holds the URL of the loopback Slack unless given, and a
-        `SlackBotTokenParameter` to its token. The code is run from `root`/functions ("inprocess")
-        or from its build ("lambda"); a Runtime of one's own can be given instead. `prepare` makes
-        what the stack needs to be there before it, such as its subnets, and returns parameters that
-        name it. The account has no default VPC. Raises DeploymentFailed, and NotBuilt where there
-        is no build to run.
+        `parameters` are the template's, `tags` the stack's, `variables` further ones of each
+        function. `SlackWebhookParameter` is set to a parameter unless given; it holds the URL of
+        the loopback Slack, or its bot's token if there is a `SlackChannel`. The code is run from
+        `root`/functions ("inprocess") or from its build ("lambda"); a Runtime of one's own can be
+        given instead. `prepare` makes what the stack needs to be there before it, such as its
+        subnets, and returns parameters that name it. The account has no default VPC. Raises
+        DeploymentFailed, and NotBuilt where there is no build to run.
         """
         cloud = cls(region)
         try:
@@ -138,6 +139,7 @@ class Cloud:
                 root,
                 template or root / "template.yaml",
                 dict(tags or {}),
+                dict(variables or {}),
                 prepare,
             )
         except BaseException:
@@ -153,6 +155,7 @@ class Cloud:
         root: Path,
         template: Path,
         tags: dict[str, str],
+        variables: dict[str, str],
         prepare: Callable[[boto3.Session], Mapping[str, str]] | None,
     ) -> None:
         self._take_the_process()
@@ -171,18 +174,15 @@ class Cloud:
             if parameters["SlackWebhookParameter"]:
                 housekeeper.client("ssm").put_parameter(
                     Name=parameters["SlackWebhookParameter"],
-                    Value=self.slack.url,
+                    Value=TOKEN if parameters.get("SlackChannel") else self.slack.url,
                     Type="SecureString",
                 )
-        if parameters.get("SlackBotTokenParameter"):
-            parameters.setdefault("SlackChannel", CHANNEL)
-            parameters.setdefault("SlackApi", self.slack.api)
-            housekeeper.client("ssm").put_parameter(
-                Name=parameters["SlackBotTokenParameter"], Value=TOKEN, Type="SecureString"
-            )
+        variables.setdefault("SLACK_API", self.slack.api)
         if prepare:
             parameters.update(prepare(housekeeper))
-        self.deployment = deploy(template, parameters, operator, self.account, self.region)
+        self.deployment = deploy(
+            template, parameters, operator, self.account, self.region, variables
+        )
         self._deployed_tags = tags
         stack_tags.put(self.deployment, tags)
         self._ledger.raise_bugs()

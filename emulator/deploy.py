@@ -250,9 +250,17 @@ def _point_at_artifacts(document: Json) -> None:
 
 
 def deploy(
-    template: Path, parameters: Mapping[str, str], session: boto3.Session, account: str, region: str
+    template: Path,
+    parameters: Mapping[str, str],
+    session: boto3.Session,
+    account: str,
+    region: str,
+    variables: Mapping[str, str] | None = None,
 ) -> Deployment:
-    """Create the stack and complete what moto leaves out. Raises DeploymentFailed."""
+    """Create the stack and complete what moto leaves out. Raises DeploymentFailed.
+
+    `variables` are set in each function beside the template's, as an operator may do.
+    """
     document = transformed(template, parameters, region)
     cloudformation = session.client("cloudformation")
     stack_id = cloudformation.create_stack(
@@ -266,7 +274,7 @@ def deploy(
     (stack,) = cloudformation.describe_stacks(StackName=stack_id)["Stacks"]
     if stack["StackStatus"] != "CREATE_COMPLETE":
         raise DeploymentFailed(f"{stack['StackStatus']}: {stack.get('StackStatusReason', '')}")
-    deployment = _read_back(document, stack, account, region)
+    deployment = _read_back(document, stack, account, region, variables or {})
     deployment.parameters = dict(parameters)
     _complete(deployment)
     return deployment
@@ -296,7 +304,9 @@ def _as_moto_needs_it(document: Json) -> Json:
     return document
 
 
-def _read_back(document: Json, stack: Any, account: str, region: str) -> Deployment:
+def _read_back(
+    document: Json, stack: Any, account: str, region: str, further: Mapping[str, str]
+) -> Deployment:
     backend = cloudformation_backends[account][region]
     resource_map = backend.stacks[stack["StackId"]].resource_map
     conditions = resource_map.lazy_condition_map
@@ -316,7 +326,7 @@ def _read_back(document: Json, stack: Any, account: str, region: str) -> Deploym
     deployment = Deployment(
         account, region, stack["StackId"], document, resources, physical, outputs
     )
-    _read_functions(deployment)
+    _read_functions(deployment, further)
     return deployment
 
 
@@ -356,7 +366,7 @@ def _without_nothing(value: Any) -> Any:
     return value
 
 
-def _read_functions(deployment: Deployment) -> None:
+def _read_functions(deployment: Deployment, further: Mapping[str, str]) -> None:
     destinations = deployment.of_type("AWS::Lambda::EventInvokeConfig").values()
     for logical_id, properties in deployment.of_type("AWS::Lambda::Function").items():
         name = deployment.physical[logical_id]
@@ -373,7 +383,7 @@ def _read_functions(deployment: Deployment) -> None:
             properties["Role"],
             int(properties.get("Timeout", 3)),
             int(properties.get("MemorySize", 128)),
-            {key: _environment_text(value) for key, value in variables.items()},
+            {**{key: _environment_text(value) for key, value in variables.items()}, **further},
             int(config.get("MaximumRetryAttempts", 2)),
             failure or properties.get("DeadLetterConfig", {}).get("TargetArn"),
             properties.get("RecursiveLoop", "Terminate") == "Allow",

@@ -15,6 +15,7 @@ from guardctl.preflight import preflight
 from guardctl.redrive import redrive
 from guardctl.replay import replay
 from guardctl.suggest_secret_policy import suggest_secret_policy
+from guardctl.upgrade.command import upgrade
 
 app = typer.Typer(
     name="guardctl",
@@ -25,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(doctor)
+app.command()(upgrade)
 app.command()(deploy)
 app.command()(delete)
 app.command()(drill)

@@ -27,7 +27,8 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from ensure_endpoint.cost import monthly_price, zones_added
+from ensure_endpoint.cost import monthly_price, price_per_az_hour, zones_added
+from guard.approved.lists import ApprovedLists
 from guard.endpoint.decide import decide
 from guard.endpoint.hosted_zones import HostedZones
 from guard.endpoint.observe import Observer
@@ -35,6 +36,7 @@ from guard.endpoint.plan import Plan, Verdict, Wanted
 from guard.endpoint.state import MANAGED_TAG, STACK_TAG, Vpc
 from guard.partitions import endpoint_service
 from guardctl.formats import Format, FormatOption
+from guardctl.lists import SHIPPED as LISTS
 from guardctl.words import in_words
 from sweep.unhealthy import HEALTHY
 
@@ -81,7 +83,7 @@ class Question:
     approved_endpoints: frozenset[str]
     approved_accounts: frozenset[str]
     hub: bool
-    price: Decimal
+    price: Decimal | None  # None: the Region's
 
 
 class AuditFailed(RuntimeError):
@@ -98,23 +100,23 @@ def audit(
     ] = None,
     profile: Annotated[str | None, typer.Option(help="Profile of the AWS configuration.")] = None,
     opt_out_tag: Annotated[
-        str, typer.Option(help="Tag that exempts a VPC: the template's OptOutTag.")
+        str, typer.Option(help="Tag that exempts a VPC: the opt-out tag.")
     ] = "vpce-guard:ignore",
     maximum_zones: Annotated[
         int, typer.Option(min=0, help="The template's MaximumZones; 0 for all.")
     ] = 0,
     approved_endpoint: Annotated[
-        list[str] | None, typer.Option(help="The template's ApprovedEndpoints; repeatable.")
+        list[str] | None,
+        typer.Option(help="An approved endpoint, besides approved.json; repeatable."),
     ] = None,
     approved_account: Annotated[
         list[str] | None, typer.Option(help="The template's ApprovedAccounts; repeatable.")
     ] = None,
-    hub: Annotated[
-        bool, typer.Option(help="Ask Route 53 for hubs: the template's CoveredByHub.")
-    ] = True,
+    hub: Annotated[bool, typer.Option(help="Ask Route 53 for hubs.")] = True,
     price: Annotated[
-        str, typer.Option(help="US dollars for an endpoint per AZ and hour.")
-    ] = "0.01",
+        str | None,
+        typer.Option(help="US dollars for an endpoint per AZ and hour. Else the Region's price."),
+    ] = None,
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Show what VPCE Guard thinks of every VPC and what it would do. Changes nothing.
@@ -125,10 +127,10 @@ def audit(
         vpc_ids=frozenset(vpc or ()),
         opt_out_tag=opt_out_tag,
         maximum_zones=maximum_zones,
-        approved_endpoints=frozenset(approved_endpoint or ()),
+        approved_endpoints=ApprovedLists.load(LISTS).endpoints.union(approved_endpoint or ()),
         approved_accounts=frozenset(approved_account or ()),
         hub=hub,
-        price=_amount(price),
+        price=None if price is None else _amount(price),
     )
     rows: list[Row] = []
     try:
@@ -187,7 +189,8 @@ def _region(
         say(description=f"{region}: {done} of {len(ids)} VPCs")
         for vpc in observer.vpcs(some).values():
             plan = decide(vpc, _wanted(vpc, account, name, question))
-            yield _row(vpc, plan, account, region, question.price)
+            price = Decimal(price_per_az_hour(region)) if question.price is None else question.price
+            yield _row(vpc, plan, account, region, price)
         done += len(some)
 
 

@@ -26,6 +26,14 @@ def choice_problems(root: Path, names: Collection[str]) -> Iterator[Found]:
         yield from samconfig_problems(samconfig.read_text(encoding="utf-8"), names)
 
 
+def chosen_policies(root: Path) -> set[str]:
+    """The names that template.yaml and samconfig.toml in `root` choose."""
+    document: Any = yaml_parse((root / "template.yaml").read_text(encoding="utf-8"))
+    saved = root / "samconfig.toml"
+    given = _saved(saved.read_text(encoding="utf-8")) if saved.exists() else ()
+    return {document["Parameters"][PARAMETER]["Default"], *(name for _, name in given)}
+
+
 def template_problems(text: str, names: Collection[str]) -> Iterator[Found]:
     """The default of the template's parameter, and the values that it allows."""
     document: Any = yaml_parse(text)
@@ -41,15 +49,20 @@ def template_problems(text: str, names: Collection[str]) -> Iterator[Found]:
 
 def samconfig_problems(text: str, names: Collection[str]) -> Iterator[Found]:
     """The values that any environment of samconfig.toml gives the parameter."""
+    for environment, name in _saved(text):
+        if name not in names:
+            place = f"samconfig.toml, {environment}"
+            yield name, place, f"{PARAMETER} is given a name that is no policy's"
+
+
+def _saved(text: str) -> Iterator[tuple[str, str]]:
+    """Each environment of samconfig.toml with the policy that it chooses, if it does."""
     document: dict[str, Any] = tomllib.loads(text)
     for environment, commands in document.items():
-        if not isinstance(commands, dict):
-            continue
-        overrides = commands.get("deploy", {}).get("parameters", {}).get("parameter_overrides", "")
-        for name in _chosen(overrides):
-            if name not in names:
-                place = f"samconfig.toml, {environment}"
-                yield name, place, f"{PARAMETER} is given a name that is no policy's"
+        if isinstance(commands, dict):
+            parameters = commands.get("deploy", {}).get("parameters", {})
+            for name in _chosen(parameters.get("parameter_overrides", "")):
+                yield environment, name
 
 
 def _chosen(overrides: Any) -> Iterator[str]:

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from guard.approved.history import ROLLED_BACK, Change, History
+from guard.approved.history import HISTORY_DAYS, ROLLED_BACK, Change, History
 from guard.approved.pauses import REACH, Pauses
 from guard.cloudtrail.callers import Caller
 from guard.endpoint.observe import Observer
@@ -55,7 +55,7 @@ class Book:
 
     @cached_property
     def history(self) -> History:
-        return History(self.items, timedelta(days=int(self.stack.parameter("HistoryDays"))))
+        return History(self.items, timedelta(days=HISTORY_DAYS))
 
     @cached_property
     def pauses(self) -> Pauses:

@@ -11,6 +11,7 @@ from guard.approved.policies import names as approved_names
 from guard.policy import PolicyError, compare, overall_risk, parse
 from guardctl.choices import choice_problems
 from guardctl.formats import Format, FormatOption, print_rows
+from guardctl.lists import list_problems
 from guardctl.policy_lint import Level, Problem, lint_folder
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,13 +32,17 @@ def lint_command(
     ] = SHIPPED,
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Check every policy in a folder. Exit code 1 if one has an error, 2 if there are none."""
+    """Check every policy in a folder; with the shipped ones, approved.json too.
+
+    Exit code 1 if one has an error, 2 if there are none.
+    """
     if not any(directory.glob("*.json")):
         typer.echo(f"There are no policies in {directory}.", err=True)
         raise typer.Exit(2)
     problems = lint_folder(directory)
     if directory == SHIPPED:
         problems += [Problem(*one) for one in choice_problems(ROOT, approved_names(directory))]
+        problems += [Problem(*one) for one in list_problems(ROOT, directory)]
     print_rows(
         [asdict(problem) for problem in problems], format_, ("level", "policy", "place", "text")
     )

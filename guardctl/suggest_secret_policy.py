@@ -15,8 +15,10 @@ import boto3
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from guard.approved.lists import ApprovedLists, ApprovedListsError
 from guard.endpoint.observe import Observer
 from guard.partitions import endpoint_service
+from guardctl.lists import SHIPPED as LISTS
 from guardctl.replay.screen import printable
 from guardctl.stack import CONFIG
 from guardctl.words import in_words
@@ -49,10 +51,11 @@ def suggest_secret_policy(
     ] = None,
     profile: Annotated[str | None, typer.Option(help="Profile of the AWS configuration.")] = None,
     approved_vpc: Annotated[
-        list[str] | None, typer.Option(help="The template's ApprovedVpcs; repeatable.")
+        list[str] | None, typer.Option(help="An approved VPC, besides approved.json; repeatable.")
     ] = None,
     approved_endpoint: Annotated[
-        list[str] | None, typer.Option(help="The template's ApprovedEndpoints; repeatable.")
+        list[str] | None,
+        typer.Option(help="An approved endpoint, besides approved.json; repeatable."),
     ] = None,
     form: Annotated[
         Format, typer.Option("--format", help="policy: the document alone, on standard output.")
@@ -78,7 +81,7 @@ def suggest_secret_policy(
         text = corrected(found.policy, found.arn, inside) if open_ways else found.policy or ""
         closed = shuts_everybody_out(text, found.arn, inside)
         answer = client.validate_resource_policy(SecretId=found.arn, ResourcePolicy=text)
-    except NotCorrectable as error:
+    except (NotCorrectable, ApprovedListsError) as error:
         _fail(f"there is no policy to suggest: {error}")
     except (BotoCoreError, ClientError) as error:
         _fail(in_words(error, "secretsmanager"))
@@ -100,8 +103,9 @@ def _perimeter(
 ) -> Perimeter:
     partition, account = secret.arn.split(":")[1], secret.arn.split(":")[4]
     ec2 = cast(Any, session).client("ec2", region_name=region, config=CONFIG)
-    observer = Observer(ec2, endpoint_service(region))
-    return read_perimeter(observer, account, partition, vpcs, endpoints)
+    observer, lists = Observer(ec2, endpoint_service(region)), ApprovedLists.load(LISTS)
+    inside = lists.vpcs.union(vpcs), lists.endpoints.union(endpoints)
+    return read_perimeter(observer, account, partition, *inside)
 
 
 def _print(

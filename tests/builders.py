@@ -36,7 +36,6 @@ SETTINGS = Settings(
     account_id=ACCOUNT,
     region="us-east-1",
     partition="aws",
-    org_id="",
     stack_id=STACK,
     topic_arn="arn:aws:sns:us-east-1:111122223333:findings",
     table_name="state",

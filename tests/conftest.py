@@ -19,7 +19,7 @@ def deployment() -> Iterator[Cloud]:
     parameters = {
         "Mode": "remediate",
         "SlackWebhookParameter": "/vpce-guard/slack-webhook",
-        "RestoreSecretPolicies": "true",
+        "SecretPerimeter": "restore-tagged",
     }
     with Cloud.start(parameters=parameters) as cloud:
         yield cloud

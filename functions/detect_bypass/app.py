@@ -49,6 +49,7 @@ from detect_bypass.judge import (
 from detect_bypass.judge.exceptions import FILE_NAME, Exemption, load
 from detect_bypass.own_endpoints import OwnEndpoints
 from detect_bypass.storm import Storms
+from guard.approved.lists import ApprovedLists
 from guard.aws.clients import seldom_client
 from guard.cloudtrail.heartbeat_mark import Mark, part
 from guard.cloudtrail.record import NotFromCloudTrail, Record, UnreadableRecord, from_envelope
@@ -87,12 +88,14 @@ COUNTED = {
 }
 
 settings = Settings.from_env(os.environ)
-APPROVED_ENDPOINTS = items(os.environ, "APPROVED_ENDPOINTS")
+lists = ApprovedLists.from_env(os.environ)
+APPROVED_ENDPOINTS = lists.endpoints
 APPROVED_ACCOUNTS = items(os.environ, "APPROVED_ACCOUNTS")
 VPC_QUEUE_URL = required(os.environ, "VPC_QUEUE_URL")
 POLICY_QUEUE_URL = required(os.environ, "POLICY_QUEUE_URL")
 MAXIMUM_ZONES = whole_number(os.environ, "MAXIMUM_ZONES")
-WINDOW = whole_number(os.environ, "ALERT_WINDOW_SECONDS")
+# Seconds in which equal findings are one alert: as often as the digest sums them up.
+WINDOW = whole_number(os.environ, "ALERT_WINDOW_SECONDS", default=3600)
 GUARD_ROLES = items(os.environ, "GUARD_ROLES")
 KEEPS_ARRIVALS = switch(os.environ, "KEEP_ARRIVALS")
 heartbeat = Mark(settings.stack_id, required(os.environ, "HEARTBEAT_ROLE"))
@@ -409,7 +412,7 @@ def name_of(policy: str) -> str:
     """Which of the approved policies this is, by what it means; empty for none."""
     from detect_bypass.carried import name_of_policy
 
-    return name_of_policy(policy, POLICIES, settings)
+    return name_of_policy(policy, POLICIES, settings, lists.organization)
 
 
 def expired(judged: Sequence[Judged], now: datetime) -> list[News]:

@@ -7,7 +7,7 @@ from guard.policy import PolicyError, parse, same_meaning
 from guard.settings import Settings
 
 
-def name_of_policy(text: str, folder: Path, settings: Settings) -> str:
+def name_of_policy(text: str, folder: Path, settings: Settings, org_id: str) -> str:
     """The name of the policy in the folder that means the same; empty where there is none."""
     try:
         attached = parse(text)
@@ -17,7 +17,7 @@ def name_of_policy(text: str, folder: Path, settings: Settings) -> str:
         account_id=settings.account_id,
         region=settings.region,
         partition=settings.partition,
-        org_id=settings.org_id,
+        org_id=org_id,
     )
     for name in names(folder):
         try:

@@ -2,8 +2,8 @@
 
 Changes nothing but the state table. Findings of low severity are deferred there until this function
 publishes them in one message. An alert that came again within its window without being published is
-summed up once the window is over. The first run after the hour that `DailyReportHour` names reports
-the day before.
+summed up once the window is over. The first run after the hour of `DAILY_REPORT_HOUR` reports the
+day before.
 
 Triggered by a schedule. What waits is removed only after SNS accepted the message that has it: a
 run that dies repeats, and never loses. An hour in which nothing happened costs two reads.
@@ -38,7 +38,8 @@ topic = Topic.of(settings, client("sns"))
 digest = Digest(settings, topic, Deferred(table, DIGEST), Windows(table))
 daily_report = DailyReport(
     settings,
-    whole_number(os.environ, "DAILY_REPORT_HOUR"),
+    # UTC; CloudTrail has delivered the day before by then. 24: no daily report.
+    whole_number(os.environ, "DAILY_REPORT_HOUR", default=7),
     topic,
     table,
     Deferred(table, OPEN),

@@ -1,4 +1,4 @@
-"""What the endpoints of a plan cost, by the price the template was given. Pure.
+"""What the endpoints of a plan cost in a Region. Pure.
 
 An interface endpoint is charged per AZ and hour whether or not anybody uses it (AWS PrivateLink
 pricing); data comes on top and is not foreseen here.
@@ -11,6 +11,24 @@ from typing import Any
 from guard.endpoint.plan import CreateEndpoint, ModifyEndpoint
 
 HOURS_A_MONTH = 730
+
+# US dollars for an interface endpoint in one AZ and hour: usage type VpcEndpoint-Hours of AmazonVPC
+# in the AWS Price List, as of 2026. A Region that is not here counts as the cheapest; the variable
+# PRICE_PER_AZ_HOUR of ensure_endpoint says otherwise.
+CHEAPEST = "0.01"
+PRICES = {
+    "ap-northeast-1": "0.014",
+    "ap-northeast-2": "0.013",
+    "ap-southeast-1": "0.013",
+    "eu-central-1": "0.012",
+    "eu-west-1": "0.011",
+    "eu-west-2": "0.011",
+}
+
+
+def price_per_az_hour(region: str) -> str:
+    """US dollars that AWS charges for an interface endpoint in one AZ and hour, as text."""
+    return PRICES.get(region, CHEAPEST)
 
 
 def zones_added(steps: Iterable[Any]) -> int:

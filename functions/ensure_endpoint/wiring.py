@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ensure_endpoint.act import Actor
+from ensure_endpoint.cost import price_per_az_hour
 from ensure_endpoint.desired import DesiredEndpoints
-from ensure_endpoint.limits import CREATIONS_PER_HOUR, Limits
+from ensure_endpoint.limits import CHANGES_PER_HOUR, CREATIONS_PER_HOUR, Limits
 from ensure_endpoint.memory import VpcMemory
 from ensure_endpoint.reconcile import EnsureEndpoint
 from ensure_endpoint.repair import Repairs
@@ -21,12 +22,13 @@ from ensure_endpoint.withdrawal.act import Remover
 from ensure_endpoint.withdrawal.reconcile import Withdrawal
 from guard.approved.choice import ApprovedPolicies
 from guard.approved.desired import wanted_from_env
-from guard.approved.history import History
+from guard.approved.history import HISTORY_DAYS, History
+from guard.approved.lists import ApprovedLists
 from guard.approved.rollouts import Rollouts
 from guard.endpoint.hosted_zones import HostedZones
 from guard.endpoint.observe import Observer
 from guard.endpoint.scope import Guarded
-from guard.settings import Settings
+from guard.settings import SCOPE_TAG, Settings
 from guard.table.budgets import Budgets
 from guard.table.items import Items
 from guard.variables import dollars, items, required, switch, whole_number
@@ -55,10 +57,12 @@ def reconciler_of(
     """The reconciler for the settings in `env`. Raises SettingsError for a bad one."""
     memory = VpcMemory(table)
     observer = _observer(env, settings, clients)
-    approved = ApprovedPolicies.from_env(env, settings)
-    scope_tag = required(env, "SCOPE_TAG")
-    desired = DesiredEndpoints(wanted_from_env(env, settings, approved), approved, Rollouts(table))
-    price = dollars(env, "PRICE_PER_AZ_HOUR")
+    lists = ApprovedLists.from_env(env)
+    approved = ApprovedPolicies.from_env(env, settings, lists.organization)
+    scope_tag = required(env, "SCOPE_TAG", SCOPE_TAG)
+    wanted = wanted_from_env(env, settings, approved, lists)
+    desired = DesiredEndpoints(wanted, approved, Rollouts(table))
+    price = dollars(env, "PRICE_PER_AZ_HOUR", price_per_az_hour(settings.region))
     return EnsureEndpoint(
         settings=settings,
         reads=Triggers(
@@ -88,14 +92,14 @@ def reconciler_of(
             Limits(
                 Budgets(table),
                 memory,
-                change_budget=whole_number(env, "CHANGE_BUDGET"),
+                change_budget=whole_number(env, "CHANGE_BUDGET", CHANGES_PER_HOUR),
                 creations_per_hour=whole_number(
                     env, "MAXIMUM_CREATIONS_PER_HOUR", CREATIONS_PER_HOUR
                 ),
                 monthly_budget=dollars(env, "MONTHLY_BUDGET"),
                 price_per_az_hour=price,
             ),
-            History(table, timedelta(days=whole_number(env, "HISTORY_DAYS"))),
+            History(table, timedelta(days=whole_number(env, "HISTORY_DAYS", HISTORY_DAYS))),
             price,
         ),
         memory=memory,

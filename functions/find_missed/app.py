@@ -8,8 +8,9 @@ Triggered once a day, and there only where the parameter TrailBucket names the t
 compares the 25 whole hours that ended two hours ago. A failure is tried again by Lambda, and ends
 in the rules' dead-letter queue.
 
-IAM: s3:ListBucket, s3:GetObject (the trail's bucket), dynamodb:GetItem, dynamodb:UpdateItem,
-sqs:SendMessage (detection queue; and for Lambda, which keeps what failed), sns:Publish.
+IAM: s3:ListBucket, s3:GetObject (the trail's bucket), kms:Decrypt (for S3, where the log files are
+under a key), dynamodb:GetItem, dynamodb:UpdateItem, sqs:SendMessage (detection queue; and for
+Lambda, which keeps what failed), sns:Publish.
 """
 
 import os

@@ -9,11 +9,17 @@ from dataclasses import dataclass
 from typing import Self
 
 from guard.partitions import endpoint_service
-from guard.variables import required
+from guard.variables import required, switch
 
 RUNBOOKS = "docs/runbooks/"
 """Where the runbooks are when no address is configured: their folder in this repository."""
 LAYER_FOLDER = "/opt/endpoint_policies"  # where Lambda puts the layer of approved policies
+
+# The guard's tags all begin with vpce-guard: as do the two that its IAM policies name.
+OPT_OUT_TAG = "vpce-guard:ignore"  # on a VPC, endpoint or secret: leave it alone
+SCOPE_TAG = "vpce-guard:guarded"  # on a VPC, with the scope tagged: guard it
+POLICY_TAG = "vpce-guard:policy"  # on a VPC or endpoint: its value names the approved policy
+PERIMETER_TAG = "vpce-guard:perimeter"  # on a secret: only reads from inside may be allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,6 @@ class Settings:
     account_id: str
     region: str
     partition: str
-    org_id: str
     stack_id: str
     topic_arn: str
     table_name: str
@@ -54,16 +59,16 @@ class Settings:
             account_id=required(env, "ACCOUNT_ID"),
             region=required(env, "AWS_REGION"),
             partition=required(env, "PARTITION"),
-            org_id=env.get("ORG_ID", ""),
             stack_id=required(env, "STACK_ID"),
             topic_arn=required(env, "TOPIC_ARN"),
             table_name=required(env, "TABLE_NAME"),
             mode_parameter=required(env, "MODE_PARAMETER"),
-            opt_out_tag=required(env, "OPT_OUT_TAG"),
+            opt_out_tag=required(env, "OPT_OUT_TAG", OPT_OUT_TAG),
             publishing=Publishing(
                 runbooks=env.get("RUNBOOKS") or RUNBOOKS,
                 partition=required(env, "PARTITION"),
-                collect=env.get("COLLECT_LOW") == "true",
+                # An hourly digest: published one by one, what is low would hide what is high.
+                collect=switch(env, "COLLECT_LOW", "true"),
                 chat=env.get("CHAT") == "true",
             ),
         )

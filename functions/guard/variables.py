@@ -12,9 +12,9 @@ class SettingsError(ValueError):
     """An environment variable is missing, or its value is not of the form the code needs."""
 
 
-def required(env: Mapping[str, str], name: str) -> str:
-    """The variable's text; SettingsError if it is missing or empty."""
-    value = env.get(name, "")
+def required(env: Mapping[str, str], name: str, default: str = "") -> str:
+    """The variable's text, or the `default`; SettingsError where neither is there."""
+    value = env.get(name) or default
     if not value:
         raise SettingsError(f"environment variable {name} is missing or empty")
     return value
@@ -30,9 +30,9 @@ def whole_number(env: Mapping[str, str], name: str, default: int | None = None) 
     return int(value)
 
 
-def dollars(env: Mapping[str, str], name: str) -> Decimal:
-    """The variable as an amount of money: a decimal number of at least 0."""
-    value = required(env, name)
+def dollars(env: Mapping[str, str], name: str, default: str = "") -> Decimal:
+    """The variable, or the `default`, as an amount of money: a decimal number of at least 0."""
+    value = required(env, name, default)
     try:
         amount = Decimal(value)
     except InvalidOperation:
@@ -42,9 +42,9 @@ def dollars(env: Mapping[str, str], name: str) -> Decimal:
     return amount
 
 
-def switch(env: Mapping[str, str], name: str) -> bool:
-    """The variable as true or false, spelled so."""
-    value = required(env, name)
+def switch(env: Mapping[str, str], name: str, default: str = "") -> bool:
+    """The variable, or the `default`, as true or false, spelled so."""
+    value = required(env, name, default)
     if value not in ("true", "false"):
         raise SettingsError(f"environment variable {name} is neither true nor false: {value!r}")
     return value == "true"

@@ -19,7 +19,8 @@ kms:Decrypt too), sqs:ChangeMessageVisibility, dynamodb:UpdateItem, dynamodb:Get
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -32,13 +33,26 @@ from guard.table.items import Items
 from guard.table.slots import Slots
 from guard.variables import required
 from notify_slack.address import Address
-from notify_slack.deliver import Context, Delivery, Send
+from notify_slack.deliver import Context, Delivery
 from notify_slack.queue import NotifyQueue
 from notify_slack.rate_limiter import RateLimiter
-from notify_slack.webhook import BadWebhook, Webhook, checked, checked_token
+from notify_slack.webhook import (
+    Answer,
+    BadWebhook,
+    Verdict,
+    Webhook,
+    api_of,
+    checked,
+    checked_token,
+    is_token,
+)
 
-# The SecureString holds a bot's token if there is a channel to post to, otherwise a webhook's URL.
+if TYPE_CHECKING:
+    from notify_slack.bot import Bot
+
+# The SecureString holds a bot's token, which needs a channel to post to, or a webhook's URL.
 channel = os.environ.get("SLACK_CHANNEL", "")
+slack_api = required(os.environ, "SLACK_API", api_of(required(os.environ, "PARTITION")))
 parameter = required(os.environ, "WEBHOOK_PARAMETER")
 
 config = Config(
@@ -51,18 +65,28 @@ ssm = client("ssm", config=config)
 limiter = RateLimiter(Slots(table))
 
 
-def sender() -> Send:
-    """By the bot or the webhook. A webhook has no use for the bot, and is what most stacks have."""
-    if not channel:
-        return Webhook(limiter).send
+@cache
+def bot() -> "Bot":
+    """A webhook has no use for the bot, and is what most stacks have."""
     from notify_slack.bot import Bot, Threads
 
-    return Bot(limiter, Threads(table, channel), os.environ.get("SLACK_API", "")).send
+    return Bot(limiter, Threads(table, channel), slack_api)
 
 
-address = Address(Parameters(ssm), parameter, checked_token if channel else checked)
+def send(body: str, message: Mapping[str, Any], secret: str, number: int) -> tuple[Verdict, Answer]:
+    """By the bot or the webhook, whichever the secret is for."""
+    by = bot() if is_token(secret) else Webhook(limiter)
+    return by.send(body, message, secret, number)
+
+
+def checked_secret(value: str) -> str:
+    """The bot's token or the webhook's URL. Raises BadWebhook."""
+    return checked_token(value, channel) if is_token(value) else checked(value)
+
+
+address = Address(Parameters(ssm), parameter, checked_secret)
 queue = NotifyQueue(sqs, required(os.environ, "NOTIFY_QUEUE_URL"))
-delivery = Delivery(address, limiter, queue, sender())
+delivery = Delivery(address, limiter, queue, send)
 logger = Logger(json_serializer=log_line)
 metrics = Metrics()
 

@@ -69,6 +69,11 @@ class Verdict:
     wait: int = 0
 
 
+def is_token(value: str) -> bool:
+    """Whether the parameter holds a bot's token, and not a webhook's URL."""
+    return value.strip().startswith("xoxb-")
+
+
 def checked(url: str) -> str:
     """The URL, if it is one to post findings to: https, or http to this very machine.
 
@@ -87,11 +92,15 @@ def checked(url: str) -> str:
     return url
 
 
-def checked_token(token: str) -> str:
-    """The token, if it looks like a bot's: never a webhook's URL, which would go into a header.
+def api_of(partition: str) -> str:
+    """Where Slack's Web API is for a bot: GovSlack's in AWS GovCloud (US)."""
+    return f"https://{'slack-gov' if partition == 'aws-us-gov' else 'slack'}.com/api/"
 
-    Raises BadWebhook.
-    """
+
+def checked_token(token: str, channel: str) -> str:
+    """The token, if it looks like a bot's and there is a `channel`. Raises BadWebhook."""
+    if not channel:
+        raise BadWebhook("a bot token needs SlackChannel, the id of the channel to post to")
     token = token.strip()
     if not re.fullmatch(r"xoxb-[A-Za-z0-9-]+", token):
         raise BadWebhook("the parameter holds no bot token, which begins with xoxb-")

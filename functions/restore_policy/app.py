@@ -22,7 +22,8 @@ from aws_lambda_powertools import Logger, Metrics
 from botocore.config import Config
 
 from guard.approved.choice import ApprovedPolicies
-from guard.approved.history import History
+from guard.approved.history import HISTORY_DAYS, History
+from guard.approved.lists import ApprovedLists
 from guard.approved.pauses import Pauses
 from guard.approved.rollouts import Rollouts
 from guard.aws.clients import client, seldom_client
@@ -49,7 +50,7 @@ from restore_policy.trials import Trials
 
 env = os.environ
 settings = Settings.from_env(env)
-approved = ApprovedPolicies.from_env(env, settings)
+approved = ApprovedPolicies.from_env(env, settings, ApprovedLists.from_env(env).organization)
 pause = timedelta(minutes=whole_number(env, "PAUSE_MINUTES", default=60))
 
 # One quick retry only: what is throttled backs off, what is broken goes back with its message.
@@ -63,10 +64,13 @@ sqs = seldom_client("sqs", config=config)
 table = Items(client("dynamodb", config=config), settings.table_name, settings.place)
 observer = Observer(ec2, settings.service_name)
 rollouts, pauses = Rollouts(table), Pauses(table)
-history = History(table, timedelta(days=whole_number(env, "HISTORY_DAYS")))
-most = whole_number(env, "REVERTS_BEFORE_PAUSE")
-fights = Fights(Budgets(table), history, most=most, pause=pause)
-trials = Trials(rollouts, history, settings, 60 * whole_number(env, "CANARY_MINUTES"))
+history = History(table, timedelta(days=whole_number(env, "HISTORY_DAYS", HISTORY_DAYS)))
+# A retry or two of a deployment is no fight; a third change within an hour is.
+most_reverts = whole_number(env, "REVERTS_BEFORE_PAUSE", default=3)
+fights = Fights(Budgets(table), history, most=most_reverts, pause=pause)
+# Most clients read a secret once within it; network activity events take up to 15 minutes.
+trial_minutes = whole_number(env, "CANARY_MINUTES", default=15)
+trials = Trials(rollouts, history, settings, 60 * trial_minutes)
 max_hops = whole_number(env, "MAXIMUM_HOPS", MOST_HOPS)
 logger = Logger(json_serializer=log_line)
 metrics = Metrics()

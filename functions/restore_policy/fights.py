@@ -1,9 +1,9 @@
 """No tug-of-war: how often an endpoint's policy was put back within an hour, and when to let go.
 
 Putting a policy back is counted once AWS has it, so that a failure of AWS never looks like a fight.
-The second time within an hour weighs more; from the time on that the template's RevertsBeforePause
-names, the policy is still put back, and then left alone for an hour: a tool that runs every few
-minutes gets no second fight out of it, and what a person breaks is not left so for the day.
+The second time within an hour weighs more. The third time the policy is still put back, and then
+left alone for an hour: a tool that runs every few minutes gets no second fight out of it, and what
+a person breaks is not left so for the day.
 """
 
 from dataclasses import dataclass

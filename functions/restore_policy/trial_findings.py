@@ -59,7 +59,7 @@ def failed(about: About, wanted: ApprovedPolicy, why: str, *, undone: bool, afte
         done=[*done, "left the other endpoints with the version before"],
         todo=(
             "correct the policy and deploy it, or deploy the version before",
-            "if the request was rightly refused, deploy with CanaryMinutes=0",
+            "if the refusal was right, set CANARY_MINUTES of restore_policy to 0 meanwhile",
         ),
         identity=(digest(wanted), str(int(about.now.timestamp()))),
         policy_after=after,

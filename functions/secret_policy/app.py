@@ -1,7 +1,7 @@
 """Watch secrets' resource policies: what is bound to the perimeter can be read from inside alone.
 
 Undoes: a resource policy that no longer denies reading the secret's value from outside, where the
-parameter RestoreSecretPolicies says so. Otherwise it reports that, with the corrected policy.
+parameter SecretPerimeter says so. Otherwise it reports that, with the corrected policy.
 
 Triggered by the secret policy queue: PutResourcePolicy and DeleteResourcePolicy, what makes or
 unmakes a bound secret, and its own requests. A schedule and the stack's own deployment lead to one
@@ -9,7 +9,7 @@ request for each bound secret. It reads the secret anew each time, so its own wr
 an event changes nothing.
 
 IAM: secretsmanager:ListSecrets, secretsmanager:DescribeSecret, secretsmanager:GetResourcePolicy,
-secretsmanager:PutResourcePolicy (if RestoreSecretPolicies), ec2:DescribeVpcEndpoints,
+secretsmanager:PutResourcePolicy (if SecretPerimeter says restore), ec2:DescribeVpcEndpoints,
 ec2:DescribeVpcs, ssm:GetParameter, dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish,
 sqs:SendMessage (its own queue; it never waits longer than SQS delays a message).
 """
@@ -22,6 +22,7 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from botocore.config import Config
 
+from guard.approved.lists import ApprovedLists
 from guard.aws.clients import client, seldom_client
 from guard.aws.parameters import Parameters
 from guard.endpoint.observe import Observer
@@ -31,11 +32,11 @@ from guard.reconcile.mode import read_mode
 from guard.reconcile.outbox import Outbox
 from guard.reconcile.requeue import MOST_HOPS, Requeue
 from guard.redact import log_line, sealed
-from guard.settings import Settings
+from guard.settings import PERIMETER_TAG, Settings
 from guard.table.budgets import Budgets
 from guard.table.items import Items
 from guard.table.slots import Slots
-from guard.variables import items, required, switch, whole_number
+from guard.variables import required, whole_number
 from secret_policy.act import Writer
 from secret_policy.observe import Approved, Reader
 from secret_policy.perimeter import Bound
@@ -43,12 +44,14 @@ from secret_policy.reconcile import SecretPolicy
 from secret_policy.triggers import Triggers
 
 settings = Settings.from_env(os.environ)
+secret_perimeter = required(os.environ, "SECRET_PERIMETER")  # watch-tagged ... restore-all
 bound = Bound(
-    tag=required(os.environ, "PERIMETER_TAG"),
-    everything=required(os.environ, "PERIMETER_BOUND") == "all",
+    tag=required(os.environ, "PERIMETER_TAG", PERIMETER_TAG),
+    everything=secret_perimeter.endswith("-all"),
     opt_out_tag=settings.opt_out_tag,
 )
-approved = Approved(items(os.environ, "APPROVED_VPCS"), items(os.environ, "APPROVED_ENDPOINTS"))
+lists = ApprovedLists.from_env(os.environ)
+approved = Approved(lists.vpcs, lists.endpoints)
 
 # One quick retry only: what is throttled backs off, what is broken goes back with its message.
 config = Config(
@@ -75,8 +78,9 @@ kernel = Kernel(
         reader=reader,
         writer=Writer(secretsmanager, reader),
         sources=Triggers(settings, bound, reader, requeue),
-        restores=switch(os.environ, "RESTORE_SECRET_POLICIES"),
-        change_budget=whole_number(os.environ, "CHANGE_BUDGET"),
+        restores=secret_perimeter.startswith("restore-"),
+        # One deployment rarely sets a policy five times within an hour; a loop does.
+        change_budget=whole_number(os.environ, "CHANGE_BUDGET", default=5),
     ),
     settings=settings,
     slots=Slots(table),

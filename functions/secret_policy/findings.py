@@ -14,7 +14,7 @@ from secret_policy.perimeter import Secret, warnings
 from secret_policy.triggers import SOURCE_IP
 
 CHANGES = ("PutResourcePolicy", "DeleteResourcePolicy", "TagResource", "UntagResource")
-RESTORE_SWITCH = "RestoreSecretPolicies"
+PARAMETER = "SecretPerimeter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def lost(about: About, hindrance: str = "") -> Finding:
         put = (
             "read what AWS warns of (evidence: aws_warns), then put what this prints:",
             f"guardctl suggest-secret-policy {about.secret.arn}",
-            f"set the template's parameter {RESTORE_SWITCH} to true to have it put back by itself",
+            f"deploy with {PARAMETER}=restore-tagged or restore-all to have it put back by itself",
         )
     else:
         put = (f"there is no corrected policy: {hindrance}",)

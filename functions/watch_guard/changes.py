@@ -27,7 +27,6 @@ TYPES: Mapping[str, Collection[str]] = {
     "iam.amazonaws.com": {"AWS::IAM::Role", "AWS::IAM::ManagedPolicy"},
     "kms.amazonaws.com": {"AWS::KMS::Key"},
     "lambda.amazonaws.com": {
-        "AWS::Lambda::CodeSigningConfig",
         "AWS::Lambda::EventSourceMapping",
         "AWS::Lambda::Function",
         "AWS::SQS::Queue",  # a mapping to a function of somebody else's takes its messages away
@@ -41,16 +40,13 @@ TYPES: Mapping[str, Collection[str]] = {
 # What the owner made: by the variable that names it, the template's parameter and the type.
 GIVEN: Mapping[str, tuple[str, str]] = {
     "SLACK_WEBHOOK_PARAMETER": ("SlackWebhookParameter", PARAMETER),
-    "SLACK_BOT_TOKEN_PARAMETER": ("SlackBotTokenParameter", PARAMETER),
     "ENCRYPTION_KEY_ARN": ("EncryptionKeyArn", "AWS::KMS::Key"),
     "PERMISSIONS_BOUNDARY_ARN": ("PermissionsBoundaryArn", "AWS::IAM::ManagedPolicy"),
-    "CODE_SIGNING_CONFIG_ARN": ("CodeSigningConfigArn", "AWS::Lambda::CodeSigningConfig"),
 }
 # The request's members that name what is changed; what else a request holds is said about it.
 NAMING = (
     "alarmName",
     "alarmNames",
-    "codeSigningConfigArn",
     "eventSourceArn",
     "functionName",
     "keyId",
@@ -72,7 +68,7 @@ NAMING = (
     "uUID",
 )
 # Some are put on another thing that the request names, and are not changed by that.
-PUT_ON = {"codeSigningConfigArn": "functionName", "policyArn": "roleName"}
+PUT_ON = {"policyArn": "roleName"}
 _FUNCTION = re.compile(r"(?:.*function:)?([A-Za-z0-9_-]+)(?::[^:]*)?")
 
 

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from guard.aws.denials import is_denial
 from guard.aws.errors import code_of
+from guard.settings import OPT_OUT_TAG
 from guardctl.acceptance.estimate import LONGEST_CLEAN_UP
 from guardctl.acceptance.leftovers import Thing, inside, leftovers
 from guardctl.acceptance.pace import FIRST_PAUSE, LONGEST_PAUSE, absent
@@ -88,9 +89,8 @@ class CleanUp:
                 self._remove(one)
 
     def _opt_out(self, vpc: Thing) -> None:
-        if key := self.stage.stack.parameters.get("OptOutTag"):
-            tag = {"Key": key, "Value": "acceptance"}
-            self.stage.client("ec2").create_tags(Resources=[vpc.handle], Tags=[tag])
+        tag = {"Key": OPT_OUT_TAG, "Value": "acceptance"}
+        self.stage.client("ec2").create_tags(Resources=[vpc.handle], Tags=[tag])
 
     def _remove_vpc(self, vpc: Thing) -> None:
         """What lies in it first; the groups, subnets and the VPC once no interface is left, since a

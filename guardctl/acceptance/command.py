@@ -11,6 +11,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
+from ensure_endpoint.cost import price_per_az_hour
 from guardctl.acceptance.admission import Refused, admitted, require_ready
 from guardctl.acceptance.cleanup import CleanUp, Problem
 from guardctl.acceptance.estimate import estimate
@@ -97,7 +98,7 @@ def acceptance(
         if not clean_up:
             _require_none(found)
             require_ready(stage)
-            price = Decimal(stage.stack.parameters.get("PricePerAzHour") or "0.01")
+            price = Decimal(price_per_az_hour(stage.stack.region))
             warn(introduction(stage, estimate(stage.grace, patience, price)))
     if clean_up:
         _name(found)

@@ -4,11 +4,14 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from guard.approved.lists import ApprovedLists
 from guard.approved.policies import ApprovedPolicyError, Placeholders, load
 from guard.policy import PolicyError, parse, same_meaning
+from guard.settings import OPT_OUT_TAG, SCOPE_TAG
 from guardctl.acceptance.chapter import Check, equal
 from guardctl.acceptance.pace import Seen
 from guardctl.acceptance.stage import NETWORK, Stage
+from guardctl.lists import SHIPPED as LISTS
 from guardctl.policies import SHIPPED
 from guardctl.stack import StackError
 
@@ -23,7 +26,7 @@ ENSURE, RESTORE = "EnsureEndpointFunction", "RestorePolicyFunction"
 
 def create_vpcs(stage: Stage) -> None:
     """One VPC to guard, and one that carries the opt-out tag from the start."""
-    ignore = {stage.stack.parameter("OptOutTag"): "acceptance"}
+    ignore = {OPT_OUT_TAG: "acceptance"}
     stage.props["ignored"], stage.props["ignored_subnets"] = _make_vpc(stage, ignore)
     stage.props["vpc"], _ = _make_vpc(stage, {})
 
@@ -135,7 +138,7 @@ def reworded(policy: Mapping[str, Any]) -> dict[str, Any]:
 def _make_vpc(stage: Stage, tags: Mapping[str, str]) -> tuple[str, list[str]]:
     ec2 = stage.client("ec2")
     if stage.stack.parameter("Scope") == "tagged":
-        tags = {stage.stack.parameter("ScopeTag"): "acceptance", **tags}
+        tags = {SCOPE_TAG: "acceptance", **tags}
     made = ec2.create_vpc(CidrBlock=NETWORK, TagSpecifications=_tagged(stage, "vpc", tags))
     vpc_id = made["Vpc"]["VpcId"]
     subnets = [
@@ -209,7 +212,7 @@ def _approved(stage: Stage) -> Seen:
                 account_id=stage.stack.account,
                 region=stage.stack.region,
                 partition=stage.partition,
-                org_id=stage.stack.parameters.get("OrganizationId", ""),
+                org_id=ApprovedLists.load(LISTS).organization,
             ),
         )
         return Seen(same_meaning(parse(text), approved.policy), f"{name}: {text}")

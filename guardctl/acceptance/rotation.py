@@ -9,6 +9,7 @@ import io
 import zipfile
 from collections.abc import Iterator
 
+from guard.settings import OPT_OUT_TAG
 from guardctl.acceptance.chapter import Check
 from guardctl.acceptance.networks import ENSURE, endpoint_of
 from guardctl.acceptance.pace import Seen
@@ -35,9 +36,7 @@ ACTIVE_MINUTES = 10  # Lambda makes the interfaces first; it says that this can 
 
 def enable_rotation(stage: Stage) -> None:
     """The VPC that was left alone until now: without its tag, and with a rotation function."""
-    stage.client("ec2").delete_tags(
-        Resources=[stage.props["ignored"]], Tags=[{"Key": stage.stack.parameter("OptOutTag")}]
-    )
+    stage.client("ec2").delete_tags(Resources=[stage.props["ignored"]], Tags=[{"Key": OPT_OUT_TAG}])
     function = _make_function(stage)
     stage.pace.patiently(
         lambda: stage.client("secretsmanager").rotate_secret(

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ensure_endpoint.cost import price_per_az_hour
 from guard.aws.errors import message_of
 from guardctl.delete.export import read_history, write_history
 from guardctl.delete.leftovers import in_words as left_in_words
@@ -19,7 +20,6 @@ from guardctl.deploy.sam import SamFailed, Target
 from guardctl.deploy.sam import delete as sam_delete
 from guardctl.deploy.values import BadValues
 from guardctl.doctor.command import find_place, saved_for
-from guardctl.doctor.examine import parameters_of
 from guardctl.doctor.place import Place
 from guardctl.doctor.stacks import is_guard, is_new
 from guardctl.stack import Environment, Profile, Region, StackName
@@ -119,7 +119,7 @@ def _show(place: Place, target: Target, cloudformation: Any, stack: Mapping[str,
     for kind, number in sorted(kinds.items()):
         print(f"  {number:3} {kind}")
     print("  with the logs, the messages in queues, and the table's history of policies")
-    price = Decimal(parameters_of(stack).get("PricePerAzHour") or "0.01")
+    price = Decimal(price_per_az_hour(target.region))
     where = f" --region {target.region}" + (f" --profile {target.profile}" * bool(target.profile))
     left = read_leftovers(place.client("ec2"), stack["StackId"])
     stays = list(left_in_words(left, price, where))

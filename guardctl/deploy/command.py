@@ -2,12 +2,13 @@
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Any
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from guard.approved.lists import ApprovedListsError
 from guard.aws.errors import message_of
 from guardctl.deploy import changes
 from guardctl.deploy.changes import DeploymentFailed
@@ -19,7 +20,10 @@ from guardctl.doctor.examine import examine, parameters_of
 from guardctl.doctor.lines import State
 from guardctl.doctor.place import Place
 from guardctl.doctor.running import TOPICS, is_heard
+from guardctl.doctor.stacks import is_guard, is_new
 from guardctl.stack import Environment, Profile, Region, StackName
+from guardctl.upgrade.command import Accept, read, would_lose
+from guardctl.upgrade.command import show as show_losses
 from guardctl.words import in_words
 
 NOT_DEPLOYED, BAD_INPUT = 1, 2
@@ -41,6 +45,7 @@ def deploy(
     profile: Profile = None,
     config_env: Environment = "default",
     stack_name: StackName = None,
+    accept: Accept = "",
     yes: Yes = False,
     sam_option: Annotated[
         list[str] | None, typer.Option(help="A further option for `sam deploy`; repeatable.")
@@ -63,14 +68,29 @@ def deploy(
         require_somebody(yes)
         name = stack_name or saved.get("stack_name", "vpce-guard")
         target = Target(name, place.region, profile or "", config_env)
+        require_nothing_lost(place, name, given, accept.split())
         stack = _deploy(place, target, given, wanted_tags, yes, sam_option or [])
-    except (BadValues, BotoCoreError) as error:
+    except (BadValues, ApprovedListsError, BotoCoreError) as error:
         say(f"guardctl deploy: {error}")
         raise typer.Exit(BAD_INPUT) from error
     except (SamFailed, DeploymentFailed, ClientError) as error:
         say(f"guardctl deploy: {in_words(error, 'cloudformation')}")
         raise typer.Exit(NOT_DEPLOYED) from error
     _tell_what_is_next(place, stack, profile or "")
+
+
+def require_nothing_lost(
+    place: Place, name: str, given: Mapping[str, str], accepted: Collection[str]
+) -> None:
+    """Raises DeploymentFailed where an update would lose a value that somebody has chosen."""
+    cloudformation = place.client("cloudformation")
+    stack = _described(cloudformation, name)
+    if stack is None or is_new(stack) or not is_guard(stack):
+        return
+    old = read(cloudformation, stack["StackId"], parameters_of(stack))
+    if lost := would_lose(old, given, accepted):
+        show_losses(lost, old)
+        raise DeploymentFailed("values of the stack would be lost: keep or accept each of them")
 
 
 def require_somebody(yes: bool) -> None:
@@ -135,14 +155,20 @@ def _execute(cloudformation: Any, arn: str) -> Mapping[str, Any]:
 
 def _tags_of(cloudformation: Any, name: str) -> dict[str, str]:
     """The tags that the stack has: `sam deploy` without tags would take them away."""
+    stack = _described(cloudformation, name) or {}
+    tags = {one["Key"]: one["Value"] for one in stack.get("Tags", [])}
+    return {key: value for key, value in tags.items() if not key.startswith("aws:")}
+
+
+def _described(cloudformation: Any, name: str) -> Mapping[str, Any] | None:
+    """The stack, None where there is none. Raises ClientError."""
     try:
         (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
         if "does not exist" in message_of(error):
-            return {}
+            return None
         raise
-    tags = {one["Key"]: one["Value"] for one in stack.get("Tags", [])}
-    return {key: value for key, value in tags.items() if not key.startswith("aws:")}
+    return stack
 
 
 def _tell_what_is_next(place: Place, stack: Mapping[str, Any], profile: str) -> None:

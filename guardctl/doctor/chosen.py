@@ -11,12 +11,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from guard.approved.lists import ApprovedLists
 from guard.aws.errors import code_of
 from guardctl.doctor.lines import Line, State, asked
 from guardctl.doctor.place import Place
+from guardctl.lists import SHIPPED, lacking_organization
 
-SECURE = ("SlackWebhookParameter", "SlackBotTokenParameter")
-KEY, SUBNETS = "EncryptionKeyArn", "FunctionSubnets"
+SECURE = "SlackWebhookParameter"
+KEY, SUBNETS, POLICY = "EncryptionKeyArn", "FunctionSubnets", "ApprovedPolicy"
 _KEY_ARN = re.compile(r"arn:[a-z-]+:kms:(?P<region>[a-z0-9-]+):\d{12}:key/[A-Za-z0-9-]+", re.ASCII)
 
 # docs/security.md, "Where the functions run": DynamoDB's may be a gateway endpoint.
@@ -26,18 +28,24 @@ S3 = "s3"  # with TrailBucket only: log files are read from it
 
 def chosen(place: Place, parameters: Mapping[str, str]) -> list[Line]:
     """A line for each parameter that names something of the account."""
-    lines: list[Line] = []
-    for name in SECURE:
-        if named := parameters.get(name):
-            lines += asked(
-                name, "ssm", lambda name=name, named=named: [_secure(place, name, named)]
-            )
+    lines = _policy(parameters.get(POLICY, ""))
+    if named := parameters.get(SECURE):
+        lines += asked(SECURE, "ssm", lambda: [_secure(place, SECURE, named)])
     if arn := parameters.get(KEY):
         lines += asked(KEY, "kms", lambda: [_key(place, arn)])
     needed = (*ENDPOINTS, S3) if parameters.get("TrailBucket") else ENDPOINTS
     if subnets := [one.strip() for one in parameters.get(SUBNETS, "").split(",") if one.strip()]:
         lines += asked(SUBNETS, "ec2", lambda: [_subnets(place, subnets, needed)])
     return lines
+
+
+def _policy(name: str) -> list[Line]:
+    """A line for a policy that the reviewed approved.json does not let be filled in."""
+    path = SHIPPED.parent / "endpoint_policies" / f"{name}.json"
+    if not name or not path.exists():
+        return []
+    problem = lacking_organization(path, ApprovedLists.load(SHIPPED))
+    return [Line(POLICY, State.STOP, problem, "add it there, and build again")] if problem else []
 
 
 def judge_secure(check: str, named: str, kind: str | None, region: str) -> Line:

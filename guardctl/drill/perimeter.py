@@ -44,7 +44,7 @@ def opening_is_told(stage: Stage) -> Iterator[tuple[str, bool]]:
     )
     put = stage.client("secretsmanager", "dev", _inside(stage)).get_resource_policy(SecretId=NAME)
     yield (
-        "nothing was written: that is for RestoreSecretPolicies to say",
+        "nothing was written: that is for SecretPerimeter to say",
         json.loads(put["ResourcePolicy"])["Statement"] == [stage.props["reader"]],
     )
 

@@ -32,16 +32,13 @@ class Stage:
     def book(self, who: str) -> Book:
         """What `guardctl history` and `rollback` work with, in somebody's hands."""
         deployment = self.cloud.deployment
-        parameters = {
-            "HistoryDays": str(deployment.template["Parameters"]["HistoryDays"]["Default"])
-        }
         return Book(
             Stack(
                 name=deployment.stack_id.split("/")[1],
                 id=deployment.stack_id,
                 session=self.cloud.session(who),
                 outputs=self.cloud.outputs,
-                parameters=parameters,
+                parameters=deployment.parameters,
             )
         )
 

@@ -60,7 +60,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal(cloud, monkeypatch, tmp_path) -> Terminal:
-    for name in ("CI", "PARAMETERS", "PROFILE", "TAGS", "YES", "EXPORT"):
+    for name in ("CI", "PARAMETERS", "PROFILE", "TAGS", "YES", "EXPORT", "ACCEPT"):
         monkeypatch.delenv(name, raising=False)
     # SAM CLI's own texts are none of ours: an operator's need no rules.
     keys = cloud.session("operator").get_credentials()
@@ -126,7 +126,7 @@ def test_from_the_first_deployment_with_nothing_but_enter_to_the_deletion(
     # Half of a pair is refused with what to do, by CloudFormation and through SAM.
     code, shown = terminal.make("deploy", "PARAMETERS=SlackChannel=C0123456789", "YES=1")
     assert code != 0
-    assert "SlackChannel needs SlackBotTokenParameter" in shown
+    assert "SlackChannel needs SlackWebhookParameter" in shown
 
     # And back: Enter exports the history but deletes nothing.
     file = tmp_path / "history.json"

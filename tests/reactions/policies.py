@@ -1,15 +1,26 @@
 """What tests of endpoint policies share: somebody who changes one, and the history that is kept."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from emulator import Caller, Cloud
 from guard.approved import history
 from guard.table.items import Items
+from guardctl.policies import ROOT
 from tests.reactions.account import ALLOW_ALL
+
+
+def copy_of_code(root: Path) -> Path:
+    """What a deployment is made of, in `root`; the folder of what is approved is a real copy."""
+    shutil.copytree(ROOT / "layers", root / "layers")
+    (root / "functions").symlink_to(ROOT / "functions")
+    shutil.copy(ROOT / "template.yaml", root / "template.yaml")
+    return root / "layers" / "approved_policies"
 
 
 def tamper(

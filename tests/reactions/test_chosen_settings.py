@@ -1,22 +1,26 @@
 """Settings other than the defaults, in a deployment of their own: hubs, AZs, a narrow policy."""
 
+import json
+
 import pytest
 
 from emulator import Cloud
 from tests.reactions.account import Account, kinds
+from tests.reactions.policies import copy_of_code
 
 
 @pytest.fixture(scope="module")
-def chosen():
+def chosen(tmp_path_factory: pytest.TempPathFactory):
     parameters = {
         "Mode": "remediate",
         "ApprovedPolicy": "one-secret",
-        "CoveredByHub": "false",
         "MaximumZones": "1",
-        "PerimeterBound": "all",
-        "ApprovedVpcs": "vpc-0123456789abcdef0",
+        "SecretPerimeter": "watch-all",
     }
-    with Cloud.start(parameters=parameters) as cloud:
+    approved = {"vpcs": [{"id": "vpc-0123456789abcdef0", "reason": "build servers"}]}
+    root = tmp_path_factory.mktemp("root")
+    (copy_of_code(root) / "approved.json").write_text(json.dumps(approved))
+    with Cloud.start(parameters, root=root, variables={"COVERED_BY_HUB": "false"}) as cloud:
         yield cloud
 
 

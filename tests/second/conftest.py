@@ -14,8 +14,6 @@ from tests.template.stack import ACCOUNT, REGION, Stack
 WEBHOOK = "/vpce-guard/slack-webhook"
 PARAMETERS = {
     "AlertEmail": "ops@example.com",
-    "CanaryMinutes": "0",
-    "DigestSchedule": "rate(1 minute)",
     "GraceMinutes": "0",
     "Mode": "remediate",
     "SlackWebhookParameter": WEBHOOK,

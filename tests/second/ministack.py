@@ -170,6 +170,7 @@ def running(folder: Path) -> Iterator[Second]:
         "MINISTACK_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "APPROVED_POLICIES_DIR": str(POLICIES),
+        "CANARY_MINUTES": "0",
     }
     log = folder / "ministack.log"
     with log.open("w") as output:

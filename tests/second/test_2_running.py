@@ -63,7 +63,9 @@ def test_a_change_of_the_guard_is_told(second: Second, ops: Listener):
 
 
 def test_the_digest_tells_what_its_schedule_finds(second: Second, ops: Listener):
-    """Put by as a function does, told by the rule that fires each minute."""
+    """Put by as a function does, told by the rule, which is made to fire each minute."""
+    rule = second.resources["DigestRule"]
+    second.client("events").put_rule(Name=rule, ScheduleExpression="rate(1 minute)")
     collected = sample("bypass.get-random-password")
     collected["detail"]["eventID"] = str(uuid.uuid4())
     send(second, "DetectionQueue", collected)

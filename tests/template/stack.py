@@ -35,7 +35,7 @@ EVENTS = ROOT / "events"
 EVERYTHING = {
     "SlackWebhookParameter": "/vpce-guard/slack-webhook",
     "AlertEmail": "ops@example.com",
-    "RestoreSecretPolicies": "true",
+    "SecretPerimeter": "restore-tagged",
     "TrailBucket": "trail-logs",
 }
 NOTHING = object()
@@ -76,7 +76,6 @@ class Stack:
         defaults = {name: one["Default"] for name, one in template["Parameters"].items()}
         self.parameters: dict[str, Any] = {**defaults, **parameters}
         self.conditions = template["Conditions"]
-        self.mappings = template["Mappings"]
         self.resources = self._present(template["Resources"])
         self.outputs = self._present(template["Outputs"])
 
@@ -124,11 +123,14 @@ class Stack:
                 return self._resolve(yes if self._holds(condition) else no)
             case "Fn::Equals", [left, right]:
                 return self._resolve(left) == self._resolve(right)
-            case (("Fn::Not" | "Fn::And"), parts):
+            case (("Fn::Not" | "Fn::And" | "Fn::Or"), parts):
                 truths = [self._resolve(one) for one in parts]
-                return all(truths) if name == "Fn::And" else not truths[0]
-            case "Fn::FindInMap", [mapping, first, second]:
-                return self.mappings[mapping][str(self._resolve(first))][second]
+                combined = {"Fn::And": all, "Fn::Or": any}
+                return combined[name](truths) if name in combined else not truths[0]
+            case "Fn::Select", [number, parts]:
+                return self._resolve(parts)[number]
+            case "Fn::Split", [separator, text]:
+                return self._resolve(text).split(separator)
             case "Fn::Join", [separator, parts]:
                 resolved = self._resolve(parts)
                 return resolved if isinstance(resolved, str) else separator.join(resolved)

@@ -6,11 +6,13 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import botocore.session
 import pytest
+import yaml
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.loaders import Loader
@@ -249,3 +251,41 @@ def test_every_function_and_the_layer_of_packages_is_built_by_its_makefile():
         if one["Type"] == "AWS::Serverless::Function" or name == "DependenciesLayer"
     }
     assert set(methods.values()) == {"makefile"}, methods
+
+
+BUILT = ROOT / ".aws-sam" / "build" / "template.yaml"
+
+
+@pytest.mark.skipif(not BUILT.exists(), reason="make build makes it, as make test does first")
+def test_nothing_that_cloudformation_refuses_is_left_in_the_built_template():
+    """It takes no anchors, aliases and merge keys: SAM writes out those of template.yaml."""
+    marks = (yaml.AnchorToken, yaml.AliasToken)
+    in_source = list(yaml.scan((ROOT / "template.yaml").read_text()))
+    in_build = list(yaml.scan(BUILT.read_text()))
+    assert any(isinstance(one, marks) for one in in_source)
+    assert not any(isinstance(one, marks) for one in in_build)
+    assert "<<" not in {one.value for one in in_build if isinstance(one, yaml.ScalarToken)}
+
+
+def test_what_is_merged_is_never_overridden():
+    """Tools differ in which of the two they take, and checkov takes neither."""
+
+    def overridden(node: yaml.Node) -> Iterator[str]:
+        if isinstance(node, yaml.MappingNode):
+            keys = list(keys_of(node))
+            yield from (
+                f"{key} at line {node.start_mark.line}" for key in keys if keys.count(key) > 1
+            )
+        inner = node.value if isinstance(node, yaml.CollectionNode) else []
+        for one in inner:
+            for part in one if isinstance(one, tuple) else (one,):
+                yield from overridden(part)
+
+    def keys_of(node: yaml.MappingNode) -> Iterator[str]:
+        for key, value in node.value:
+            if key.value == "<<":
+                yield from keys_of(value)
+            else:
+                yield str(key.value)
+
+    assert list(overridden(yaml.compose((ROOT / "template.yaml").read_text()))) == []

@@ -1,4 +1,4 @@
-"""What the parameters of "Hardening" do: a key, a boundary, signed code, functions in a VPC."""
+"""What the parameters of "Hardening" do: a key, a boundary, functions in a VPC."""
 
 import json
 from typing import Any
@@ -12,7 +12,6 @@ from tools.rights.onbehalf import INTERFACES
 
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b2c3d-1111-2222-3333-444455556666"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
-SIGNING = f"arn:aws:lambda:{REGION}:{ACCOUNT}:code-signing-config:csc-0a1b2c3d4e5f60718"
 PLACEMENT = {
     "FunctionSubnets": "subnet-0a1b2c3d4e5f60718,subnet-0a1b2c3d4e5f60719",
     "FunctionSecurityGroups": "sg-0a1b2c3d4e5f60718",
@@ -25,7 +24,6 @@ HARD = Stack(
         **PLACEMENT,
         "EncryptionKeyArn": KEY,
         "PermissionsBoundaryArn": BOUNDARY,
-        "CodeSigningConfigArn": SIGNING,
     }
 )
 # Slack is on the internet; and a heartbeat from behind an endpoint would be no bypass.
@@ -95,12 +93,6 @@ def test_the_key_is_used_only_through_the_services_that_encrypt_with_it():
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_only_signed_code_runs_where_that_is_asked(function: str):
-    assert HARD.properties(function)["CodeSigningConfigArn"] == SIGNING
-    assert "CodeSigningConfigArn" not in PLAIN.properties(function)
-
-
-@pytest.mark.parametrize("function", FUNCTIONS)
 def test_functions_are_placed_where_that_is_asked(function: str):
     assert "VpcConfig" not in PLAIN.properties(function)
     placed = HARD.properties(function).get("VpcConfig")
@@ -161,9 +153,7 @@ def test_placed_in_a_vpc_route_53_is_not_asked_and_need_not_be_reached():
         granted = json.dumps(stack.properties("EnsureEndpointRole")["Policies"])
         return function["Environment"]["Variables"]["COVERED_BY_HUB"], "route53:List" in granted
 
-    no_hubs = Stack({**EVERYTHING, "CoveredByHub": "false"})
     assert (asks(PLAIN), asks(HARD)) == (("true", True), ("false", False))
-    assert asks(no_hubs) == ("false", False)
 
 
 def test_the_stack_without_parameters_has_none_of_it():

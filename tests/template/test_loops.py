@@ -65,5 +65,4 @@ def test_a_queue_that_invokes_a_function_gets_messages_of_that_function_only_the
 def test_the_waits_that_can_be_chosen_are_no_longer_than_was_tried():
     parameters = written()["Parameters"]
     assert parameters["GraceMinutes"]["MaxValue"] == 240
-    assert parameters["CanaryMinutes"]["MaxValue"] == 1440
-    assert "PauseMinutes" not in parameters
+    assert not {"CanaryMinutes", "PauseMinutes"} & set(parameters)

@@ -83,6 +83,7 @@ def test_values_reach_guardctl_whole(target: str):
         "PROFILE": "my profile",
         "PARAMETERS": "A='b c,d' E=\"f\"",
         "TAGS": "team='x y'",
+        "ACCEPT": "ChangeBudget HistoryDays",
         "EXPORT": "my file.json",
         "YES": "1",
     }
@@ -95,7 +96,7 @@ def test_values_reach_guardctl_whole(target: str):
         whole[7:]
         == {
             "doctor": values,
-            "deploy": [*values, "--tags", "team='x y'", "--yes"],
+            "deploy": [*values, "--tags", "team='x y'", "--accept", given["ACCEPT"], "--yes"],
             "delete": ["--export", "my file.json", "--yes"],
         }[target]
     )

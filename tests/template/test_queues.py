@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.template.stack import Stack, listed, written
+from tests.template.stack import Stack, listed
 
 STACK = Stack()
 QUEUES = STACK.of_type("AWS::SQS::Queue")
@@ -75,15 +75,8 @@ def test_a_dead_letter_queue_keeps_for_as_long_as_sqs_can(name: str):
 def test_a_message_stays_hidden_for_six_timeouts_and_the_longest_window(name: str):
     mapping = MAPPINGS[name]
     timeout = FUNCTIONS[mapping["FunctionName"]]["Timeout"]
-    window = longest_window(mapping["FunctionName"])
+    window = mapping.get("MaximumBatchingWindowInSeconds", 0)
     assert QUEUES[name]["VisibilityTimeout"] >= 6 * timeout + window
-
-
-def longest_window(function: str) -> int:
-    """The most seconds that the window's parameter admits; 0 where the mapping has no window."""
-    (event,) = written()["Resources"][function]["Properties"]["Events"].values()
-    window = event["Properties"].get("MaximumBatchingWindowInSeconds")
-    return written()["Parameters"][window["Ref"]]["MaxValue"] if window else 0
 
 
 @pytest.mark.parametrize("name", WORKING)
@@ -92,20 +85,14 @@ def test_one_failed_message_does_not_bring_back_the_others(name: str):
 
 
 @pytest.mark.parametrize("name", WORKING)
-def test_the_pace_is_the_parameters_and_slacks_the_least(name: str):
-    concurrency = MAPPINGS[name]["ScalingConfig"]["MaximumConcurrency"]
-    expected = 2 if name == "NotifyQueue" else STACK.parameters["MaximumConcurrency"]
-    assert concurrency == expected
+def test_no_more_copies_work_than_lambda_makes_at_the_least(name: str):
+    assert MAPPINGS[name]["ScalingConfig"] == {"MaximumConcurrency": 2}
 
 
 @pytest.mark.parametrize("name", WORKING)
 def test_a_large_batch_has_a_window_as_lambda_demands(name: str):
     if MAPPINGS[name]["BatchSize"] > 10:
-        (event,) = written()["Resources"][MAPPINGS[name]["FunctionName"]]["Properties"][
-            "Events"
-        ].values()
-        window = event["Properties"]["MaximumBatchingWindowInSeconds"]["Ref"]
-        assert written()["Parameters"][window]["MinValue"] >= 1
+        assert MAPPINGS[name]["MaximumBatchingWindowInSeconds"] >= 1
 
 
 @pytest.mark.parametrize("name", ["DetectionQueue", "PolicyQueue", "SecretPolicyQueue", "VpcQueue"])

@@ -25,12 +25,12 @@ CODE = ("Code", "Content")  # where `sam package` put it
 
 # The templates that AWS may be given: with as little and as much switched on as can be.
 SHAPES = {
-    "everything": {"ChatWorkspaceId": "T0123456789", "ChatChannelId": "C0123456789"},
+    "everything": {"ChatChannel": "T0123456789/C0123456789"},
     "in a VPC with a key": {
         "EncryptionKeyArn": f"arn:aws:kms:{REGION}:123456789012:key/{'0' * 36}",
         "FunctionSubnets": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
         "FunctionSecurityGroups": ["sg-0123456789abcdef0"],
-        "SlackBotTokenParameter": "/vpce-guard/bot-token",
+        "SlackChannel": "C0123456789",
     },
 }
 

@@ -12,8 +12,7 @@ CHAT = Stack(
     {
         "SlackWebhookParameter": "",
         "AlertEmail": "",
-        "ChatWorkspaceId": "T0123456789",
-        "ChatChannelId": "C0123456789",
+        "ChatChannel": "T0123456789/C0123456789",
     }
 )
 

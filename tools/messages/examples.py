@@ -24,7 +24,6 @@ SETTINGS = Settings(
     account_id=ACCOUNT,
     region=REGION,
     partition="aws",
-    org_id="",
     stack_id="",
     topic_arn="",
     table_name="",

@@ -107,8 +107,8 @@ class Deployed:
         owners = key_policy(region, account, ours=False)
         if "NotifySlackFunction" in deployment.functions:
             found[f"arn:aws:kms:{own}:key/of-the-parameter"] = owners
-        if key := deployment.parameters.get("TrailKeyArn"):
-            found[key] = owners
+        if "FindMissedFunction" in deployment.functions:
+            found[f"arn:aws:kms:{own}:key/of-the-trail"] = owners
         if key := deployment.parameters.get("EncryptionKeyArn"):
             found[key] = key_policy(region, account, ours=True)
         return found

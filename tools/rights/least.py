@@ -23,6 +23,7 @@ PLATFORM = {
     "KeepFailures": "Lambda sends what failed to the function's failure destination",
     "Receive": "the event source mapping polls the queue",
     "DecryptWebhook": "SSM asks KMS on behalf of the reader",
+    "DecryptLogFiles": "S3 asks KMS on behalf of the reader",
     "SwitchPrivateDnsOn": "EC2 asks Route 53 on behalf of whoever creates an endpoint",
 }
 

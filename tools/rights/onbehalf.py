@@ -7,7 +7,6 @@ an alarm makes AWS do, by the guides of Lambda, EventBridge, SNS, SQS, CloudWatc
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from emulator import Cloud
 from emulator.deploy import FunctionSpec
@@ -116,17 +115,13 @@ def _keys_of(cloud: Cloud, need: Need) -> Iterator[tuple[str, tuple[str, ...], d
                 yield key, both, {}
             case _:
                 pass
-    if need.action == "s3:GetObject" and (key := parameters.get("TrailKeyArn")):
-        yield key, both[:1], {}
-    if need.action == "ssm:GetParameter" and need.resource.endswith(_secure(parameters)):
-        own = f"arn:aws:kms:{cloud.region}:{cloud.account}:key/of-the-parameter"
-        yield own, both[:1], {"kms:EncryptionContext:PARAMETER_ARN": need.resource}
-
-
-def _secure(parameters: Any) -> tuple[str, ...]:
-    """How the ARNs of the parameters end that are SecureStrings."""
-    names = (parameters.get("SlackBotTokenParameter"), parameters.get("SlackWebhookParameter"))
-    return tuple(f":parameter{name}" for name in names if name)
+    own = f"arn:aws:kms:{cloud.region}:{cloud.account}:key"
+    if need.action == "s3:GetObject":
+        yield f"{own}/of-the-trail", both[:1], {}
+    secure = parameters.get("SlackWebhookParameter")
+    if secure and need.resource.endswith(f":parameter{secure}"):
+        context = {"kms:EncryptionContext:PARAMETER_ARN": need.resource}
+        yield f"{own}/of-the-parameter", both[:1], context
 
 
 def by_services(cloud: Cloud) -> Iterator[Asked]:

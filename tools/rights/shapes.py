@@ -15,18 +15,17 @@ from emulator import Cloud
 from emulator.cloud import ACCOUNT, REGION, ROOT
 from emulator.trails import BUCKET
 
-TRAIL_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b2c3d-1111-4222-8333-444455556667"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
 # What a deployment must be told for every function to be there and to have work.
-PARAMETERS = {"Mode": "remediate", "RestoreSecretPolicies": "true", "TrailBucket": BUCKET}
+PARAMETERS = {"Mode": "remediate", "SecretPerimeter": "restore-tagged", "TrailBucket": BUCKET}
 EVERY_PARAMETER = {
     **PARAMETERS,
     "AlertEmail": "ops@example.com",
     "EncryptionKeyArn": "",
     "PermissionsBoundaryArn": BOUNDARY,
     "Scope": "rotation",
-    "SlackBotTokenParameter": "/vpce-guard/bot",
-    "TrailKeyArn": TRAIL_KEY,
+    "SlackChannel": "C0123456789",
+    "SlackWebhookParameter": "/vpce-guard/slack-bot",
 }
 IN_A_VPC = "in-vpc"
 # Subnets that do not exist yet: `start` makes them, and the key.
@@ -36,7 +35,6 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
         "Mode": "remediate",
         "SlackWebhookParameter": "",
         "WatchForeignEndpoints": "false",
-        "CoveredByHub": "false",
     },
     "most": PARAMETERS,
     IN_A_VPC: {**PARAMETERS, **_PLACED},

@@ -163,7 +163,7 @@ def todo_of(verdict: Verdict, case: Case) -> tuple[str, ...]:
         case Verdict.FOREIGN_ENDPOINT:
             return (
                 f"Find out whose {record.vpc_endpoint_id} is.",
-                "If it is yours, add it to ApprovedEndpoints, or its account to ApprovedAccounts.",
+                "If it is yours, add it to approved.json, or its account to ApprovedAccounts.",
                 "If not, revoke the caller's credentials and rotate what it read.",
             )
         case Verdict.UNREADABLE:

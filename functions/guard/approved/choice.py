@@ -10,7 +10,7 @@ from typing import Self
 
 from guard.approved.policies import ApprovedPolicy, ApprovedPolicyError, Placeholders, load
 from guard.endpoint.state import Tags
-from guard.settings import LAYER_FOLDER, Settings
+from guard.settings import LAYER_FOLDER, POLICY_TAG, Settings
 from guard.variables import required
 
 NO_TAGS: Tags = {}
@@ -34,20 +34,28 @@ class ChosenPolicy:
 class ApprovedPolicies:
     """The deployed policies; each is read when it is first chosen, filled in for this account.
 
-    `default` is the stack's choice and `tag` the key of the tag that chooses otherwise.
+    `default` is the stack's choice and `tag` the key of the tag that chooses otherwise; `org_id`
+    is the organization's id, or empty.
     """
 
     default: str
     tag: str
     folder: str
     settings: Settings
+    org_id: str = ""
     _loaded: dict[str, ChosenPolicy] = field(default_factory=dict[str, ChosenPolicy], repr=False)
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str], settings: Settings) -> Self:
+    def from_env(cls, env: Mapping[str, str], settings: Settings, org_id: str) -> Self:
         """Raises SettingsError for a variable that is missing."""
         folder = env.get("APPROVED_POLICIES_DIR", LAYER_FOLDER)
-        return cls(required(env, "APPROVED_POLICY"), required(env, "POLICY_TAG"), folder, settings)
+        return cls(
+            required(env, "APPROVED_POLICY"),
+            required(env, "POLICY_TAG", POLICY_TAG),
+            folder,
+            settings,
+            org_id,
+        )
 
     def choose(self, endpoint: Tags = NO_TAGS, vpc: Tags = NO_TAGS) -> ChosenPolicy:
         """The policy of an endpoint with these tags, in a VPC with those."""
@@ -71,7 +79,7 @@ class ApprovedPolicies:
                 account_id=self.settings.account_id,
                 region=self.settings.region,
                 partition=self.settings.partition,
-                org_id=self.settings.org_id,
+                org_id=self.org_id,
             )
             return ChosenPolicy(load(name, self.folder, values))
         except ApprovedPolicyError as error:

@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 
 from guard.approved.choice import ApprovedPolicies
+from guard.approved.lists import ApprovedLists
 from guard.endpoint.plan import Wanted
 from guard.settings import Settings
 from guard.variables import items, whole_number
 
 
 def wanted_from_env(
-    env: Mapping[str, str], settings: Settings, approved: ApprovedPolicies
+    env: Mapping[str, str],
+    settings: Settings,
+    approved: ApprovedPolicies,
+    lists: ApprovedLists,
 ) -> Wanted:
     """For a VPC without a tag that chooses. Raises SettingsError for a bad variable."""
     chosen = approved.choose()
@@ -21,6 +25,6 @@ def wanted_from_env(
         policy=chosen.text,
         policy_problem=chosen.problem,
         maximum_zones=whole_number(env, "MAXIMUM_ZONES"),
-        approved_endpoints=items(env, "APPROVED_ENDPOINTS"),
+        approved_endpoints=lists.endpoints,
         approved_accounts=items(env, "APPROVED_ACCOUNTS"),
     )

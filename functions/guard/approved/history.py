@@ -1,7 +1,7 @@
 """Every change that the guard made to an endpoint's policy, with what it was before and after.
 
 Items of the state table: `history#<account>/<Region>/<endpoint>` has the number of the last change,
-and the same with `#<number>` one change. They are kept for the days of the template's HistoryDays.
+and the same with `#<number>` one change. They are kept for `HISTORY_DAYS`.
 What the version before kept, under names without a place, is read where nothing is found.
 Kept after AWS has the change and before it is told, so that what ops hear of can be looked up.
 """
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from guard.findings.finding import Finding
     from guard.table.items import Items
+
+HISTORY_DAYS = 90  # as long as the event history of CloudTrail, which says who did it
 
 # What the guard, or somebody through it, did.
 CREATED, RESTORED, ROLLED_BACK = "created", "restored", "rolled back"

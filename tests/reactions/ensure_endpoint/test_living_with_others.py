@@ -1,6 +1,7 @@
 """The guard among Terraform, CloudFormation, people and a bill: events in, end state out."""
 
 import json
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
@@ -17,13 +18,16 @@ ENSURE = "EnsureEndpointFunction"
 SLACK = "/vpce-guard/slack-webhook"
 
 
+NO_VARIABLES: Mapping[str, str] = {}
+
+
 @pytest.fixture
 def deployed():
     """Deploy with other parameters, beside the deployment that the other tests share."""
     clouds: list[Cloud] = []
 
-    def deploy(**parameters: str) -> Account:
-        cloud = Cloud.start(parameters={"Mode": "remediate", **parameters})
+    def deploy(variables: Mapping[str, str] = NO_VARIABLES, **parameters: str) -> Account:
+        cloud = Cloud.start({"Mode": "remediate", **parameters}, variables=variables)
         clouds.append(cloud)
         cloud.settle()
         return Account(cloud)
@@ -591,7 +595,7 @@ def test_a_refusal_to_delete_is_told(cloud, account):
     ],
 )
 def test_scope(deployed, scope, tags, served):
-    account = deployed(Scope=scope, ScopeTag="team:guarded")
+    account = deployed({"SCOPE_TAG": "team:guarded"}, Scope=scope)
     vpc_id, _ = account.vpc_with_subnets(tags=tags)
 
     account.cloud.settle()
@@ -654,7 +658,7 @@ def test_the_price_is_in_what_would_be_done(cloud, account):
 
 
 def test_beyond_the_creations_of_an_hour_there_is_a_finding_and_later_an_endpoint(deployed):
-    account = deployed(MaximumCreationsPerHour="2")
+    account = deployed({"MAXIMUM_CREATIONS_PER_HOUR": "2"})
     vpc_ids = [account.vpc_with_subnets()[0] for _ in range(3)]
 
     account.cloud.settle()
@@ -670,7 +674,7 @@ def test_beyond_the_creations_of_an_hour_there_is_a_finding_and_later_an_endpoin
 
 
 def test_beyond_the_monthly_budget_there_is_a_finding(deployed):
-    account = deployed(MonthlyBudget="20", PricePerAzHour="0.011")
+    account = deployed({"PRICE_PER_AZ_HOUR": "0.011"}, MonthlyBudget="20")
     vpc_ids = [account.vpc_with_subnets()[0] for _ in range(2)]
 
     account.cloud.settle()

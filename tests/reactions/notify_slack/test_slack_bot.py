@@ -7,12 +7,17 @@ from datetime import timedelta
 import pytest
 
 from emulator import Cloud
+from emulator.slack import CHANNEL
 from guard.findings.finding import Finding, Kind
 from guard.publishing.message import entry
 from guard.settings import Publishing
 from tests.findings import bypass
 
-BOT = {"Mode": "remediate", "SlackBotTokenParameter": "/vpce-guard/slack-bot"}
+BOT = {
+    "Mode": "remediate",
+    "SlackWebhookParameter": "/vpce-guard/slack-bot",
+    "SlackChannel": CHANNEL,
+}
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +120,7 @@ def test_an_alarm_is_a_message_of_its_own(cloud):
 
 def test_a_refused_token_loses_nothing_and_is_never_logged(cloud):
     ssm = cloud.session("alice").client("ssm")
-    name = BOT["SlackBotTokenParameter"]
+    name = BOT["SlackWebhookParameter"]
     good = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
     change = {"Name": name, "Type": "SecureString", "Overwrite": True}
     ssm.put_parameter(Value="xoxb-revoked", **change)

@@ -12,7 +12,7 @@ from guard.approved.rollouts import Rollouts
 from guard.table.items import Items
 from guardctl.policies import ROOT
 from tests.reactions.account import Account, kinds, writes
-from tests.reactions.policies import History, place, tamper
+from tests.reactions.policies import History, copy_of_code, place, tamper
 
 RESTORE = "RestorePolicyFunction"
 MINUTE = timedelta(minutes=1)
@@ -22,15 +22,10 @@ MINUTE = timedelta(minutes=1)
 def deployed(tmp_path_factory):
     """The stack, from a copy of the code whose policies a deployment can change."""
     root = tmp_path_factory.mktemp("root")
-    shutil.copytree(ROOT / "layers", root / "layers")
-    (root / "functions").symlink_to(ROOT / "functions")
-    shutil.copy(ROOT / "template.yaml", root / "template.yaml")
+    approved = copy_of_code(root)
     parameters = {"Mode": "remediate", "GraceMinutes": "0", "SlackWebhookParameter": ""}
     with Cloud.start(parameters=parameters, root=root) as cloud:
-        yield (
-            cloud,
-            root / "layers" / "approved_policies" / "endpoint_policies" / "own-account.json",
-        )
+        yield cloud, approved / "endpoint_policies" / "own-account.json"
 
 
 class Scene:

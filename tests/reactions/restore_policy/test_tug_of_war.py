@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from emulator import Caller
-from guardctl.stack import deployed
+from guard.approved.history import HISTORY_DAYS
 from tests.reactions.account import ALLOW_ALL, kinds, writes
 from tests.reactions.policies import History, tamper
 
@@ -216,9 +216,8 @@ def test_a_restoration_that_is_told_late_is_kept_once(cloud, account, endpoint_i
 def test_history_is_forgotten_after_its_days(cloud, account, endpoint_id):
     tamper(cloud, endpoint_id)
     cloud.settle()
-    days = int(deployed().parameters.get("HistoryDays", "90"))
 
-    assert History(cloud).expires(endpoint_id, 2) == pytest.approx(days * 86_400, abs=600)
+    assert History(cloud).expires(endpoint_id, 2) == pytest.approx(HISTORY_DAYS * 86_400, abs=600)
 
 
 def test_a_caller_in_the_console_is_called_so(cloud, account, endpoint_id):

@@ -4,7 +4,14 @@ from decimal import Decimal
 
 import pytest
 
-from ensure_endpoint.cost import cents, monthly_price, words, zones_added
+from ensure_endpoint.cost import (
+    PRICES,
+    cents,
+    monthly_price,
+    price_per_az_hour,
+    words,
+    zones_added,
+)
 from guard.endpoint.plan import CreateEndpoint, CreateGroup, ModifyEndpoint
 from guard.variables import SettingsError, dollars
 
@@ -31,3 +38,9 @@ def test_what_is_counted_is_never_below_what_is_paid():
 def test_an_amount_that_is_none_is_refused_at_cold_start(text):
     with pytest.raises(SettingsError, match="PRICE"):
         dollars({"PRICE": text}, "PRICE")
+
+
+def test_a_region_has_its_price_and_an_unknown_one_the_cheapest():
+    assert price_per_az_hour("eu-central-1") == "0.012"
+    assert price_per_az_hour("xx-new-1") == price_per_az_hour("us-east-1") == "0.01"
+    assert all(Decimal("0.01") < Decimal(one) < 1 for one in PRICES.values())

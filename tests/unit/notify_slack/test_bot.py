@@ -8,7 +8,14 @@ import pytest
 
 from guard.publishing.message import published_form
 from notify_slack.bot import Forgotten, Posted, Step, judge, step, ts_of
-from notify_slack.webhook import Answer, BadWebhook, Fate, checked_token
+from notify_slack.webhook import (
+    Answer,
+    BadWebhook,
+    Fate,
+    api_of,
+    checked_token,
+    is_token,
+)
 from tests.findings import NOON, bypass
 
 SHOWN = Posted("17.1", "2026-05-04T12:00:00Z", 1, int(NOON.timestamp()))
@@ -88,5 +95,21 @@ def test_the_name_of_a_message() -> None:
 )
 def test_only_a_bots_token_is_sent_as_one(token: str) -> None:
     with pytest.raises(BadWebhook) as refusal:
-        checked_token(token)
+        checked_token(token, "C0123456789")
     assert not token.removeprefix("xoxb-") or token not in str(refusal.value)
+
+
+def test_a_token_without_a_channel_is_refused_in_words_that_do_not_hold_it() -> None:
+    with pytest.raises(BadWebhook, match="needs SlackChannel") as refusal:
+        checked_token("xoxb-1-a", "")
+    assert "xoxb-1" not in str(refusal.value)
+
+
+def test_the_parameters_value_says_whether_it_is_a_token() -> None:
+    assert is_token(" xoxb-1-a\n")
+    assert not is_token("https://hooks.slack.com/services/T/B/xoxb-1")
+
+
+def test_in_govcloud_the_bot_speaks_to_govslack() -> None:
+    assert api_of("aws-us-gov") == "https://slack-gov.com/api/"
+    assert {api_of(one) for one in ("aws", "aws-cn", "aws-eusc")} == {"https://slack.com/api/"}

@@ -37,10 +37,8 @@ PARTS = [
     *owner_parts(
         {
             "SLACK_WEBHOOK_PARAMETER": "/vpce-guard/slack-webhook",
-            "SLACK_BOT_TOKEN_PARAMETER": "/vpce-guard/bot",
             "ENCRYPTION_KEY_ARN": f"arn:aws:kms:{ACCOUNT}:key/{KEY}",
             "PERMISSIONS_BOUNDARY_ARN": f"{POLICIES}/org/boundary",
-            "CODE_SIGNING_CONFIG_ARN": f"arn:aws:lambda:{ACCOUNT}:code-signing-config:csc-0a1b2c",
         }
     ),
 ]
@@ -111,14 +109,17 @@ def call(source: str, name: str, /, **request: Any) -> Record:
         (call("kms", "PutKeyPolicy", keyId=KEY, policyName="default"), "EncryptionKeyArn"),
         (call("kms", "CreateGrant", keyId=KEY, operations=["Decrypt"]), "EncryptionKeyArn"),
         (call("ssm", "PutParameter", name="/vpce-guard/slack-webhook"), "SlackWebhookParameter"),
-        (call("ssm", "DeleteParameters", names=["/vpce-guard/bot"]), "SlackBotTokenParameter"),
+        (
+            call("ssm", "DeleteParameters", names=["/vpce-guard/slack-webhook"]),
+            "SlackWebhookParameter",
+        ),
         (
             call(
                 "ssm",
                 "PutResourcePolicy",
-                resourceArn=f"arn:aws:ssm:{ACCOUNT}:parameter/vpce-guard/bot",
+                resourceArn=f"arn:aws:ssm:{ACCOUNT}:parameter/vpce-guard/slack-webhook",
             ),
-            "SlackBotTokenParameter",
+            "SlackWebhookParameter",
         ),
         (
             call("iam", "CreatePolicyVersion", policyArn=f"{POLICIES}/org/boundary"),
@@ -131,10 +132,11 @@ def call(source: str, name: str, /, **request: Any) -> Record:
         (
             call(
                 "lambda",
-                "UpdateCodeSigningConfig20200422",
+                "PutFunctionCodeSigningConfig20200422",
+                functionName=FUNCTION_ARN,
                 codeSigningConfigArn=f"arn:aws:lambda:{ACCOUNT}:code-signing-config:csc-0a1b2c",
             ),
-            "CodeSigningConfigArn",
+            "DetectBypassFunction",
         ),
         (
             call(
@@ -252,7 +254,7 @@ def test_an_unsubscribed_part_is_told_with_its_topic():
             ),
         ),
         (
-            "our signing, asked of a function of theirs",
+            "signing, asked of a function of theirs",
             call(
                 "lambda",
                 "PutFunctionCodeSigningConfig20200422",

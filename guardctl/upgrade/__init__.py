@@ -1,0 +1,1 @@
+"""What a deployed stack's parameters become under a new template."""
