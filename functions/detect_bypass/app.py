@@ -1,4 +1,4 @@
-"""Detect bypasses: tell ops of requests to Secrets Manager that went round the endpoint.
+"""Detect bypasses: tell ops of requests to Secrets Manager that bypassed the endpoint.
 
 Detects: requests over the public way, by a person in the console, or through an endpoint that is
 neither ours nor approved; requests that an endpoint's policy refused; secrets whose resource policy
@@ -67,7 +67,7 @@ from guard.table.items import Items, StateError
 from guard.variables import items, required, switch, whole_number
 
 if TYPE_CHECKING:
-    from detect_bypass.caller import Whereabouts
+    from detect_bypass.caller import CallerLocator
 
 # An exception keeps a request from being told of, and not its VPC from being repaired.
 REPAIRED = frozenset({Verdict.BYPASS, Verdict.EXEMPT})
@@ -127,13 +127,13 @@ own_endpoints = OwnEndpoints(ec2, (settings.service_name, f"{settings.service_na
 
 
 @cache
-def whereabouts() -> "Whereabouts":
+def whereabouts() -> "CallerLocator":
     """Who tells where callers are. What it needs takes long to load, so not before it is asked."""
-    from detect_bypass.caller import Whereabouts
+    from detect_bypass.caller import CallerLocator
     from guard.endpoint.decide import Wanted
     from guard.endpoint.observe import Observer
 
-    return Whereabouts(
+    return CallerLocator(
         ec2,
         seldom_client("lambda", config=config),
         Observer(ec2, settings.service_name),
@@ -288,8 +288,8 @@ def inventory(records: Sequence[Record], now: datetime) -> Inventory:
     if not suspects:
         return known
     ask = whereabouts()
-    places, strangers = ask.places(suspects), ask.strangers(suspects)
-    known = replace(known, places=places, blind=ask.blind, strangers=strangers)
+    places, strangers = ask.locations(suspects), ask.strangers(suspects)
+    known = replace(known, locations=places, blind=ask.blind, strangers=strangers)
     return replace(known, read_before=readers(suspects, known, now))
 
 
@@ -376,7 +376,7 @@ def ask(vpc_id: str, record: Record, key: str, now: datetime) -> None:
     """Send one VPC to the queue. If SQS refuses, the turn is given back."""
     detail = {
         "vpcId": vpc_id,
-        "reason": f"{record.event_name} went round the endpoint",
+        "reason": f"{record.event_name} bypassed the endpoint",
         "eventIds": [record.event_id] if record.event_id else [],
     }
     try:

@@ -261,7 +261,7 @@ def _title(kind: Kind, record: Record) -> str:
         case Kind.UNREADABLE_RECORD:
             return f"{what} by {who} cannot be judged"
         case _:
-            title = f"{what} by {who} went round the VPC endpoint"
+            title = f"{what} by {who} bypassed the VPC endpoint"
     return f"Blocked: {title}" if record.failed else title
 
 

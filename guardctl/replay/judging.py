@@ -12,7 +12,7 @@ from detect_bypass.findings import (
     fingerprint,
     unreadable,
 )
-from detect_bypass.judge import SECRETS_MANAGER, Inventory, Judgement, Said, Verdict, explain, judge
+from detect_bypass.judge import SECRETS_MANAGER, Inventory, Judgement, Verdict, judge
 from detect_bypass.judge.exceptions import Exemption
 from guard.cloudtrail.evidence import principal
 from guard.cloudtrail.record import (
@@ -25,6 +25,7 @@ from guard.cloudtrail.record import (
 )
 from guard.findings.finding import Finding
 from guardctl import trail
+from guardctl.replay.explain import Said, explain
 from guardctl.trail.files import Openable
 
 _COMPLAINTS = 10  # told of one file; what is more is counted

@@ -10,7 +10,7 @@ from guardctl.replay.summary import Summary
 
 
 def suggestions(summary: Summary) -> dict[str, Any]:
-    """A file of exceptions to start from: whoever went round the endpoint, from where.
+    """A file of exceptions to start from: whoever bypassed the endpoint, from where.
 
     Owner and reason are left empty, and an exception without them is refused: somebody has to stand
     up for each. Root, people in the console and foreign endpoints are not suggested.

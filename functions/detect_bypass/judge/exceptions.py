@@ -1,4 +1,4 @@
-"""Reviewed exceptions: requests that may go round the endpoint, by whom, why and until when.
+"""Reviewed exceptions: requests that may bypass the endpoint, by whom, why and until when.
 
 The file is JSON, kept in git beside the approved policies and read by the function and `guardctl`:
 

@@ -1,4 +1,4 @@
-"""Who goes round the endpoint out of a VPC of ours is told why, and the VPC is put right."""
+"""Who bypasses the endpoint out of a VPC of ours is told why, and the VPC is put right."""
 
 import json
 from datetime import timedelta
@@ -77,7 +77,7 @@ def test_what_is_told_no_more_is_repaired_again(cloud, account, secret, bare):
 
 
 def test_a_vpc_that_was_to_be_torn_down_and_is_used_gets_its_endpoint_again(cloud, account, secret):
-    """Nothing was in it then, so the guard withdrew; what came since goes round the endpoint."""
+    """Nothing was in it then, so the guard withdrew; what came since bypasses the endpoint."""
     vpc_id, subnets = account.vpc_with_subnets()
     cloud.settle()
     with pytest.raises(ClientError, match="DependencyViolation"):

@@ -1,4 +1,4 @@
-"""Whoever goes round the endpoint is told of, once; whoever does not is left in peace."""
+"""Whoever bypasses the endpoint is told of, once; whoever does not is left in peace."""
 
 import json
 from typing import Any

@@ -49,7 +49,7 @@ def test_a_bypass():
         ACCOUNT,
     )
     assert finding.resource == f"arn:aws:iam::{ACCOUNT}:user/alice"
-    assert finding.title == "GetSecretValue by user/alice went round the VPC endpoint"
+    assert finding.title == "GetSecretValue by user/alice bypassed the VPC endpoint"
     assert finding.evidence["secrets"] == [SECRET]
     assert finding.evidence["addresses"] == ["198.51.100.7"]
     assert finding.window == 3600
