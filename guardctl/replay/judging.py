@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 from detect_bypass.findings import (
-    calls,
     expired_exceptions,
     findings,
     fingerprint,
@@ -14,6 +13,7 @@ from detect_bypass.findings import (
 )
 from detect_bypass.judge import SECRETS_MANAGER, Inventory, Judgement, Verdict, judge
 from detect_bypass.judge.exceptions import Exemption
+from detect_bypass.records import ids_of
 from guard.cloudtrail.evidence import principal
 from guard.cloudtrail.record import (
     NotFromCloudTrail,
@@ -133,7 +133,7 @@ def _judge_element(value: dict[str, Any], where: str, task: Task) -> News:
         row_of(record, judgement),
         principal(record),
         explain(record, task.inventory, task.exceptions) if wanted else (),
-        calls=frozenset(calls(record)) if judgement.alert else frozenset(),
+        calls=frozenset(ids_of(record)) if judgement.alert else frozenset(),
         findings=told,
     )
 

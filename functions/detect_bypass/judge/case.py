@@ -35,7 +35,8 @@ class Inventory:
     `accounts` are the owner's own; where it is empty, the account a record was delivered to counts
     as own. `locations` gives where a clue of `judge.locations` led to, and `blind` says why nobody
     could look; `strangers` are the public addresses that nothing in the account has. `read_before`
-    are the ids of events in which a caller reads what it has read before.
+    are the ids of events in which a caller reads what it has read before, and `signed_in_from`
+    gives the address at which the session of an event was first in the console, by event id.
     `guard_roles` are the ARNs of the roles with which the guard itself asks Secrets Manager.
     """
 
@@ -47,6 +48,7 @@ class Inventory:
     blind: str = ""
     strangers: frozenset[str] = frozenset()
     read_before: frozenset[str] = frozenset()
+    signed_in_from: Mapping[str, str] = field(default_factory=dict[str, str])
     guard_roles: frozenset[str] = frozenset()
 
     def knows(self, endpoint_id: str) -> bool:
@@ -91,6 +93,12 @@ class Case:
     def read_before(self) -> bool:
         """Whether this caller is known to have read this secret before."""
         return self.record.event_id in self.inventory.read_before
+
+    @property
+    def console_address(self) -> str:
+        """Where its session was first in the console, if that is another address than its own."""
+        address = self.inventory.signed_in_from.get(self.record.event_id, "")
+        return "" if address == self.record.source_ip else address
 
     @property
     def covering(self) -> list[Exemption]:

@@ -17,6 +17,13 @@ from guard.cloudtrail.record import Record
 
 def cause_of(verdict: Verdict, case: Case) -> str:
     """Why the verdict is what it is, in a sentence. A reviewed exception brings its own reason."""
+    cause = _cause_of(verdict, case)
+    if verdict.alerts and case.console_address:
+        cause += f" The same session was first in the console at {case.console_address}."
+    return cause
+
+
+def _cause_of(verdict: Verdict, case: Case) -> str:
     record = case.record
     match verdict:
         case Verdict.EXEMPT:
@@ -44,6 +51,11 @@ def cause_of(verdict: Verdict, case: Case) -> str:
 
 def reason_of(verdict: Verdict, case: Case) -> str:
     """The kind of cause in a few words, without what differs from one such request to the next."""
+    moved = ", not from the console's address" if verdict.alerts and case.console_address else ""
+    return f"{_reason_of(verdict, case)}{moved}"
+
+
+def _reason_of(verdict: Verdict, case: Case) -> str:
     if verdict is not Verdict.BYPASS:
         return verdict
     if was_relayed(case):
@@ -154,6 +166,9 @@ def todo_of(verdict: Verdict, case: Case) -> tuple[str, ...]:
         case Verdict.APPROVED | Verdict.SERVICE | Verdict.EXEMPT:
             return ()
         case Verdict.CONSOLE:
+            if case.console_address:
+                both = f"{case.console_address} and {record.source_ip}"
+                return (f"Ask the person whether {both} are theirs; if not, revoke the sessions.",)
             return ("Ask the person whether this was them; read values by role through the VPC.",)
         case Verdict.ENDPOINT_DENIED:
             return (
@@ -197,7 +212,8 @@ def _where_to_look(case: Case, location: CallerLocation | None) -> str:
     if location and is_used_elsewhere(case):
         return (
             f"Find out whether {location.vpc_id} reaches the internet by {record.source_ip}; if "
-            f"not, treat the credentials of {location.via} as stolen and revoke the role's sessions."
+            f"not, treat the credentials of {location.via} as stolen and revoke the role's "
+            "sessions."
         )
     if was_relayed(case):
         return f"Ask the owner of {record.identity.name} what runs in {_relay(record)} with it."

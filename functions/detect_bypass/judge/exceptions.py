@@ -86,6 +86,15 @@ def load(path: Path) -> tuple[Exemption, ...]:
         raise ExceptionsError(f"not JSON: {error}") from error
 
 
+def load_from(folder: Path) -> tuple[Exemption, ...]:
+    """The exceptions of the layer in this folder; none where it has no such file.
+
+    Raises ExceptionsError for a file that is wrong: to judge without it would be a guess.
+    """
+    path = folder / FILE_NAME
+    return load(path) if path.exists() else ()
+
+
 def parse(body: object) -> tuple[Exemption, ...]:
     """Check the file's content and give its exceptions; ExceptionsError lists all its mistakes."""
     entries = cast(Mapping[str, Any], body).get("exceptions") if isinstance(body, Mapping) else None

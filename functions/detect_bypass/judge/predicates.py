@@ -123,8 +123,17 @@ def used_client(case: Case) -> bool:
     `sessionCredentialFromConsole` marks credentials. Whoever takes them out of the browser uses
     them with a command line or an SDK, and so does AWS CloudShell.
     """
-    agent = case.record.user_agent
-    return bool(agent) and not used_browser(case) and not names_aws_page(agent)
+    return _is_client(case.record)
+
+
+def on_console_page(record: Record) -> bool:
+    """Whether it has a console session's credentials and comes from one of the console's pages."""
+    return record.identity.from_console and not _is_client(record)
+
+
+def _is_client(record: Record) -> bool:
+    agent = record.user_agent
+    return bool(agent) and not agent.startswith("Mozilla/") and not names_aws_page(agent)
 
 
 SERVICE_SIGNALS: tuple[Callable[[Case], bool], ...] = (
@@ -182,8 +191,12 @@ def is_service_linked(case: Case) -> bool:
 def is_in_console(case: Case) -> bool:
     """A person is in the console: of Secrets Manager, or of a service that asks it for them."""
     through_service = was_invoked_by_service(case) and came_from_address(case)
-    on_a_page = has_console_session(case) and not used_client(case)
-    return on_a_page or signed_in(case) or is_console_action(case) or through_service
+    return (
+        on_console_page(case.record)
+        or signed_in(case)
+        or is_console_action(case)
+        or through_service
+    )
 
 
 def is_excepted(case: Case) -> bool:
