@@ -64,7 +64,7 @@ class Detector:
         received, not_read = read(inbox)
         heartbeats, records = part(self.heartbeat, self._with_known_endpoints(received, inbox))
         self.measures.heartbeats(heartbeats, now)
-        self.repairs.of_trials([record for _, record in records], now)
+        self.repairs.of_trials([r for _, r in records if self.known.is_own(r)], now)
         judged = self._judged([record for _, record in records], now)
         self.measures.judgements(judged, now)
         self.measures.add("Unreadable", len(not_read))

@@ -76,6 +76,10 @@ class Known:
         known = replace(known, locations=locations, blind=locator.blind, strangers=strangers)
         return replace(known, read_before=self._readers(suspects, known, now))
 
+    def is_own(self, record: Record) -> bool:
+        """Whether a record names an endpoint of the account, and not only something like one."""
+        return record.vpc_endpoint_id in self.endpoints.known
+
     def policy_of(self, endpoint_id: str) -> str:
         """The policy of an endpoint of ours when it was last read; empty if it is not known."""
         return self.endpoints.policies.get(endpoint_id, "")
