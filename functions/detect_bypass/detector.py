@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from guard.table.arrivals import Arrivals
 
     Received = tuple[Message, Record]
-    Found = tuple[Message, Sequence[Finding]]
+    Found = tuple[Sequence[Message], Sequence[Finding]]
 
 logger = Logger(child=True)
 
@@ -68,15 +68,13 @@ class Detector:
         judged = self._judged([record for _, record in records], now)
         self.measures.judgements(judged, now)
         self.measures.add("Unreadable", len(not_read))
-        messages = [message for message, _ in records]
+        of = [[records[number][0] for number in one.numbers] for one in judged]
         done, failed = self.repairs.of_broken_vpcs(judged, now)
-        for one, why in failed:
-            inbox.fail([messages[number] for number in one.numbers], why)
-        found = [(message, [self._unreadable(message, error, now)]) for message, error in not_read]
-        for one in judged:
-            mine = [messages[number] for number in one.numbers]
-            findings = self._findings(one, done) + self._expired(one, mine, now)
-            found += [(message, findings if message is mine[0] else []) for message in mine]
+        for position, why in failed:
+            inbox.fail(of[position], why)
+        found = [([message], [self._unreadable(message, why, now)]) for message, why in not_read]
+        for one, messages in zip(judged, of, strict=True):
+            found.append((messages, self._findings(one, done) + self._expired(one, messages, now)))
         self._publish(found, inbox, now)
         self._keep_arrivals(received, inbox, now)
         inbox.log_failures(logger)
@@ -143,7 +141,7 @@ class Detector:
         try:
             done = self.alerts.publish(findings, now)
         except (ClientError, BotoCoreError, PublishError, StateError) as error:
-            inbox.fail([message for message, some in found if some], repr(error))
+            inbox.fail([m for messages, some in found if some for m in messages], repr(error))
             return
         self.measures.add("FindingsPublished", done.published)
         self.measures.add("FindingsSuppressed", done.suppressed)

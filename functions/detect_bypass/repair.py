@@ -45,23 +45,23 @@ class Repairs:
 
     def of_broken_vpcs(
         self, judged: Sequence[Judged], now: datetime
-    ) -> tuple[dict[str, str], list[tuple[Judged, str]]]:
+    ) -> tuple[dict[str, str], list[tuple[int, str]]]:
         """Put each VPC that callers bypass because its endpoint is broken on the VPC queue.
 
         That happens once in `REPAIR_SECONDS`, whether or not an alert is published again. Returns
-        what was done, by VPC, and the records for which it failed, with the reason.
+        what was done, by VPC, and the positions in `judged` for which it failed, with the reason.
         """
-        by_vpc: dict[str, list[Judged]] = {}
-        for one in judged:
+        by_vpc: dict[str, list[int]] = {}
+        for position, one in enumerate(judged):
             if one.judgement.broken and one.judgement.verdict in REPAIRED:
-                by_vpc.setdefault(one.judgement.vpc_id, []).append(one)
+                by_vpc.setdefault(one.judgement.vpc_id, []).append(position)
         done: dict[str, str] = {}
-        failed: list[tuple[Judged, str]] = []
+        failed: list[tuple[int, str]] = []
         for vpc_id, some in by_vpc.items():
             try:
-                asked = self._ask_once(vpc_id, some[0].record, now)
+                asked = self._ask_once(vpc_id, judged[some[0]].record, now)
             except (ClientError, BotoCoreError, StateError) as error:
-                failed += [(one, repr(error)) for one in some]
+                failed += [(position, repr(error)) for position in some]
             else:
                 done[vpc_id] = (
                     f"asked for the endpoint of {vpc_id} to be repaired"
