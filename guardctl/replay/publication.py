@@ -187,9 +187,6 @@ class _Noting:
             known[message["fingerprint"]].alerts += 1
         return done
 
-    def adds_to(self, name: str) -> "_NotedDeferred":
-        return _NotedDeferred(Deferred(self.items, name), self.result)
-
 
 @dataclass(frozen=True, slots=True)
 class _NotedDeferred:
