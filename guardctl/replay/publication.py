@@ -169,8 +169,9 @@ class _Noting:
     ) -> None:
         self.items, self.topic, self.result = items, topic, result
         publisher = Publisher.of(settings, topic.client, items)
+        real = publisher.deferred
         self.publisher = replace(
-            publisher, deferred=lambda name: cast(Deferred, self.adds_to(name))
+            publisher, deferred=lambda name: cast(Deferred, _NotedDeferred(real(name), result))
         )
 
     def publish(self, findings: Sequence[Finding], now: datetime) -> Published:
