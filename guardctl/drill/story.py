@@ -49,6 +49,8 @@ from guardctl.drill.watch import (
 
 # a VPC appears ------------------------------------------------------------------------------------
 
+SLACK_QUEUES = ("NotifyQueue", "NotifyUrgentQueue")
+
 
 def create_vpc(stage: Stage) -> None:
     zones = [*stage.zones_in_reach[:2], *stage.zones_out_of_reach[:1]]
@@ -221,7 +223,7 @@ def all_is_well(stage: Stage) -> Checks:
     yield "and nothing had to be changed", new_writes(stage) == []
     letters = sum(
         len(stage.cloud.dead_letters(queue))
-        for queue in ("VpcQueue", "PolicyQueue", "DetectionQueue", "NotifyQueue")
+        for queue in ("VpcQueue", "PolicyQueue", "DetectionQueue", *SLACK_QUEUES)
     )
     yield "no message was given up: the dead-letter queues are empty", letters == 0
     yield (
