@@ -65,7 +65,7 @@ class Sessions:
             )
         else:
             # DynamoDB answers a condition that fails with the item; there is no right to read one.
-            values, _ = self.items.put(key, {"unknown": 1}, when="attribute_exists(unknown)")
+            values, _ = self.items.put(key, {"no_such": 1}, when="attribute_exists(no_such)")
         if address := str(values.get("address", "")):
             if len(self._known) >= REMEMBERED:
                 self._known.clear()

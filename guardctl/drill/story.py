@@ -47,9 +47,9 @@ from guardctl.drill.watch import (
     send_heartbeat,
 )
 
-# a VPC appears ------------------------------------------------------------------------------------
-
 SLACK_QUEUES = ("NotifyQueue", "NotifyUrgentQueue")
+
+# a VPC appears ------------------------------------------------------------------------------------
 
 
 def create_vpc(stage: Stage) -> None:
