@@ -3,9 +3,8 @@
 Detects: requests over the public way, in the console, or through an endpoint that is not approved;
 requests that an endpoint's policy refused; changes of who may read a secret. Changes nothing.
 
-Triggered by the detection queue: API calls and network activity events of Secrets Manager. Puts
-a VPC whose endpoint callers show to be broken on the VPC queue, and an endpoint whose new policy
-refuses a request on the policy queue.
+Triggered by the detection queue: records of Secrets Manager. Puts a VPC whose endpoint is broken on
+the VPC queue, and an endpoint whose new policy refuses a request on the policy queue.
 
 IAM: ec2:DescribeVpcEndpoints, dynamodb:UpdateItem, sns:Publish. To find callers and what is wrong
 with their VPC: ec2:DescribeNetworkInterfaces, ec2:DescribeNatGateways, ec2:DescribeAddresses,
@@ -52,11 +51,10 @@ account = Inventory(
     guard_roles=items(os.environ, "GUARD_ROLES"),
 )
 policies = Path(os.environ.get("APPROVED_POLICIES_DIR", LAYER_FOLDER))
-config = Config(  # one quick retry: a call that fails goes back to the queue with its messages
-    retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10
-)
+retries = {"mode": "standard", "total_max_attempts": 2}  # then its messages go back to the queue
+config = Config(retries=retries, connect_timeout=3, read_timeout=10)
 client = partial(seldom_client, config=config)  # most batches need none
-ec2, sqs = client("ec2"), client("sqs")
+ec2 = client("ec2")
 table = Items(client("dynamodb"), settings.table_name)
 budgets, figures = Budgets(table), Figures(table)
 metrics = Metrics()
@@ -82,7 +80,7 @@ detector = Detector(
     alerts=Alerts(Publisher.of(settings, client("sns"), table), budgets),
     repairs=Repairs(
         settings=settings,
-        sqs=sqs,
+        sqs=client("sqs"),
         items=table,
         budgets=budgets,
         vpc_queue_url=required(os.environ, "VPC_QUEUE_URL"),
