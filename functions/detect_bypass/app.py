@@ -51,7 +51,7 @@ account = Inventory(
     guard_roles=items(os.environ, "GUARD_ROLES"),
 )
 policies = Path(os.environ.get("APPROVED_POLICIES_DIR", LAYER_FOLDER))
-retries = {"mode": "standard", "total_max_attempts": 2}  # then its messages go back to the queue
+retries: Any = {"mode": "standard", "total_max_attempts": 2}  # then the messages go back
 config = Config(retries=retries, connect_timeout=3, read_timeout=10)
 client = partial(seldom_client, config=config)  # most batches need none
 ec2 = client("ec2")
