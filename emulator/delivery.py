@@ -75,6 +75,8 @@ class Pump:
     _bus: deque[dict[str, Any]] = field(default_factory=deque[dict[str, Any]])
     _async: list[_Async] = field(default_factory=list[_Async])
     _schedules: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    _polls: dict[str, int] = field(default_factory=dict[str, int])
+    """When each queue was polled last, by a running number."""
 
     # --- what others do ---------------------------------------------------------------------------
 
@@ -148,12 +150,19 @@ class Pump:
                 self._async.remove(waiting)
                 self._run_async(waiting)
                 return True
-        for mapping in self.deployment.mappings:
-            due = self._mapping_due(mapping)
-            if due is not None and due <= now:
-                self._poll(mapping)
-                return True
-        return False
+        ready = [
+            mapping
+            for mapping in self.deployment.mappings
+            if (due := self._mapping_due(mapping)) is not None and due <= now
+        ]
+        if not ready:
+            return False
+        # Lambda polls each queue by itself: those of one function take turns here.
+        rivals = [one for one in ready if one.function == ready[0].function]
+        mapping = min(rivals, key=lambda one: self._polls.get(one.queue, 0))
+        self._polls[mapping.queue] = max(self._polls.values(), default=0) + 1
+        self._poll(mapping)
+        return True
 
     def _next_due(self, until: datetime | None) -> datetime | None:
         waits = [waiting.due for waiting in self._async]

@@ -40,7 +40,7 @@ app = typer.Typer(no_args_is_help=True, help="Check the reviewed exceptions.")
 
 @app.callback()
 def main() -> None:
-    """Check the reviewed exceptions: who may go round the endpoint, why and until when."""
+    """Check the reviewed exceptions: who may bypass the endpoint, why and until when."""
 
 
 @app.command("lint")

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
-from detect_bypass.judge import Place, clues
-from detect_bypass.judge.places import INSTANCE, address_of
+from detect_bypass.judge import CallerLocation, clues
+from detect_bypass.judge.locations import INSTANCE, address_of
 from guard.aws.errors import code_of
 from guard.cloudtrail.record import Record
 from guard.endpoint.decide import Plan, Verdict, Wanted, decide
@@ -39,13 +39,13 @@ VPCS_AT_ONCE = 5  # some eight calls each
 _SERVES = frozenset({Verdict.WORKS, Verdict.COVERED})
 _BROKEN = frozenset({Verdict.BROKEN, Verdict.NOT_REPAIRABLE})
 
-type Ask = Callable[[Sequence[str]], dict[str, Place]]
+type Ask = Callable[[Sequence[str]], dict[str, CallerLocation]]
 
 logger = Logger(child=True)
 
 
 @dataclass(slots=True)
-class Whereabouts:
+class CallerLocator:
     """Answers what is asked of callers and remembers it.
 
     Needs ec2:DescribeNetworkInterfaces, ec2:DescribeNatGateways, ec2:DescribeAddresses,
@@ -60,15 +60,17 @@ class Whereabouts:
     prefix: str
     blind: str = ""
     """Why AWS did not answer, the last time it was asked; empty if it did."""
-    _known: dict[str, tuple[float, Place | None]] = field(
-        default_factory=dict[str, tuple[float, Place | None]]
+    _known: dict[str, tuple[float, CallerLocation | None]] = field(
+        default_factory=dict[str, tuple[float, CallerLocation | None]]
     )
-    _vpcs: dict[str, tuple[float, Place]] = field(default_factory=dict[str, tuple[float, Place]])
+    _vpcs: dict[str, tuple[float, CallerLocation]] = field(
+        default_factory=dict[str, tuple[float, CallerLocation]]
+    )
     _lists: dict[str, tuple[float, list[Any]]] = field(
         default_factory=dict[str, tuple[float, list[Any]]]
     )
 
-    def places(self, records: Iterable[Record]) -> dict[str, Place]:
+    def locations(self, records: Iterable[Record]) -> dict[str, CallerLocation]:
         """Where the records' clues lead to, with the state of the VPC. Never raises for AWS."""
         now, self.blind = time.monotonic(), ""
         wanted = {clue for record in records for clue in clues(record)}
@@ -76,9 +78,9 @@ class Whereabouts:
         for asks, some in self._questions(unknown):
             self._try(lambda asks=asks, some=some: self._find(asks, some, now))
         found = {c: self._known[c][1] for c in wanted if c in self._known}
-        places = {clue: place for clue, place in found.items() if place}
-        self._look_at({place.vpc_id for place in places.values()} - {""}, now)
-        return {clue: self._with_trouble(place) for clue, place in places.items()}
+        locations = {clue: location for clue, location in found.items() if location}
+        self._examine({location.vpc_id for location in locations.values()} - {""}, now)
+        return {clue: self._with_trouble(location) for clue, location in locations.items()}
 
     def strangers(self, records: Iterable[Record]) -> frozenset[str]:
         """The records' addresses of which AWS said that nothing in the account has them."""
@@ -122,12 +124,12 @@ class Whereabouts:
             question()
         except (ClientError, BotoCoreError) as error:
             self.blind = code_of(error) if isinstance(error, ClientError) else repr(error)
-            logger.warning("a caller's place is not known", extra={"error": repr(error)})
+            logger.warning("a caller's location is not known", extra={"error": repr(error)})
 
-    def _learn(self, asked: Sequence[str], found: dict[str, Place], now: float) -> None:
+    def _learn(self, asked: Sequence[str], found: dict[str, CallerLocation], now: float) -> None:
         self._known.update({clue: (now, found.get(clue)) for clue in asked})
 
-    def _instances(self, ids: Sequence[str]) -> dict[str, Place]:
+    def _instances(self, ids: Sequence[str]) -> dict[str, CallerLocation]:
         pages = self.ec2.get_paginator("describe_instances").paginate(
             Filters=[{"Name": "instance-id", "Values": list(ids)}]
         )
@@ -138,15 +140,17 @@ class Whereabouts:
             for one in group.get("Instances", [])
         ]
         return {
-            one["InstanceId"]: Place(via=f"instance {one['InstanceId']}", vpc_id=one["VpcId"])
+            one["InstanceId"]: CallerLocation(
+                via=f"instance {one['InstanceId']}", vpc_id=one["VpcId"]
+            )
             for one in instances
             if one.get("VpcId")
         }
 
-    def _functions(self, names: Sequence[str]) -> dict[str, Place]:
-        return {name: place for name in names if (place := self._function(name))}
+    def _functions(self, names: Sequence[str]) -> dict[str, CallerLocation]:
+        return {name: location for name in names if (location := self._function(name))}
 
-    def _function(self, name: str) -> Place | None:
+    def _function(self, name: str) -> CallerLocation | None:
         if name.startswith("arn:") and not name.startswith(self.prefix):
             return None  # another account's, or another Region's
         try:
@@ -157,21 +161,21 @@ class Whereabouts:
             return None
         vpc_id = config.get("VpcConfig", {}).get("VpcId", "")
         short = name.removeprefix(self.prefix)
-        return Place(via=f"{'function' if vpc_id else 'Function'} {short}", vpc_id=vpc_id)
+        return CallerLocation(via=f"{'function' if vpc_id else 'Function'} {short}", vpc_id=vpc_id)
 
-    def _interfaces(self, filter_name: str, addresses: Sequence[str]) -> dict[str, Place]:
+    def _interfaces(self, filter_name: str, addresses: Sequence[str]) -> dict[str, CallerLocation]:
         pages = self.ec2.get_paginator("describe_network_interfaces").paginate(
             Filters=[{"Name": filter_name, "Values": list(addresses)}]
         )
-        found: dict[str, Place] = {}
+        found: dict[str, CallerLocation] = {}
         for page in pages:
             for interface in page["NetworkInterfaces"]:
-                found.update(_places_of(interface))
+                found.update(_locations_of(interface))
         return _only(addresses, found)
 
-    def _nat_gateways(self, addresses: Sequence[str]) -> dict[str, Place]:
+    def _nat_gateways(self, addresses: Sequence[str]) -> dict[str, CallerLocation]:
         found = {
-            address["PublicIp"]: Place(
+            address["PublicIp"]: CallerLocation(
                 via=f"NAT gateway {one.get('NatGatewayId', '')}, {address['PublicIp']}",
                 vpc_id=one.get("VpcId", ""),
             )
@@ -181,15 +185,17 @@ class Whereabouts:
         }
         return _only(addresses, found)
 
-    def _elastic_addresses(self, addresses: Sequence[str]) -> dict[str, Place]:
+    def _elastic_addresses(self, addresses: Sequence[str]) -> dict[str, CallerLocation]:
         found = {
-            one["PublicIp"]: Place(via=f"The Elastic IP address {one['PublicIp']} of this account")
+            one["PublicIp"]: CallerLocation(
+                via=f"The Elastic IP address {one['PublicIp']} of this account"
+            )
             for one in self._list("describe_addresses", "Addresses")
             if one.get("PublicIp")
         }
         return _only(addresses, found)
 
-    def _ranges(self, addresses: Sequence[str]) -> dict[str, Place]:
+    def _ranges(self, addresses: Sequence[str]) -> dict[str, CallerLocation]:
         ranges = [
             (IPv6Network(one["Ipv6CidrBlock"]), vpc["VpcId"])
             for vpc in self._list("describe_vpcs", "Vpcs")
@@ -197,7 +203,7 @@ class Whereabouts:
             if one.get("Ipv6CidrBlock")
         ]
         return {
-            address: Place(via=f"the range {network}, {address}", vpc_id=vpc_id)
+            address: CallerLocation(via=f"the range {network}, {address}", vpc_id=vpc_id)
             for address in addresses
             for network, vpc_id in ranges
             if ip_address(address) in network
@@ -219,24 +225,32 @@ class Whereabouts:
             self._lists[operation] = known
         return known[1]
 
-    def _look_at(self, vpc_ids: Collection[str], now: float) -> None:
+    def _examine(self, vpc_ids: Collection[str], now: float) -> None:
         old = sorted(id_ for id_ in vpc_ids if not self._is_fresh(self._vpcs.get(id_), now))
 
-        def look() -> None:
+        def examine() -> None:
             for id_, vpc in self.observer.vpcs(old[:VPCS_AT_ONCE]).items():
                 self._vpcs[id_] = (now, _judged(id_, decide(vpc, self.wanted)))
 
         if old:
-            self._try(look)
+            self._try(examine)
 
-    def _with_trouble(self, place: Place) -> Place:
-        known = self._vpcs.get(place.vpc_id)
-        return replace(place, trouble=known[1].trouble, broken=known[1].broken) if known else place
+    def _with_trouble(self, location: CallerLocation) -> CallerLocation:
+        known = self._vpcs.get(location.vpc_id)
+        return (
+            replace(location, trouble=known[1].trouble, broken=known[1].broken)
+            if known
+            else location
+        )
 
 
-def _only(addresses: Sequence[str], found: Mapping[str, Place]) -> dict[str, Place]:
+def _only(
+    addresses: Sequence[str], found: Mapping[str, CallerLocation]
+) -> dict[str, CallerLocation]:
     """What was found, by the addresses that were asked for: AWS may spell an IPv6 otherwise."""
-    return {one: place for spelled, place in found.items() if (one := _same(spelled)) in addresses}
+    return {
+        one: location for spelled, location in found.items() if (one := _same(spelled)) in addresses
+    }
 
 
 def _same(address: str) -> str:
@@ -246,7 +260,7 @@ def _same(address: str) -> str:
         return address
 
 
-def _places_of(interface: Any) -> dict[str, Place]:
+def _locations_of(interface: Any) -> dict[str, CallerLocation]:
     """The public addresses of one network interface, and what has it."""
     vpc_id, kind = interface.get("VpcId", ""), interface.get("InterfaceType", "interface")
     id_ = interface.get("NetworkInterfaceId", "")
@@ -258,11 +272,11 @@ def _places_of(interface: Any) -> dict[str, Place]:
     public = [one.get("Association", {}) for one in interface.get("PrivateIpAddresses", [])]
     addresses = [one.get("PublicIp") for one in (interface.get("Association", {}), *public)]
     addresses += [one.get("Ipv6Address") for one in interface.get("Ipv6Addresses", [])]
-    return {one: Place(via=f"{holder}, {one}", vpc_id=vpc_id) for one in addresses if one}
+    return {one: CallerLocation(via=f"{holder}, {one}", vpc_id=vpc_id) for one in addresses if one}
 
 
-def _judged(vpc_id: str, plan: Plan) -> Place:
-    """What the state of the VPC means for a caller that went round its endpoint."""
+def _judged(vpc_id: str, plan: Plan) -> CallerLocation:
+    """What the state of the VPC means for a caller that bypassed its endpoint."""
     reasons = "; ".join(plan.reasons)
     if plan.verdict in _SERVES:
         trouble = "its endpoint works, so the caller does not resolve the service's name to it"
@@ -270,7 +284,7 @@ def _judged(vpc_id: str, plan: Plan) -> Place:
         trouble = f"its endpoint does not serve everyone: {reasons}"
     else:
         trouble = f"its endpoint does not serve it: {reasons}" if reasons else plan.verdict.value
-    return Place(via="", vpc_id=vpc_id, trouble=trouble, broken=plan.verdict in _BROKEN)
+    return CallerLocation(via="", vpc_id=vpc_id, trouble=trouble, broken=plan.verdict in _BROKEN)
 
 
 def _kind(clue: str) -> str:

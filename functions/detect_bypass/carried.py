@@ -1,5 +1,6 @@
 """Which of the approved policies an endpoint carries."""
 
+from functools import cache
 from pathlib import Path
 
 from guard.approved.policies import ApprovedPolicyError, Placeholders, load, names
@@ -7,6 +8,7 @@ from guard.policy import PolicyError, parse, same_meaning
 from guard.settings import Settings
 
 
+@cache
 def name_of_policy(text: str, folder: Path, settings: Settings, org_id: str) -> str:
     """The name of the policy in the folder that means the same; empty where there is none."""
     try:

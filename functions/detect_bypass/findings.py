@@ -7,7 +7,7 @@ returns, and with filters does not name them. The secrets, events and addresses 
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
@@ -92,12 +92,6 @@ def expired_exceptions(
     ]
 
 
-def reader(record: Record) -> str:
-    """Who reads what: 24 hexadecimal digits, equal for the same caller and the same secrets."""
-    parts = [principal(record), *sorted(name_of_secret(one) for one in secret_ids(record))]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
-
-
 def unreadable(
     detail: object, why: str, *, account: str, region: str, seen: datetime, window: int
 ) -> Finding:
@@ -127,32 +121,6 @@ def fingerprint(record: Record, judgement: Judgement) -> str:
     if judgement.alert:
         return finding.fingerprint
     return replace(finding, identity=(judgement.verdict, *finding.identity)).fingerprint
-
-
-def once[T](things: Iterable[T], record_of: Callable[[T], Record]) -> list[T]:
-    """The things without those whose record comes again: delivered twice, or to two accounts.
-
-    The copies of one call in two accounts share an id (`sharedEventID`). A call's management event
-    and its network activity event may share one too, and are not the same news.
-    """
-    seen: set[tuple[str, ...]] = set()
-    first: list[T] = []
-    for thing in things:
-        ids = calls(record_of(thing))
-        if not ids & seen:
-            first.append(thing)
-        seen |= ids
-    return first
-
-
-def calls(record: Record) -> set[tuple[str, ...]]:
-    """What two records of one call have in common, see `once`; nothing where it has no ids."""
-    ids = set[tuple[str, ...]]()
-    if record.event_id:
-        ids.add(("event", record.event_id))
-    if record.shared_event_id:
-        ids.add(("shared", record.shared_event_id, record.event_category))
-    return ids
 
 
 def collapse(told: Sequence[Finding]) -> list[Finding]:
@@ -214,7 +182,7 @@ def _place(record: Record, judgement: Judgement) -> str:
     what it is (`inScopeOf`, which the caller cannot write) takes the address's place: unless its
     credentials are used elsewhere.
     """
-    if judgement.reason == USED_ELSEWHERE:
+    if judgement.reason.startswith(USED_ELSEWHERE):
         return f"{ELSEWHERE}{record.source_ip}"
     if record.identity.in_scope_of:
         return record.identity.in_scope_of
@@ -261,7 +229,7 @@ def _title(kind: Kind, record: Record) -> str:
         case Kind.UNREADABLE_RECORD:
             return f"{what} by {who} cannot be judged"
         case _:
-            title = f"{what} by {who} went round the VPC endpoint"
+            title = f"{what} by {who} bypassed the VPC endpoint"
     return f"Blocked: {title}" if record.failed else title
 
 

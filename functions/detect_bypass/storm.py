@@ -23,7 +23,7 @@ ELSEWHERE = "elsewhere, "
 
 _LISTED = 20
 _TITLES = {
-    Kind.BYPASS: "Many callers went round the VPC endpoint",
+    Kind.BYPASS: "Many callers bypassed the VPC endpoint",
     Kind.CONSOLE_ACCESS: "Many people used the console",
     Kind.FOREIGN_ENDPOINT: "Many callers came through endpoints that are not approved",
     Kind.ENDPOINT_DENIED: "Endpoints refused many callers",

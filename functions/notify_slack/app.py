@@ -8,7 +8,8 @@ to the notify queue for as long as Slack asked, or for longer each time, and in 
 dead-letter queue. Waiting is the queue's work; the function waits only for its slot between posts,
 which all its copies take from one rate limiter in the state table.
 
-Triggered by the notify queue: the findings topic's messages, raw.
+Triggered by two queues: the notify queue has the findings topic's messages, raw; the urgent queue
+those of severity high, and alarms, so that these wait behind nothing of less weight.
 
 A message is posted again only where nobody can know that it was posted: Slack's answer was lost, or
 the function was stopped just after it. From its second attempt on, a message says so.
@@ -85,8 +86,10 @@ def checked_secret(value: str) -> str:
 
 
 address = Address(Parameters(ssm), parameter, checked_secret)
-queue = NotifyQueue(sqs, required(os.environ, "NOTIFY_QUEUE_URL"))
-delivery = Delivery(address, limiter, queue, send)
+urls = [required(os.environ, name) for name in ("NOTIFY_QUEUE_URL", "URGENT_QUEUE_URL")]
+deliveries = {
+    url.rpartition("/")[2]: Delivery(address, limiter, NotifyQueue(sqs, url), send) for url in urls
+}
 logger = Logger(json_serializer=log_line)
 metrics = Metrics()
 
@@ -105,6 +108,7 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     except (ParameterUnreadable, BadWebhook):
         metrics.add_metric("MessagesRetried", MetricUnit.Count, len(records))
         raise
+    delivery = deliveries[records[0]["eventSourceARN"].rpartition(":")[2]]
     failed = delivery.deliver(records, url, context)
     metrics.add_metric("MessagesPosted", MetricUnit.Count, len(records) - len(failed))
     metrics.add_metric("MessagesRetried", MetricUnit.Count, len(failed))

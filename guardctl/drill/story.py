@@ -47,6 +47,8 @@ from guardctl.drill.watch import (
     send_heartbeat,
 )
 
+SLACK_QUEUES = ("NotifyQueue", "NotifyUrgentQueue")
+
 # a VPC appears ------------------------------------------------------------------------------------
 
 
@@ -226,7 +228,7 @@ def all_is_well(stage: Stage) -> Checks:
             "PolicyQueue",
             "SecretPolicyQueue",
             "DetectionQueue",
-            "NotifyQueue",
+            *SLACK_QUEUES,
         )
     )
     yield "no message was given up: the dead-letter queues are empty", letters == 0

@@ -17,12 +17,15 @@ import typer
 
 from detect_bypass.judge import Inventory
 from detect_bypass.judge.exceptions import ExceptionsError, Exemption, load
+from detect_bypass.pipeline import Rules
 from guardctl.formats import Format
 from guardctl.replay.judging import Complaint, Judged, News, PassedOver, Task
 from guardctl.replay.pool import judge_all
 from guardctl.replay.progress import progress
+from guardctl.replay.publication import WINDOW, published
 from guardctl.replay.screen import printable
 from guardctl.replay.show import PRINT, explain_one, print_summary
+from guardctl.replay.spool import Spool
 from guardctl.replay.suggest import suggestions
 from guardctl.replay.summary import Summary
 from guardctl.trail.files import size_of, sources
@@ -102,7 +105,10 @@ def replay(
         int | None, typer.Option(min=1, help="Processes to use. Default: one for each core.")
     ] = None,
 ) -> None:
-    """Judge CloudTrail logs offline: what would have been an alert, and why.
+    """Judge CloudTrail logs offline: what would have been published, and why.
+
+    The records go through the deployed functions' own code, on their own clock: an alert window of
+    an hour, a digest at every whole hour, severity low and info deferred to it.
 
     Files may be gzipped, and hold {"Records": [...]}, a JSON array, JSON lines, bare records or
     EventBridge events. The result is printed to standard output, a summary and what could not be
@@ -118,13 +124,12 @@ def replay(
         since=_time(since),
         until=_time(until),
         explain=explain or "",
-        findings=html is not None,
     )
     found = list(sources(paths, since=task.since, until=task.until))
     summary = Summary()
     with progress(sum(map(size_of, found)), streams=form is not Format.TABLE) as tick:
         news = judge_all(found, task, processes or os.cpu_count() or 1, tick)
-        judged = _summed(news, summary)
+        judged = _summed(news, summary, task)
         if explain:
             raise typer.Exit(explain_one(judged, summary, explain))
         if suggest_exceptions:
@@ -138,16 +143,21 @@ def replay(
     raise typer.Exit(summary.exit_code)
 
 
-def _summed(news: Iterable[News], summary: Summary) -> Iterator[Judged]:
-    """The judged records, after all that was said has been added to the summary."""
-    for one in news:
-        match one:
-            case Judged():
-                summary.add(one)
-                yield one
-            case PassedOver(others, outside):
-                summary.others += others
-                summary.outside += outside
-            case Complaint(text):
-                summary.complaints += 1
-                print(printable(text), file=sys.stderr)
+def _summed(news: Iterable[News], summary: Summary, task: Task) -> Iterator[Judged]:
+    """The judged records, each added to the summary; after the last one, what is published."""
+    with Spool() as spool:
+        for one in news:
+            match one:
+                case Judged():
+                    summary.add(one)
+                    spool.add(one.spooled)
+                    yield one
+                case PassedOver(others, outside):
+                    summary.others += others
+                    summary.outside += outside
+                case Complaint(text):
+                    summary.complaints += 1
+                    print(printable(text), file=sys.stderr)
+        own = task.inventory.accounts | task.inventory.approved_accounts
+        rules = Rules(window=WINDOW, exceptions=task.exceptions, own_accounts=own)
+        summary.result = published(spool, rules, task.inventory)

@@ -1,19 +1,15 @@
 """Judge what is read: one file's elements in, rows of the contract and complaints out."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
-from detect_bypass.findings import (
-    calls,
-    expired_exceptions,
-    findings,
-    fingerprint,
-    unreadable,
-)
-from detect_bypass.judge import SECRETS_MANAGER, Inventory, Judgement, Said, Verdict, explain, judge
+from detect_bypass.findings import fingerprint, unreadable
+from detect_bypass.judge import SECRETS_MANAGER, Inventory, Judgement, Verdict, judge
 from detect_bypass.judge.exceptions import Exemption
+from detect_bypass.sessions import session_of
 from guard.cloudtrail.evidence import principal
 from guard.cloudtrail.record import (
     NotFromCloudTrail,
@@ -23,8 +19,10 @@ from guard.cloudtrail.record import (
     parse,
     secret_id,
 )
-from guard.findings.finding import Finding
+from guard.cloudtrail.secret_calls import changes_secret
 from guardctl import trail
+from guardctl.replay.explain import Said, explain
+from guardctl.replay.spool import Spooled
 from guardctl.trail.files import Openable
 
 _COMPLAINTS = 10  # told of one file; what is more is counted
@@ -39,7 +37,6 @@ class Task:
     since: datetime | None = None
     until: datetime | None = None
     explain: str = ""
-    findings: bool = False  # whether to make what would be told, too
 
     def wants(self, when: datetime) -> bool:
         after = self.since is None or when >= self.since
@@ -50,15 +47,13 @@ class Task:
 class Judged:
     """One Secrets Manager record and its judgement: `row` is the line of the contract.
 
-    `calls` is equal for the records of one call, `findings` what would be told of it, if the task
-    asks for that.
+    `spooled` is what is to be published of it, in its turn.
     """
 
     row: dict[str, Any]
     caller: str
+    spooled: Spooled
     said: tuple[Said, ...] = ()
-    calls: frozenset[tuple[str, ...]] = frozenset()
-    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,21 +122,17 @@ def _judge_element(value: dict[str, Any], where: str, task: Task) -> News:
         return PassedOver(outside=1)
     judgement = judge(record, task.inventory, task.exceptions)
     wanted = bool(task.explain) and task.explain == record.event_id
-    told = _told(record, judgement, task) if task.findings else ()
+    quiet = not (judgement.alert or changes_secret(record) or session_of(record))
     return Judged(
         row_of(record, judgement),
         principal(record),
+        Spooled(record.event_time.timestamp(), _json(detail), quiet, bool(record.amends)),
         explain(record, task.inventory, task.exceptions) if wanted else (),
-        calls=frozenset(calls(record)) if judgement.alert else frozenset(),
-        findings=told,
     )
 
 
-def _told(record: Record, judgement: Judgement, task: Task) -> tuple[Finding, ...]:
-    """The findings the function would make of it: on its way first, if that is an alert."""
-    expired = expired_exceptions(record, judgement, task.exceptions)
-    own = task.inventory.accounts | task.inventory.approved_accounts
-    return (*findings(record, judgement, window=0, own_accounts=own), *expired)
+def _json(detail: object) -> bytes:
+    return json.dumps(detail, separators=(",", ":")).encode()
 
 
 def row_of(record: Record, judgement: Judgement) -> dict[str, Any]:
@@ -182,7 +173,7 @@ def _unreadable(detail: dict[str, Any], why: str) -> Judged:
         "vpc_endpoint_id": None,
         "fingerprint": finding.fingerprint,
     }
-    return Judged(row, "unknown", findings=(finding,))
+    return Judged(row, "unknown", Spooled(None, _json(detail)))
 
 
 def _iso(when: datetime) -> str:

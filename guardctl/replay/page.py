@@ -18,14 +18,14 @@ from markupsafe import Markup
 from guard.findings.finding import Finding
 from guard.publishing.message import published_form
 from guardctl.replay.chart import HEIGHT, WIDTH, chart
-from guardctl.replay.collapse import Occurrence
+from guardctl.replay.publication import Told
 from guardctl.replay.screen import printable
 from guardctl.replay.slack_view import message
 from guardctl.replay.summary import Summary
 from notify_slack.payload import payload
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_SHOWN = 1_000  # occurrences; a page of more is no page to read
+_SHOWN = 1_000  # findings; a page of more is no page to read
 _LISTED = 100  # in a table of principals, secrets ...
 
 
@@ -41,7 +41,7 @@ def page(summary: Summary, command: Sequence[str]) -> str:
     environment.filters["printable"] = printable
     script = (_TEMPLATES / "page.js").read_text(encoding="utf-8")
     style = (_TEMPLATES / "page.css").read_text(encoding="utf-8")
-    occurrences = summary.worst_first()
+    findings = summary.result.worst_first()
     return environment.get_template(
         "page.html"
     ).render(
@@ -55,9 +55,8 @@ def page(summary: Summary, command: Sequence[str]) -> str:
         width=WIDTH,
         height=HEIGHT,
         tables=_tables(summary),
-        occurrences=[_row(one) for one in occurrences[:_SHOWN]],
-        left_out=len(occurrences[_SHOWN:]),
-        changes=[_card(finding) for finding in list(summary.changes.values())[:_SHOWN]],
+        findings=[_row(one) for one in findings[:_SHOWN]],
+        left_out=len(findings[_SHOWN:]),
     )
 
 
@@ -78,15 +77,9 @@ def _tables(summary: Summary) -> list[dict[str, Any]]:
     ]
 
 
-def _row(one: Occurrence) -> dict[str, Any]:
-    """What the template shows of an occurrence."""
-    shown = one.to_json()
-    return shown | {
-        "rank": one.severity.rank,
-        "first_seen": one.first_seen,
-        "last_seen": one.last_seen,
-        "card": _card(one.finding) if one.finding else "",
-    }
+def _row(one: Told) -> dict[str, Any]:
+    """What the template shows of a finding."""
+    return one.to_json() | {"rank": one.finding.severity.rank, "card": _card(one.finding)}
 
 
 def _card(finding: Finding) -> Markup:

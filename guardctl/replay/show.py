@@ -11,7 +11,6 @@ from rich.table import Table
 from detect_bypass.judge.exceptions import name_of_secret
 from guard.findings.finding import Severity
 from guardctl.formats import Format
-from guardctl.replay.collapse import most
 from guardctl.replay.judging import Judged
 from guardctl.replay.screen import console, printable
 from guardctl.replay.summary import BAD_INPUT, Summary
@@ -23,12 +22,15 @@ def _print_jsonl(judged: Iterable[Judged], summary: Summary) -> None:  # noqa: A
 
 
 def _print_json(judged: Iterable[Judged], summary: Summary) -> None:
-    """One document, written as it grows: the records, what they come to, the summary."""
+    """One document, written as it grows: the records, what would be published, the summary."""
     print('{"records": [', end="")
     for number, one in enumerate(judged):
         print("," if number else "", json.dumps(one.row), sep="\n", end="")
-    occurrences = [one.to_json() for one in summary.worst_first()]
-    print(f'\n], "occurrences": {json.dumps(occurrences, indent=1)},')
+    result = summary.result
+    findings = [one.to_json() for one in result.worst_first()]
+    print(f'\n], "findings": {json.dumps(findings, indent=1)},')
+    print(f'"alerts": {json.dumps(result.alerts, indent=1)},')
+    print(f'"digests": {json.dumps(result.digests, indent=1)},')
     print(f'"summary": {json.dumps(summary.to_json(), indent=1)}}}')
 
 
@@ -36,20 +38,22 @@ _COLOURS = {Severity.HIGH: "bold red", Severity.MEDIUM: "yellow", Severity.LOW: 
 
 
 def _print_table(judged: Iterable[Judged], summary: Summary) -> None:
-    """What would be told, worst first; nothing where there is nothing to tell."""
+    """The findings, gravest first; nothing where there are none."""
     deque(judged, maxlen=0)
-    if not summary.occurrences:
+    if not summary.result.findings:
         return
-    table = Table("Severity", "Count", "Who, and why", "What", "Last seen", box=None)
-    for one in summary.worst_first():
-        names = [name_of_secret(secret) for secret in most(one.secrets, 3)]
-        colour = _COLOURS.get(one.severity, "")
+    table = Table("Severity", "Alerts", "Occurrences", "Finding", "What", "Last seen", box=None)
+    for one in summary.result.worst_first():
+        body = one.to_json()
+        names = [name_of_secret(secret) for secret in body["secrets"][:3]]
+        colour = _COLOURS.get(one.finding.severity, "")
         table.add_row(
-            f"[{colour}]{one.severity}[/]",
-            f"{one.count:,}",
-            escape(printable(f"{one.principal.split(':', 5)[-1]}: {one.verdict}. {one.cause}")),
-            escape(printable(", ".join([*one.actions, *names]))),
-            one.last_seen.replace("T", " "),
+            f"[{colour}]{body['severity']}[/]",
+            f"{one.alerts:,}" if one.alerts else "digest",
+            f"{body['occurrences']:,}",
+            escape(printable(f"{body['title']}. {body['cause']}")),
+            escape(printable(", ".join([*body["actions"], *names]))),
+            body["last_seen"].replace("T", " "),
         )
     console().print(table, soft_wrap=False)
 
@@ -70,8 +74,8 @@ def print_summary(summary: Summary) -> None:
         out.print(f"Verdicts: {verdicts}")
         out.print(f"From {body['first_seen']} to {body['last_seen']}")
     out.print(
-        f"Alerts: {summary.alerts:,}, in {len(summary.occurrences):,} occurrences"
-        + (f"; {summary.repeats:,} told of a call again" if summary.repeats else "")
+        f"Findings: {body['findings']:,}, of {body['occurrences']:,} occurrences; alerts:"
+        f" {body['alerts']:,}; deferred to {body['digests']:,} digests: {body['deferred']:,}"
     )
     for label in summary.tops():
         if top := body[f"top_{label}"]:

@@ -5,34 +5,31 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from detect_bypass.judge import Verdict
 from guardctl.replay.summary import Summary
 
 
 def suggestions(summary: Summary) -> dict[str, Any]:
-    """A file of exceptions to start from: whoever went round the endpoint, from where.
+    """A file of exceptions to start from: whoever bypassed the endpoint, from where.
 
     Owner and reason are left empty, and an exception without them is refused: somebody has to stand
     up for each. Root, people in the console and foreign endpoints are not suggested.
     """
-    addresses: dict[str, set[str]] = {}
-    last: dict[str, str] = {}
-    for one in summary.worst_first():
-        a_person_or_role = one.principal.startswith("arn:") and not one.principal.endswith(":root")
-        if one.verdict == Verdict.BYPASS and a_person_or_role:
-            addresses.setdefault(one.principal, set()).update(one.addresses)
-            last[one.principal] = max(last.get(one.principal, ""), one.last_seen)
+    suggested = {
+        caller: one
+        for caller, one in sorted(summary.bypassing.items(), key=lambda pair: -pair[1].count)
+        if caller.startswith("arn:") and not caller.endswith(":root")
+    }
     return {
         "exceptions": [
             {
                 "name": caller.split(":", 5)[5],
                 "owner": "",
                 "reason": "",
-                "expires": _in_a_quarter(last[caller]),
+                "expires": _in_a_quarter(one.last_seen),
                 "principal": caller,
-                **({"cidr": networks} if (networks := _networks(addresses[caller])) else {}),
+                **({"cidr": networks} if (networks := _networks(one.addresses)) else {}),
             }
-            for caller in addresses
+            for caller, one in suggested.items()
         ]
     }
 

@@ -5,10 +5,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from guard.findings.finding import Finding
+from detect_bypass.judge import Verdict
 from guardctl.replay.chart import bucket
-from guardctl.replay.collapse import Occurrence, most
 from guardctl.replay.judging import Judged
+from guardctl.replay.publication import Result
 
 FOUND, BAD_INPUT = 1, 2
 _TOP = 5
@@ -19,11 +19,19 @@ _ONE_OF_MANY = re.compile(
 
 
 @dataclass(slots=True)
-class Summary:
-    """What all the files came to.
+class Bypassing:
+    """One caller who bypassed the endpoint: how often, from where, and when last."""
 
-    `changes` are findings that are no alert about a record's way, such as a secret's policy that
-    was set; `repeats` alerts of a call that another record told of already; `calls` those calls.
+    count: int = 0
+    addresses: set[str] = field(default_factory=set[str])
+    last_seen: str = ""
+
+
+@dataclass(slots=True)
+class Summary:
+    """What all the files came to. `result` is what would have been published, once that is known.
+
+    The counters count records with an alerting verdict.
     """
 
     judged: int = 0
@@ -31,13 +39,15 @@ class Summary:
     outside: int = 0
     complaints: int = 0
     verdicts: Counter[str] = field(default_factory=Counter[str])
-    occurrences: dict[str, Occurrence] = field(default_factory=dict[str, Occurrence])
-    changes: dict[str, Finding] = field(default_factory=dict[str, Finding])
     timeline: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
-    repeats: int = 0
+    principals: Counter[str] = field(default_factory=Counter[str])
+    secrets: Counter[str] = field(default_factory=Counter[str])
+    causes: Counter[str] = field(default_factory=Counter[str])
+    addresses: Counter[str] = field(default_factory=Counter[str])
+    bypassing: dict[str, Bypassing] = field(default_factory=dict[str, Bypassing])
     first_seen: str = ""
     last_seen: str = ""
-    calls: set[int] = field(default_factory=set[int])
+    result: Result = field(default_factory=Result)
 
     def add(self, judged: Judged) -> None:
         row = judged.row
@@ -47,34 +57,27 @@ class Summary:
         self.first_seen = min(self.first_seen or when, when or self.first_seen)
         self.last_seen = max(self.last_seen, when)
         self.timeline[bucket(when), row["verdict"]] += 1
-        for finding in judged.findings[1 if row["alert"] else 0 :]:
-            self.changes.setdefault(finding.fingerprint, finding)
         if row["alert"]:
-            self._alert(judged)
+            self._alert(row, judged.caller, when)
 
-    def _alert(self, judged: Judged) -> None:
-        calls = set(map(hash, judged.calls))
-        if calls & self.calls:
-            self.repeats += 1
-            return
-        self.calls |= calls
-        key = judged.row["fingerprint"]
-        if key not in self.occurrences:
-            self.occurrences[key] = Occurrence.begun(judged)
-        self.occurrences[key].add(judged)
-
-    @property
-    def alerts(self) -> int:
-        return sum(one.count for one in self.occurrences.values())
+    def _alert(self, row: dict[str, Any], caller: str, when: str) -> None:
+        self.principals[caller] += 1
+        self.causes[_ONE_OF_MANY.sub("*", row["cause"])] += 1
+        if row["secret_id"]:
+            self.secrets[row["secret_id"]] += 1
+        if row["source_ip"]:
+            self.addresses[row["source_ip"]] += 1
+        if row["verdict"] == Verdict.BYPASS:
+            known = self.bypassing.setdefault(caller, Bypassing())
+            known.count += 1
+            known.addresses.add(row["source_ip"] or "")
+            known.last_seen = max(known.last_seen, when)
 
     @property
     def exit_code(self) -> int:
         if self.complaints:
             return BAD_INPUT
-        return FOUND if self.occurrences else 0
-
-    def worst_first(self) -> list[Occurrence]:
-        return sorted(self.occurrences.values(), key=lambda o: (-o.severity.rank, -o.count))
+        return FOUND if self.result.findings else 0
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -86,23 +89,24 @@ class Summary:
             "first_seen": self.first_seen or None,
             "last_seen": self.last_seen or None,
             "verdicts": dict(self.verdicts.most_common()),
-            "alerts": self.alerts,
-            "occurrences": len(self.occurrences),
-            "repeats": self.repeats,
+            "findings": len(self.result.findings),
+            "occurrences": self.result.occurrences,
+            "alerts": len(self.result.alerts),
+            "deferred": self.result.deferred,
+            "digests": len(self.result.digests),
             **{f"top_{name}": most(counter, _TOP) for name, counter in self.tops().items()},
         }
 
     def tops(self) -> dict[str, Counter[str]]:
-        """Alerts by principal, secret, cause and address; a cause without ids and addresses."""
-        principals, secrets, causes, addresses = (Counter[str]() for _ in range(4))
-        for one in self.occurrences.values():
-            principals[one.principal] += one.count
-            causes[_ONE_OF_MANY.sub("*", one.cause)] += one.count
-            secrets.update(one.secrets)
-            addresses.update(one.addresses)
+        """Records by principal, secret, cause and address; a cause without ids and addresses."""
         return {
-            "principals": principals,
-            "secrets": secrets,
-            "causes": causes,
-            "addresses": addresses,
+            "principals": self.principals,
+            "secrets": self.secrets,
+            "causes": self.causes,
+            "addresses": self.addresses,
         }
+
+
+def most(counter: Counter[str], number: int) -> dict[str, int]:
+    """The so many names that are counted most often."""
+    return dict(counter.most_common(number))

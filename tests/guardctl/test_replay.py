@@ -159,8 +159,10 @@ def test_json(log):
     result = replay(log(OTHER, READ, changed(READ, eventID="again"), LATER), "--format", "json")
     body = json.loads(result.stdout)
     assert len(body["records"]) == 3
-    (occurrence,) = body["occurrences"]
-    assert (occurrence["count"], occurrence["secrets"]) == (3, {SECRET: 3})
+    (finding,) = body["findings"]
+    assert (finding["occurrences"], finding["alerts"], finding["secrets"]) == (3, 2, [SECRET])
+    assert [one["count"] for one in body["alerts"]] == [2, 1]  # in the next window it is anew
+    assert body["digests"] == []
     assert body["summary"]["records"] == 4
     assert body["summary"]["other_services"] == 1
     assert body["summary"]["first_seen"] == "2026-06-01T09:30:00Z"
@@ -172,7 +174,7 @@ def test_table(log):
     result = replay(log(READ, LATER, ROTATION_SUCCEEDED))
     assert result.exit_code == 1
     assert "bypass" in result.stdout
-    assert "Alerts: 2, in 1 occurrences" in result.stderr
+    assert "Findings: 1, of 2 occurrences; alerts: 2; deferred" in result.stderr
     assert f"Top secrets: {SECRET} (2)" in result.stderr
 
 
@@ -182,8 +184,8 @@ def test_a_call_that_several_records_tell_of_is_one_alert(log):
     result = replay(log(READ, READ, shared, twin), "--format", "json")
     body = json.loads(result.stdout)
     assert len(body["records"]) == 4
-    assert (body["summary"]["alerts"], body["summary"]["repeats"]) == (2, 2)
-    assert "Alerts: 2, in 1 occurrences; 2 told of a call again" in result.stderr
+    assert (body["summary"]["findings"], body["summary"]["occurrences"]) == (1, 2)
+    assert "Findings: 1, of 2 occurrences; alerts: 1;" in result.stderr
 
 
 def test_causes_are_counted_without_what_makes_each_differ(log):
@@ -343,7 +345,7 @@ def test_progress_is_shown_on_a_terminal_and_nowhere_else(log):
     command = [sys.executable, "-m", "guardctl", "replay", str(path), str(path)]
     plain = subprocess.run(command, capture_output=True, text=True)
     assert "Judging" not in plain.stderr
-    assert "Alerts: 1" in plain.stderr
+    assert "Findings: 1" in plain.stderr
     ours, theirs = pty.openpty()
     shown = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, text=True)
     os.close(theirs)

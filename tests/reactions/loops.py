@@ -33,7 +33,14 @@ class Loops:
         return max(body.get(HOPS, 0) for body in bodies)
 
     def ended_well(self):
-        queues = ("VpcQueue", "PolicyQueue", "SecretPolicyQueue", "DetectionQueue", "NotifyQueue")
+        queues = (
+            "VpcQueue",
+            "PolicyQueue",
+            "SecretPolicyQueue",
+            "DetectionQueue",
+            "NotifyQueue",
+            "NotifyUrgentQueue",
+        )
         there = [one for one in queues if one in self.cloud.deployment.physical]
         letters = [letter for one in there for letter in self.cloud.dead_letters(one)]
         waiting = [one for one in there if self.cloud.queue_depth(one)]

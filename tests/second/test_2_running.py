@@ -35,12 +35,12 @@ def test_a_bypass_becomes_a_finding_and_a_message(second: Second, ops: Listener,
     send(second, "DetectionQueue", sample("bypass.get-secret-value-over-internet"))
     finding = ops.finding("bypass", "user/alice")
     assert finding["severity"] == "high"
-    assert finding["title"] == "GetSecretValue by user/alice went round the VPC endpoint"
+    assert finding["title"] == "GetSecretValue by user/alice bypassed the VPC endpoint"
     kept = item(second, f"finding#{finding['fingerprint']}")
     assert kept is not None
     assert kept["tally"] == {"N": "1"}
     message = until("message in Slack", lambda: [m for m in slack.messages if "alice" in str(m)])[0]
-    assert "GetSecretValue by `user/alice` went round the VPC endpoint" in message["text"]
+    assert "GetSecretValue by `user/alice` bypassed the VPC endpoint" in message["text"]
 
 
 def test_an_approved_request_becomes_none(second: Second, ops: Listener):

@@ -39,7 +39,9 @@ def test_one_lost_message_is_an_alarm():
 
 def test_a_queue_that_falls_behind_is_an_alarm():
     alarms = watched("ApproximateAgeOfOldestMessage")
-    assert set(alarms) == {name for name in QUEUES if "DeadLetter" not in name}
+    # What is not urgent may wait for Slack; what cannot be shown is in the dead-letter queue.
+    silent = {"NotifyQueue"}
+    assert set(alarms) == {name for name in QUEUES if "DeadLetter" not in name} - silent
     for name, alarm in alarms.items():
         # A message that failed once is hidden for the visibility timeout; that alone is no alarm.
         assert alarm["Threshold"] > QUEUES[name]["VisibilityTimeout"]

@@ -38,10 +38,11 @@ def sources(queue: str) -> set[str]:
     }
 
 
-def test_there_is_a_queue_for_each_reaction_and_one_for_slack():
+def test_there_is_a_queue_for_each_reaction_and_two_for_slack():
     assert WORKING == [
         "DetectionQueue",
         "NotifyQueue",
+        "NotifyUrgentQueue",
         "PolicyQueue",
         "SecretPolicyQueue",
         "VpcQueue",
@@ -61,7 +62,8 @@ def test_a_queue_is_encrypted_and_refuses_plain_text(name: str):
 @pytest.mark.parametrize("name", WORKING)
 def test_what_cannot_be_done_goes_to_the_queues_own_dead_letter_queue(name: str):
     redrive = QUEUES[name]["RedrivePolicy"]
-    assert redrive["deadLetterTargetArn"] == f"arn:{name.removesuffix('Queue')}DeadLetterQueue"
+    own = name.removesuffix("Queue").removesuffix("Urgent")  # Slack's two queues share one
+    assert redrive["deadLetterTargetArn"] == f"arn:{own}DeadLetterQueue"
     assert redrive["maxReceiveCount"] >= 5
 
 
@@ -107,6 +109,7 @@ def test_only_the_rules_that_lead_to_a_queue_may_send_to_it(name: str):
 
 def test_only_the_topics_may_send_to_slacks_queues():
     assert sources("NotifyQueue") == {"FindingsTopic", "AlarmsTopic"}
+    assert sources("NotifyUrgentQueue") == {"FindingsTopic", "AlarmsTopic"}
     assert sources("NotifyDeadLetterQueue") == {"FindingsTopic", "AlarmsTopic"}
 
 
@@ -122,20 +125,36 @@ def test_a_rule_that_is_left_out_is_left_out_of_the_policies_too():
     assert "BypassRule" in global_sources
 
 
+URGENT = {"FilterPolicy": {"severity": ["high"]}}
+REST = {"FilterPolicy": {"severity": [{"anything-but": ["high"]}, {"exists": False}]}}
+
+
 @pytest.mark.parametrize(
-    ("name", "topic"),
-    [("NotifySubscription", "FindingsTopic"), ("NotifyAlarmsSubscription", "AlarmsTopic")],
+    ("name", "topic", "queue", "filtered"),
+    [
+        ("NotifyUrgentSubscription", "FindingsTopic", "NotifyUrgentQueue", URGENT),
+        ("NotifySubscription", "FindingsTopic", "NotifyQueue", REST),
+        ("NotifyAlarmsSubscription", "AlarmsTopic", "NotifyUrgentQueue", {}),
+    ],
 )
-def test_slack_gets_findings_and_alarms_as_they_are_once_it_may(name: str, topic: str):
+def test_slack_gets_findings_and_alarms_as_they_are_once_it_may(
+    name: str, topic: str, queue: str, filtered: dict[str, object]
+):
     subscription = STACK.resources[name]
-    assert subscription["DependsOn"] == "NotifyQueuePolicy"
+    assert "NotifyQueuePolicy" in listed(subscription["DependsOn"])
     assert subscription["Properties"] == {
         "TopicArn": topic,
         "Protocol": "sqs",
-        "Endpoint": "arn:NotifyQueue",
+        "Endpoint": f"arn:{queue}",
         "RawMessageDelivery": True,
         "RedrivePolicy": {"deadLetterTargetArn": "arn:NotifyDeadLetterQueue"},
+        **filtered,
     }
+
+
+def test_what_the_notify_queue_leaves_out_has_its_own_queue_first():
+    depends = STACK.resources["NotifySubscription"]["DependsOn"]
+    assert "NotifyUrgentSubscription" in depends
 
 
 def test_what_a_function_that_rules_call_cannot_do_is_kept():

@@ -82,7 +82,7 @@ def test_there_are_commands_to_check() -> None:
 def test_queries_of_the_log_name_what_is_logged() -> None:
     lines = (RUNBOOKS / "bypass.md").read_text().splitlines()
     (query,) = [line for line in lines if "| stats " in line]
-    code = (DOCS.parent / "functions" / "detect_bypass" / "app.py").read_text()
+    code = (DOCS.parent / "functions" / "detect_bypass" / "metrics.py").read_text()
     asked = re.findall(r"filter (\w+)|sum\((\w+)\)|by (\w+), (\w+)", query)
     names = {name for some in asked for name in some} - {"", "message"}
     assert names == {"records", "principal", "event_name"}

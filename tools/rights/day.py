@@ -176,7 +176,7 @@ def requests(cloud: Cloud) -> None:
 
 
 def callers(cloud: Cloud) -> None:
-    """A function and an instance of ours go round the endpoint, the latter in a VPC without one."""
+    """A function and an instance of ours bypass the endpoint, the latter in a VPC without one."""
     account = Account(cloud)
     account.function("report")
     vpc_id, subnets = guarded_vpc(account)

@@ -2,7 +2,7 @@
 
 Pure: a record, what is known of the account (`Inventory`) and the exceptions go in, a `Judgement`
 comes out. Each rule is a small predicate with a name, and a judgement holds the answer of every
-one; `explain` says of each also what it looked at, for `guardctl replay --explain`.
+one, which `guardctl replay --explain` shows.
 
 One field never makes a caller an AWS service when another speaks for a person. AWS says so in
 several places when it acts on the owner's behalf (`userIdentity.type`, `invokedBy`,
@@ -12,25 +12,22 @@ several places when it acts on the owner's behalf (`userIdentity.type`, `invoked
 """
 
 from detect_bypass.judge.case import SECRETS_MANAGER, Case, Inventory, Verdict
-from detect_bypass.judge.explaining import Said, explain
 from detect_bypass.judge.judging import PREDICATES, Judgement, judge
+from detect_bypass.judge.locations import CallerLocation, clues
 from detect_bypass.judge.origin import Origin, origin
-from detect_bypass.judge.places import Place, clues
 from detect_bypass.judge.severity import Reach, reach
 
 __all__ = [
     "PREDICATES",
     "SECRETS_MANAGER",
+    "CallerLocation",
     "Case",
     "Inventory",
     "Judgement",
     "Origin",
-    "Place",
     "Reach",
-    "Said",
     "Verdict",
     "clues",
-    "explain",
     "judge",
     "origin",
     "reach",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from detect_bypass.judge.exceptions import Exemption
-from detect_bypass.judge.places import Place, address_of, clues
+from detect_bypass.judge.locations import CallerLocation, address_of, clues
 from guard.cloudtrail.record import Record
 
 SECRETS_MANAGER = "secretsmanager.amazonaws.com"
@@ -33,9 +33,10 @@ class Inventory:
     """What is known of the guarded accounts.
 
     `accounts` are the owner's own; where it is empty, the account a record was delivered to counts
-    as own. `places` gives where a clue of `judge.places` led to, and `blind` says why nobody
+    as own. `locations` gives where a clue of `judge.locations` led to, and `blind` says why nobody
     could look; `strangers` are the public addresses that nothing in the account has. `read_before`
-    are the ids of events in which a caller reads what it has read before.
+    are the ids of events in which a caller reads what it has read before, and `signed_in_from`
+    gives the address at which the session of an event was first in the console, by event id.
     `guard_roles` are the ARNs of the roles with which the guard itself asks Secrets Manager.
     """
 
@@ -43,10 +44,11 @@ class Inventory:
     own_endpoints: frozenset[str] = frozenset()
     approved_endpoints: frozenset[str] = frozenset()
     approved_accounts: frozenset[str] = frozenset()
-    places: Mapping[str, Place] = field(default_factory=dict[str, Place])
+    locations: Mapping[str, CallerLocation] = field(default_factory=dict[str, CallerLocation])
     blind: str = ""
     strangers: frozenset[str] = frozenset()
     read_before: frozenset[str] = frozenset()
+    signed_in_from: Mapping[str, str] = field(default_factory=dict[str, str])
     guard_roles: frozenset[str] = frozenset()
 
     def knows(self, endpoint_id: str) -> bool:
@@ -63,10 +65,14 @@ class Case:
     exceptions: Sequence[Exemption] = ()
 
     @property
-    def place(self) -> Place | None:
+    def location(self) -> CallerLocation | None:
         """Where the caller is; None if nothing leads there."""
-        led = [self.inventory.places[clue] for clue in self.clues if clue in self.inventory.places]
-        return next((place for place in led if place.vpc_id), led[0] if led else None)
+        led = [
+            self.inventory.locations[clue]
+            for clue in self.clues
+            if clue in self.inventory.locations
+        ]
+        return next((location for location in led if location.vpc_id), led[0] if led else None)
 
     @property
     def clues(self) -> tuple[str, ...]:
@@ -75,18 +81,24 @@ class Case:
     @property
     def vpc(self) -> str:
         """The own VPC the request came out of, if it is known."""
-        return self.place.vpc_id if self.place else ""
+        return self.location.vpc_id if self.location else ""
 
     @property
     def proven_vpc(self) -> str:
         """The own VPC that the caller's address belongs to; a session's name proves nothing."""
-        place = self.inventory.places.get(address_of(self.record))
-        return place.vpc_id if place else ""
+        location = self.inventory.locations.get(address_of(self.record))
+        return location.vpc_id if location else ""
 
     @property
     def read_before(self) -> bool:
         """Whether this caller is known to have read this secret before."""
         return self.record.event_id in self.inventory.read_before
+
+    @property
+    def console_address(self) -> str:
+        """Where its session was first in the console, if that is another address than its own."""
+        address = self.inventory.signed_in_from.get(self.record.event_id, "")
+        return "" if address == self.record.source_ip else address
 
     @property
     def covering(self) -> list[Exemption]:

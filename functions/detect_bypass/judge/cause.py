@@ -2,8 +2,8 @@
 
 from detect_bypass.judge.case import Case, Verdict
 from detect_bypass.judge.host import other_name
+from detect_bypass.judge.locations import CallerLocation, function_of, instance_of
 from detect_bypass.judge.origin import Origin, origin
-from detect_bypass.judge.places import Place, function_of, instance_of
 from detect_bypass.judge.predicates import (
     has_console_session,
     is_used_elsewhere,
@@ -17,6 +17,13 @@ from guard.cloudtrail.record import Record
 
 def cause_of(verdict: Verdict, case: Case) -> str:
     """Why the verdict is what it is, in a sentence. A reviewed exception brings its own reason."""
+    cause = _cause_of(verdict, case)
+    if verdict.alerts and case.console_address:
+        cause += f" The same session was first in the console at {case.console_address}."
+    return cause
+
+
+def _cause_of(verdict: Verdict, case: Case) -> str:
     record = case.record
     match verdict:
         case Verdict.EXEMPT:
@@ -44,6 +51,11 @@ def cause_of(verdict: Verdict, case: Case) -> str:
 
 def reason_of(verdict: Verdict, case: Case) -> str:
     """The kind of cause in a few words, without what differs from one such request to the next."""
+    moved = ", not from the console's address" if verdict.alerts and case.console_address else ""
+    return f"{_reason_of(verdict, case)}{moved}"
+
+
+def _reason_of(verdict: Verdict, case: Case) -> str:
     if verdict is not Verdict.BYPASS:
         return verdict
     if was_relayed(case):
@@ -52,7 +64,7 @@ def reason_of(verdict: Verdict, case: Case) -> str:
         return USED_ELSEWHERE
     parts = ["console credentials"] if has_console_session(case) and used_client(case) else []
     if case.vpc:
-        broken = " whose endpoint is broken" if case.place and case.place.broken else ""
+        broken = " whose endpoint is broken" if case.location and case.location.broken else ""
         parts.append(f"{case.vpc}{broken}")
     if other := other_name(case.record):
         parts.append(other.kind)
@@ -98,23 +110,23 @@ def _console_credentials(record: Record) -> str:
 
 
 def _way_there(case: Case) -> str:
-    record, place = case.record, case.place
-    if place and is_used_elsewhere(case):
+    record, location = case.record, case.location
+    if location and is_used_elsewhere(case):
         return (
-            f"It has the credentials of {place.via} in {place.vpc_id}, and the address "
+            f"It has the credentials of {location.via} in {location.vpc_id}, and the address "
             f"{record.source_ip}, which nothing in this account has: either that VPC's traffic "
             "leaves by somebody else's gateway or proxy, or the credentials are used elsewhere."
         )
     other = other_name(record)
-    if place and place.vpc_id:
-        why = place.trouble or "the VPC has no endpoint, or the caller does not resolve to it"
-        return f"It came out of {place.vpc_id} ({place.via}): {other.why if other else why}."
+    if location and location.vpc_id:
+        why = location.trouble or "the VPC has no endpoint, or the caller does not resolve to it"
+        return f"It came out of {location.vpc_id} ({location.via}): {other.why if other else why}."
     start = f"{_runner(record)} reached Secrets Manager" if _runner(record) else "It came"
     told = f"{start} from {_from(record)}, not through a VPC endpoint."
     if other:
         told += f" {other.why[0].upper()}{other.why[1:]}."
-    if place:
-        told += f" {place.via} is in no VPC."
+    if location:
+        told += f" {location.via} is in no VPC."
     elif case.inventory.blind and case.clues:
         told += f" Whether that is a VPC of ours could not be looked up: {case.inventory.blind}."
     return told
@@ -154,6 +166,9 @@ def todo_of(verdict: Verdict, case: Case) -> tuple[str, ...]:
         case Verdict.APPROVED | Verdict.SERVICE | Verdict.EXEMPT:
             return ()
         case Verdict.CONSOLE:
+            if case.console_address:
+                both = f"{case.console_address} and {record.source_ip}"
+                return (f"Ask the person whether {both} are theirs; if not, revoke the sessions.",)
             return ("Ask the person whether this was them; read values by role through the VPC.",)
         case Verdict.ENDPOINT_DENIED:
             return (
@@ -176,7 +191,7 @@ def todo_of(verdict: Verdict, case: Case) -> tuple[str, ...]:
 
 def _bypass_todo(case: Case) -> tuple[str, ...]:
     record = case.record
-    place = _where_to_look(case, case.place)
+    location = _where_to_look(case, case.location)
     after = {
         Reach.VALUE: "Rotate the secret if the caller is not known.",
         Reach.CHANGE: "Undo the change if the caller is not known.",
@@ -185,15 +200,20 @@ def _bypass_todo(case: Case) -> tuple[str, ...]:
     doubt = (
         "Nothing was given away; find out why it tried." if record.failed else after[reach(record)]
     )
-    return (place, doubt, "If this is meant to be, add an exception with an owner and an expiry.")
+    return (
+        location,
+        doubt,
+        "If this is meant to be, add an exception with an owner and an expiry.",
+    )
 
 
-def _where_to_look(case: Case, place: Place | None) -> str:
+def _where_to_look(case: Case, location: CallerLocation | None) -> str:
     record = case.record
-    if place and is_used_elsewhere(case):
+    if location and is_used_elsewhere(case):
         return (
-            f"Find out whether {place.vpc_id} reaches the internet by {record.source_ip}; if not, "
-            f"treat the credentials of {place.via} as stolen and revoke the role's sessions."
+            f"Find out whether {location.vpc_id} reaches the internet by {record.source_ip}; if "
+            f"not, treat the credentials of {location.via} as stolen and revoke the role's "
+            "sessions."
         )
     if was_relayed(case):
         return f"Ask the owner of {record.identity.name} what runs in {_relay(record)} with it."
@@ -201,14 +221,14 @@ def _where_to_look(case: Case, place: Place | None) -> str:
         return "Ask the person whether this was them; if not, revoke the sessions of the role."
     if other := other_name(record):
         return other.todo
-    if place and place.vpc_id and place.trouble and not place.broken:
+    if location and location.vpc_id and location.trouble and not location.broken:
         name = record.host or "the name of Secrets Manager"
         return (
-            f"Find out how the caller in {place.vpc_id} resolves {name}: its DNS servers, a proxy, "
-            "hosts files."
+            f"Find out how the caller in {location.vpc_id} resolves {name}: its DNS servers, a "
+            "proxy, hosts files."
         )
-    if place and place.vpc_id:
-        return f"Check {place.vpc_id}: endpoint, private DNS, security group and resolver."
+    if location and location.vpc_id:
+        return f"Check {location.vpc_id}: endpoint, private DNS, security group and resolver."
     if function_of(record):
         return "Attach the function to a VPC that has the endpoint."
     if _runner(record):

@@ -1,4 +1,4 @@
-"""Reviewed exceptions: requests that may go round the endpoint, by whom, why and until when.
+"""Reviewed exceptions: requests that may bypass the endpoint, by whom, why and until when.
 
 The file is JSON, kept in git beside the approved policies and read by the function and `guardctl`:
 
@@ -84,6 +84,15 @@ def load(path: Path) -> tuple[Exemption, ...]:
         return parse(json.loads(path.read_text(encoding="utf-8")))
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ExceptionsError(f"not JSON: {error}") from error
+
+
+def load_from(folder: Path) -> tuple[Exemption, ...]:
+    """The exceptions of the layer in this folder; none where it has no such file.
+
+    Raises ExceptionsError for a file that is wrong: to judge without it would be a guess.
+    """
+    path = folder / FILE_NAME
+    return load(path) if path.exists() else ()
 
 
 def parse(body: object) -> tuple[Exemption, ...]:

@@ -7,8 +7,8 @@ from detect_bypass.judge.case import Case, Inventory, Verdict
 from detect_bypass.judge.cause import cause_of, reason_of, todo_of
 from detect_bypass.judge.exceptions import Exemption
 from detect_bypass.judge.predicates import (
-    PERSON_VOICES,
-    SERVICE_VOICES,
+    PERSON_SIGNALS,
+    SERVICE_SIGNALS,
     came_through_approved_account,
     came_through_known_endpoint,
     came_through_other_account,
@@ -75,7 +75,7 @@ def judge(record: Record, inventory: Inventory, exceptions: Sequence[Exemption] 
         exemption=used.name if used else "",
         expired=expired,
         vpc_id=case.vpc,
-        broken=bool(case.place and case.place.broken),
+        broken=bool(case.location and case.location.broken),
     )
 
 
@@ -105,8 +105,8 @@ RULES: tuple[tuple[Callable[[Case], bool], Verdict], ...] = (
 PREDICATES: tuple[Callable[[Case], bool], ...] = (
     was_refused_by_endpoint,
     *(predicate for predicate, _ in RULES),
-    *SERVICE_VOICES,
+    *SERVICE_SIGNALS,
     has_service_linked_role,
-    *PERSON_VOICES,
+    *PERSON_SIGNALS,
     *SEVERITY_RULES,
 )

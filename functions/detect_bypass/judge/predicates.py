@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from detect_bypass.judge.case import Case
+from detect_bypass.judge.locations import address_of, function_of, instance_of
 from detect_bypass.judge.origin import (
     Origin,
     names_aws_page,
@@ -11,7 +12,6 @@ from detect_bypass.judge.origin import (
     names_service,
     origin,
 )
-from detect_bypass.judge.places import address_of, function_of, instance_of
 from guard.cloudtrail.record import Record
 from guard.partitions import names_sign_in
 
@@ -52,7 +52,7 @@ def was_refused_by_endpoint(case: Case) -> bool:
     return case.record.refused_by_endpoint
 
 
-# Voices for a service. Only fields that AWS writes: a user agent is what the caller says it is.
+# Signals for a service. Only fields that AWS writes: a user agent is what the caller says it is.
 
 
 def is_service_event(case: Case) -> bool:
@@ -88,7 +88,7 @@ def has_service_linked_role(case: Case) -> bool:
     return identity.type == "AssumedRole" and path in identity.issuer_arn
 
 
-# Voices for a person.
+# Signals for a person.
 
 
 def came_from_address(case: Case) -> bool:
@@ -123,18 +123,27 @@ def used_client(case: Case) -> bool:
     `sessionCredentialFromConsole` marks credentials. Whoever takes them out of the browser uses
     them with a command line or an SDK, and so does AWS CloudShell.
     """
-    agent = case.record.user_agent
-    return bool(agent) and not used_browser(case) and not names_aws_page(agent)
+    return _is_client(case.record)
 
 
-SERVICE_VOICES: tuple[Callable[[Case], bool], ...] = (
+def on_console_page(record: Record) -> bool:
+    """Whether it has a console session's credentials and comes from one of the console's pages."""
+    return record.identity.from_console and not _is_client(record)
+
+
+def _is_client(record: Record) -> bool:
+    agent = record.user_agent
+    return bool(agent) and not agent.startswith("Mozilla/") and not names_aws_page(agent)
+
+
+SERVICE_SIGNALS: tuple[Callable[[Case], bool], ...] = (
     is_service_event,
     caller_is_service,
     was_invoked_by_service,
     came_from_service,
     crossed_aws_network,
 )
-PERSON_VOICES: tuple[Callable[[Case], bool], ...] = (
+PERSON_SIGNALS: tuple[Callable[[Case], bool], ...] = (
     came_from_address,
     has_console_session,
     signed_in,
@@ -165,11 +174,13 @@ def was_relayed(case: Case) -> bool:
 
 
 def is_on_owners_behalf(case: Case) -> bool:
-    """AWS acts on the owner's behalf: two voices say so, or one and none speaks for a person."""
+    """AWS acts on the owner's behalf: two signals say so, or one and none speaks for a person."""
     if was_relayed(case):
         return False
-    for_service = sum(voice(case) for voice in SERVICE_VOICES)
-    return for_service > 1 or (for_service == 1 and not any(voice(case) for voice in PERSON_VOICES))
+    for_service = sum(signal(case) for signal in SERVICE_SIGNALS)
+    return for_service > 1 or (
+        for_service == 1 and not any(signal(case) for signal in PERSON_SIGNALS)
+    )
 
 
 def is_service_linked(case: Case) -> bool:
@@ -180,8 +191,12 @@ def is_service_linked(case: Case) -> bool:
 def is_in_console(case: Case) -> bool:
     """A person is in the console: of Secrets Manager, or of a service that asks it for them."""
     through_service = was_invoked_by_service(case) and came_from_address(case)
-    on_a_page = has_console_session(case) and not used_client(case)
-    return on_a_page or signed_in(case) or is_console_action(case) or through_service
+    return (
+        on_console_page(case.record)
+        or signed_in(case)
+        or is_console_action(case)
+        or through_service
+    )
 
 
 def is_excepted(case: Case) -> bool:
@@ -215,7 +230,7 @@ def cannot_be_judged(case: Case) -> bool:
 
 def is_used_elsewhere(case: Case) -> bool:
     """It has the credentials of something in a VPC of ours, and an address of nothing of ours."""
-    known = case.place is not None and case.place.vpc_id != ""
+    known = case.location is not None and case.location.vpc_id != ""
     workload = bool(instance_of(case.record) or function_of(case.record))
     return known and workload and address_of(case.record) in case.inventory.strangers
 

@@ -49,6 +49,7 @@ class Identity:
     invoked_by: str = ""
     issuer_arn: str = ""
     session_name: str = ""
+    session_created: str = ""
     from_console: bool = False
     in_scope_of_type: str = ""
     in_scope_of: str = ""
@@ -62,7 +63,11 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One CloudTrail record. A text it lacks is empty, an object it lacks an empty mapping."""
+    """One CloudTrail record. A text it lacks is empty, an object it lacks an empty mapping.
+
+    `amends` is the id of the event that this record is an addendum to, and `updated_fields` names
+    the fields that it brings, as CloudTrail writes them.
+    """
 
     event_id: str
     event_name: str
@@ -86,6 +91,8 @@ class Record:
     resources: tuple[Json, ...] = ()
     request_id: str = ""
     shared_event_id: str = ""
+    amends: str = ""
+    updated_fields: str = ""
     strange: tuple[str, ...] = ()
 
     @property
@@ -117,7 +124,7 @@ def parse(detail: Mapping[str, Any]) -> Record:
     if not name or not source or time is None:
         missing = [key for key, got in zip(_NEEDED, (name, source, time), strict=True) if not got]
         raise UnreadableRecord(f"a record needs a readable {', '.join(missing)}")
-    identity = read.inside("userIdentity")
+    identity, addendum = read.inside("userIdentity"), read.inside("addendum")
     return Record(
         event_id=read.text("eventID"),
         event_name=name,
@@ -143,6 +150,8 @@ def parse(detail: Mapping[str, Any]) -> Record:
         resources=tuple(_objects(detail.get("resources"))),
         request_id=read.text("requestID"),
         shared_event_id=read.text("sharedEventID"),
+        amends=addendum.text("originalEventID"),
+        updated_fields=addendum.text("updatedFields"),
         strange=tuple(read.strange),
     )
 
@@ -310,7 +319,8 @@ class _Reader:
 
 
 def _identity(read: _Reader, *, from_console: bool) -> Identity:
-    issuer = read.inside("sessionContext").inside("sessionIssuer")
+    session = read.inside("sessionContext")
+    issuer = session.inside("sessionIssuer")
     scope = read.inside("inScopeOf")
     arn, principal_id = read.text("arn"), read.text("principalId")
     return Identity(
@@ -323,6 +333,7 @@ def _identity(read: _Reader, *, from_console: bool) -> Identity:
         invoked_by=read.text("invokedBy"),
         issuer_arn=issuer.text("arn"),
         session_name=_session_name(arn, principal_id),
+        session_created=session.inside("attributes").text("creationDate"),
         from_console=from_console,
         in_scope_of_type=scope.text("issuerType"),
         in_scope_of=scope.text("sourceArn") or scope.text("credentialsIssuedTo"),

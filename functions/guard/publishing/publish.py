@@ -18,6 +18,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 from guard.findings.finding import WAITS, Finding, Severity, merge_equal
@@ -76,6 +77,7 @@ class Publisher:
     def of(cls, settings: Settings, sns: SNSClient, items: Items) -> Self:
         """With the topic and the state table of the stack."""
 
+        @cache  # a collection remembers for a while that it was full
         def deferred(name: str) -> Deferred:
             from guard.table.deferred import Deferred
 
@@ -97,6 +99,7 @@ class Publisher:
         due = [one for one in (self._due(finding, now, follow_up) for finding in merged) if one]
         self.figures.add_to_day(now, _counts(merged, [one.finding for one in due]))
         at_once = [one for one in due if not self._deferred(one, now)]
+        at_once.sort(key=lambda one: -one.finding.severity.rank)  # what is grave goes first
         refusals: list[str] = []
         for accepted, refused in self.topic.publish_all([one.finding for one in at_once]):
             for place in accepted:

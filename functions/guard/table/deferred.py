@@ -12,7 +12,7 @@ A body is written before its id, and an id is removed only after its finding was
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 SHARDS = 8
 FULL = 2_000
 """Most ids of one index item: some 80 KB. DynamoDB takes 400, but charges a write by the size."""
+FULL_SECONDS = 60
+"""How long a process takes an index item for full that was: to ask costs two writes each time."""
 
 KEPT = timedelta(days=14)  # as long as a message may wait in a dead-letter queue
 
@@ -43,12 +45,16 @@ class Deferred:
 
     items: Items
     name: str
+    _full_until: dict[int, int] = field(default_factory=dict[int, int])
 
     def add(self, id_: str, body: str, now: datetime) -> bool:
-        """Add `body` under the id; False if the collection is full.
+        """Add `body` under the id; False if the collection is full, in most cases without a write.
 
         Of an id that is known the body is replaced, and `since` (epoch seconds) kept.
         """
+        shard = _shard(id_)
+        if self._full_until.get(shard, 0) > epoch(now):
+            return False
         self.items.update(
             self._item(id_),
             "SET body = :body, since = if_not_exists(since, :now), latest = :now, "
@@ -56,13 +62,16 @@ class Deferred:
             {":body": body, ":now": epoch(now), ":kept": epoch(now + KEPT)},
             quiet=True,
         )
-        return self.items.update(
-            self._index(_shard(id_)),
+        _, added = self.items.update(
+            self._index(shard),
             "ADD ids :ids",
             {":ids": [id_], ":full": FULL, ":id": id_},
             when="attribute_not_exists(ids) OR size(ids) < :full OR contains(ids, :id)",
             quiet=True,
-        )[1]
+        )
+        if not added:
+            self._full_until[shard] = epoch(now) + FULL_SECONDS
+        return added
 
     def ids(self) -> list[str]:
         """All ids, in a fixed order."""

@@ -19,12 +19,12 @@ for (const button of document.querySelectorAll("th button")) {
   });
 }
 
-// Filtering: rows of the occurrences, and their messages with them.
-const filters = ["filter", "severity", "verdict"].map((id) => document.getElementById(id));
+// Filtering: rows of the findings, and their messages with them.
+const filters = ["filter", "severity", "kind"].map((id) => document.getElementById(id));
 if (filters[0]) {
-  const rows = [...document.querySelectorAll("#occurrences tbody tr")];
+  const rows = [...document.querySelectorAll("#findings tbody tr")];
   const apply = () => {
-    const [text, severity, verdict] = filters.map((filter) => filter.value);
+    const [text, severity, kind] = filters.map((filter) => filter.value);
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     for (const row of rows) {
@@ -32,7 +32,7 @@ if (filters[0]) {
       const fits =
         words.every((word) => content.includes(word)) &&
         (!severity || row.dataset.severity === severity) &&
-        (!verdict || row.dataset.verdict === verdict);
+        (!kind || row.dataset.kind === kind);
       row.hidden = !fits;
       document.getElementById("card-" + row.dataset.card).hidden = !fits;
       shown += fits;

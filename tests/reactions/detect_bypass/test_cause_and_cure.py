@@ -1,11 +1,14 @@
-"""Who goes round the endpoint out of a VPC of ours is told why, and the VPC is put right."""
+"""Who bypasses the endpoint out of a VPC of ours is told why, and the VPC is put right."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
+from ipaddress import IPv6Network
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.ec2.models import ec2_backends
 
 from detect_bypass.judge.exceptions import parse as parse_exceptions
 from emulator import Caller
@@ -77,7 +80,7 @@ def test_what_is_told_no_more_is_repaired_again(cloud, account, secret, bare):
 
 
 def test_a_vpc_that_was_to_be_torn_down_and_is_used_gets_its_endpoint_again(cloud, account, secret):
-    """Nothing was in it then, so the guard withdrew; what came since goes round the endpoint."""
+    """Nothing was in it then, so the guard withdrew; what came since bypasses the endpoint."""
     vpc_id, subnets = account.vpc_with_subnets()
     cloud.settle()
     with pytest.raises(ClientError, match="DependencyViolation"):
@@ -300,13 +303,13 @@ def excepted(cloud, request):
     """
     cloud.invoke(FUNCTION, batch())
     (module,) = (
-        sandbox.modules["detect_bypass"]
+        sandbox.modules["detect_bypass.app"]
         for name, sandbox in cloud._runtime._warm.items()
         if name == FUNCTION
     )
     common = {"owner": "ops@example.com", "reason": "No VPC yet"}
     ci = f"arn:aws:iam::{cloud.account}:role/ci"
-    module.exceptions = parse_exceptions(
+    exceptions = parse_exceptions(
         {
             "exceptions": [
                 {
@@ -319,6 +322,8 @@ def excepted(cloud, request):
             ]
         }
     )
+    rules = replace(module.detector.rules, exceptions=exceptions)
+    module.detector = replace(module.detector, rules=rules)
 
 
 def test_an_exception_is_used_and_counted(cloud, secret, excepted):
@@ -387,3 +392,51 @@ def test_an_exception_that_is_over_works_no_more_and_is_told_once(cloud, secret,
     assert finding["resource"] == "exception over"
     assert "2020-02-01" in finding["cause"]
     assert "ops@example.com" in finding["todo"][0]
+
+
+def test_a_regional_nat_gateway_is_in_no_subnet_and_found_all_the_same(
+    cloud, account, secret, bare
+):
+    """Its addresses are on no network interface of the account."""
+    vpc_id, subnet = bare
+    gateway, address = nat(account, subnet)
+    cloud.lose_events()
+    backend = ec2_backends[cloud.account][cloud.region]
+    for interface in list(backend.enis.values()):
+        if interface.public_ip == address:
+            interface.public_ip = None
+    read(cloud, secret, kind="role", source_ip=address)
+    cloud.settle()
+    (finding,) = told(cloud)
+    assert f"It came out of {vpc_id} (NAT gateway {gateway}, {address})" in finding["cause"]
+
+
+def test_an_elastic_ip_address_that_nothing_holds_is_this_accounts_and_no_strangers(
+    cloud, account, secret, bare
+):
+    address = account.ec2.allocate_address(Domain="vpc")["PublicIp"]
+    instance = account.ec2.run_instances(ImageId=IMAGE, MinCount=1, MaxCount=1, SubnetId=bare[1])[
+        "Instances"
+    ][0]["InstanceId"]
+    cloud.lose_events()
+    read(cloud, secret, kind="role", source_ip=address, session=instance)
+    cloud.settle()
+    (finding,) = told(cloud)
+    assert "which nothing in this account has" not in finding["cause"]
+
+
+def test_a_pod_in_a_delegated_ipv6_prefix_is_in_its_vpc_however_the_address_is_spelled(
+    cloud, account, secret
+):
+    made = account.ec2.create_vpc(CidrBlock="10.20.0.0/16", AmazonProvidedIpv6CidrBlock=True)
+    vpc_id = made["Vpc"]["VpcId"]
+    (vpc,) = account.ec2.describe_vpcs(VpcIds=[vpc_id])["Vpcs"]
+    block = IPv6Network(vpc["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"])
+    cloud.lose_events()
+    pod = block[0xABCD_EF01_0007]
+    for spelling in (str(pod), pod.exploded, str(pod).upper()):
+        read(cloud, secret, f"pod-{len(spelling)}", kind="role", source_ip=spelling)
+    cloud.settle()
+    causes = [finding["cause"] for finding in told(cloud)]
+    assert causes
+    assert all(f"It came out of {vpc_id}" in cause for cause in causes)

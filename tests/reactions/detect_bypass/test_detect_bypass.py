@@ -1,4 +1,4 @@
-"""Whoever goes round the endpoint is told of, once; whoever does not is left in peace."""
+"""Whoever bypasses the endpoint is told of, once; whoever does not is left in peace."""
 
 import json
 from typing import Any
@@ -330,3 +330,12 @@ def test_a_stranger_is_asked_after_once_in_a_while(cloud, bypass):
         cloud.invoke(FUNCTION, batch(bypass))
     asked = [call for call in cloud.calls if call.function == FUNCTION and call.service == "ec2"]
     assert len(asked) == 1
+
+
+def test_an_endpoint_id_of_any_length_does_not_come_back_for_ever(cloud, secret, endpoint_id):
+    """It becomes the key of no item: DynamoDB takes keys of 2,048 bytes."""
+    strange = {"eventCategory": "NetworkActivity", "errorCode": "VpceAccessDenied"}
+    read(cloud, secret, vpc_endpoint_id=endpoint_id)
+    cloud.lose_events()
+    event = envelope_of(cloud, vpcEndpointId="vpce-" + "0" * 5_000, **strange)
+    assert failed(cloud.invoke(FUNCTION, batch(event))) == []

@@ -6,11 +6,12 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
 from emulator.slack import Slack
-from guard.findings.finding import Finding
+from guard.findings.finding import Finding, Severity
 from guard.publishing.message import entry
 from guard.settings import Publishing
 from notify_slack import webhook
@@ -284,3 +285,21 @@ def test_https_is_never_plain(slack):
     assert answer.status == 0
     assert "SSL" in answer.words
     assert slack.posts == 0
+
+
+def test_what_is_high_waits_behind_nothing_of_less_weight(cloud, slack):
+    low = [replace(one, severity=Severity.LOW) for one in numbered(200)]
+    grave = bypass(title="finding grave", resource="grave", severity=Severity.HIGH)
+    publish(cloud, [*low, grave])
+    cloud.settle()
+    shown = titles(slack)
+    assert len(shown) == 201
+    assert shown.index("grave") <= 20  # behind what was being posted, and nothing else
+    assert cloud.dead_letters("NotifyQueue") == []
+
+
+def test_each_finding_is_in_one_of_the_two_queues(cloud):
+    for severity in Severity:
+        publish(cloud, [bypass(resource=severity.value, severity=severity)])
+    depths = cloud.queue_depth("NotifyUrgentQueue"), cloud.queue_depth("NotifyQueue")
+    assert depths == (1, len(Severity) - 1)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from detect_bypass.findings import collapse, findings, fingerprint, once, unreadable
+from detect_bypass.findings import collapse, findings, fingerprint, unreadable
 from detect_bypass.judge import Inventory, judge
+from detect_bypass.records import once
 from guard.cloudtrail.evidence import principal
 from guard.cloudtrail.record import Record, UnreadableRecord, parse
 from guard.findings.finding import Finding, Kind, Severity
@@ -32,7 +33,7 @@ INVENTORY = Inventory(accounts=frozenset({ACCOUNT}), own_endpoints=frozenset({OW
 
 def told(*records: dict[str, Any]) -> list[Finding]:
     """The findings of a batch with these records."""
-    kept = once((parse(record) for record in records), record_of=lambda record: record)
+    kept = [call.record for call in once([parse(record) for record in records])]
     return collapse([f for r in kept for f in findings(r, judge(r, INVENTORY), window=3600)])
 
 
@@ -49,7 +50,7 @@ def test_a_bypass():
         ACCOUNT,
     )
     assert finding.resource == f"arn:aws:iam::{ACCOUNT}:user/alice"
-    assert finding.title == "GetSecretValue by user/alice went round the VPC endpoint"
+    assert finding.title == "GetSecretValue by user/alice bypassed the VPC endpoint"
     assert finding.evidence["secrets"] == [SECRET]
     assert finding.evidence["addresses"] == ["198.51.100.7"]
     assert finding.window == 3600

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detect_bypass.findings import collapse, findings
-from detect_bypass.judge import Inventory, Place, judge
+from detect_bypass.judge import CallerLocation, Inventory, judge
 from detect_bypass.storm import ADDRESSES, CALLERS, OFTEN, Storms
 from guard.cloudtrail.evidence import principal
 from guard.cloudtrail.record import parse
@@ -53,7 +53,7 @@ def test_a_crowd_is_one_finding_that_names_some():
     (finding,) = Storms().gather(told(*map(user, range(50))), NOW)
     assert (finding.kind, finding.count) == (Kind.BYPASS, 50)
     assert finding.resource == f"account {ACCOUNT}"
-    assert finding.title == "Many callers went round the VPC endpoint"
+    assert finding.title == "Many callers bypassed the VPC endpoint"
     assert f"arn:aws:iam::{ACCOUNT}:user/u7" in finding.evidence["principals"]
     assert len(finding.evidence["principals"]) == 20
     assert "user/u0" in finding.cause
@@ -107,8 +107,8 @@ def test_other_kinds_and_outcomes_are_gathered_apart():
     crowd += [user(n, sessionCredentialFromConsole=True, userAgent=BROWSER) for n in range(50)]
     titles = {one.title for one in Storms().gather(told(*crowd), NOW)}
     assert titles == {
-        "Many callers went round the VPC endpoint",
-        "Blocked: Many callers went round the VPC endpoint",
+        "Many callers bypassed the VPC endpoint",
+        "Blocked: Many callers bypassed the VPC endpoint",
         "Many people used the console",
     }
 
@@ -140,9 +140,9 @@ def crowd_of_roles(**fields: Any) -> list[dict[str, Any]]:
     ids=["root", "lasting key", "used elsewhere"],
 )
 def test_a_crowd_hides_nothing_graver(graver: dict[str, Any]):
-    place = Place(via="instance", vpc_id="vpc-0a")
+    place = CallerLocation(via="instance", vpc_id="vpc-0a")
     inventory = Inventory(
-        places={"i-0aaaaaaaaaaaaaaaa": place}, strangers=frozenset({"192.0.2.66"})
+        locations={"i-0aaaaaaaaaaaaaaaa": place}, strangers=frozenset({"192.0.2.66"})
     )
     records = [parse(one) for one in [*crowd_of_roles(), graver]]
     made = [f for one in records for f in findings(one, judge(one, inventory), HOUR)]
@@ -159,8 +159,8 @@ def test_a_crowd_of_one_severity_hides_none_of_a_higher_one():
 
 
 def test_a_fleet_does_not_hide_its_credentials_used_elsewhere():
-    place = Place(via="instance", vpc_id="vpc-0a")
-    known = Inventory(places={f"i-{1:017x}": place}, strangers=frozenset({"192.0.2.66"}))
+    place = CallerLocation(via="instance", vpc_id="vpc-0a")
+    known = Inventory(locations={f"i-{1:017x}": place}, strangers=frozenset({"192.0.2.66"}))
     away = parse(host(1) | {"sourceIPAddress": "192.0.2.66"})
     fleet = [parse(host(n)) for n in range(30)]
     made = [f for one in [*fleet, away] for f in findings(one, judge(one, known), HOUR)]

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from detect_bypass.judge import (
     PREDICATES,
+    CallerLocation,
     Case,
     Inventory,
     Origin,
-    Place,
     Reach,
     Verdict,
-    explain,
     judge,
     origin,
     reach,
@@ -24,6 +23,7 @@ from detect_bypass.judge.exceptions import parse as parse_exceptions
 from detect_bypass.judge.predicates import GUARD_CALLS
 from guard.cloudtrail.record import UnreadableRecord, parse
 from guard.findings.finding import Severity
+from guardctl.replay.explain import explain
 from tests.damage import damaged
 from tests.records import (
     ACCOUNT,
@@ -49,10 +49,10 @@ INVENTORY = Inventory(
     own_endpoints=frozenset({OWN_ENDPOINT}),
     approved_endpoints=frozenset({APPROVED_ENDPOINT}),
     approved_accounts=frozenset({APPROVED_ACCOUNT}),
-    places={
-        "203.0.113.99": Place(via="NAT gateway nat-0a", vpc_id="vpc-0a", broken=True),
-        "i-0aaaaaaaaaaaaaaaa": Place(via="instance i-0aaaaaaaaaaaaaaaa", vpc_id="vpc-0a"),
-        "report": Place(via="Function report"),
+    locations={
+        "203.0.113.99": CallerLocation(via="NAT gateway nat-0a", vpc_id="vpc-0a", broken=True),
+        "i-0aaaaaaaaaaaaaaaa": CallerLocation(via="instance i-0aaaaaaaaaaaaaaaa", vpc_id="vpc-0a"),
+        "report": CallerLocation(via="Function report"),
     },
     strangers=frozenset({"192.0.2.66"}),
     read_before=frozenset({"again"}),
@@ -814,12 +814,12 @@ PUBLIC = f"secretsmanager.{REGION}.amazonaws.com"
     ],
 )
 def test_the_cause_follows_the_name_that_was_asked_for(host: Any, cause: str, todo: str):
-    place = Place(
+    place = CallerLocation(
         via="NAT gateway nat-0a",
         vpc_id="vpc-0a",
         trouble="its endpoint works, so the caller does not resolve the service's name to it",
     )
-    known = Inventory(accounts=frozenset({ACCOUNT}), places={"198.51.100.7": place})
+    known = Inventory(accounts=frozenset({ACCOUNT}), locations={"198.51.100.7": place})
     judgement = judge(parse(read(tlsDetails={"clientProvidedHostHeader": host})), known)
     assert cause in judgement.cause
     assert todo in judgement.todo[0]
@@ -846,11 +846,11 @@ in_function = read(
     userAgent="Boto3/1.43 exec-env/AWS_Lambda_python3.13",
 )
 NAMED = {
-    "i-0aaaaaaaaaaaaaaaa": Place(via="instance", vpc_id="vpc-0a"),
-    "chosen": Place(via="function chosen", vpc_id="vpc-0a"),
-    FUNCTION: Place(via="function rotate", vpc_id="vpc-0a"),
-    "203.0.113.99": Place(via="NAT gateway nat-0a", vpc_id="vpc-0a"),
-    "2001:db8::7": Place(via="instance", vpc_id="vpc-0a"),
+    "i-0aaaaaaaaaaaaaaaa": CallerLocation(via="instance", vpc_id="vpc-0a"),
+    "chosen": CallerLocation(via="function chosen", vpc_id="vpc-0a"),
+    FUNCTION: CallerLocation(via="function rotate", vpc_id="vpc-0a"),
+    "203.0.113.99": CallerLocation(via="NAT gateway nat-0a", vpc_id="vpc-0a"),
+    "2001:db8::7": CallerLocation(via="instance", vpc_id="vpc-0a"),
 }
 
 
@@ -872,7 +872,7 @@ NAMED = {
     ],
 )
 def test_an_exception_for_a_vpc_is_met_by_an_address_alone(record: Any, verdict: Verdict):
-    known = Inventory(accounts=frozenset({ACCOUNT}), places=NAMED)
+    known = Inventory(accounts=frozenset({ACCOUNT}), locations=NAMED)
     assert judge(parse(record), known, IN_VPC).verdict is verdict
 
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guard.table import deferred as module
-from guard.table.deferred import KEPT, SHARDS, Deferred
+from guard.table.deferred import FULL_SECONDS, KEPT, SHARDS, Deferred
 from guard.table.items import Items
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -66,7 +66,32 @@ def test_a_full_collection_says_so_and_still_takes_what_it_knows(
     taken = [deferred.add(f"id-{n}", "", NOON) for n in range(100)]
     assert 2 <= sum(taken) <= 2 * SHARDS
     assert len(deferred.ids()) == sum(taken)
-    assert deferred.add(deferred.ids()[0], "", NOON)
+    later = NOON + timedelta(seconds=FULL_SECONDS)  # until then it is taken for full, unasked
+    assert deferred.add(deferred.ids()[0], "", later)
+
+
+def test_a_full_collection_costs_no_write_for_each_further_one(
+    deferred: Deferred, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FULL", 1)
+    for n in range(200):
+        deferred.add(f"id-{n}", "", NOON)
+    assert len(deferred.ids()) == SHARDS
+    made = calls(deferred)
+    assert not any(deferred.add(f"further-{n}", "", NOON) for n in range(1_000))
+    assert made == []
+
+
+def test_a_collection_that_has_room_again_takes_more_after_a_minute(
+    deferred: Deferred, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FULL", 1)
+    for n in range(100):
+        deferred.add(f"id-{n}", "", NOON)
+    deferred.remove(deferred.ids())
+    assert not deferred.add("a", "", NOON + timedelta(seconds=FULL_SECONDS - 1))
+    assert deferred.add("a", "body", NOON + timedelta(seconds=FULL_SECONDS))
+    assert deferred.ids() == ["a"]
 
 
 def test_one_that_dies_before_the_id_is_written_leaves_nothing_half(deferred: Deferred) -> None:

@@ -21,11 +21,11 @@ _IN_LAMBDA = "exec-env/AWS_Lambda_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class CallerLocation:
     """Where a caller is. `via` is what told so, in words, such as "NAT gateway nat-0a".
 
     An empty `vpc_id` is a caller known to be in no VPC. `trouble` says why the VPC's endpoint did
-    not serve it, empty if nobody looked; `broken` that there is something to repair.
+    not serve it, empty if nobody asked; `broken` that there is something to repair.
     """
 
     via: str

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from detect_bypass.judge.case import Case, Inventory
 from detect_bypass.judge.exceptions import Exemption
 from detect_bypass.judge.judging import PREDICATES
-from detect_bypass.judge.predicates import PERSON_VOICES, SERVICE_VOICES
+from detect_bypass.judge.predicates import PERSON_SIGNALS, SERVICE_SIGNALS
 from guard.cloudtrail.record import Record
 
 type Predicate = Callable[[Case], bool]
@@ -54,7 +54,7 @@ def _shown(text: str | None) -> str:
     return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
 
 
-def _voices(predicates: Sequence[Predicate]) -> Callable[[Case], str]:
+def _signals(predicates: Sequence[Predicate]) -> Callable[[Case], str]:
     return lambda case: ", ".join(p.__name__ for p in predicates if p(case)) or "none"
 
 
@@ -77,11 +77,13 @@ FIELDS: Mapping[str, Callable[[Case], str]] = {
     "of a strange type": _field(lambda record: ", ".join(record.strange)),
     "requestParameters": _field(lambda record: ", ".join(map(str, record.request))),
     "inScopeOf": _field(lambda record: record.identity.in_scope_of),
-    "the place": lambda case: _shown(case.place and f"{case.place.via} in {case.vpc or 'no VPC'}"),
+    "the caller's location": lambda case: _shown(
+        case.location and f"{case.location.via} in {case.vpc or 'no VPC'}"
+    ),
     "read before": lambda case: "true" if case.read_before else "not known",
     "the exception": lambda case: _shown(", ".join(one.name for one in case.covering)),
-    "for a service": _voices(SERVICE_VOICES),
-    "for a person": _voices(PERSON_VOICES),
+    "for a service": _signals(SERVICE_SIGNALS),
+    "for a person": _signals(PERSON_SIGNALS),
 }
 LOOKS_AT: Mapping[str, tuple[str, ...]] = {
     "was_refused_by_endpoint": ("eventCategory", "eventType", "errorCode"),
@@ -122,7 +124,7 @@ LOOKS_AT: Mapping[str, tuple[str, ...]] = {
         "accessKeyId",
         "eventName",
         "errorCode",
-        "the place",
+        "the caller's location",
     ),
     "person_wanted_value": (
         "userIdentity.type",
@@ -131,8 +133,8 @@ LOOKS_AT: Mapping[str, tuple[str, ...]] = {
         "eventName",
     ),
     "workload_looked": ("userIdentity.type", "the caller's account", "eventName"),
-    "is_used_elsewhere": ("the place", "sourceIPAddress"),
-    "reads_as_ever": ("the place", "read before"),
+    "is_used_elsewhere": ("the caller's location", "sourceIPAddress"),
+    "reads_as_ever": ("the caller's location", "read before"),
     "is_rotating": ("inScopeOf", "eventName", "requestParameters"),
     "came_through_aws_endpoint": ("vpcEndpointId", "vpcEndpointAccountId", "sourceIPAddress"),
 }

@@ -1,0 +1,158 @@
+"""What the function does with a batch, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError
+
+from detect_bypass.findings import unreadable
+from detect_bypass.judge import Verdict
+from detect_bypass.records import once, read
+from guard.cloudtrail.heartbeat_mark import Mark, part
+from guard.publishing.topic import PublishError
+from guard.reconcile.batch import Batch, Message
+from guard.table.items import StateError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from detect_bypass.inventory import Known
+    from detect_bypass.metrics import Measures
+    from detect_bypass.pipeline import Judged, Rules
+    from detect_bypass.publish import Alerts
+    from detect_bypass.repair import Repairs
+    from guard.cloudtrail.record import Record, UnreadableRecord
+    from guard.findings.finding import Finding
+    from guard.settings import Settings
+    from guard.table.arrivals import Arrivals
+
+    Received = tuple[Message, Record]
+    Found = tuple[Sequence[Message], Sequence[Finding]]
+
+logger = Logger(child=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detector:
+    """The reaction. `policies` is the folder of the approved policies, and `organization` the id that
+    they may name; `arrivals` is None where nothing compares them with the trail's log files.
+    """
+
+    settings: Settings
+    heartbeat: Mark
+    known: Known
+    rules: Rules
+    alerts: Alerts
+    repairs: Repairs
+    measures: Measures
+    arrivals: Arrivals | None
+    policies: Path
+    organization: str
+
+    def run(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Judge the records of a batch and publish what ops should know.
+
+        Returns Lambda's partial batch response: the messages that could not be dealt with go back.
+        Raises ClientError or BotoCoreError where the whole batch must come back.
+        """
+        now = datetime.now(UTC)
+        batch = Batch.open(event)
+        received, not_read = read(batch)
+        heartbeats, records = part(self.heartbeat, self._with_known_endpoints(received, batch))
+        self.measures.heartbeats(heartbeats, now)
+        self.repairs.of_trials([r for _, r in records if self.known.is_own(r)], now)
+        judged = self._judged([record for _, record in records], now)
+        self.measures.judgements(judged, now)
+        self.measures.add("Unreadable", len(not_read))
+        of = [[records[number][0] for number in one.numbers] for one in judged]
+        done, failed = self.repairs.of_broken_vpcs(judged, now)
+        for position, why in failed:
+            batch.fail(of[position], why)
+        found = [([message], [self._unreadable(message, why, now)]) for message, why in not_read]
+        for one, messages in zip(judged, of, strict=True):
+            found.append((messages, self._findings(one, done) + self._expired(one, messages, now)))
+        self._publish(found, batch, now)
+        self._keep_arrivals(received, batch, now)
+        batch.log_failures(logger)
+        return batch.response()
+
+    def _with_known_endpoints(self, received: Sequence[Received], batch: Batch) -> list[Received]:
+        """Learn which endpoints are ours. If AWS does not answer, records that name one go back."""
+        try:
+            self.known.learn_endpoints([record for _, record in received])
+        except (ClientError, BotoCoreError) as error:
+            batch.fail([m for m, record in received if self.known.waits(record)], repr(error))
+            return [one for one in received if not self.known.waits(one[1])]
+        return list(received)
+
+    def _judged(self, records: Sequence[Record], now: datetime) -> list[Judged]:
+        calls = once(records)
+        inventory = self.known.inventory([call.record for call in calls], now)
+        return self.rules.judged(calls, inventory)
+
+    def _unreadable(self, message: Message, error: UnreadableRecord, now: datetime) -> Finding:
+        why = str(error)
+        logger.warning("a record cannot be read", extra={"why": why, "message_id": message.id})
+        return unreadable(
+            message.detail,
+            why,
+            account=self.settings.account_id,
+            region=self.settings.region,
+            seen=now,
+            window=self.rules.window,
+        )
+
+    def _findings(self, one: Judged, done: Mapping[str, str]) -> list[Finding]:
+        """What ops should know of one call, with what was done for its VPC."""
+        asked = done.get(one.judgement.vpc_id) if one.judgement.alert else None
+        refused = one.judgement.verdict is Verdict.ENDPOINT_DENIED
+        policy = self.known.policy_of(one.record.vpc_endpoint_id) if refused else ""
+        return self.rules.findings(
+            one,
+            done=(asked,) if asked else (),
+            policy=policy,
+            policy_name=self._name_of(policy) if policy else "",
+        )
+
+    def _name_of(self, policy: str) -> str:
+        from detect_bypass.carried import name_of_policy  # few records need it
+
+        return name_of_policy(policy, self.policies, self.settings, self.organization)
+
+    def _expired(self, one: Judged, messages: Sequence[Message], now: datetime) -> list[Finding]:
+        """The expired exceptions that this call needed and that were not published yet."""
+        redelivered = any(message.redelivered for message in messages)
+        new: list[Finding] = []
+        for finding in self.rules.expired(one):
+            try:
+                if self.alerts.is_new_expiry(finding, now, redelivered=redelivered):
+                    new.append(finding)
+            except (ClientError, BotoCoreError, StateError) as error:
+                logger.warning("the next request publishes it", extra={"error": repr(error)})
+        return new
+
+    def _publish(self, found: Sequence[Found], batch: Batch, now: datetime) -> None:
+        """Publish the findings of a batch; what cannot be published goes back to the queue."""
+        findings = [finding for _, some in found for finding in some]
+        try:
+            done = self.alerts.publish(findings, now)
+        except (ClientError, BotoCoreError, PublishError, StateError) as error:
+            batch.fail([m for messages, some in found if some for m in messages], repr(error))
+            return
+        self.measures.add("FindingsPublished", done.published)
+        self.measures.add("FindingsSuppressed", done.suppressed)
+
+    def _keep_arrivals(self, received: Sequence[Received], batch: Batch, now: datetime) -> None:
+        """Remember what came and was dealt with, for find_missed; nothing where that is off."""
+        if self.arrivals is None:
+            return
+        try:
+            self.arrivals.keep((r for m, r in received if m.id not in batch.failures), now)
+        except (ClientError, BotoCoreError) as error:
+            # It will be taken for missed, and judged once more: that is the safe side.
+            logger.warning("arrivals are not kept", extra={"error": repr(error)})

@@ -1,0 +1,58 @@
+"""From calls to findings, for the function and for `guardctl replay`. Pure."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from detect_bypass.findings import expired_exceptions, findings
+from detect_bypass.judge import Inventory, Judgement, judge
+from detect_bypass.judge.exceptions import Exemption
+from detect_bypass.records import Call
+from guard.cloudtrail.record import Record
+from guard.findings.finding import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A call's record, its judgement, and the numbers of the records that it was made of."""
+
+    record: Record
+    judgement: Judgement
+    numbers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What findings follow from, apart from the records.
+
+    `window` is the number of seconds in which equal findings are one alert; a secret's policy may
+    let principals of `own_accounts` in.
+    """
+
+    window: int
+    exceptions: Sequence[Exemption] = ()
+    own_accounts: Collection[str] = ()
+
+    def judged(self, calls: Iterable[Call], known: Inventory) -> list[Judged]:
+        """Each call with its judgement."""
+        return [
+            Judged(call.record, judge(call.record, known, self.exceptions), call.numbers)
+            for call in calls
+        ]
+
+    def findings(
+        self, one: Judged, *, done: Sequence[str] = (), policy: str = "", policy_name: str = ""
+    ) -> list[Finding]:
+        """What ops should know of one call; see `detect_bypass.findings`."""
+        return findings(
+            one.record,
+            one.judgement,
+            self.window,
+            done=done,
+            policy=policy,
+            policy_name=policy_name,
+            own_accounts=self.own_accounts,
+        )
+
+    def expired(self, one: Judged) -> list[Finding]:
+        """The exceptions that would have covered the call and have expired."""
+        return expired_exceptions(one.record, one.judgement, self.exceptions)

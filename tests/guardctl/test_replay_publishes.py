@@ -1,0 +1,264 @@
+"""What `guardctl replay` says would be published is what the deployed functions publish."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from emulator import Cloud
+from guardctl.__main__ import app
+from guardctl.replay.spool import Spool, Spooled
+from tests.records import (
+    ALICE,
+    FOREIGN_ENDPOINT,
+    OTHER_ACCOUNT,
+    READ,
+    REGION,
+    ROOT,
+    changed,
+    role,
+)
+
+ACCOUNT = READ["recipientAccountId"]
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+OPEN_POLICY = json.dumps(
+    {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}
+)
+
+
+def secret(number: int) -> dict[str, Any]:
+    return {"requestParameters": {"secretId": f"prod/{number}"}}
+
+
+def user(number: int) -> dict[str, Any]:
+    arn = f"arn:aws:iam::{ACCOUNT}:user/u{number}"
+    return {"userIdentity": {**ALICE, "arn": arn, "userName": f"u{number}"}}
+
+
+def host(number: int) -> dict[str, Any]:
+    """One of a fleet: the same role, an address and a session of its own."""
+    return {
+        "userIdentity": role("fleet", session=f"i-{number:017x}"),
+        "sourceIPAddress": f"203.0.113.{number + 1}",
+    }
+
+
+SMALL = st.integers(0, 3)
+MANY = st.integers(0, 30)
+CONSOLE = {"sessionCredentialFromConsole": "true", "userIdentity": role("sso", session="jo")}
+KINDS: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    SMALL.map(secret),
+    MANY.map(user),
+    MANY.map(host),
+    st.builds(lambda who, what: {**user(who), **secret(what)}, SMALL, MANY),
+    SMALL.map(lambda n: {**user(n), "eventName": "ListSecrets", "requestParameters": None}),
+    SMALL.map(lambda n: {**user(n), "errorCode": "AccessDenied"}),
+    st.just({"userIdentity": ROOT}),
+    st.sampled_from(["198.51.100.7", "198.51.100.8"]).map(
+        lambda address: {**CONSOLE, "userAgent": BROWSER, "sourceIPAddress": address}
+    ),
+    st.just({**CONSOLE, "sourceIPAddress": "203.0.113.99"}),
+    SMALL.map(
+        lambda n: {
+            **user(n),
+            "vpcEndpointId": FOREIGN_ENDPOINT,
+            "vpcEndpointAccountId": OTHER_ACCOUNT,
+        }
+    ),
+    st.just({"eventName": "CreateSecret", "requestParameters": {"name": "own"}}),
+    st.sampled_from([None, OPEN_POLICY]).map(
+        lambda policy: {
+            "eventName": "PutResourcePolicy",
+            "requestParameters": {"secretId": "prod/0", "resourcePolicy": policy},
+        }
+    ),
+    st.just(
+        {
+            "eventName": "ReplicateSecretToRegions",
+            "requestParameters": {"secretId": "x", "addReplicaRegions": [{"region": "eu-west-2"}]},
+        }
+    ),
+    st.just({"userIdentity": None, "sourceIPAddress": None}),
+    st.just({"eventTime": None}),
+    st.just({"userIdentity": {"type": "AWSService", "invokedBy": "rds.amazonaws.com"}}),
+    st.just({"addendum": {"originalEventID": "event-0", "updatedFields": "userAgent"}}),
+    st.just({"eventID": "event-0"}),
+    st.just({"sharedEventID": "shared"}),
+)
+GAPS = st.sampled_from([0, 0, 0, 1, 12, 400, 1_300, 3_700, 7_300, 90_000])
+STREAMS = st.lists(st.tuples(GAPS, KINDS, st.integers(1, 3)), min_size=1, max_size=40)
+
+
+def stream(parts: Any, start: datetime) -> list[dict[str, Any]]:
+    """Records in the order of their time: each part comes so many times."""
+    records: list[dict[str, Any]] = []
+    when = start
+    for gap, fields, times in parts:
+        when += timedelta(seconds=gap)
+        for _ in range(times):
+            time = when.strftime("%Y-%m-%dT%H:%M:%SZ")
+            event_id = f"event-{len(records)}"
+            records.append(changed(READ, **{"eventTime": time, "eventID": event_id, **fields}))
+    return records
+
+
+def of_this_stack(records: list[dict[str, Any]], cloud: Cloud) -> list[dict[str, Any]]:
+    text = json.dumps(records).replace(ACCOUNT, cloud.account).replace(REGION, cloud.region)
+    return json.loads(text)
+
+
+def batches(records: list[dict[str, Any]]) -> Iterator[tuple[datetime, list[dict[str, Any]]]]:
+    """As the detection queue would bring them, and when."""
+    with Spool() as spool:
+        for one in records:
+            when = (
+                datetime.fromisoformat(one["eventTime"]).timestamp() if one["eventTime"] else None
+            )
+            spool.add(Spooled(when, json.dumps(one).encode()))
+        for batch in spool.batches():
+            yield batch.now, list(batch.details)
+
+
+def comparable(finding: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in finding.items() if name != "links"}
+
+
+def live(cloud: Cloud, records: list[dict[str, Any]]) -> tuple[list[Any], list[Any], list[Any]]:
+    """What the deployed functions publish: alerts, deferred findings and digests.
+
+    The clock stands still while a function runs, as it does in replay.
+    """
+    clock = cloud.clock._traveller
+    assert clock is not None
+    hour: datetime | None = None
+    try:
+        for now, details in batches(records):
+            hour = hour or next_hour(now)
+            while hour <= now:
+                clock.move_to(hour, tick=False)
+                cloud.invoke("DigestFunction", {})
+                hour += timedelta(hours=1)
+            clock.move_to(now, tick=False)
+            bodies = [{"detail-type": "AWS API Call via CloudTrail", "detail": d} for d in details]
+            run = cloud.invoke(
+                "DetectBypassFunction",
+                {
+                    "Records": [
+                        {"messageId": str(n), "body": json.dumps(body)}
+                        for n, body in enumerate(bodies)
+                    ]
+                },
+            )
+            assert run.error is None
+            assert run.result == {"batchItemFailures": []}
+        for _ in range(3):
+            assert hour is not None
+            clock.move_to(hour, tick=False)
+            cloud.invoke("DigestFunction", {})
+            hour += timedelta(hours=1)
+    finally:
+        clock.move_to(cloud.clock.now(), tick=True)
+    told = [one for one in cloud.findings if one["kind"] != "daily-report"]
+    deferred = [one for one in cloud.collected if one["kind"] != "daily-report"]
+    alerts = [one for one in told if one not in deferred and one["kind"] != "digest"]
+    digests = [one for one in told if one["kind"] == "digest"]
+    return alerts, deferred, digests
+
+
+def next_hour(when: datetime) -> datetime:
+    return when.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+
+
+def replayed(records: list[dict[str, Any]], folder: Path, *options: str) -> dict[str, Any]:
+    log = folder / "log.json"
+    log.write_text(json.dumps({"Records": records}))
+    arguments = ["replay", str(log), "--format", "json", *options]
+    return json.loads(CliRunner().invoke(app, arguments).stdout)
+
+
+@settings(
+    max_examples=12,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(parts=STREAMS)
+def test_replay_publishes_what_the_deployed_functions_do(
+    deployment: Cloud, tmp_path: Path, parts: Any
+):
+    deployment.reset()
+    start = next_hour(deployment.clock.now()) + timedelta(hours=1, minutes=7)
+    records = of_this_stack(stream(parts, start), deployment)
+    alerts, deferred, digests = live(deployment, records)
+    body = replayed(records, tmp_path, "--account", deployment.account)
+    assert [comparable(one) for one in body["alerts"]] == [comparable(one) for one in alerts]
+    assert [comparable(one) for one in body["digests"]] == [comparable(one) for one in digests]
+    assert body["summary"]["deferred"] == len(deferred)
+    published = {one["fingerprint"] for one in (*alerts, *deferred)}
+    assert {one["fingerprint"] for one in body["findings"] if one["alerts"] or one["deferred"]} == (
+        published
+    )
+
+
+# The same by numbers, without a deployment
+
+
+@pytest.fixture
+def replay_of(tmp_path: Path):
+    def replay(records: list[dict[str, Any]]) -> dict[str, Any]:
+        return replayed(records, tmp_path)
+
+    return replay
+
+
+START = datetime(2026, 6, 1, 9, 30, tzinfo=UTC)
+
+
+def test_equal_bypasses_two_hours_apart_are_an_alert_each(replay_of):
+    body = replay_of(stream([(7_200, secret(0), 1)] * 24, START))
+    (finding,) = body["findings"]
+    assert (finding["occurrences"], finding["alerts"]) == (24, 24)
+    assert len({one["id"] for one in body["alerts"]}) == 24
+
+
+def test_a_burst_of_callers_is_a_few_alerts(replay_of):
+    body = replay_of(stream([(0, user(n), 1) for n in range(3_000)], START))
+    assert body["summary"]["occurrences"] == 3_000
+    assert len(body["alerts"]) <= 20
+    assert "Many callers" in body["alerts"][-1]["title"]
+
+
+def test_follow_ups_come_at_ten_and_a_hundred_and_the_digest_sums_up_the_rest(replay_of):
+    body = replay_of(stream([(20, secret(0), 1)] * 150, START))
+    assert [one["count"] for one in body["alerts"]] == [1, 10, 100]
+    (digest,) = body["digests"]
+    (over,) = digest["evidence"]["over"]["findings"]
+    assert over["count"] == 150
+
+
+def test_what_is_low_waits_for_the_digest(replay_of):
+    looks = {"eventName": "ListSecrets", "requestParameters": None}
+    body = replay_of(stream([(0, looks, 1), (5_000, {**user(1), **looks}, 1)], START))
+    assert body["alerts"] == []
+    assert [one["deferred"] for one in body["findings"]] == [1, 1]
+    assert len(body["digests"]) == 2
+    assert body["summary"]["digests"] == 2
+
+
+def test_files_in_any_order_say_the_same(tmp_path: Path):
+    records = stream([(20, secret(0), 1)] * 30, START)
+    in_order = replayed(records, tmp_path)
+    mixed = replayed(records[1::2] + records[::2], tmp_path)
+    for name in ("findings", "alerts", "digests"):
+        assert mixed[name] == in_order[name]
+
+
+def test_what_came_of_an_addendum_is_published_and_not_what_it_amends(replay_of):
+    amended = {"originalEventID": "event-0", "updatedFields": "errorCode"}
+    records = stream([(0, {"errorCode": "AccessDenied"}, 1), (0, {"addendum": amended}, 1)], START)
+    (finding,) = replay_of(records)["findings"]
+    assert (finding["occurrences"], finding["severity"]) == (1, "high")
