@@ -27,8 +27,8 @@ from emulator.deploy import FunctionSpec
 from emulator.runtime import Outcome
 from emulator.runtime_inprocess import InProcess
 from guard.endpoint.observe import Observer
-from guard.endpoint.plan import Wanted
-from guard.endpoint.scope import Guarded, Scope
+from guard.endpoint.plan import Desired
+from guard.endpoint.scope import Coverage, Scope
 from sweep.unhealthy import unhealthy_vpcs
 
 EVENTS = Path(__file__).parents[1] / "events"
@@ -57,14 +57,14 @@ def main() -> None:
 
 def sweeps() -> list[tuple[float, float]]:
     """Print the cost of sweeps; returns the calls by the number of VPCs."""
-    wanted = Wanted(ACCOUNT, "stack", SERVICE, "vpce-guard:ignore", "{}")
+    wanted = Desired(ACCOUNT, "stack", SERVICE, "vpce-guard:ignore", "{}")
     print(f"{'VPCs swept':>12} {'broken':>8} {'found':>8} {'calls':>8} {'seconds':>9}")
     points: list[tuple[float, float]] = []
     for size in SIZES:
         ec2: Any = Ec2(size, broken=frozenset(range(0, size, 100)))
         observer = Observer(ec2, SERVICE)
         began = time.process_time()
-        found = unhealthy_vpcs(observer, observer.vpc_ids(), wanted, Guarded(Scope.ALL, ""), NOON)
+        found = unhealthy_vpcs(observer, observer.vpc_ids(), wanted, Scope(Coverage.ALL, ""), NOON)
         seconds, calls = time.process_time() - began, ec2.calls.total()
         print(f"{size:>12,} {len(ec2.broken):>8,} {len(found):>8,} {calls:>8,} {seconds:>9.2f}")
         points.append((float(size), float(calls)))

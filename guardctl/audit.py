@@ -32,7 +32,7 @@ from guard.approved.lists import ApprovedLists
 from guard.endpoint.decide import decide
 from guard.endpoint.hosted_zones import HostedZones
 from guard.endpoint.observe import Observer
-from guard.endpoint.plan import Plan, Verdict, Wanted
+from guard.endpoint.plan import Desired, Plan, Verdict
 from guard.endpoint.state import MANAGED_TAG, STACK_TAG, Vpc
 from guard.partitions import endpoint_service
 from guardctl.formats import Format, FormatOption
@@ -194,11 +194,11 @@ def _region(
         done += len(some)
 
 
-def _wanted(vpc: Vpc, account: str, service_name: str, question: Question) -> Wanted:
+def _wanted(vpc: Vpc, account: str, service_name: str, question: Question) -> Desired:
     """What the deployed guard would want; which stack that is, the VPC's own tags say."""
     tagged = [group.tags for group in vpc.groups.values()] + [one.tags for one in vpc.endpoints]
     stacks = sorted({t.get(STACK_TAG, "") for t in tagged if t.get(MANAGED_TAG) == "true"})
-    return Wanted(
+    return Desired(
         account_id=account,
         stack_id=stacks[0] if stacks else "",
         service_name=service_name,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from guard.endpoint.plan import Wanted
+from guard.endpoint.plan import Desired
 from guard.endpoint.state import (
     MANAGED_TAG,
     STACK_TAG,
@@ -24,7 +24,7 @@ OURS = {MANAGED_TAG: "true", STACK_TAG: STACK}
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ZONES = ("use1-az1", "use1-az2", "use1-az4")
 
-WANTED = Wanted(
+WANTED = Desired(
     account_id=ACCOUNT,
     stack_id=STACK,
     service_name=SERVICE,

@@ -33,16 +33,15 @@ from detect_bypass.publish import Alerts
 from detect_bypass.repair import Repairs
 from detect_bypass.sessions import Sessions
 from guard.approved.lists import ApprovedLists
-from guard.aws.clients import seldom_client
+from guard.aws.clients import lazy_client
 from guard.cloudtrail.heartbeat_mark import Mark
 from guard.publishing.publish import Publisher
 from guard.redact import log_line, sealed
-from guard.settings import LAYER_FOLDER, Settings
+from guard.settings import LAYER_FOLDER, Settings, items, required, switch, whole_number
 from guard.table.arrivals import Arrivals
 from guard.table.budgets import Budgets
 from guard.table.figures import Figures
 from guard.table.items import Items
-from guard.variables import items, required, switch, whole_number
 
 settings = Settings.from_env(os.environ)
 lists = ApprovedLists.from_env(os.environ)
@@ -55,7 +54,7 @@ account = Inventory(
 policies = Path(os.environ.get("APPROVED_POLICIES_DIR", LAYER_FOLDER))
 retries: Any = {"mode": "standard", "total_max_attempts": 2}  # then the messages go back
 config = Config(retries=retries, connect_timeout=3, read_timeout=10)
-client = partial(seldom_client, config=config)  # most batches need none
+client = partial(lazy_client, config=config)  # most batches need none
 ec2 = client("ec2")
 table = Items(client("dynamodb"), settings.table_name, settings.place)
 budgets, figures = Budgets(table), Figures(table)

@@ -25,7 +25,7 @@ from detect_bypass.judge import CallerLocation, clues
 from detect_bypass.judge.locations import INSTANCE, address_of
 from guard.aws.errors import code_of
 from guard.cloudtrail.record import Record
-from guard.endpoint.decide import Plan, Verdict, Wanted, decide
+from guard.endpoint.decide import Desired, Plan, Verdict, decide
 from guard.endpoint.observe import FILTER_VALUES, Observer
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class CallerLocator:
     ec2: "EC2Client"
     functions: "LambdaClient"
     observer: Observer
-    wanted: Wanted
+    wanted: Desired
     prefix: str
     blind: str = ""
     """Why AWS did not answer, the last time it was asked; empty if it did."""

@@ -39,8 +39,10 @@ logger = Logger(child=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detector:
-    """The reaction. `policies` is the folder of the approved policies, and `organization` the id that
-    they may name; `arrivals` is None where nothing compares them with the trail's log files.
+    """The reaction.
+
+    `policies` is the folder of the approved policies, `organization` the id that they may name;
+    `arrivals` is None where nothing compares them with the trail's log files.
     """
 
     settings: Settings

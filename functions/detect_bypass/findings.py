@@ -19,7 +19,8 @@ from detect_bypass.secret_changes import secret_change
 from detect_bypass.storm import ELSEWHERE
 from guard.cloudtrail.callers import tool_of
 from guard.cloudtrail.evidence import LISTED, clip, evidence_of, hashed, links_of, principal, short
-from guard.cloudtrail.record import Record, secret_ids
+from guard.cloudtrail.record import Record
+from guard.cloudtrail.resource_ids import secret_ids
 from guard.findings.finding import Finding, Kind, Severity, merge_equal
 
 KINDS = {

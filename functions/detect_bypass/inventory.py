@@ -18,7 +18,8 @@ from detect_bypass.judge.exceptions import name_of_secret
 from detect_bypass.own_endpoints import OwnEndpoints
 from detect_bypass.sessions import Sessions
 from guard.cloudtrail.evidence import principal
-from guard.cloudtrail.record import Record, secret_ids
+from guard.cloudtrail.record import Record
+from guard.cloudtrail.resource_ids import secret_ids
 from guard.settings import Settings
 from guard.table.figures import Figures
 
@@ -88,11 +89,11 @@ class Known:
         """Who finds callers. What it needs takes long to load, so not before it is asked."""
         if self._locator is None:
             from detect_bypass.caller import CallerLocator
-            from guard.endpoint.decide import Wanted
+            from guard.endpoint.decide import Desired
             from guard.endpoint.observe import Observer
 
             service = self.settings.service_name
-            wanted = Wanted(
+            wanted = Desired(
                 account_id=self.settings.account_id,
                 stack_id=self.settings.stack_id,
                 service_name=service,

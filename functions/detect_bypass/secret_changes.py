@@ -9,7 +9,8 @@ from typing import Any
 
 from detect_bypass.judge.exceptions import name_of_secret
 from guard.cloudtrail.evidence import clip, evidence_of, links_of, principal, short
-from guard.cloudtrail.record import Record, secret_id
+from guard.cloudtrail.record import Record
+from guard.cloudtrail.resource_ids import secret_id
 from guard.cloudtrail.secret_calls import POLICY_CHANGES, copied_to
 from guard.findings.finding import Finding, Kind, Severity
 

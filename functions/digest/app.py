@@ -26,10 +26,9 @@ from guard.aws.clients import client
 from guard.aws.parameters import Parameters
 from guard.publishing.topic import Topic
 from guard.redact import log_line, sealed
-from guard.settings import Settings
+from guard.settings import Settings, whole_number
 from guard.table.deferred import DIGEST, OPEN, Deferred
 from guard.table.items import Items
-from guard.variables import whole_number
 
 settings = Settings.from_env(os.environ)
 

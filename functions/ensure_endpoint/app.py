@@ -26,10 +26,9 @@ from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
-from botocore.config import Config
 
 from ensure_endpoint.wiring import Clients, reconciler_of
-from guard.aws.clients import client, seldom_client
+from guard.aws.clients import TWO_TRIES, client, lazy_client
 from guard.aws.parameters import Parameters
 from guard.publishing.publish import Publisher
 from guard.reconcile.kernel import Kernel
@@ -37,27 +36,23 @@ from guard.reconcile.mode import read_mode
 from guard.reconcile.outbox import Outbox
 from guard.reconcile.requeue import MOST_HOPS, Requeue
 from guard.redact import log_line, sealed
-from guard.settings import Settings
+from guard.settings import Settings, required, whole_number
 from guard.table.items import Items
 from guard.table.slots import Slots
-from guard.variables import required, whole_number
 
 settings = Settings.from_env(os.environ)
 # One quick retry only: what is throttled is requeued, what is broken goes back with its message.
-config = Config(
-    retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10
-)
-sns = client("sns", config=config)
-sqs = client("sqs", config=config)
+sns = client("sns", config=TWO_TRIES)
+sqs = client("sqs", config=TWO_TRIES)
 clients = Clients(
-    ec2=client("ec2", config=config),
-    ssm=client("ssm", config=config),
-    route53=cache(lambda: client("route53", config=config)),
-    secretsmanager=seldom_client("secretsmanager", config=config),
-    functions=seldom_client("lambda", config=config),
+    ec2=client("ec2", config=TWO_TRIES),
+    ssm=client("ssm", config=TWO_TRIES),
+    route53=cache(lambda: client("route53", config=TWO_TRIES)),
+    secretsmanager=lazy_client("secretsmanager", config=TWO_TRIES),
+    functions=lazy_client("lambda", config=TWO_TRIES),
 )
 parameters = Parameters(clients.ssm)
-table = Items(client("dynamodb", config=config), settings.table_name, settings.place)
+table = Items(client("dynamodb", config=TWO_TRIES), settings.table_name, settings.place)
 most_hops = whole_number(os.environ, "MAXIMUM_HOPS", MOST_HOPS)
 reconciler = reconciler_of(os.environ, settings, clients, table)
 kernel = Kernel(

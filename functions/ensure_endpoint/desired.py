@@ -6,7 +6,7 @@ from datetime import datetime
 from guard.approved.choice import ApprovedPolicies, ChosenPolicy
 from guard.approved.rollout import aim
 from guard.approved.rollouts import Rollouts
-from guard.endpoint.plan import Wanted
+from guard.endpoint.plan import Desired
 from guard.endpoint.state import Vpc
 
 
@@ -14,16 +14,16 @@ from guard.endpoint.state import Vpc
 class DesiredEndpoints:
     """`common` is what VPCs have in common."""
 
-    common: Wanted
+    common: Desired
     approved: ApprovedPolicies
     rollouts: Rollouts
 
-    def of(self, vpc: Vpc) -> Wanted:
+    def of(self, vpc: Vpc) -> Desired:
         """With the deployed version of the VPC's policy."""
         policy = self.approved.choose(vpc=vpc.tags)
         return replace(self.common, policy=policy.text, policy_problem=policy.problem)
 
-    def during_rollout(self, vpc: Vpc, now: datetime) -> Wanted:
+    def during_rollout(self, vpc: Vpc, now: datetime) -> Desired:
         """The same, with the version before while a new one of the policy is still being tried.
 
         Raises ClientError.

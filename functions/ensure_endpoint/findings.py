@@ -11,8 +11,8 @@ from ensure_endpoint.cost import monthly_price, words, zones_added
 from ensure_endpoint.refusals import Refused
 from guard.aws.errors import encoded_in, steady
 from guard.endpoint.plan import AuthoriseHttps, CreateEndpoint, CreateGroup, Plan, Step
-from guard.findings.finding import Finding, Kind, Severity
-from guard.findings.subject import DAY, Subject, sentence
+from guard.findings.finding import DAY, Finding, Kind, Severity
+from guard.findings.subject import Subject, sentence
 from guard.reconcile.request import Request
 from guard.settings import Settings
 

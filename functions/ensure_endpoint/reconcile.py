@@ -21,7 +21,7 @@ from ensure_endpoint.withdrawal.reconcile import Withdrawal, Withdrawing
 from guard.endpoint.decide import decide
 from guard.endpoint.observe import Observer
 from guard.endpoint.plan import Plan, Verdict
-from guard.endpoint.scope import Guarded
+from guard.endpoint.scope import Scope
 from guard.endpoint.state import Vpc
 from guard.findings.finding import Finding
 from guard.reconcile.batch import Message
@@ -45,7 +45,7 @@ class EnsureEndpoint(Reconciler):
     reads: Triggers
     observer: Observer
     desired: DesiredEndpoints
-    scope: Guarded
+    scope: Scope
     rotating: RotatingVpcs
     rotation: RotationChecks
     withdrawal: Withdrawal
@@ -108,7 +108,7 @@ class EnsureEndpoint(Reconciler):
     def _out_of_scope(self, case: Case) -> bool:
         rotates = any("secret" in one.facts for one in case.request.triggers)
         id_ = case.vpc.id
-        why = self.scope.leaves_out(case.vpc, lambda: rotates or id_ in self.rotating)
+        why = self.scope.why_excluded(case.vpc, lambda: rotates or id_ in self.rotating)
         if why:
             logger.info(why, extra={"vpc_id": id_})
         return bool(why)

@@ -13,6 +13,7 @@ from aws_lambda_powertools import Logger
 from ensure_endpoint.rotation.triggers import RotationTriggers
 from ensure_endpoint.withdrawal.decide import TearDown
 from guard.cloudtrail import record as records
+from guard.cloudtrail import resource_ids
 from guard.cloudtrail.record import Record
 from guard.endpoint.observe import Observer
 from guard.findings.finding import Finding
@@ -128,12 +129,12 @@ def affected(record: Record, service_name: str) -> Affected:
         return _failed(record)
     if name == "RotateSecret":
         return Affected(reason=name, rotation=True)
-    if name == "DeleteVpcEndpoints" and records.deleted_nothing(record):
+    if name == "DeleteVpcEndpoints" and resource_ids.deleted_nothing(record):
         # A refused deletion of the guard's own would else trigger it for ever.
         return Affected(reason=f"{name} deleted nothing")
     if name in NAMELESS:
         return Affected(reason=name, all_vpcs=True, facts={DNS_UNCHANGED: "true"})
-    service = records.service_name(record)
+    service = resource_ids.service_name(record)
     if service not in (None, service_name):
         return Affected(reason=f"an endpoint of {service}, not ours to guard")
     facts = {
@@ -141,9 +142,9 @@ def affected(record: Record, service_name: str) -> Affected:
         for fact, names in ((BUILT, BUILDING), (USED, USING), (DNS_UNCHANGED, LEAVES_DNS))
         if name in names
     }
-    if vpc_ids := records.vpc_ids(record):
+    if vpc_ids := resource_ids.vpc_ids(record):
         return Affected(reason=name, vpc_ids=frozenset(vpc_ids), facts=facts)
-    if endpoint_ids := records.endpoint_ids(record):
+    if endpoint_ids := resource_ids.endpoint_ids(record):
         return Affected(reason=name, endpoint_ids=frozenset(endpoint_ids), facts=facts)
     raise records.UnreadableRecord(f"{name} names no VPC and no endpoint")
 
@@ -154,7 +155,7 @@ def _failed(record: Record) -> Affected:
     reason = f"{name} failed: {record.error_code}"
     if name not in TEAR_DOWN or record.error_code not in IN_USE:
         return Affected(reason=reason)
-    vpc_ids, subnet_ids = records.vpc_ids(record), records.subnet_ids(record)
+    vpc_ids, subnet_ids = resource_ids.vpc_ids(record), resource_ids.subnet_ids(record)
     if not vpc_ids and not subnet_ids:
         raise records.UnreadableRecord(f"{name} names no VPC and no subnet")
     facts = {TORN_DOWN: WHOLE_VPC if name == "DeleteVpc" else ",".join(sorted(subnet_ids))}

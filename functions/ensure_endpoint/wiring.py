@@ -21,17 +21,16 @@ from ensure_endpoint.triggers import Triggers
 from ensure_endpoint.withdrawal.act import Remover
 from ensure_endpoint.withdrawal.reconcile import Withdrawal
 from guard.approved.choice import ApprovedPolicies
-from guard.approved.desired import wanted_from_env
+from guard.approved.desired import desired_from_env
 from guard.approved.history import HISTORY_DAYS, History
 from guard.approved.lists import ApprovedLists
 from guard.approved.rollouts import Rollouts
 from guard.endpoint.hosted_zones import HostedZones
 from guard.endpoint.observe import Observer
-from guard.endpoint.scope import Guarded
-from guard.settings import SCOPE_TAG, Settings
+from guard.endpoint.scope import Scope
+from guard.settings import SCOPE_TAG, Settings, dollars, items, required, switch, whole_number
 from guard.table.budgets import Budgets
 from guard.table.items import Items
-from guard.variables import dollars, items, required, switch, whole_number
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -60,7 +59,7 @@ def reconciler_of(
     lists = ApprovedLists.from_env(env)
     approved = ApprovedPolicies.from_env(env, settings, lists.organization)
     scope_tag = required(env, "SCOPE_TAG", SCOPE_TAG)
-    wanted = wanted_from_env(env, settings, approved, lists)
+    wanted = desired_from_env(env, settings, approved, lists)
     desired = DesiredEndpoints(wanted, approved, Rollouts(table))
     price = dollars(env, "PRICE_PER_AZ_HOUR", price_per_az_hour(settings.region))
     return EnsureEndpoint(
@@ -73,7 +72,7 @@ def reconciler_of(
         ),
         observer=observer,
         desired=desired,
-        scope=Guarded.of(required(env, "SCOPE"), scope_tag),
+        scope=Scope.of(required(env, "SCOPE"), scope_tag),
         rotating=RotatingVpcs(
             clients.secretsmanager, clients.functions, settings.function_arn_prefix
         ),

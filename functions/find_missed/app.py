@@ -29,10 +29,9 @@ from guard.aws.clients import client
 from guard.aws.queues import send_all
 from guard.publishing.publish import Publisher
 from guard.redact import log_line, sealed
-from guard.settings import Settings
+from guard.settings import Settings, items, required, switch
 from guard.table.arrivals import Arrivals
 from guard.table.items import Items
-from guard.variables import items, required, switch
 
 LAG = timedelta(hours=2)  # CloudTrail has delivered by then
 SPAN = timedelta(hours=25)  # a day, and an hour for a run that starts later than the one before

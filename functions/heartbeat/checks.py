@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from guard.aws.errors import code_of
 from guard.cloudtrail.heartbeat_mark import REFUSALS, Mark
-from guard.variables import items, required
+from guard.settings import items, required
 from heartbeat import findings as findings_of
 
 if TYPE_CHECKING:

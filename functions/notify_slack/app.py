@@ -27,12 +27,12 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
-from guard.aws.clients import client, seldom_client
+from guard.aws.clients import client, lazy_client
 from guard.aws.parameters import Parameters, ParameterUnreadable
 from guard.redact import log_line, sealed
+from guard.settings import required
 from guard.table.items import Items
 from guard.table.slots import Slots
-from guard.variables import required
 from notify_slack.address import Address
 from notify_slack.deliver import Context, Delivery
 from notify_slack.queue import NotifyQueue
@@ -60,8 +60,8 @@ config = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=2, read_timeout=5
 )
 table_name = required(os.environ, "TABLE_NAME")
-table = Items(seldom_client("dynamodb", config=config), table_name, place="")  # of no resource
-sqs = seldom_client("sqs", config=config)
+table = Items(lazy_client("dynamodb", config=config), table_name, place="")  # of no resource
+sqs = lazy_client("sqs", config=config)
 ssm = client("ssm", config=config)
 limiter = RateLimiter(Slots(table))
 

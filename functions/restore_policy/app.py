@@ -19,14 +19,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
-from botocore.config import Config
 
 from guard.approved.choice import ApprovedPolicies
 from guard.approved.history import HISTORY_DAYS, History
 from guard.approved.lists import ApprovedLists
 from guard.approved.pauses import Pauses
 from guard.approved.rollouts import Rollouts
-from guard.aws.clients import client, seldom_client
+from guard.aws.clients import TWO_TRIES, client, lazy_client
 from guard.aws.parameters import Parameters
 from guard.endpoint.observe import Observer
 from guard.publishing.publish import Publisher
@@ -35,11 +34,10 @@ from guard.reconcile.mode import read_mode
 from guard.reconcile.outbox import Outbox
 from guard.reconcile.requeue import MOST_HOPS, Requeue
 from guard.redact import log_line, sealed
-from guard.settings import Settings
+from guard.settings import Settings, items, required, whole_number
 from guard.table.budgets import Budgets
 from guard.table.items import Items
 from guard.table.slots import Slots
-from guard.variables import items, required, whole_number
 from restore_policy.act import Actor
 from restore_policy.changes import OLD_NAMES
 from restore_policy.complete import Completion
@@ -54,14 +52,11 @@ approved = ApprovedPolicies.from_env(env, settings, ApprovedLists.from_env(env).
 pause = timedelta(minutes=whole_number(env, "PAUSE_MINUTES", default=60))
 
 # One quick retry only: what is throttled backs off, what is broken goes back with its message.
-config = Config(
-    retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10
-)
-ec2 = client("ec2", config=config)
-sns = client("sns", config=config)
-parameters = Parameters(client("ssm", config=config))
-sqs = seldom_client("sqs", config=config)
-table = Items(client("dynamodb", config=config), settings.table_name, settings.place)
+ec2 = client("ec2", config=TWO_TRIES)
+sns = client("sns", config=TWO_TRIES)
+parameters = Parameters(client("ssm", config=TWO_TRIES))
+sqs = lazy_client("sqs", config=TWO_TRIES)
+table = Items(client("dynamodb", config=TWO_TRIES), settings.table_name, settings.place)
 observer = Observer(ec2, settings.service_name)
 rollouts, pauses = Rollouts(table), Pauses(table)
 history = History(table, timedelta(days=whole_number(env, "HISTORY_DAYS", HISTORY_DAYS)))

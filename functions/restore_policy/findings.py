@@ -11,8 +11,8 @@ from guard.approved.policies import ApprovedPolicy
 from guard.aws.errors import code_of, encoded_in, message_of, readable, steady
 from guard.cloudtrail.callers import MOST, Caller, in_words
 from guard.endpoint.state import AttachedPolicy
-from guard.findings.finding import Finding, Kind, Severity
-from guard.findings.subject import DAY, Subject
+from guard.findings.finding import DAY, Finding, Kind, Severity
+from guard.findings.subject import Subject
 from guard.policy import Difference, Risk, overall_risk
 from guard.reconcile.request import Request
 from restore_policy.fights import Fight

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from guard.approved.policies import ApprovedPolicy
 from guard.approved.rollout import digest
-from guard.findings.finding import Finding, Kind, Severity
-from guard.findings.subject import DAY
+from guard.findings.finding import DAY, Finding, Kind, Severity
 from guard.policy import Difference
 from restore_policy.findings import About
 

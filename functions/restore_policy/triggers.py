@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from guard.cloudtrail import record as records
+from guard.cloudtrail import resource_ids
 from guard.cloudtrail.callers import Caller
 from guard.cloudtrail.record import Record
 from guard.endpoint.state import fips_name
@@ -29,10 +30,10 @@ def requests(message: Message, settings: Settings, guard_roles: frozenset[str]) 
     record = records.from_envelope(message.envelope)
     if record.failed:
         return []
-    service = records.service_name(record)
+    service = resource_ids.service_name(record)
     if service not in (None, settings.service_name, fips_name(settings.service_name)):
         return []
-    endpoint_ids = sorted(set(records.endpoint_ids(record)))
+    endpoint_ids = sorted(set(resource_ids.endpoint_ids(record)))
     if not endpoint_ids:
         raise records.UnreadableRecord(f"{record.event_name} names no endpoint")
     trigger = Trigger.of_event(message, record, **_facts(record, guard_roles))
@@ -43,7 +44,7 @@ def requests(message: Message, settings: Settings, guard_roles: frozenset[str]) 
 def _facts(record: Record, guard_roles: frozenset[str]) -> Mapping[str, str]:
     is_own = record.identity.type == "AssumedRole" and record.identity.issuer_arn in guard_roles
     if is_own:
-        return {WRITTEN: records.policy_document(record) or ""}
+        return {WRITTEN: resource_ids.policy_document(record) or ""}
     return {CALLER: json.dumps(Caller.of(record).to_json())}
 
 

@@ -20,10 +20,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
-from botocore.config import Config
 
 from guard.approved.lists import ApprovedLists
-from guard.aws.clients import client, seldom_client
+from guard.aws.clients import TWO_TRIES, client, lazy_client
 from guard.aws.parameters import Parameters
 from guard.endpoint.observe import Observer
 from guard.publishing.publish import Publisher
@@ -32,11 +31,10 @@ from guard.reconcile.mode import read_mode
 from guard.reconcile.outbox import Outbox
 from guard.reconcile.requeue import MOST_HOPS, Requeue
 from guard.redact import log_line, sealed
-from guard.settings import PERIMETER_TAG, Settings
+from guard.settings import PERIMETER_TAG, Settings, required, whole_number
 from guard.table.budgets import Budgets
 from guard.table.items import Items
 from guard.table.slots import Slots
-from guard.variables import required, whole_number
 from secret_policy.act import Writer
 from secret_policy.observe import Approved, Reader
 from secret_policy.perimeter import Bound
@@ -54,16 +52,13 @@ lists = ApprovedLists.from_env(os.environ)
 approved = Approved(lists.vpcs, lists.endpoints)
 
 # One quick retry only: what is throttled backs off, what is broken goes back with its message.
-config = Config(
-    retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10
-)
-secretsmanager = client("secretsmanager", config=config)
-ec2 = client("ec2", config=config)
-sns = client("sns", config=config)
-parameters = Parameters(client("ssm", config=config))
-table = Items(client("dynamodb", config=config), settings.table_name, settings.place)
+secretsmanager = client("secretsmanager", config=TWO_TRIES)
+ec2 = client("ec2", config=TWO_TRIES)
+sns = client("sns", config=TWO_TRIES)
+parameters = Parameters(client("ssm", config=TWO_TRIES))
+table = Items(client("dynamodb", config=TWO_TRIES), settings.table_name, settings.place)
 requeue = Requeue(
-    seldom_client("sqs", config=config),
+    lazy_client("sqs", config=TWO_TRIES),
     required(os.environ, "SECRET_POLICY_QUEUE_URL"),
     whole_number(os.environ, "MAXIMUM_HOPS", MOST_HOPS),
 )

@@ -7,8 +7,8 @@ from typing import Any, override
 from botocore.exceptions import ClientError
 
 from guard.aws.errors import code_of, message_of, readable
-from guard.findings.finding import Finding, Kind, Severity
-from guard.findings.subject import DAY, Subject, sentence
+from guard.findings.finding import DAY, Finding, Kind, Severity
+from guard.findings.subject import Subject, sentence
 from guard.reconcile.request import Request, Trigger
 from secret_policy.perimeter import Secret, warnings
 from secret_policy.triggers import SOURCE_IP

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from aws_lambda_powertools import Logger
 
-from guard.cloudtrail.record import FROM_CLOUDTRAIL, Record, from_envelope, secret_id
+from guard.cloudtrail.record import FROM_CLOUDTRAIL, Record, from_envelope
+from guard.cloudtrail.resource_ids import secret_id
 from guard.reconcile.batch import Message
 from guard.reconcile.messages import from_message, is_reconcile
 from guard.reconcile.request import Key, Request, Trigger, asking

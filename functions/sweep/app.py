@@ -24,7 +24,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from guard.approved.choice import ApprovedPolicies
-from guard.approved.desired import wanted_from_env
+from guard.approved.desired import desired_from_env
 from guard.approved.endpoints import choose_all, differing
 from guard.approved.lists import ApprovedLists
 from guard.approved.pauses import Pauses
@@ -32,23 +32,22 @@ from guard.approved.rollout import Phase
 from guard.approved.rollouts import TRYING, Rollouts
 from guard.aws.clients import client
 from guard.endpoint.observe import Observer
-from guard.endpoint.scope import Guarded
+from guard.endpoint.scope import Scope
 from guard.reconcile.request import Key, Request, asking
 from guard.reconcile.requeue import Requeue
 from guard.redact import log_line, sealed
-from guard.settings import SCOPE_TAG, Settings
+from guard.settings import SCOPE_TAG, Settings, required
 from guard.table.items import Items
-from guard.variables import required
 from sweep.rollouts import roll_out
 from sweep.unhealthy import unhealthy_vpcs
 
 DEPLOYED = "CloudFormation Stack Status Change"
 
 settings = Settings.from_env(os.environ)
-guarded = Guarded.of(required(os.environ, "SCOPE"), required(os.environ, "SCOPE_TAG", SCOPE_TAG))
+guarded = Scope.of(required(os.environ, "SCOPE"), required(os.environ, "SCOPE_TAG", SCOPE_TAG))
 lists = ApprovedLists.from_env(os.environ)
 approved = ApprovedPolicies.from_env(os.environ, settings, lists.organization)
-wanted = wanted_from_env(os.environ, settings, approved, lists)
+wanted = desired_from_env(os.environ, settings, approved, lists)
 
 sqs = client("sqs")
 vpc_queue = Requeue(sqs, required(os.environ, "VPC_QUEUE_URL"))

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from guard.endpoint.decide import decide
 from guard.endpoint.observe import Observer
-from guard.endpoint.plan import Verdict, Wanted
-from guard.endpoint.scope import Guarded
+from guard.endpoint.plan import Desired, Verdict
+from guard.endpoint.scope import Scope
 
 # AWS shows the DNS attributes of one VPC at a time: of so many they are asked in each sweep, and of
 # others in the next. Elsewhere private DNS vouches, as AWS switches it on only where both are.
@@ -18,14 +18,14 @@ HEALTHY = frozenset({Verdict.WORKS, Verdict.COVERED, Verdict.EXEMPT, Verdict.WAI
 
 
 def unhealthy_vpcs(
-    observer: Observer, ids: Collection[str], wanted: Wanted, guarded: Guarded, now: datetime
+    observer: Observer, ids: Collection[str], wanted: Desired, guarded: Scope, now: datetime
 ) -> list[str]:
     """Those that ensure_endpoint would have something to do or to say about. Raises ClientError."""
     vpcs = observer.vpcs(ids, dns_assumed=set(ids) - sample(ids, now))
     return [
         id_
         for id_, vpc in vpcs.items()
-        if not guarded.leaves_out(vpc, has_rotation=lambda: True)
+        if not guarded.why_excluded(vpc, has_rotation=lambda: True)
         and decide(vpc, wanted).verdict not in HEALTHY
     ]
 

@@ -26,9 +26,8 @@ from guard.aws.clients import client
 from guard.cloudtrail.record import from_envelope
 from guard.publishing.publish import Publisher
 from guard.redact import log_line, sealed
-from guard.settings import Settings
+from guard.settings import Settings, items
 from guard.table.items import Items
-from guard.variables import items
 from watch_guard.changes import Deployers, changed_parts, owner_parts
 from watch_guard.findings import guard_changed
 from watch_guard.stack import Stack

@@ -24,8 +24,8 @@ from guard.cloudtrail.record import (
     UnreadableRecord,
     from_envelope,
     parse,
-    secret_id,
 )
+from guard.cloudtrail.resource_ids import secret_id
 from guard.policy.evaluate import Decision, Outcome, evaluate
 from guardctl import trail
 from guardctl.formats import Format

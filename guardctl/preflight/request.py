@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from detect_bypass.judge import Inventory, Verdict, judge
-from guard.cloudtrail.record import Identity, Record, secret_id
+from guard.cloudtrail.record import Identity, Record
+from guard.cloudtrail.resource_ids import secret_id
 from guard.partitions import partition_in
 from guard.policy.evaluate import Request
 from guard.policy.sent import NEVER_SENT

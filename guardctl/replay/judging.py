@@ -17,8 +17,8 @@ from guard.cloudtrail.record import (
     UnreadableRecord,
     from_envelope,
     parse,
-    secret_id,
 )
+from guard.cloudtrail.resource_ids import secret_id
 from guard.cloudtrail.secret_calls import changes_secret
 from guardctl import trail
 from guardctl.replay.explain import Said, explain

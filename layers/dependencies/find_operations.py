@@ -49,7 +49,7 @@ def made_clients(nodes: list[ast.AST]) -> Iterator[str]:
     for node in nodes:
         match node:
             case ast.Call(
-                func=ast.Attribute(attr="client") | ast.Name(id="client" | "seldom_client"),
+                func=ast.Attribute(attr="client") | ast.Name(id="client" | "lazy_client"),
                 args=[ast.Constant(value=str(service)), *_],
             ):
                 yield service

@@ -211,7 +211,6 @@ LATER = {
     },
     "notify_slack": {
         "digest.findings",
-        "guard.settings",
         "notify_slack.bot",
         "guard.table.deferred",
     },

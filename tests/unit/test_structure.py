@@ -13,7 +13,6 @@ REACTIONS = {path.parent.name for path in FUNCTIONS.glob("*/app.py")}
 PACKAGES = (
     "partitions",
     "redact",
-    "variables",
     "settings",
     "policy",
     "findings",

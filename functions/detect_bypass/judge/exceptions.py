@@ -21,7 +21,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from guard.cloudtrail.record import Record, secret_ids
+from guard.cloudtrail.record import Record
+from guard.cloudtrail.resource_ids import secret_ids
 from guard.partitions import partition_in
 
 FILE_NAME = "exceptions.json"  # in the layer of approved policies, beside their folder

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, override
 
 from ensure_endpoint.rotation.function import Rotation
-from guard.findings.finding import Finding, Kind, Severity
-from guard.findings.subject import DAY, Subject
+from guard.findings.finding import DAY, Finding, Kind, Severity
+from guard.findings.subject import Subject
 from guard.reconcile.request import Trigger
 from guard.settings import Settings
 

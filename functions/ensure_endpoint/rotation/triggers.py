@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ensure_endpoint.rotation import findings
 from ensure_endpoint.rotation.function import locate
-from guard.cloudtrail.record import Record, UnreadableRecord, rotation_function_arn, secret_id
+from guard.cloudtrail.record import Record, UnreadableRecord
+from guard.cloudtrail.resource_ids import rotation_function_arn, secret_id
 from guard.findings.finding import Finding
 from guard.reconcile.batch import Message
 from guard.reconcile.request import Key, Request, Trigger

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from ensure_endpoint.findings import VpcSubject
 from ensure_endpoint.withdrawal.decide import Removal
 from guard.endpoint.state import Endpoint
-from guard.findings.finding import Finding, Kind, Severity
-from guard.findings.subject import DAY
+from guard.findings.finding import DAY, Finding, Kind, Severity
 
 
 def yielded(about: VpcSubject, theirs: Endpoint, done: Sequence[str], refused: str = "") -> Finding:

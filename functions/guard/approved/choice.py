@@ -10,8 +10,7 @@ from typing import Self
 
 from guard.approved.policies import ApprovedPolicy, ApprovedPolicyError, Placeholders, load
 from guard.endpoint.state import Tags
-from guard.settings import LAYER_FOLDER, POLICY_TAG, Settings
-from guard.variables import required
+from guard.settings import LAYER_FOLDER, POLICY_TAG, Settings, required
 
 NO_TAGS: Tags = {}
 

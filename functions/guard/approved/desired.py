@@ -4,20 +4,19 @@ from collections.abc import Mapping
 
 from guard.approved.choice import ApprovedPolicies
 from guard.approved.lists import ApprovedLists
-from guard.endpoint.plan import Wanted
-from guard.settings import Settings
-from guard.variables import items, whole_number
+from guard.endpoint.plan import Desired
+from guard.settings import Settings, items, whole_number
 
 
-def wanted_from_env(
+def desired_from_env(
     env: Mapping[str, str],
     settings: Settings,
     approved: ApprovedPolicies,
     lists: ApprovedLists,
-) -> Wanted:
+) -> Desired:
     """For a VPC without a tag that chooses. Raises SettingsError for a bad variable."""
     chosen = approved.choose()
-    return Wanted(
+    return Desired(
         account_id=settings.account_id,
         stack_id=settings.stack_id,
         service_name=settings.service_name,

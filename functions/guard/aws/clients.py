@@ -13,15 +13,20 @@ from botocore.config import Config
 CONFIG = Config(retries={"mode": "standard"}, connect_timeout=3, read_timeout=10)
 """What a client has unless it is made with another `config`."""
 
+TWO_TRIES = Config(
+    retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10
+)
+"""Where a message that failed comes back by itself."""
+
 if TYPE_CHECKING:
     # The same arguments, and stubs that know the services used.
     from boto3 import client as client  # pyright: ignore[reportUnknownVariableType]
 
-    seldom_client = client  # pyright: ignore[reportUnknownVariableType]
+    lazy_client = client  # pyright: ignore[reportUnknownVariableType]
 else:
     client = partial(botocore.session.get_session().create_client, config=CONFIG)
 
-    class seldom_client:  # noqa: N801 - called as client is
+    class lazy_client:  # noqa: N801 - called as client is
         """A client for calls that most invocations do not make: it is made at the first of them."""
 
         def __init__(self, service: str, **settings: Any) -> None:

@@ -3,7 +3,8 @@
 import hashlib
 from typing import Any
 
-from guard.cloudtrail.record import Record, secret_id, secret_ids
+from guard.cloudtrail.record import Record
+from guard.cloudtrail.resource_ids import secret_id, secret_ids
 from guard.findings.finding import Kind
 from guard.findings.links import console_links
 from guard.partitions import partition_in

@@ -15,17 +15,17 @@ from guard.endpoint.plan import (
     AuthoriseHttps,
     CreateEndpoint,
     CreateGroup,
+    Desired,
     EnableDnsAttribute,
     ModifyEndpoint,
     Plan,
     Step,
     Verdict,
-    Wanted,
 )
 from guard.endpoint.state import LIVE, Endpoint, HostedZone, Network, SecurityGroup, Vpc, managed_by
 
 
-def decide(vpc: Vpc, desired: Wanted) -> Plan:
+def decide(vpc: Vpc, desired: Desired) -> Plan:
     """The plan that makes the VPC's endpoint work, empty if it does."""
     if vpc.owner_id != desired.account_id:
         owner = f"the VPC is shared by account {vpc.owner_id}, whose guard must serve it"
@@ -40,7 +40,7 @@ def decide(vpc: Vpc, desired: Wanted) -> Plan:
     return replace(plan, notes=_notes(vpc, endpoint))
 
 
-def _judge(vpc: Vpc, endpoint: Endpoint | None, desired: Wanted) -> Plan:
+def _judge(vpc: Vpc, endpoint: Endpoint | None, desired: Desired) -> Plan:
     by_zone = False
     if vpc.zone and not (endpoint and endpoint.private_dns):
         # The name is the zone's: AWS refuses private DNS beside it.
@@ -91,7 +91,7 @@ def _notes(vpc: Vpc, endpoint: Endpoint | None) -> tuple[str, ...]:
     return (*notes, *left_out(vpc))
 
 
-def _trusted(zone: HostedZone, desired: Wanted) -> bool:
+def _trusted(zone: HostedZone, desired: Desired) -> bool:
     """Whether a hosted zone points at nothing but approved endpoints, or own ones that live."""
     if zone.owner_id != desired.account_id:
         return zone.owner_id in desired.approved_accounts
@@ -163,12 +163,12 @@ def group_name(vpc_id: str, stack_id: str) -> str:
     return f"vpce-guard-{vpc_id}-{sha256(stack_id.encode()).hexdigest()[:8]}"
 
 
-def _own_group(vpc: Vpc, desired: Wanted) -> SecurityGroup | None:
+def _own_group(vpc: Vpc, desired: Desired) -> SecurityGroup | None:
     ours = [g for g in vpc.groups.values() if managed_by(g.tags, desired.stack_id)]
     return min(ours, key=lambda group: group.id, default=None)
 
 
-def _group_steps(vpc: Vpc, desired: Wanted) -> tuple[list[Step], str | None]:
+def _group_steps(vpc: Vpc, desired: Desired) -> tuple[list[Step], str | None]:
     """The steps that leave our own group admitting the whole VPC, and its id (None: to be made)."""
     group = _own_group(vpc, desired)
     steps: list[Step] = [] if group else [CreateGroup(vpc.id, group_name(vpc.id, desired.stack_id))]
@@ -179,7 +179,7 @@ def _group_steps(vpc: Vpc, desired: Wanted) -> tuple[list[Step], str | None]:
     return steps, group_id
 
 
-def _create(vpc: Vpc, desired: Wanted) -> Plan:
+def _create(vpc: Vpc, desired: Desired) -> Plan:
     place = place_new(vpc, desired.maximum_zones)
     if not place.subnet_ids:
         return Plan(vpc.id, *_without_subnets(vpc))
@@ -216,7 +216,7 @@ def _because(endpoint: Endpoint) -> str:
     return f" ({endpoint.problem})" if endpoint.problem else ""
 
 
-def _repair(vpc: Vpc, endpoint: Endpoint, desired: Wanted, *, by_zone: bool) -> Plan:
+def _repair(vpc: Vpc, endpoint: Endpoint, desired: Desired, *, by_zone: bool) -> Plan:
     """The plan for an endpoint that is there. `by_zone`: a hosted zone replaces private DNS."""
     steps: list[Step] = [*_dns_steps(vpc)]
     reasons = [f"{step.attribute} is off" for step in _dns_steps(vpc)]
@@ -268,7 +268,7 @@ def _verdict(endpoint: Endpoint, steps: Sequence[Step], gaps: Sequence[str]) -> 
 
 
 def _repair_groups(
-    vpc: Vpc, endpoint: Endpoint, desired: Wanted
+    vpc: Vpc, endpoint: Endpoint, desired: Desired
 ) -> tuple[list[Step], str | None, bool]:
     """Steps for the endpoint's groups: ours is repaired or added; nobody else's is ever edited."""
     admitted = [

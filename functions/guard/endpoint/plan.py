@@ -105,7 +105,7 @@ type Step = EnableDnsAttribute | CreateGroup | AuthoriseHttps | CreateEndpoint |
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Desired:
     """What a VPC should have: from the template's settings and the approved policy."""
 
     account_id: str

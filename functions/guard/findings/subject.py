@@ -9,8 +9,6 @@ from typing import Any
 from guard.findings.finding import Finding, Kind, Severity
 from guard.settings import Settings
 
-DAY = 86_400
-
 
 @dataclass(frozen=True, slots=True)
 class Subject(ABC):

@@ -20,7 +20,7 @@ from ensure_endpoint.act import Actor
 from guard.endpoint.decide import decide
 from guard.endpoint.hosted_zones import HostedZones
 from guard.endpoint.observe import Observer
-from guard.endpoint.plan import Plan, Verdict, Wanted
+from guard.endpoint.plan import Desired, Plan, Verdict
 from guard.endpoint.state import MANAGED_TAG, PREFERRED_SUBNET_TAG, STACK_TAG, Vpc
 from tests.builders import STACK
 from tests.reactions.account import SERVICE, Account
@@ -225,7 +225,7 @@ class Guard:
     cloud: Cloud
     observer: Observer
     actor: Actor
-    wanted: Wanted
+    wanted: Desired
     refused: list[str] = field(default_factory=list)
 
     def look(self, vpc_id: str) -> tuple[Vpc, Plan]:
@@ -265,7 +265,7 @@ def built(deployment: Cloud) -> tuple[Builder, Guard]:
     client = deployment.session("guard").client
     zones = HostedZones(lambda: client("route53"), deployment.region, deployment.account)
     observed = client("ec2")
-    wanted = Wanted(
+    wanted = Desired(
         account_id=deployment.account,
         stack_id=STACK,
         service_name=SERVICE,

@@ -7,14 +7,14 @@ from emulator import Cloud
 from ensure_endpoint.act import Actor
 from guard.endpoint.decide import decide
 from guard.endpoint.observe import Observer
-from guard.endpoint.plan import Wanted
+from guard.endpoint.plan import Desired
 from tests.reactions.account import ALLOW_ALL, SERVICE, Account
 from tests.reactions.stories import ENSURE, served
 
 
-def wish(cloud: Cloud) -> Wanted:
+def wish(cloud: Cloud) -> Desired:
     settings = cloud.deployment.functions[ENSURE].environment
-    return Wanted(
+    return Desired(
         account_id=cloud.account,
         stack_id=settings["STACK_ID"],
         service_name=SERVICE,

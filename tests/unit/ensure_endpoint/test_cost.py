@@ -13,7 +13,7 @@ from ensure_endpoint.cost import (
     zones_added,
 )
 from guard.endpoint.plan import CreateEndpoint, CreateGroup, ModifyEndpoint
-from guard.variables import SettingsError, dollars
+from guard.settings import SettingsError, dollars
 
 SERVICE = "com.amazonaws.eu-west-1.secretsmanager"
 

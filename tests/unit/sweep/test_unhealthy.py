@@ -5,12 +5,12 @@ from typing import Any
 
 from benchmarks.listed_ec2 import ACCOUNT, NOON, SERVICE, Ec2, id_of
 from guard.endpoint.observe import Observer
-from guard.endpoint.plan import Wanted
-from guard.endpoint.scope import Guarded, Scope
+from guard.endpoint.plan import Desired
+from guard.endpoint.scope import Coverage, Scope
 from sweep.unhealthy import DNS_SAMPLE, sample, unhealthy_vpcs
 
-WANTED = Wanted(ACCOUNT, "stack", SERVICE, "vpce-guard:ignore", "{}")
-EVERYWHERE = Guarded(Scope.ALL, "")
+WANTED = Desired(ACCOUNT, "stack", SERVICE, "vpce-guard:ignore", "{}")
+EVERYWHERE = Scope(Coverage.ALL, "")
 
 
 def swept(ec2: Any, now: datetime = NOON) -> list[str]:

@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from guard.aws.denials import cure, is_denial, may_not_look, missing_permission
-from guard.variables import SettingsError, switch
+from guard.settings import SettingsError, switch
 from tests.builders import NOON, SETTINGS
 
 USER = "User: arn:aws:sts::111122223333:assumed-role/guard/guard is not authorized"

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from guard.cloudtrail.record import deleted_nothing, parse
+from guard.cloudtrail.record import parse
+from guard.cloudtrail.resource_ids import deleted_nothing
 from tests.records import read
 
 ONE = {"tag": 1, "content": "vpce-0aaaaaaaaaaaaaaa1"}

@@ -8,12 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.cloudtrail.record import (
-    Record,
-    UnreadableRecord,
+from guard.cloudtrail.record import Record, UnreadableRecord, from_envelope, parse
+from guard.cloudtrail.resource_ids import (
     endpoint_ids,
-    from_envelope,
-    parse,
     rotation_function_arn,
     secret_id,
     secret_ids,

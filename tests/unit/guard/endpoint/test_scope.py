@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from guard.endpoint.scope import Guarded
-from guard.variables import SettingsError
+from guard.endpoint.scope import Scope
+from guard.settings import SettingsError
 from tests.builders import vpc
 
 
@@ -22,10 +22,10 @@ from tests.builders import vpc
     ],
 )
 def test_scope(scope, changes, rotates, left_out):
-    why = Guarded.of(scope, "mine").leaves_out(replace(vpc(), **changes), lambda: rotates)
+    why = Scope.of(scope, "mine").why_excluded(replace(vpc(), **changes), lambda: rotates)
     assert bool(why) is left_out
 
 
 def test_a_scope_that_does_not_exist_is_refused_at_cold_start():
     with pytest.raises(SettingsError, match="some"):
-        Guarded.of("some", "mine")
+        Scope.of("some", "mine")
