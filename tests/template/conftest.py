@@ -15,7 +15,7 @@ def stack() -> Stack:
     return Stack()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def day() -> Iterator[Cloud]:
     """A day in which every function has every kind of work, the conditional ones, too."""
     with Cloud.start(parameters=PARAMETERS) as cloud:

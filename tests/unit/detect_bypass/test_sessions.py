@@ -29,7 +29,7 @@ def page(address: str, **fields: Any) -> Record:
 
 @pytest.fixture
 def sessions(dynamodb: Any) -> Sessions:
-    return Sessions(Items(dynamodb, "state"))
+    return Sessions(Items(dynamodb, "state", ""))
 
 
 def cause(record: Record, addresses: dict[str, str]) -> str:
@@ -90,7 +90,7 @@ def test_another_session_or_one_without_a_beginning_is_not_mixed_in(sessions: Se
 
 
 def test_without_the_mark_nothing_is_asked(sessions: Sessions):
-    broken = Sessions(Items(None, "state"))  # pyright: ignore[reportArgumentType]
+    broken = Sessions(Items(None, "state", ""))  # pyright: ignore[reportArgumentType]
     assert broken.addresses([parse(read(userIdentity=role()))], NOW) == {}
 
 
