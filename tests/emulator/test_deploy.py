@@ -42,7 +42,7 @@ def test_what_moto_leaves_out_is_put_there(cloud):
     subscriptions = session.client("sns").list_subscriptions_by_topic(
         TopicArn=cloud.resource("FindingsTopic")
     )["Subscriptions"]
-    assert [one["Protocol"] for one in subscriptions] == ["sqs"]
+    assert [one["Protocol"] for one in subscriptions] == ["sqs", "sqs"]  # high apart
 
 
 def test_what_is_skipped_is_known(cloud):
@@ -75,9 +75,11 @@ def test_slack_is_where_the_parameter_says(cloud):
 
 
 def test_alarms_reach_the_topics_queue(cloud):
-    cloud.session("operator").client("sqs").purge_queue(QueueUrl=cloud.resource("NotifyQueue"))
+    cloud.session("operator").client("sqs").purge_queue(
+        QueueUrl=cloud.resource("NotifyUrgentQueue")
+    )
     cloud.ring_alarm("VpcDeadLetterAlarm")
-    assert cloud.queue_depth("NotifyQueue") == 1
+    assert cloud.queue_depth("NotifyUrgentQueue") == 1
     cloud.reset()
 
 

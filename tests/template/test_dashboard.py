@@ -68,8 +68,9 @@ def test_every_metric_shown_is_one_that_was_sent_so(sent: set[Shown]):
 @pytest.mark.parametrize(("name", "service"), sorted(RARE))
 def test_what_is_rare_is_measured_by_the_function_it_is_shown_for(name: str, service: str):
     assert (name, (("service", service),)) in ours()
-    room = (ROOT / "functions" / service).rglob("*.py")
-    assert any(f'"{name}"' in path.read_text() for path in room)
+    folders = (ROOT / "functions" / service, ROOT / "functions" / "guard" / "reconcile")
+    files = [path for folder in folders for path in folder.rglob("*.py")]
+    assert any(f'"{name}"' in path.read_text() for path in files)
 
 
 def searches() -> dict[str, tuple[str, str, set[str]]]:

@@ -199,6 +199,10 @@ def secret_policies(cloud: Cloud) -> None:
     account = Account(cloud)
     account.bound_secret("prod/ledger")
     cloud.settle()
+    # The second attempt asks the outbox what the first one did.
+    cloud.fault("sns", "PublishBatch", "InternalError", times=2, function="SecretPolicyFunction")
+    account.bound_secret("prod/second-attempt")
+    cloud.settle()
     secret = account.bound_secret("prod/closed-by-hand")
     endpoints = account.ec2.describe_vpc_endpoints()["VpcEndpoints"]
     vpcs = frozenset(one["VpcId"] for one in endpoints if one["State"] == "available")
