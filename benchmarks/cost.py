@@ -29,7 +29,7 @@ SWEEPS = HOURS / 6
 SWEEP_SECONDS = 2.0  # rounded up from what `make drill` shows for a small account
 ARGUMENTS = {"SlackWebhookParameter": "/vpce-guard/slack-webhook"}
 # Sent by EventBridge only when they are not zero ("Monitoring Amazon EventBridge").
-SELDOM = ("FailedInvocations", "InvocationsFailedToBeSentToDlq")
+SELDOM = ("FailedInvocations", "InvocationsFailedToBeSentToDlq", "RecursiveInvocationsDropped")
 UNMET = {"FindsMissed"}  # what these arguments leave out, of what is counted
 
 SIZES = {"S": (10, 1), "M": (100, 100), "L": (1000, 1000)}  # VPCs, million requests a month

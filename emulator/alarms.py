@@ -5,10 +5,8 @@ others ring when a test says so.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from moto.sns.models import sns_backends
 
@@ -37,26 +35,17 @@ class Alarms:
     def note_dropped(self, deployment: Deployment, function: FunctionSpec, now: datetime) -> None:
         """Measure a drop, and ring the alarms that it sets off: once, until a period is quiet."""
         self._dropped.append((function.name, now))
-        for name, alarm in deployment.of_type("AWS::CloudWatch::Alarm").items():
-            if not _watches(alarm, DROPPED, function):
+        where = deployment.account, deployment.region
+        insights.count(*where, "AWS/Lambda", DROPPED, {"FunctionName": function.name}, now)
+        alarms = deployment.of_type("AWS::CloudWatch::Alarm")
+        for name in breaching(deployment, now):
+            query = alarms[name].get("Metrics", [{}])[0]
+            if f"({DROPPED})" not in query.get("Expression", ""):
                 continue
-            since = now - timedelta(seconds=int(alarm["Period"]))
-            times = sum(one == function.name and when > since for one, when in self._dropped)
-            if times <= float(alarm["Threshold"]):
-                continue
+            since = now - timedelta(seconds=int(query["Period"]))
             if self._rang.get(name, since) <= since:
                 publish_alarm(deployment, name, "ALARM", now)
             self._rang[name] = now
-
-
-def _watches(alarm: Mapping[str, Any], metric: str, function: FunctionSpec) -> bool:
-    """Whether an alarm watches how often something happened to a function."""
-    dimensions = {one["Name"]: one["Value"] for one in alarm.get("Dimensions", [])}
-    return (alarm.get("Namespace"), alarm.get("MetricName"), alarm.get("Statistic")) == (
-        "AWS/Lambda",
-        metric,
-        "Sum",
-    ) and dimensions == {"FunctionName": function.name}
 
 
 def breaching(deployment: Deployment, now: datetime) -> list[str]:

@@ -51,14 +51,26 @@ def count_event(account: str, region: str, rule: str, name: str, when: datetime)
 
     There the rule's name is the only dimension, and nothing is sent that is zero.
     """
+    count(account, region, EVENTS, name, {"RuleName": rule}, when)
+
+
+def count(
+    account: str,
+    region: str,
+    namespace: str,
+    name: str,
+    dimensions: Mapping[str, str],
+    when: datetime,
+) -> None:
+    """Add one to a metric."""
     cloudwatch_backends[account][region].put_metric_data(
-        EVENTS,
+        namespace,
         [
             {
                 "MetricName": name,
                 "Value": 1.0,
                 "Timestamp": when.replace(microsecond=0),
-                "Dimensions": [{"Name": "RuleName", "Value": rule}],
+                "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
             }
         ],
     )
