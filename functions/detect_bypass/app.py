@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
-from botocore.config import Config
 
 from detect_bypass.detector import Detector
 from detect_bypass.inventory import Known
@@ -33,7 +32,7 @@ from detect_bypass.publish import Alerts
 from detect_bypass.repair import Repairs
 from detect_bypass.sessions import Sessions
 from guard.approved.lists import ApprovedLists
-from guard.aws.clients import lazy_client
+from guard.aws.clients import TWO_TRIES, lazy_client
 from guard.cloudtrail.heartbeat_mark import Mark
 from guard.publishing.publish import Publisher
 from guard.redact import log_line, sealed
@@ -52,9 +51,7 @@ account = Inventory(
     guard_roles=items(os.environ, "GUARD_ROLES"),
 )
 policies = Path(os.environ.get("APPROVED_POLICIES_DIR", LAYER_FOLDER))
-retries: Any = {"mode": "standard", "total_max_attempts": 2}  # then the messages go back
-config = Config(retries=retries, connect_timeout=3, read_timeout=10)
-client = partial(lazy_client, config=config)  # most batches need none
+client = partial(lazy_client, config=TWO_TRIES)  # most batches need none
 ec2 = client("ec2")
 table = Items(client("dynamodb"), settings.table_name, settings.place)
 budgets, figures = Budgets(table), Figures(table)

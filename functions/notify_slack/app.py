@@ -20,8 +20,7 @@ kms:Decrypt too), sqs:ChangeMessageVisibility, dynamodb:UpdateItem, dynamodb:Get
 
 import os
 from collections.abc import Mapping, Sequence
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -37,19 +36,8 @@ from notify_slack.address import Address
 from notify_slack.deliver import Context, Delivery
 from notify_slack.queue import NotifyQueue
 from notify_slack.rate_limiter import RateLimiter
-from notify_slack.webhook import (
-    Answer,
-    BadWebhook,
-    Verdict,
-    Webhook,
-    api_of,
-    checked,
-    checked_token,
-    is_token,
-)
-
-if TYPE_CHECKING:
-    from notify_slack.bot import Bot
+from notify_slack.sender import Sender
+from notify_slack.webhook import BadWebhook, api_of
 
 # The SecureString holds a bot's token, which needs a channel to post to, or a webhook's URL.
 channel = os.environ.get("SLACK_CHANNEL", "")
@@ -65,30 +53,12 @@ sqs = lazy_client("sqs", config=config)
 ssm = client("ssm", config=config)
 limiter = RateLimiter(Slots(table))
 
-
-@cache
-def bot() -> "Bot":
-    """A webhook has no use for the bot, and is what most stacks have."""
-    from notify_slack.bot import Bot, Threads
-
-    return Bot(limiter, Threads(table, channel), slack_api)
-
-
-def send(body: str, message: Mapping[str, Any], secret: str, number: int) -> tuple[Verdict, Answer]:
-    """By the bot or the webhook, whichever the secret is for."""
-    by = bot() if is_token(secret) else Webhook(limiter)
-    return by.send(body, message, secret, number)
-
-
-def checked_secret(value: str) -> str:
-    """The bot's token or the webhook's URL. Raises BadWebhook."""
-    return checked_token(value, channel) if is_token(value) else checked(value)
-
-
-address = Address(Parameters(ssm), parameter, checked_secret)
+sender = Sender(limiter, table, channel, slack_api)
+address = Address(Parameters(ssm), parameter, sender.checked)
 urls = [required(os.environ, name) for name in ("NOTIFY_QUEUE_URL", "URGENT_QUEUE_URL")]
 deliveries = {
-    url.rpartition("/")[2]: Delivery(address, limiter, NotifyQueue(sqs, url), send) for url in urls
+    url.rpartition("/")[2]: Delivery(address, limiter, NotifyQueue(sqs, url), sender.send)
+    for url in urls
 }
 logger = Logger(json_serializer=log_line)
 metrics = Metrics()

@@ -8,6 +8,7 @@ from ensure_endpoint.act import Actor
 from guard.endpoint.decide import decide
 from guard.endpoint.observe import Observer
 from guard.endpoint.plan import Desired
+from guard.settings import OPT_OUT_TAG
 from tests.reactions.account import ALLOW_ALL, SERVICE, Account
 from tests.reactions.stories import ENSURE, served
 
@@ -18,7 +19,7 @@ def wish(cloud: Cloud) -> Desired:
         account_id=cloud.account,
         stack_id=settings["STACK_ID"],
         service_name=SERVICE,
-        opt_out_tag=settings["OPT_OUT_TAG"],
+        opt_out_tag=OPT_OUT_TAG,
         policy=json.dumps(ALLOW_ALL),
     )
 
