@@ -89,7 +89,7 @@ def test_under_the_documented_policy_all_arrives(deployed: Cloud):
     assert cloud.slack.posts == 1
     assert cloud.watch_metrics() == []
     cloud.ring_alarm("VpcDeadLetterAlarm")
-    assert cloud.queue_depth("NotifyQueue") == 1
+    assert cloud.queue_depth("NotifyUrgentQueue") == 1
 
 
 def test_with_a_condition_on_the_source_the_event_is_lost_and_two_alarms_tell(deployed: Cloud):

@@ -67,6 +67,12 @@ def test_a_room_imports_itself_and_guard_alone(path: Path):
     assert {one.split(".")[0] for one in imports(path)} & ours <= {room(path), "guard"}
 
 
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_a_file_is_read_at_a_glance(path: Path):
+    most = 100 if path.name == "app.py" else 300
+    assert len(path.read_text().splitlines()) <= most
+
+
 @pytest.mark.parametrize("folder", sorted((ROOT / "tests" / "unit").rglob("*/")), ids=str)
 def test_tests_mirror_the_rooms(folder: Path):
     mirrored = FUNCTIONS / folder.relative_to(ROOT / "tests" / "unit")
