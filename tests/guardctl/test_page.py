@@ -97,15 +97,17 @@ def page(browser: "Browser", html: Path) -> Iterator["Page"]:
 
 def column(page: "Page", number: int) -> list[str]:
     """The cells of a column in the rows that are shown, from above."""
-    rows = page.locator("#occurrences tbody tr:visible")
+    rows = page.locator("#findings tbody tr:visible")
     return [row.locator("td").nth(number).inner_text() for row in rows.all()]
 
 
 def test_what_it_shows(page: "Page"):
     text = page.locator("main").inner_text()
     assert "21 of Secrets Manager" in " ".join(text.split())
-    assert "18 alerts" in " ".join(text.split())
-    assert page.locator("#shown").inner_text() == "5 of 5 shown"
+    assert "19 occurrences 6 alerts: published at once 2 deferred to 1 digests" in " ".join(
+        text.split()
+    )
+    assert page.locator("#shown").inner_text() == "6 of 6 shown"
     assert page.locator("svg.timeline rect").count() >= 4
     titles = page.locator("svg.timeline rect title").all_text_contents()
     assert any("bypass: " in title for title in titles)
@@ -115,23 +117,23 @@ def test_what_it_shows(page: "Page"):
 
 
 def test_sorting(page: "Page"):
-    heading = page.get_by_role("button", name="Count")
+    heading = page.get_by_role("button", name="Occurrences")
     heading.click()
-    assert [int(count) for count in column(page, 1)] == [1, 1, 1, 3, 12]
+    assert [int(count) for count in column(page, 1)] == [1, 1, 1, 1, 3, 12]
     heading.click()
-    assert [int(count) for count in column(page, 1)] == [12, 3, 1, 1, 1]
-    assert page.locator("#occurrences th").nth(1).get_attribute("aria-sort") == "descending"
+    assert [int(count) for count in column(page, 1)] == [12, 3, 1, 1, 1, 1]
+    assert page.locator("#findings th").nth(1).get_attribute("aria-sort") == "descending"
     page.get_by_role("button", name="Severity").click()
     ranks = ["info", "low", "medium", "high"]
     assert column(page, 0) == sorted(column(page, 0), key=ranks.index)
-    page.get_by_role("button", name="Principal", exact=True).click()
-    assert column(page, 3) == sorted(column(page, 3), key=str.lower)
-    assert page.locator("#occurrences th[aria-sort]").count() == 1
+    page.locator("#findings").get_by_role("button", name="Principals").click()
+    assert column(page, 4) == sorted(column(page, 4), key=str.lower)
+    assert page.locator("#findings th[aria-sort]").count() == 1
 
 
 def test_sorting_a_small_table(page: "Page"):
     table = page.locator("section[aria-label=Principals]")
-    table.get_by_role("button", name="Alerts").click()
+    table.get_by_role("button", name="Records").click()
     counts = [int(text) for text in table.locator("td.number").all_inner_texts()]
     assert counts == sorted(counts)
     assert len(counts) > 2
@@ -140,33 +142,34 @@ def test_sorting_a_small_table(page: "Page"):
 def test_filtering(page: "Page"):
     page.locator("#filter").fill("role/app DescribeSecret")
     assert column(page, 1) == ["12"]
-    assert page.locator("#shown").inner_text() == "1 of 5 shown"
-    assert page.locator("article:not(.change):visible").count() == 1
-    assert "seen 12 times" in page.locator("article:not(.change):visible").inner_text()
+    assert page.locator("#shown").inner_text() == "1 of 6 shown"
+    assert page.locator("article:visible").count() == 1
+    assert "seen 12 times" in page.locator("article:visible").inner_text()
     page.locator("#filter").fill("")
-    page.locator("#verdict").select_option("foreign_endpoint")
-    assert column(page, 2) == ["foreign endpoint"]
+    page.locator("#kind").select_option("foreign-endpoint")
+    assert column(page, 3) == ["foreign-endpoint"]
     page.locator("#severity").select_option("low")
-    assert column(page, 2) == []
-    page.locator("#verdict").select_option("")
+    assert column(page, 3) == []
+    page.locator("#kind").select_option("")
     assert set(column(page, 0)) == {"low"}
 
 
 def test_from_a_row_to_its_message(page: "Page"):
-    page.locator("#verdict").select_option("console")
-    page.locator("#occurrences tbody tr:visible a").click()
+    page.locator("#kind").select_option("console-access")
+    page.locator("#findings tbody tr:visible a").click()
     card = page.locator("article:target")
     assert "CONSOLE" in card.inner_text().upper()
     assert "What to do" in card.inner_text()
-    assert page.locator("article.change").count() == 1
-    assert "payroll" in page.locator("article.change").inner_text()
+    page.locator("#kind").select_option("secret-policy-changed")
+    page.locator("#findings tbody tr:visible a").click()
+    assert "payroll" in page.locator("article:target").inner_text()
 
 
 def test_what_records_say_stays_text(page: "Page"):
     assert page.title() == "VPCE Guard: replay"
     assert page.locator("main img").count() == 0
     assert page.locator("script").count() == 1
-    assert HOSTILE in page.locator("#occurrences").inner_text()
+    assert HOSTILE in page.locator("#findings").inner_text()
     links = page.locator("a").evaluate_all("all => all.map(one => one.getAttribute('href'))")
     assert all(link.startswith("#card-") or ".aws.amazon.com/" in link for link in links)
 
@@ -185,8 +188,8 @@ def test_only_its_own_script_may_run(page: "Page", browser: "Browser", html: Pat
 def test_nothing_found(browser: "Browser", tmp_path: Path):
     page = browser.new_page()
     page.goto(written(tmp_path, ROTATION_SUCCEEDED).as_uri())
-    assert "no request would have raised an alert" in page.locator("main").inner_text()
-    assert page.locator("#occurrences").count() == 0
+    assert "nothing would have been published" in page.locator("main").inner_text()
+    assert page.locator("#findings").count() == 0
     page.close()
 
 
@@ -227,16 +230,21 @@ def test_what_the_script_sorts_and_filters_by_is_there(html: Path):
     assert [row["data-severity"] for row in rows] == sorted(
         (str(row["data-severity"]) for row in rows), key=ranks.__getitem__, reverse=True
     )
-    assert {row["data-verdict"] for row in rows} == {"bypass", "console", "foreign_endpoint"}
+    assert {row["data-kind"] for row in rows} == {
+        "bypass",
+        "console-access",
+        "foreign-endpoint",
+        "secret-policy-changed",
+    }
     chosen = [option["text"] for option in outline.all("option") if option["text"] != "all"]
-    told = {row[name] for row in rows for name in ("data-severity", "data-verdict")}
+    told = {row[name] for row in rows for name in ("data-severity", "data-kind")}
     assert set(chosen) == told
     assert len(chosen) == len(told)
     cards = [card["id"] for card in outline.all("article", "id")]
     assert cards == [f"card-{row['data-card']}" for row in rows]
     links = {link["href"] for link in outline.all("a") if str(link["href"]).startswith("#")}
     assert links == {f"#card-{row['data-card']}" for row in rows}
-    assert {"filter", "severity", "verdict", "shown", "occurrences"} <= {
+    assert {"filter", "severity", "kind", "shown", "findings"} <= {
         str(attributes["id"]) for _, attributes in outline.tags if "id" in attributes
     }
 
@@ -247,12 +255,13 @@ def test_numbers_are_sorted_as_numbers(html: Path):
     cells = outline.all("td", "data-sort")
     counts = [cell for cell in cells if cell.get("class") == "number" and cell["text"]]
     assert counts
-    assert all(cell["data-sort"] == str(cell["text"]).replace(",", "") for cell in counts)
+    shown = [cell for cell in counts if cell["text"] != "digest"]
+    assert all(cell["data-sort"] == str(cell["text"]).replace(",", "") for cell in shown)
     rows = outline.all("tr", "data-card")
     first = [cell["data-sort"] for cell in cells if "class" not in cell]
     assert first == [str(Severity(str(row["data-severity"])).rank) for row in rows]
-    shown = cells[1 : 2 * len(rows) : 2]
-    assert sorted(int(str(cell["data-sort"])) for cell in shown) == [1, 1, 1, 3, 12]
+    occurrences = cells[1 : 3 * len(rows) : 3]
+    assert sorted(int(str(cell["data-sort"])) for cell in occurrences) == [1, 1, 1, 1, 3, 12]
 
 
 def test_only_the_pages_own_script_is_let_run(html: Path):
