@@ -8,7 +8,7 @@ callers are, what they read before, an endpoint's policy.
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -92,9 +92,10 @@ class Result:
 def published(spool: Spool, rules: Rules, inventory: Inventory) -> Result:
     """Publish everything that was spooled, from the first record to the last digest."""
     result = Result()
+    settings = _settings(detail for batch in spool.batches() for detail in batch.details)
     stack: _Stack | None = None
     for batch in spool.batches():
-        stack = stack or _Stack(rules, inventory, result, batch)
+        stack = stack or _Stack(rules, inventory, result, settings, batch)
         stack.receive(batch)
     if stack:
         stack.end()
@@ -104,9 +105,16 @@ def published(spool: Spool, rules: Rules, inventory: Inventory) -> Result:
 class _Stack:
     """A deployment in memory: its table, its topic, and the two functions that publish."""
 
-    def __init__(self, rules: Rules, inventory: Inventory, result: Result, first: Batch) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        inventory: Inventory,
+        result: Result,
+        settings: Settings,
+        first: Batch,
+    ) -> None:
         self.rules, self.inventory, self.result = rules, inventory, result
-        self.settings = _settings(first.details)
+        self.settings = settings
         self.items, self.topic = MemoryItems.empty(), MemoryTopic()
         noting = _Noting(self.settings, self.items, self.topic, result)
         self.alerts = Alerts(cast(Publisher, noting), Budgets(self.items))
@@ -201,9 +209,13 @@ class _NotedDeferred:
         return done
 
 
-def _settings(details: Sequence[dict[str, Any]]) -> Settings:
-    """One stack that hears all the records: of the account and Region that the first one names."""
-    first = details[0] if details else {}
+def _settings(details: Iterable[dict[str, Any]]) -> Settings:
+    """One stack that hears all the records: of the account and Region that one of them names first.
+
+    An addendum, and what cannot be read, may name none.
+    """
+    named = (one for one in details if one.get("recipientAccountId") and one.get("awsRegion"))
+    first = next(named, {})
     return Settings(
         account_id=str(first.get("recipientAccountId") or ""),
         region=str(first.get("awsRegion") or ""),

@@ -183,7 +183,7 @@ def replayed(records: list[dict[str, Any]], folder: Path, *options: str) -> dict
 
 
 @settings(
-    max_examples=12,
+    max_examples=4,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(parts=STREAMS)

@@ -61,7 +61,7 @@ def test_the_policies_name_kinds_of_resources_and_the_stacks_own(day: Cloud):
     by_action = {
         action: one["Resource"] for one in document["Statement"] for action in one["Action"]
     }
-    assert by_action["sqs:ChangeMessageVisibility"].endswith(":${NotifyQueue}")
+    assert by_action["sqs:ChangeMessageVisibility"].endswith(":${NotifyUrgentQueue}")
     assert by_action["xray:PutTraceSegments"] == "*"
     assert by_action["ssm:GetParameter"] == "arn:aws:ssm:us-east-1:123456789012:parameter/*"
     assert "ec2:DescribeVpcs" not in by_action
