@@ -18,7 +18,7 @@ from markupsafe import Markup
 from guard.findings.finding import Finding
 from guard.publishing.message import published_form
 from guardctl.replay.chart import HEIGHT, WIDTH, chart
-from guardctl.replay.publication import Told
+from guardctl.replay.publication import ReplayedFinding
 from guardctl.replay.screen import printable
 from guardctl.replay.slack_view import message
 from guardctl.replay.summary import Summary
@@ -77,7 +77,7 @@ def _tables(summary: Summary) -> list[dict[str, Any]]:
     ]
 
 
-def _row(one: Told) -> dict[str, Any]:
+def _row(one: ReplayedFinding) -> dict[str, Any]:
     """What the template shows of a finding."""
     return one.to_json() | {"rank": one.finding.severity.rank, "card": _card(one.finding)}
 

@@ -37,7 +37,7 @@ DIGEST_EVERY = timedelta(hours=1)  # `DigestSchedule`
 
 
 @dataclass(slots=True)
-class Told:
+class ReplayedFinding:
     """One finding of the whole log: what its occurrences come to, and how it would be published.
 
     `finding` has the highest severity, and the number of occurrences in `count`; `alerts` counts
@@ -70,7 +70,7 @@ class Told:
 class Result:
     """What came of a log: its findings by fingerprint, and the messages in their order."""
 
-    findings: dict[str, Told] = field(default_factory=dict[str, Told])
+    findings: dict[str, ReplayedFinding] = field(default_factory=dict[str, ReplayedFinding])
     alerts: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     digests: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
@@ -82,7 +82,7 @@ class Result:
     def occurrences(self) -> int:
         return sum(one.finding.count for one in self.findings.values())
 
-    def worst_first(self) -> list[Told]:
+    def worst_first(self) -> list[ReplayedFinding]:
         """The findings, gravest and most frequent first."""
         return sorted(
             self.findings.values(), key=lambda one: (-one.finding.severity.rank, -one.finding.count)
@@ -185,10 +185,10 @@ class _Noting:
     def publish(self, findings: Sequence[Finding], now: datetime) -> Published:
         known = self.result.findings
         for one in findings:
-            if told := known.get(one.fingerprint):
-                told.finding = collapse([told.finding, one])[0]
+            if seen := known.get(one.fingerprint):
+                seen.finding = collapse([seen.finding, one])[0]
             else:
-                known[one.fingerprint] = Told(one)
+                known[one.fingerprint] = ReplayedFinding(one)
         before = len(self.topic.messages)
         done = self.publisher.publish(findings, now)
         for message in self.topic.messages[before:]:

@@ -52,7 +52,7 @@ class Change:
 
     @classmethod
     def of(cls, finding: Finding, action: str) -> Self:
-        """The change that a finding of `restore_policy.findings` tells."""
+        """The change that a finding of `restore_policy.findings` reports."""
         evidence = finding.evidence
         return cls(
             endpoint_id=finding.resource,

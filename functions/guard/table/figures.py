@@ -1,4 +1,4 @@
-"""Figures that are added up: what the daily report tells, what is used, who read what first."""
+"""Figures that are added up: what the daily report sums up, what is used, who read what first."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Figures:
     items: Items
 
     def add_to_day(self, now: datetime, counts: Mapping[str, int]) -> None:
-        """Add to the counts of this UTC day, which the daily report tells."""
+        """Add to the counts of this UTC day, which the daily report sums up."""
         numbers = {name: n for name, n in counts.items() if n}
         if not numbers:
             return
