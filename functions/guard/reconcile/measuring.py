@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def measure(values: Mapping[str, float]) -> None:
-    """Add to the function's metrics. The name says the unit: `...Seconds`, `Dollars...`, or a count."""
+    """Add to the metrics. A name says its unit: `...Seconds`, `Dollars...`, else a count."""
     metrics = Metrics()
     for name, value in values.items():
         unit = MetricUnit.Seconds if name.endswith("Seconds") else MetricUnit.Count
