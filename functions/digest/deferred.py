@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from itertools import batched
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
 
 from digest.findings import digest, for_digest, parts
+from guard.findings.finding import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +45,7 @@ class Digest:
         """
         closed = self.windows.over(now)
         over = {one.fingerprint: one for one in closed if one.over}
-        summaries = [one.over.summary for one in over.values() if one.over]
+        summaries = sorted((one.over.summary for one in closed if one.over), key=_gravest_first)
         published = 0
         for ids in list(batched(self.deferred.ids(), AT_ONCE, strict=False)) or [()]:
             for part in parts([*self._collected(ids), *summaries]):
@@ -61,9 +63,13 @@ class Digest:
             # Only where nobody could publish them for two weeks, of which there were alarms.
             logger.error("findings were deferred for too long", extra={"ids": gone})
             self.deferred.remove(gone)
-        return sorted(map(for_digest, bodies.values()), key=lambda one: one["first_seen"])
+        return sorted(map(for_digest, bodies.values()), key=itemgetter("first_seen", "id"))
 
     def _forget(self, part: Sequence[Mapping[str, Any]], over: Mapping[str, Closed]) -> None:
         """Forget what a message has published."""
         self.deferred.remove([one["id"] for one in part if not one["over"]])
         self.windows.forget(over[one["fingerprint"]] for one in part if one["over"])
+
+
+def _gravest_first(summary: Mapping[str, Any]) -> tuple[int, str, str]:
+    return -Severity(summary["severity"]).rank, summary["first_seen"], summary["id"]

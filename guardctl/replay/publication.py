@@ -123,11 +123,12 @@ class _Stack:
         topic = Topic.of(self.settings, self.topic.client)
         self.digest = Digest(self.settings, topic, self.deferred, Windows(self.items))
         self.next_digest = _next_hour(first.now)
+        self.quiet_after = first.now
 
     def receive(self, batch: Batch) -> None:
         """What `detect_bypass.detector` does with a batch, as far as it needs no AWS."""
-        while self.next_digest <= batch.now:
-            self._run_digest()
+        self._run_digests(batch.now)
+        self.quiet_after = batch.now + timedelta(seconds=self.rules.window) + 2 * DIGEST_EVERY
         findings = list(self._findings(batch.details, batch.now))
         with redirect_stdout(io.StringIO()):  # metrics and log lines are Lambda's
             self.alerts.publish(findings, batch.now)
@@ -153,6 +154,15 @@ class _Stack:
             expired = self.rules.expired(one)
             yield from (each for each in expired if self.alerts.is_new_expiry(each, now))
 
+    def _run_digests(self, until: datetime) -> None:
+        """Run the digest at each whole hour, but for those in which it has nothing left to say."""
+        while self.next_digest <= until:
+            if self.next_digest > self.quiet_after:
+                self.items.expire(until)
+                self.next_digest = _next_hour(until)
+            else:
+                self._run_digest()
+
     def _run_digest(self) -> None:
         before = len(self.topic.messages)
         with redirect_stdout(io.StringIO()):
@@ -164,9 +174,7 @@ class _Stack:
 
     def end(self) -> None:
         """Let the last windows end: the digest runs until it has nothing left to say."""
-        last = self.next_digest + timedelta(seconds=self.rules.window) + DIGEST_EVERY
-        while self.next_digest <= last:
-            self._run_digest()
+        self._run_digests(self.quiet_after)
 
 
 class _Noting:

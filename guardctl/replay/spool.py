@@ -15,6 +15,10 @@ from typing import IO, Any, Self
 BATCH_RECORDS = 100  # `BatchSize` of the detection queue
 BATCH_SECONDS = 10  # `DetectionBatchWindow`
 
+# CloudTrail began in 2013; what an hour is added to must stay within Python's dates.
+EARLIEST = datetime(2013, 1, 1, tzinfo=UTC).timestamp()
+LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+
 QUIET, AMENDS = 1, 2
 
 
@@ -44,7 +48,8 @@ class Spool:
     _times: "array[float]" = field(default_factory=lambda: array("d"))
     _offsets: "array[int]" = field(default_factory=lambda: array("q"))
     _flags: bytearray = field(default_factory=bytearray)
-    _last: float = 0.0
+    _last: float = EARLIEST
+    _untimed: int = 0
 
     def __enter__(self) -> Self:
         return self
@@ -53,8 +58,18 @@ class Spool:
         self._file.close()
 
     def add(self, one: Spooled) -> None:
-        """Keep a record. What has no time takes that of the record before it."""
-        self._last = self._last if one.when is None else one.when
+        """Keep a record.
+
+        What has no time, or none that can be, takes that of the record before it; where there is
+        none, that of the first record that has one.
+        """
+        if one.when is not None and EARLIEST <= one.when < LATEST:
+            self._last = one.when
+            for number in range(self._untimed):
+                self._times[number] = self._last
+            self._untimed = 0
+        elif self._untimed == len(self._times):
+            self._untimed += 1
         self._times.append(self._last)
         self._offsets.append(self._file.tell())
         self._flags.append(QUIET * one.quiet | AMENDS * one.amends)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -85,7 +85,9 @@ KINDS: st.SearchStrategy[dict[str, Any]] = st.one_of(
         }
     ),
     st.just({"userIdentity": None, "sourceIPAddress": None}),
-    st.just({"eventTime": None}),
+    st.sampled_from([None, "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"]).map(
+        lambda time: {"eventTime": time}
+    ),
     st.just({"userIdentity": {"type": "AWSService", "invokedBy": "rds.amazonaws.com"}}),
     st.just({"addendum": {"originalEventID": "event-0", "updatedFields": "userAgent"}}),
     st.just({"eventID": "event-0"}),
@@ -117,9 +119,8 @@ def batches(records: list[dict[str, Any]]) -> Iterator[tuple[datetime, list[dict
     """As the detection queue would bring them, and when."""
     with Spool() as spool:
         for one in records:
-            when = (
-                datetime.fromisoformat(one["eventTime"]).timestamp() if one["eventTime"] else None
-            )
+            time = one["eventTime"]
+            when = datetime.fromisoformat(time).timestamp() if time else None
             spool.add(Spooled(when, json.dumps(one).encode()))
         for batch in spool.batches():
             yield batch.now, list(batch.details)
@@ -184,6 +185,7 @@ def replayed(records: list[dict[str, Any]], folder: Path, *options: str) -> dict
 
 @settings(
     max_examples=4,
+    phases=[Phase.explicit, Phase.generate],  # a smaller stream would take minutes to find
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(parts=STREAMS)
@@ -247,6 +249,23 @@ def test_what_is_low_waits_for_the_digest(replay_of):
     assert [one["deferred"] for one in body["findings"]] == [1, 1]
     assert len(body["digests"]) == 2
     assert body["summary"]["digests"] == 2
+
+
+@pytest.mark.parametrize("time", [None, "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_time_that_cannot_be_takes_that_of_its_neighbour(replay_of, time: Any, place: int):
+    records = stream([(0, user(0), 1), (0, user(1), 1)], START)
+    records[place] = changed(records[place], eventTime=time)
+    body = replay_of(records)
+    assert len(body["findings"]) == len(body["alerts"]) + len(
+        body["digests"][0]["evidence"]["collected"]["findings"] if body["digests"] else []
+    )
+    assert body["summary"]["occurrences"] == 2
+
+
+def test_years_of_silence_cost_nothing(replay_of):
+    records = stream([(0, user(0), 1), (10**10, user(0), 1), (10**10, user(0), 1)], START)
+    assert len(replay_of(records)["alerts"]) == 3
 
 
 def test_files_in_any_order_say_the_same(tmp_path: Path):
