@@ -83,11 +83,12 @@ second: .venv/.stamp .venv-ministack/.stamp .aws-sam/build/template.yaml  ## Dep
 	.venv/bin/python -m pytest tests/second
 
 .PHONY: nightly
-nightly: .venv/.stamp second  ## Run what only repeats: 1,000,000 fuzzing cases, every fault, order, partition and end of an acceptance, a second emulator, a second judge
+nightly: .venv/.stamp second  ## Run what only repeats: 1,000,000 fuzzing cases, ten times the examples of each property, every fault, order, partition and end of an acceptance, a second emulator, a second judge
 	FUZZ_CASES=1000000 FAULT_MATRIX=all ORDERS=all DRILLS=all ACCEPTANCE=all \
 		.venv/bin/python -m pytest -n 2 --dist loadscope \
 		tests/fuzz tests/reactions/test_fault_matrix.py tests/reactions/test_orders.py \
 		tests/guardctl/test_partitions.py tests/guardctl/test_acceptance.py tests/guardctl/test_drill.py
+	.venv/bin/python -m pytest -n 2 --dist loadfile --hypothesis-profile nightly tests/unit
 	$(MAKE) --no-print-directory rights
 
 .PHONY: rights

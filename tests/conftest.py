@@ -8,8 +8,10 @@ from hypothesis import settings
 from emulator import Cloud
 from tests.reactions.account import Account
 from tests.reactions.fault_matrix import table
+from tools.rights.day import PARAMETERS, play
 
-settings.register_profile("default", deadline=None)
+settings.register_profile("default", deadline=None, max_examples=40)
+settings.register_profile("nightly", deadline=None, max_examples=400)
 settings.load_profile("default")
 
 
@@ -23,6 +25,16 @@ def deployment() -> Iterator[Cloud]:
     }
     with Cloud.start(parameters=parameters) as cloud:
         yield cloud
+
+
+@pytest.fixture(scope="session")
+def day() -> Cloud:
+    """A day in which every function has every kind of work, the conditional ones, too. It is over:
+    what was called and deployed can be read, and nothing can be called any more.
+    """
+    with Cloud.start(parameters=PARAMETERS) as cloud:
+        play(cloud)
+    return cloud
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """`make least-rights`: what each function needs, and where its role is not exactly that."""
 
 import json
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -13,18 +12,10 @@ from emulator import Cloud
 from tools.rights import second
 from tools.rights.__main__ import app
 from tools.rights.access import verdict
-from tools.rights.day import PARAMETERS, play
 from tools.rights.deployed import Deployed
 from tools.rights.least import NEVER, REFUSED, kind_of, policies, rights, role_of
 
 ENSURE, SLACK = "EnsureEndpointFunction", "NotifySlackFunction"
-
-
-@pytest.fixture(scope="module")
-def day() -> Iterator[Cloud]:
-    with Cloud.start(parameters=PARAMETERS) as cloud:
-        play(cloud)
-        yield cloud
 
 
 def statements(cloud: Cloud, function: str) -> list[dict[str, Any]]:
