@@ -110,3 +110,10 @@ def test_state_is_forgotten_in_time_and_kept_from_accidents():
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert table["KeySchema"] == [{"AttributeName": "pk", "KeyType": "HASH"}]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_variable_is_a_text(name: str):
+    """Lambda takes texts; not everything that deploys a template makes texts of numbers."""
+    variables = FUNCTIONS[name]["Environment"]["Variables"]
+    assert {key for key, value in variables.items() if not isinstance(value, str | dict)} == set()

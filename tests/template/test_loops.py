@@ -24,7 +24,7 @@ def test_the_functions_that_send_to_themselves_may_recur_and_no_other(monkeypatc
     allowed = {name for name, one in found.items() if one.get("RecursiveLoop") == "Allow"}
     assert allowed == set(SELF_SENDING)
     for name in allowed:
-        assert found[name]["Environment"]["Variables"]["MAXIMUM_HOPS"] == MOST_HOPS == 200
+        assert found[name]["Environment"]["Variables"]["MAXIMUM_HOPS"] == str(MOST_HOPS) == "200"
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_where_it_cannot_be_set_they_stop_before_lambda_does(monkeypatch, partit
     found = functions(monkeypatch, partition, region)
     assert not any("RecursiveLoop" in one for one in found.values())
     for name in SELF_SENDING:
-        assert found[name]["Environment"]["Variables"]["MAXIMUM_HOPS"] == 15
+        assert found[name]["Environment"]["Variables"]["MAXIMUM_HOPS"] == "15"
 
 
 def test_a_queue_that_invokes_a_function_gets_messages_of_that_function_only_there():

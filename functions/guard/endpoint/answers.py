@@ -1,6 +1,7 @@
 """EC2's answers as the state of a VPC: one function for each kind of thing. Pure."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from guard.endpoint.state import HTTPS, Access, Endpoint, Network, SecurityGroup, Subnet, network
@@ -49,13 +50,18 @@ def endpoint_of(raw: Any) -> Endpoint:
         subnet_ids=frozenset(raw.get("SubnetIds", [])),
         group_ids=frozenset(group["GroupId"] for group in raw.get("Groups", [])),
         private_dns=raw.get("PrivateDnsEnabled", False),
-        created=raw["CreationTimestamp"],
+        created=created_of(raw),
         tags=tags_of(raw),
         problem=raw.get("FailureReason") or error.get("Message", ""),
         interface_ids=frozenset(raw.get("NetworkInterfaceIds", [])),
         ip_type=ip_type,
         dns_type=raw.get("DnsOptions", {}).get("DnsRecordIpType", ip_type).lower(),
     )
+
+
+def created_of(raw: Any) -> datetime:
+    """When the endpoint was created; long ago where the answer leaves it out, which EC2 may."""
+    return raw.get("CreationTimestamp") or datetime.fromtimestamp(0, UTC)
 
 
 def group_of(raw: Any) -> SecurityGroup:

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from guard.aws.errors import code_of
-from guard.endpoint.answers import endpoint_of, group_of, networks_of, subnet_of, tags_of
+from guard.endpoint.answers import (
+    created_of,
+    endpoint_of,
+    group_of,
+    networks_of,
+    subnet_of,
+    tags_of,
+)
 from guard.endpoint.hosted_zones import Denied, HostedZones
 from guard.endpoint.state import (
     LIVE,
@@ -86,7 +93,7 @@ class Observer:
                 vpc_id=one["VpcId"],
                 text=one.get("PolicyDocument", ""),
                 tags=tags_of(one),
-                created=one["CreationTimestamp"],
+                created=created_of(one),
             )
             for one in found
             if one["State"].lower() in LIVE
