@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self
@@ -161,6 +161,12 @@ class Publisher:
             )
 
 
+def _shown(texts: Iterable[str | None]) -> list[str]:
+    """Without those of which nothing can be shown: DynamoDB takes no empty text in a set."""
+    shown = (cut(one_line(redacted(text)), NAME_CHARACTERS) for text in texts if text)
+    return [text for text in shown if text]
+
+
 def names_seen(finding: Finding) -> dict[str, list[str]]:
     """The names that a digest publishes of a finding: callers, secrets, actions, event ids."""
     evidence = finding.evidence
@@ -168,7 +174,7 @@ def names_seen(finding: Finding) -> dict[str, list[str]]:
     lists: dict[str, Any] = {name: evidence.get(name, ()) for name in SUMMED_UP}
     lists["callers"] = callers
     return {
-        attribute(name): [cut(one_line(redacted(text)), NAME_CHARACTERS) for text in texts if text]
+        attribute(name): _shown(texts)
         for name, texts in lists.items()
         if all(isinstance(text, str) for text in texts if text)
     }

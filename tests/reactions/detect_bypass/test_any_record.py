@@ -18,7 +18,7 @@ from emulator import Cloud
 from guard.cloudtrail.record import FROM_CLOUDTRAIL, Record, UnreadableRecord, parse
 from guardctl.__main__ import app
 from tests.damage import damaged
-from tests.records import envelope
+from tests.records import READ, changed, envelope
 
 FUNCTION = "DetectBypassFunction"
 EVENTS = Path(__file__).parents[3] / "events"
@@ -68,6 +68,13 @@ def wants_to_be_told(value: object, account: str) -> bool:
     except UnreadableRecord:
         return True
     return judge(record, Inventory(accounts=frozenset({account}))).alert
+
+
+@pytest.mark.parametrize("name", ["\x00", "\x1f\x7f", " ", "\ud800", ""])
+def test_a_secret_of_whose_name_nothing_can_be_shown_is_published(cloud, name: str):
+    record = changed(READ, requestParameters={"secretId": name})
+    assert invoke(cloud, {**envelope({}), "detail": record}) == []
+    assert [one["kind"] for one in cloud.findings] == ["bypass"]
 
 
 @settings(max_examples=40)
