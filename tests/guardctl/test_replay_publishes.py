@@ -263,6 +263,17 @@ def test_a_time_that_cannot_be_takes_that_of_its_neighbour(replay_of, time: Any,
     assert body["summary"]["occurrences"] == 2
 
 
+@pytest.mark.parametrize("strange", [None, -62135596800.0, 0.0, 253402300799.0])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_batches_have_the_times_that_can_be(strange: float | None, place: int):
+    times: list[float | None] = [START.timestamp()] * 2
+    times.insert(place, strange)
+    with Spool() as spool:
+        for one in times:
+            spool.add(Spooled(one, b"{}"))
+        assert [(batch.now, len(batch.details)) for batch in spool.batches()] == [(START, 3)]
+
+
 def test_years_of_silence_cost_nothing(replay_of):
     records = stream([(0, user(0), 1), (10**10, user(0), 1), (10**10, user(0), 1)], START)
     assert len(replay_of(records)["alerts"]) == 3
