@@ -1,7 +1,9 @@
-# Needs make and any Python from 3.11 on. Everything else is put into this folder by the targets below:
-# uv (where there is none), Python 3.13 (where there is none), and one environment per tool set.
+# Needs make (3.81 or later), bash and any Python from 3.11 on. Everything else is put into this folder by
+# the targets below: uv (where there is none), Python 3.13 (where there is none), one environment per tool
+# set, and what the tools keep for later. `make clean` removes all of it.
 
 SHELL := bash
+# Make 3.81, which macOS has, knows no .SHELLFLAGS: a recipe with a pipe says `set -o pipefail` itself.
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -12,6 +14,15 @@ CONFIG_ENV ?= default
 SHAPES ?=
 
 export SAM_CLI_TELEMETRY := 0
+# Caches and Pythons are kept in this folder; whoever shares a cache of uv's or pip's sets its variable.
+CACHES := $(CURDIR)/.tools/cache
+export XDG_CACHE_HOME := $(CACHES)
+export UV_CACHE_DIR ?= $(CACHES)/uv
+export UV_PYTHON_INSTALL_DIR ?= $(CURDIR)/.tools/python
+export PIP_CACHE_DIR ?= $(CACHES)/pip
+export PYRIGHT_PYTHON_CACHE_DIR ?= $(CACHES)/pyright-python
+export npm_config_cache := $(CACHES)/npm
+export __SAM_CLI_APP_DIR := $(CACHES)/sam
 # The certificates of the machine, where it has any, know about a proxy in between; uv's own do not.
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/cert.pem /etc/ssl/certs/*.crt /etc/pki/tls/certs/*),true,false)
 # One folder, one environment each: an active environment of somebody else is none of ours.
@@ -20,8 +31,8 @@ unexport VIRTUAL_ENV
 # --- tools ------------------------------------------------------------------------------------------
 
 # The uv on PATH if it is recent enough for pyproject.toml, or else a pinned one of our own.
-ENOUGH_UV := $(shell uv --version 2>/dev/null | { read -r _ version _ && \
-	printf '0.9\n%s\n' "$$version" | sort -V -C; } && echo yes)
+ENOUGH_UV := $(shell uv --version 2>/dev/null | \
+	awk '{ split($$2, v, "."); if (v[1] > 0 || v[2] >= 9) print "yes" }')
 ifeq ($(ENOUGH_UV),yes)
 UV := uv
 else
@@ -65,7 +76,7 @@ endif
 .PHONY: help
 help:  ## List the targets
 	@echo "VPCE Guard. Targets:"
-	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: setup
 setup: .venv/.stamp  ## Set up the environment (every other target does so by itself)
@@ -113,7 +124,7 @@ lint: .venv/.stamp .venv-sam/.stamp .venv-checkov/.stamp .venv-parliament/.stamp
 	.venv/bin/cfn-lint
 	AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/sam validate --lint
 	.venv-checkov/bin/checkov --config-file .checkov.yaml
-	.venv/bin/python .ci/list_policies.py | .venv-parliament/bin/python .ci/judge_policies.py .parliament.yaml
+	set -o pipefail; .venv/bin/python .ci/list_policies.py | .venv-parliament/bin/python .ci/judge_policies.py .parliament.yaml
 	.venv/bin/python .ci/judge_rights.py every-parameter
 
 .PHONY: lock
@@ -128,18 +139,18 @@ operations: .venv/.stamp  ## Write down anew which AWS operations the functions 
 .PHONY: check-lock
 check-lock: | $(UV_FILE)
 	$(UV) lock --check --quiet
-	$(EXPORT) | diff -u layers/dependencies/requirements.txt -
+	set -o pipefail; $(EXPORT) | diff -u layers/dependencies/requirements.txt -
 
 .PHONY: build
 build: .aws-sam/build/template.yaml  ## Build the functions and layers with SAM
 
 .PHONY: audit
 audit: | $(UV_FILE)  ## Ask osv.dev whether what is deployed has known vulnerabilities
-	$(UV) audit --frozen --no-default-groups
+	$(UV) audit --frozen --no-default-groups --group lambda
 
 .PHONY: sbom
 sbom: build  ## Write .aws-sam/sbom.cdx.json, the bill of materials of the build
-	$(UV) export --frozen --quiet --no-dev --no-emit-project --format cyclonedx1.5 > .aws-sam/sbom.cdx.json
+	$(UV) export --frozen --quiet --only-group lambda --format cyclonedx1.5 > .aws-sam/sbom.cdx.json
 	.venv-sam/bin/python .ci/check_sbom.py .aws-sam/sbom.cdx.json .aws-sam/build/DependenciesLayer/python
 
 .PHONY: reproducible
@@ -147,8 +158,16 @@ reproducible: build  ## Build once more from nothing and compare every byte
 	rm -rf .aws-sam/again
 	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" AWS_DEFAULT_REGION=us-east-1 sam build --no-cached \
 		--build-dir .aws-sam/again > .aws-sam/again.log 2>&1 || { cat .aws-sam/again.log; exit 1; }
-	diff --recursive --exclude template.yaml .aws-sam/build .aws-sam/again
+	diff -r -x template.yaml .aws-sam/build .aws-sam/again
 	@echo "Two builds, the same bytes"
+
+.PHONY: release
+release: sbom .venv/.stamp  ## Make dist/: the packaged template, the wheel, the bill of materials and checksums; BUCKET= to upload
+	rm -rf dist
+	$(UV) build --quiet --wheel --out-dir dist
+	.venv/bin/python .ci/release.py dist
+	$(if $(BUCKET),.venv-sam/bin/sam package --template-file .aws-sam/build/template.yaml \
+		--s3-bucket "$(BUCKET)" --output-template-file dist/template-in-s3.yaml)
 
 .PHONY: doctor
 doctor: .venv/.stamp  ## Check what a deployment needs; REGION=, PROFILE=, PARAMETERS=, CONFIG_ENV=
@@ -159,13 +178,14 @@ deploy: .venv/.stamp .venv-sam/.stamp build  ## Deploy: REGION=, PROFILE=, PARAM
 	@.venv/bin/python -m guardctl deploy $(WHERE) $(VALUES) $${TAGS:+--tags "$$TAGS"} $${ACCEPT:+--accept "$$ACCEPT"} $${YES:+--yes}
 
 .PHONY: delete
-delete: .venv/.stamp .venv-sam/.stamp  ## Undo the deployment: REGION=, PROFILE=, CONFIG_ENV=, EXPORT=FILE, YES=1
-	@.venv/bin/python -m guardctl delete $(WHERE) $${EXPORT:+--export "$$EXPORT"} $${YES:+--yes}
+delete: .venv/.stamp .venv-sam/.stamp  ## Undo the deployment: REGION=, PROFILE=, CONFIG_ENV=, EXPORT=FILE, DISCARD=1, YES=1
+	@.venv/bin/python -m guardctl delete $(WHERE) $${EXPORT:+--export "$$EXPORT"} $${DISCARD:+--discard-history} $${YES:+--yes}
 
 .PHONY: clean
 clean:  ## Remove everything these targets made
-	rm -rf .ci/iam/node_modules .aws-sam .venv .venv-sam .venv-checkov .venv-parliament .venv-ministack .venv-custodian .tools .pytest_cache .ruff_cache .hypothesis
-	find functions guardctl tools emulator tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .ci/iam/node_modules .aws-sam .venv .venv-sam .venv-checkov .venv-parliament .venv-ministack .venv-custodian \
+		.tools .pytest_cache .ruff_cache .hypothesis dist
+	find functions guardctl tools emulator tests benchmarks layers .ci -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- what they are made of --------------------------------------------------------------------------
 
@@ -176,7 +196,7 @@ WHERE = --config-env "$$CONFIG_ENV" $${REGION:+--region "$$REGION"} $${PROFILE:+
 VALUES = $${PARAMETERS:+--parameters "$$PARAMETERS"}
 
 # What the dependencies layer installs, hashes included, exactly as locked.
-EXPORT := $(UV) export --frozen --quiet --no-dev --no-emit-project --no-annotate --no-header \
+EXPORT := $(UV) export --frozen --quiet --only-group lambda --no-annotate --no-header \
 	--format requirements.txt
 
 SOURCES := $(shell find functions layers -type f -not -name '*.pyc')
@@ -184,6 +204,6 @@ SOURCES := $(shell find functions layers -type f -not -name '*.pyc')
 # SAM's builder wants a python3.13 on PATH, which its own environment has. The Region is any: nothing is
 # asked of AWS here.
 .aws-sam/build/template.yaml: template.yaml samconfig.toml $(SOURCES) .venv-sam/.stamp
-	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" AWS_DEFAULT_REGION=us-east-1 sam build \
+	set -o pipefail; PATH="$(CURDIR)/.venv-sam/bin:$$PATH" AWS_DEFAULT_REGION=us-east-1 sam build \
 		| sed '/^Commands you can use next/,$$d'  # SAM's advice would ask for each parameter
 	@touch $@

@@ -83,7 +83,7 @@ def judge(name: str, document: Any) -> Iterator[Finding]:
             yield Finding(name, sid, one.issue, str(named or ""))
 
 
-def unsettled(found: Iterable[Finding], justified: Iterable[dict[str, Any]]) -> list[str]:
+def unjustified(found: Iterable[Finding], justified: Iterable[dict[str, Any]]) -> list[str]:
     """A line for each finding without a justification, and each justification without a finding.
 
     A justification names policy, statement, issue and details. `*` in a detail stands for anything.
@@ -117,7 +117,7 @@ def main() -> None:
         sys.exit(f"parliament no longer sees what is wrong with a bad policy: {sorted(seen)}")
     policies = json.load(sys.stdin)
     found = [one for name, document in policies.items() for one in judge(name, document)]
-    lines = unsettled(found, yaml.safe_load(Path(sys.argv[1]).read_text()) or [])
+    lines = unjustified(found, yaml.safe_load(Path(sys.argv[1]).read_text()) or [])
     if lines or not policies:
         sys.exit("\n".join(lines) or "no policy to judge")
     sys.stdout.write(f"{len(policies)} policies judged by parliament, every finding justified\n")

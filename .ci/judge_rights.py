@@ -1,4 +1,4 @@
-"""Has the second judge look at the deployed stack: `judge_rights.py [SHAPE...]`, all by default.
+"""Has the second judge check the deployed stack: `judge_rights.py [SHAPE...]`, all by default.
 
 Plays the day of `make least-rights` in each shape of deployment. Ends with 1 where anything is
 needed and denied, granted and unused, not refused though it must be, or could not be judged.
@@ -19,13 +19,13 @@ def main(shapes: list[str]) -> int:
     wrong = 0
     for shape in shapes or SHAPES:
         with warnings.catch_warnings(), start(shape) as cloud:
-            warnings.simplefilter("ignore")  # Powertools tells of runs that had nothing to count
+            warnings.simplefilter("ignore")  # Powertools warns of runs that had nothing to count
             play(cloud)
             one = case(Deployed(cloud))
         lines = findings(one, judged(one.text))
         wrong += len(lines)
         summary = (
-            f"{shape}: {one.wanted} requests needed, {len(one.requests) - one.wanted} to be "
+            f"{shape}: {one.allowed} requests needed, {len(one.requests) - one.allowed} to be "
             f"refused, {len(lines)} not as they should be"
         )
         sys.stdout.write("\n  ".join([summary, *lines]) + "\n")

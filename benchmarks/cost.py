@@ -5,7 +5,7 @@
 Counted from template.yaml itself, transformed as CloudFormation does it, from what judging a batch
 takes on the embedded cloud (usage.py), and from `prices.json`. A month has 730 hours. A request
 that comes through an endpoint of the account matches no rule and costs nothing; `--bypasses` is the
-share of those that do not, all of them alerts of ten callers in turn.
+share of those that do not, all of them alerts of ten callers, one after the other.
 """
 
 import argparse
@@ -29,7 +29,7 @@ SWEEPS = HOURS / 6
 SWEEP_SECONDS = 2.0  # rounded up from what `make drill` shows for a small account
 ARGUMENTS = {"SlackWebhookParameter": "/vpce-guard/slack-webhook"}
 # Sent by EventBridge only when they are not zero ("Monitoring Amazon EventBridge").
-SELDOM = ("FailedInvocations", "InvocationsFailedToBeSentToDlq", "RecursiveInvocationsDropped")
+RARE = ("FailedInvocations", "InvocationsFailedToBeSentToDlq", "RecursiveInvocationsDropped")
 UNMET = {"FindsMissed"}  # what these arguments leave out, of what is counted
 
 SIZES = {"S": (10, 1), "M": (100, 100), "L": (1000, 1000)}  # VPCs, million requests a month
@@ -124,7 +124,7 @@ def alarmed_metrics(template: dict[str, Any]) -> int:
         if one["Type"] == "AWS::CloudWatch::Alarm"
     ]
     queries = [query["Expression"] for one in alarms for query in one.get("Metrics", [])]
-    if other := [one for one in queries if not any(metric in str(one) for metric in SELDOM)]:
+    if other := [one for one in queries if not any(metric in str(one) for metric in RARE)]:
         raise LookupError(f"what does this query find while nothing happens? {other[0]}")
     return len(alarms) - len(queries)
 

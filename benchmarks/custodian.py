@@ -2,7 +2,7 @@
 
 The policy's function as Custodian lays it out ("Lambda Support", cloudcustodian.io): `c7n`, and the
 policy in config.json. It is asked the question that restore_policy is asked, about an endpoint that
-was created: it looks the endpoint up and finds that the policy's filter does not match.
+was created: it reads the endpoint and finds that the policy's filter does not match.
 """
 
 import json
@@ -90,7 +90,7 @@ def artefact(folder: Path, url: str) -> Artefact | str:
 
 
 def start(custodian: Artefact, playback: Playback, runtime: Path) -> float:
-    """One cold start. Exits where Custodian did not look the endpoint up."""
+    """One cold start. Exits where Custodian did not read the endpoint."""
     event = json.loads(EVENT.read_text())
     answer = event["detail"]["responseElements"]["CreateVpcEndpointResponse"]
     body = ENDPOINT.format(id=answer["vpcEndpoint"]["vpcEndpointId"])

@@ -109,10 +109,21 @@ def endpoint(number: int) -> dict[str, Any]:
     }
 
 
+def network_acl(number: int) -> dict[str, Any]:
+    rule = {"RuleNumber": 100, "Protocol": "-1", "RuleAction": "allow", "CidrBlock": "0.0.0.0/0"}
+    return {
+        "NetworkAclId": f"acl-{number:017x}",
+        "VpcId": id_of(number),
+        "Associations": [{"SubnetId": f"subnet-{number:017x}"}],
+        "Entries": [{**rule, "Egress": False}, {**rule, "Egress": True}],
+    }
+
+
 KEY = "VpcEndpoints"
 LISTS = {
     "describe_vpcs": ("Vpcs", vpc),
     "describe_subnets": ("Subnets", subnet),
     "describe_vpc_endpoints": (KEY, endpoint),
     "describe_security_groups": ("SecurityGroups", group),
+    "describe_network_acls": ("NetworkAcls", network_acl),
 }

@@ -115,11 +115,11 @@ def denying(statements: list[Json]) -> str:
 
 def main() -> int:
     slowest = 0.0
-    wanted = approved()
+    policy = approved()
     for name, statements, nearly in hostile():
         text = document(*statements)
         for way, ask in (
-            ("with 200 patterns", partial(compare, text, wanted)),
+            ("with 200 patterns", partial(compare, text, policy)),
             ("with nearly itself", partial(compare, text, parse(document(*nearly)))),
             ("as a secret's", partial(gaps, denying(statements), SECRET, PERIMETER)),
         ):

@@ -154,11 +154,11 @@ def _timed(name: str, command: list[str], found: Callable[[Path], str]) -> Run:
     with tempfile.TemporaryDirectory() as folder:
         output, errors = Path(folder) / "output", Path(folder) / "errors"
         with output.open("wb") as out, errors.open("wb") as err:
-            begun = time.perf_counter()
+            started = time.perf_counter()
             process = subprocess.Popen(command, stdout=out, stderr=err)  # noqa: S603 - our own
             watch = _Watch(process.pid)
             code = process.wait()
-            seconds = time.perf_counter() - begun
+            seconds = time.perf_counter() - started
             watch.stop()
         if code and not (code == 1 and "guardctl" in command):  # 1: it found something
             sys.exit(f"{name} failed with {code}: {errors.read_text()[-2000:]}")

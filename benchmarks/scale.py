@@ -3,7 +3,7 @@
     python -m benchmarks.scale [--tampered 500] [--events 1000] [--chart docs/scale.svg]
 
 - Sweeps of 10 to 10,000 VPCs, a hundredth of them broken: EC2 is played by lists, the code that
-  looks and judges is the sweep's own. Calls, and seconds of this machine's processor.
+  reads and judges is the sweep's own. Calls, and seconds of this machine's processor.
 - Endpoints whose policy was replaced, found by a sweep in the embedded cloud, with EC2's throttle
   on endpoint writes (bucket of 4, 0.3 a second) and ensure_endpoint at work beside: the simulated
   time until each is restored, the deepest queue, and how many writes were refused.
@@ -57,14 +57,16 @@ def main() -> None:
 
 def sweeps() -> list[tuple[float, float]]:
     """Print the cost of sweeps; returns the calls by the number of VPCs."""
-    wanted = Desired(ACCOUNT, "stack", SERVICE, "vpce-guard:ignore", "{}")
+    desired = Desired(ACCOUNT, "stack", SERVICE, "vpce-guard:ignore", "{}")
     print(f"{'VPCs swept':>12} {'broken':>8} {'found':>8} {'calls':>8} {'seconds':>9}")
     points: list[tuple[float, float]] = []
     for size in SIZES:
         ec2: Any = Ec2(size, broken=frozenset(range(0, size, 100)))
         observer = Observer(ec2, SERVICE)
         began = time.process_time()
-        found = unhealthy_vpcs(observer, observer.vpc_ids(), wanted, Scope(Coverage.ALL, ""), NOON)
+        found, _ = unhealthy_vpcs(
+            observer, observer.vpc_ids(), desired, Scope(Coverage.ALL, ""), NOON
+        )
         seconds, calls = time.process_time() - began, ec2.calls.total()
         print(f"{size:>12,} {len(ec2.broken):>8,} {len(found):>8,} {calls:>8,} {seconds:>9.2f}")
         points.append((float(size), float(calls)))
@@ -72,7 +74,7 @@ def sweeps() -> list[tuple[float, float]]:
 
 
 def tampered(count: int) -> None:
-    """Print how long it takes to restore so many policies at EC2's pace."""
+    """Print how long it takes to restore so many policies at EC2's rate."""
     with account(count) as cloud:
         mappings = cloud.deployment.mappings
         mappings[:] = [one for one in mappings if one.function in (ENSURE, RESTORE)]

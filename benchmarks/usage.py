@@ -91,36 +91,38 @@ def metrics_when_idle() -> dict[tuple[str, str], float]:
     return shares
 
 
-def run(cloud: Cloud, records: Iterator[dict[str, Any]], count: int) -> Batch:
-    """Send so many records at once, and let the account come to rest."""
+def run(
+    cloud: Cloud, records: Iterator[dict[str, Any]], count: int, function: str = FUNCTION
+) -> Batch:
+    """Send so many records at once, and let the account come to rest: what one function took."""
     calls, runs = len(cloud.calls), len(cloud.invocations)
     seconds = 0.0
     invoke = InProcess.invoke
 
-    def timed(self: InProcess, function: FunctionSpec, event: Mapping[str, Any]) -> Outcome:
+    def timed(self: InProcess, spec: FunctionSpec, event: Mapping[str, Any]) -> Outcome:
         nonlocal seconds
         began = time.process_time()
-        outcome = invoke(self, function, event)
-        seconds += (time.process_time() - began) * (function.logical_id == FUNCTION)
+        outcome = invoke(self, spec, event)
+        seconds += (time.process_time() - began) * (spec.logical_id == function)
         return outcome
 
     with patch.object(InProcess, "invoke", timed):
         cloud.inject(*islice(records, count))
         cloud.settle()
-    made = [one for one in cloud.invocations[runs:] if one.function == FUNCTION]
+    made = [one for one in cloud.invocations[runs:] if one.function == function]
     return Batch(
         records=count,
         calls=Counter(
-            f"{one.service}:{one.action}" for one in cloud.calls[calls:] if one.function == FUNCTION
+            f"{one.service}:{one.action}" for one in cloud.calls[calls:] if one.function == function
         ),
         log_bytes=sum(len(line) + 26 for run in made for line in run.output),
         seconds=seconds,
-        memory=cloud.deployment.functions[FUNCTION].memory,
+        memory=cloud.deployment.functions[function].memory,
     )
 
 
 def bypasses() -> Iterator[dict[str, Any]]:
-    """Requests over the public way without end, of some callers in turn."""
+    """Requests over the public way without end, of some callers, one after the other."""
     number = 0
     while True:
         envelope = json.loads(SAMPLE.read_text())

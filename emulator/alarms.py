@@ -1,4 +1,4 @@
-"""What CloudWatch tells a topic when an alarm changes its state, and when it does by itself.
+"""What CloudWatch publishes when an alarm changes its state, and when it does by itself.
 
 By itself: alarms on what the pump measures, which are the invocations that Lambda dropped. All
 others ring when a test says so.
@@ -101,7 +101,7 @@ def publish_alarm(deployment: Deployment, logical_id: str, state: str, now: date
 
 
 def _source(alarm: Json) -> Json:
-    """What an alarm looks at, as its message names it: a metric, or queries and expressions."""
+    """What an alarm watches, as its message names it: a metric, or queries and expressions."""
     if "Metrics" in alarm:
         (query,) = alarm["Metrics"]
         shown = {"Expression": query["Expression"], "Id": query["Id"], "ReturnData": True}

@@ -60,7 +60,7 @@ from emulator.wire import ApiRequest
 ROOT = Path(__file__).resolve().parent.parent
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
-COLLECTED = "shelf#digest#"  # how the guard's table names what the digest will tell
+DEFERRED = "shelf#digest#"  # how the guard's table names what the digest will publish
 SLACK_PARAMETER = "/vpce-guard/slack-webhook"
 
 _ENVIRONMENT = {
@@ -228,6 +228,7 @@ class Cloud:
         moto_patches.hooks.invoke = self._invoke
         moto_patches.hooks.delivers = self._delivers
         moto_patches.hooks.whose = self._whose
+        moto_patches.hooks.records = lambda: self.records
         self._set_environment()
 
     def _give_the_process_back(self) -> None:
@@ -240,6 +241,8 @@ class Cloud:
         moto_patches.hooks.invoke = self._outer._invoke if self._outer else None
         moto_patches.hooks.delivers = self._outer._delivers if self._outer else None
         moto_patches.hooks.whose = self._outer._whose if self._outer else None
+        outer = self._outer
+        moto_patches.hooks.records = (lambda: outer.records) if outer else None
         Cloud._running = self._outer
         self.clock.stop()
 
@@ -259,7 +262,7 @@ class Cloud:
     def reset(self) -> None:
         """Back to the state just after the deployment, without its event; time goes on.
 
-        Raises EmulatorBug if moto failed since the last look.
+        Raises EmulatorBug if moto failed since the last call.
         """
         self._require_to_be_in_use()
         self._ledger.raise_bugs()
@@ -305,7 +308,7 @@ class Cloud:
         return self._pump.settle(self.clock.now() + span, stop=True)
 
     def lose_events(self) -> None:
-        """Lose the events of what was done since the last look: delivery is best effort."""
+        """Lose the events of what was done since the last call: delivery is best effort."""
         self._pump.lose()
 
     def route(self) -> None:
@@ -336,7 +339,7 @@ class Cloud:
         self._pump.fire(logical_id)
 
     def ring_alarm(self, logical_id: str, state: str = "ALARM") -> None:
-        """Let CloudWatch tell the alarm's topic of a new state; few change it by themselves.
+        """Let CloudWatch publish an alarm's new state; few change it by themselves.
 
         Raises KeyError for an alarm that the stack does not hold, PermissionError when the topic's
         or the key's policy does not let CloudWatch publish.
@@ -344,7 +347,7 @@ class Cloud:
         publish_alarm(self.deployment, logical_id, state, self.clock.now())
 
     def watch_metrics(self) -> list[str]:
-        """Let CloudWatch tell of every alarm that AWS's own metrics, as far as they are kept here,
+        """Let CloudWatch publish every alarm that AWS's own metrics, as far as they are kept here,
         set off now. Returns their logical ids. Raises PermissionError like `ring_alarm`.
         """
         found = breaching(self.deployment, self.clock.now())
@@ -417,7 +420,7 @@ class Cloud:
             },
         }
 
-    # --- what can be looked at --------------------------------------------------------------------
+    # --- what can be read ------------------------------------------------------------------------
 
     @property
     def service_name(self) -> str:
@@ -446,12 +449,12 @@ class Cloud:
 
     @property
     def findings(self) -> list[dict[str, Any]]:
-        """The JSON findings so far, published on the topic or put by for the digest."""
+        """The JSON findings so far, published on the topic or deferred for the digest."""
         return self._findings
 
     @property
     def collected(self) -> list[dict[str, Any]]:
-        """Those of the findings that were put by for the digest, and not published one by one."""
+        """Those of the findings that were deferred for the digest, and not published one by one."""
         return self._collected
 
     @property
@@ -492,16 +495,16 @@ class Cloud:
         return sqs_backends[self.account][self.region].get_queue(name)
 
     def _set_environment(self) -> None:
-        wanted = {
+        expected = {
             **_ENVIRONMENT,
             "AWS_ENDPOINT_URL": self._server.url,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_REGION": self.region,
         }
-        for name in (*wanted, *_NOT_OURS):
+        for name in (*expected, *_NOT_OURS):
             self._saved_environment[name] = os.environ.get(name)
             os.environ.pop(name, None)
-        os.environ.update(wanted)
+        os.environ.update(expected)
 
     def _boto3(self, identity: Identity) -> boto3.Session:
         if identity.access_key not in self._sessions:
@@ -562,7 +565,8 @@ class Cloud:
 
     def _on_records(self, records: Iterable[dict[str, Any]]) -> None:
         if hasattr(self, "_pump"):
-            heard = [one for one in records if trails.logged(self.account, self.region, one)]
+            here = (one for one in records if one["awsRegion"] == self.region)
+            heard = [one for one in here if trails.logged(self.account, self.region, one)]
             self._pump.put(map(cloudtrail.envelope, heard))
 
     def _on_answer(self, request: ApiRequest, answer: Mapping[str, Any]) -> None:
@@ -598,9 +602,9 @@ class Cloud:
             self._findings.append(json.loads(text))
 
     def _note_collected(self, params: Mapping[str, Any]) -> None:
-        """Keep what is put by for the digest: it will be told, only later."""
+        """Keep what is deferred for the digest: it will be published, only later."""
         body = params.get("ExpressionAttributeValues", {}).get(":body", {}).get("S")
-        if body and params["Key"].get("pk", {}).get("S", "").startswith(COLLECTED):
+        if body and params["Key"].get("pk", {}).get("S", "").startswith(DEFERRED):
             self._findings.append(json.loads(body))
             self._collected.append(self._findings[-1])
 

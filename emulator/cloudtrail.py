@@ -6,7 +6,7 @@ answer through the service's own model:
 * *flat*: EC2's old calls (CreateVpc, DeleteSubnet ...): lowerCamel keys, lists as `{"items":
   [...]}`;
 * *wrapped*: EC2's later calls: `{"<Op>Request": {...}}` as the query form spells it, repeated
-  members `{"tag": n, "content": ...}`, one an object and several a list, values typed by their look
+  members `{"tag": n, "content": ...}`, one an object and several a list, values typed by their form
   (so that an owner id becomes a number), empty sets an empty string;
 * JSON services (Secrets Manager, Lambda ...): the API's members with a small first letter,
   secrets left out.
@@ -23,7 +23,7 @@ from typing import Any
 from moto.core.utils import get_service_model
 
 from emulator.callers import Identity
-from emulator.partition import dns_suffix
+from emulator.partition import dns_suffix, partition_of
 from emulator.wire import ApiRequest
 
 EVENT_VERSION = "1.11"
@@ -45,6 +45,8 @@ RECORDED = {
     "kms",
     "lambda",
     "logs",
+    "route53",
+    "route53profiles",
     "secretsmanager",
     "sns",
     "sqs",
@@ -102,6 +104,7 @@ FLAT_EC2 = {
     "CreateVpc",
     "DeleteInternetGateway",
     "DeleteNetworkAcl",
+    "DeleteNetworkAclEntry",
     "DeleteNetworkInterface",
     "DeleteRoute",
     "DeleteRouteTable",
@@ -116,6 +119,10 @@ FLAT_EC2 = {
     "ModifySubnetAttribute",
     "ModifyVpcAttribute",
     "ReleaseAddress",
+    "ReplaceNetworkAclAssociation",
+    "ReplaceNetworkAclEntry",
+    "ReplaceRoute",
+    "ReplaceRouteTableAssociation",
     "RevokeSecurityGroupEgress",
     "RevokeSecurityGroupIngress",
     "RunInstances",
@@ -146,6 +153,10 @@ _LAMBDA_VERSIONS = {
     "AddPermission": "20150331v2",
     "RemovePermission": "20150331v2",
 }
+
+# Where Route 53, which has no Region, is recorded ("Logging Amazon Route 53 API calls with AWS
+# CloudTrail", and the partitions' guides).
+_HOME_OF_ROUTE53 = {"aws": "us-east-1", "aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-west-1"}
 
 # Which members of Secrets Manager's answers are recorded: the identifiers, never content.
 _SECRET_ANSWERS = {
@@ -243,7 +254,7 @@ def _record(
         "eventTime": _iso(now),
         "eventSource": f"{endpoint}.amazonaws.com",
         "eventName": name,
-        "awsRegion": identity.region,
+        "awsRegion": _recorded_in(service, identity.region),
         "sourceIPAddress": identity.source_ip,
         "userAgent": identity.user_agent(user_agent),
     }
@@ -284,6 +295,12 @@ def _record(
     if caller.kind == "console":
         record["sessionCredentialFromConsole"] = "true"
     return record
+
+
+def _recorded_in(service: str, region: str) -> str:
+    if service != "route53":
+        return region
+    return _HOME_OF_ROUTE53.get(partition_of(region), region)
 
 
 def _iso(when: datetime) -> str:

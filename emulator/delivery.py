@@ -157,7 +157,7 @@ class Pump:
         ]
         if not ready:
             return False
-        # Lambda polls each queue by itself: those of one function take turns here.
+        # Lambda polls each queue by itself: those of one function alternate here.
         rivals = [one for one in ready if one.function == ready[0].function]
         mapping = min(rivals, key=lambda one: self._polls.get(one.queue, 0))
         self._polls[mapping.queue] = max(self._polls.values(), default=0) + 1
@@ -170,7 +170,7 @@ class Pump:
         waits += [due for due in self._schedule_times().values() if until and due <= until]
         return min(waits, default=None)
 
-    def _tell(self, what: str, subject: str = "", seconds: float = 0.0) -> None:
+    def _report(self, what: str, subject: str = "", seconds: float = 0.0) -> None:
         self.happenings.append(Happening(what, self.clock.now(), seconds, subject))
 
     # --- rules ------------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ class Pump:
         name = detail.get("eventName") or envelope["detail-type"]
         rules = [rule for rule in self._rules().values() if self._sees(rule, envelope)]
         logical = [self.deployment.logical(rule.name) for rule in rules]
-        self._tell(f"event {name} → {', '.join(logical) or 'no rule'}", name)
+        self._report(f"event {name} → {', '.join(logical) or 'no rule'}", name)
         for rule in rules:
             for target in rule.targets:
                 self._send(rule, target, envelope)
@@ -240,7 +240,7 @@ class Pump:
         self, rule: Rule, target: Mapping[str, Any], event: dict[str, Any], code: str, message: str
     ) -> None:
         """Straight to the rule's dead-letter queue, as when retrying cannot help (eb-rule-dlq)."""
-        self._tell(f"event undeliverable: {message}", self.deployment.logical(rule.name))
+        self._report(f"event undeliverable: {message}", self.deployment.logical(rule.name))
         self._count(rule, "FailedInvocations")
         dead_letters = target.get("DeadLetterConfig", {}).get("Arn")
         if dead_letters is None:
@@ -255,7 +255,7 @@ class Pump:
             self._enqueue(dead_letters, json.dumps(event), attributes)
             self._count(rule, "InvocationsSentToDlq")
         else:
-            self._tell(f"event lost: the rule may not send to {dead_letters}", rule.name)
+            self._report(f"event lost: the rule may not send to {dead_letters}", rule.name)
             self._count(rule, "InvocationsFailedToBeSentToDlq")
 
     def _may_send(self, rule: Rule, queue_arn: str) -> bool:
@@ -283,7 +283,7 @@ class Pump:
 
     def _fire(self, rule: Rule) -> None:
         logical_id = self.deployment.logical(rule.name)
-        self._tell(f"schedule {logical_id}", logical_id)
+        self._report(f"schedule {logical_id}", logical_id)
         event = {
             "version": "0",
             "id": str(uuid.uuid4()),
@@ -311,7 +311,7 @@ class Pump:
         try:
             trace = lineage.enter(function.arn, headers, allowed=function.may_recur)
         except lineage.Recursive:
-            self._tell(f"{function.logical_id} not invoked: {lineage.ERROR}", function.logical_id)
+            self._report(f"{function.logical_id} not invoked: {lineage.ERROR}", function.logical_id)
             self.alarms.note_dropped(self.deployment, function, when)
             raise
         began = time.perf_counter()
@@ -334,7 +334,7 @@ class Pump:
         failed = (
             f" failed: {outcome.error_type}: {outcome.error}" if outcome.error is not None else ""
         )
-        self._tell(f"{function.logical_id}{failed}", function.logical_id, seconds)
+        self._report(f"{function.logical_id}{failed}", function.logical_id, seconds)
         metrics.require_accepted(outcome.output)
         return invocation
 
@@ -351,7 +351,7 @@ class Pump:
             self._enqueue(
                 waiting.function.on_failure, json.dumps(self._failure(waiting, invocation))
             )
-            self._tell(f"{waiting.function.logical_id} given up", waiting.function.logical_id)
+            self._report(f"{waiting.function.logical_id} given up", waiting.function.logical_id)
 
     def _failure(self, waiting: _Async, invocation: Invocation) -> dict[str, Any]:
         """The record of an on-failure destination (invocation-async-retain-records)."""
@@ -418,21 +418,23 @@ class Pump:
         )
         logical_id = self.deployment.logical(mapping.queue)
         if dead := before - len(queue._messages):
-            self._tell(f"{dead} message(s) of {logical_id} given up", logical_id)
-        wanted = [message for message in batch if _passes(mapping, message)]
+            self._report(f"{dead} message(s) of {logical_id} given up", logical_id)
+        expected = [message for message in batch if _passes(mapping, message)]
         for message in batch:
-            if message not in wanted:  # a mapping's filter deletes what it leaves out
+            if message not in expected:  # a mapping's filter deletes what it leaves out
                 queue.delete_message(str(message.receipt_handle))
-        if not wanted:
+        if not expected:
             return
         function = self.deployment.functions[mapping.function]
-        event = {"Records": [_sqs_record(message, queue) for message in wanted]}
+        event = {"Records": [_sqs_record(message, queue) for message in expected]}
         try:
-            invocation = self.run(function, event, map(lineage.header_of, wanted))
+            invocation = self.run(function, event, map(lineage.header_of, expected))
         except lineage.Recursive:
             return  # they come back, until the queue gives them up
-        failed = failed_ids(invocation, [message.id for message in wanted], partial=mapping.partial)
-        for message in wanted:
+        failed = failed_ids(
+            invocation, [message.id for message in expected], partial=mapping.partial
+        )
+        for message in expected:
             if message.id not in failed:
                 queue.delete_message(str(message.receipt_handle))
 

@@ -161,9 +161,10 @@ def permits(
         statement["Effect"] == "Allow"
         and service in _listed(_services(statement.get("Principal")))
         and any(
-            fnmatchcase(action.lower(), wanted.lower()) for wanted in _listed(statement["Action"])
+            fnmatchcase(action.lower(), expected.lower())
+            for expected in _listed(statement["Action"])
         )
-        and any(fnmatchcase(resource, wanted) for wanted in _listed(statement["Resource"]))
+        and any(fnmatchcase(resource, expected) for expected in _listed(statement["Resource"]))
         and _conditions_met(statement.get("Condition", {}), source, account)
         for statement in statements
     )
@@ -178,11 +179,11 @@ def _conditions_met(conditions: Json, source: str | None, account: str | None) -
     for operator, tests in conditions.items():
         if operator not in ("ArnEquals", "ArnLike", "StringEquals", "StringLike"):
             return False
-        for key, wanted in tests.items():
+        for key, expected in tests.items():
             value = values.get(key.lower())
             exact = operator == "StringEquals"
             if value is None or not any(
-                value == one if exact else fnmatchcase(value, one) for one in _listed(wanted)
+                value == one if exact else fnmatchcase(value, one) for one in _listed(expected)
             ):
                 return False
     return True

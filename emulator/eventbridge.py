@@ -3,7 +3,7 @@
 The operators and their words are those of "Comparison operators for use in event patterns" in the
 EventBridge user guide (eb-create-pattern-operators); arrays behave as in "Array matching"
 (eb-event-patterns-arrays): a pattern matches an array when any element matches, and the parts of a
-nested pattern must be met by *one* element of an array of objects. Operators look at leaves only,
+nested pattern must be met by *one* element of an array of objects. Operators read leaves only,
 so `exists: false` also matches a field that holds an object (github.com/aws/event-ruler).
 """
 
@@ -61,8 +61,8 @@ def _affix(operator: str, operand: Any) -> Predicate:
     if isinstance(operand, dict):
         if list(operand) != ["equals-ignore-case"]:
             raise InvalidPattern(f"Unsupported anything inside {operator}: {list(operand)}")
-        wanted = _string(operand["equals-ignore-case"], operator).casefold()
-        return _text(lambda value: _has_affix(operator, value.casefold(), wanted))
+        expected = _string(operand["equals-ignore-case"], operator).casefold()
+        return _text(lambda value: _has_affix(operator, value.casefold(), expected))
     exact = _string(operand, operator)
     return _text(lambda value: _has_affix(operator, value, exact))
 
@@ -72,8 +72,8 @@ def _has_affix(operator: str, value: str, affix: str) -> bool:
 
 
 def _ignore_case(operand: Any) -> Predicate:
-    wanted = _string(operand, "equals-ignore-case").casefold()
-    return _text(lambda value: value.casefold() == wanted)
+    expected = _string(operand, "equals-ignore-case").casefold()
+    return _text(lambda value: value.casefold() == expected)
 
 
 def _wildcard(operand: Any) -> Predicate:

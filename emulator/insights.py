@@ -98,13 +98,13 @@ def is_breaching(alarm: Mapping[str, Any], data: Sequence[Datum], now: datetime)
     """
     source = alarm["Metrics"][0] if "Metrics" in alarm else alarm
     since = now - timedelta(seconds=int(source["Period"]))
-    aggregate, wanted = _wanted(source)
-    values = [one.value for one in data if since <= one.when <= now and wanted(one)]
+    aggregate, expected = _expected(source)
+    values = [one.value for one in data if since <= one.when <= now and expected(one)]
     compare = _COMPARE[alarm["ComparisonOperator"]]
     return bool(values) and compare(aggregate(values), float(alarm["Threshold"]))
 
 
-def _wanted(source: Mapping[str, Any]) -> tuple[Any, Any]:
+def _expected(source: Mapping[str, Any]) -> tuple[Any, Any]:
     """How the values of a period become one, and which data they are taken from."""
     if "Expression" in source:
         return _queried(source["Expression"])
@@ -123,14 +123,14 @@ def _queried(expression: str) -> tuple[Any, Any]:
     metric = (found["namespace"], found["metric"])
     tests = [_condition(text) for text in (found["where"] or "").split(" AND ") if text]
 
-    def wanted(one: Datum) -> bool:
+    def expected(one: Datum) -> bool:
         return (
             (one.namespace, one.name) == metric
             and set(one.dimensions) == keys
             and all((one.dimensions.get(key) == value) is same for key, same, value in tests)
         )
 
-    return _AGGREGATES[found["function"]], wanted
+    return _AGGREGATES[found["function"]], expected
 
 
 def _condition(text: str) -> tuple[str, bool, str]:

@@ -29,12 +29,14 @@ type Whose = Callable[[str], Mapping[str, Any]]
 
 class _Hooks:
     """The cloud that is running, if any: who runs a function when somebody calls Invoke, whether
-    SNS may deliver to a subscription, and whose an access key is (CloudTrail's `userIdentity`).
+    SNS may deliver to a subscription, whose an access key is (CloudTrail's `userIdentity`), and the
+    records of CloudTrail.
     """
 
     invoke: Invoker | None = None
     delivers: Callable[[Subscription], bool] | None = None
     whose: Whose | None = None
+    records: Callable[[], list[dict[str, Any]]] | None = None
 
 
 hooks = _Hooks()

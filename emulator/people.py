@@ -151,8 +151,10 @@ class Account:
         now; returns its key.
         """
         cloud, now = self.cloud, self.cloud.clock.now()
-        path = f"{folder}/{cloud.account}/CloudTrail/{cloud.region}/{now:%Y/%m/%d}"
-        name = f"{cloud.account}_CloudTrail_{cloud.region}_{now:%Y%m%dT%H%M}Z_{now:%f}.json.gz"
+        of_network = any(one.get("eventCategory") == "NetworkActivity" for one in records)
+        kind = "CloudTrail-NetworkActivity" if of_network else "CloudTrail"
+        path = f"{folder}/{cloud.account}/{kind}/{cloud.region}/{now:%Y/%m/%d}"
+        name = f"{cloud.account}_{kind}_{cloud.region}_{now:%Y%m%dT%H%M}Z_{now:%f}.json.gz"
         body = gzip.compress(json.dumps({"Records": records}).encode())
         # A checksum would put the body into chunks, which the emulator does not take apart.
         plain = Config(request_checksum_calculation="when_required")

@@ -141,7 +141,7 @@ class InProcess:
             self._warm.pop(function.logical_id, None)
             message = "RequestId: emulated Error: Runtime exited with error: signal: killed"
             return Outcome(error=message, error_type="Runtime.ExitError", output=_OUTPUT.take())
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - Lambda tells of any of them
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - Lambda reports any of them
             trace = "".join(traceback.format_exception(error))
             kind = type(error).__name__
             return Outcome(error=str(error), error_type=kind, trace=trace, output=_OUTPUT.take())

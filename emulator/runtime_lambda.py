@@ -60,7 +60,7 @@ class _Process:
     read: int = 0
 
     def output(self) -> list[str]:
-        """What was written since the last look."""
+        """What was written since the last call."""
         text = self.log.read_bytes()[self.read :]
         self.read += len(text)
         return text.decode(errors="replace").splitlines()
@@ -134,13 +134,13 @@ class LambdaRuntime:
 
     def _refuse_a_stale_build(self, source: Path) -> None:
         """What is run must be what is in the folder: an older build would prove nothing."""
-        wanted = {path.relative_to(source): path.read_bytes() for path in source.rglob("*.py")}
+        expected = {path.relative_to(source): path.read_bytes() for path in source.rglob("*.py")}
         for logical_id, resource in self._template["Resources"].items():
             if resource["Type"] != "AWS::Serverless::Function":
                 continue
             built = self._path(self._properties(logical_id)["CodeUri"])
             there = {path.relative_to(built): path.read_bytes() for path in built.rglob("*.py")}
-            if there != wanted:
+            if there != expected:
                 raise NotBuilt(f"the build of {logical_id} is not of this code: run make build")
 
     # --- sandboxes --------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 The gate names the caller and the call, makes planned faults happen, counts calls, and writes
 CloudTrail records. What moto cannot serve is a bug of the emulator: the caller sees `EmulatorBug`,
-and so does whoever looks at the cloud next.
+and so does whoever reads the cloud next.
 """
 
 import socket
@@ -23,7 +23,7 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.test import run_wsgi_app
 
-from emulator import cloudtrail, lineage
+from emulator import cloudtrail, lineage, profiles
 from emulator.callers import Callers, Identity
 from emulator.faults import Fault, Faults
 from emulator.text_rules import Refused, check
@@ -76,7 +76,7 @@ class Ledger:
     bugs: list[str] = field(default_factory=list[str])
 
     def raise_bugs(self) -> None:
-        """Raise EmulatorBug if moto failed anywhere since the last look."""
+        """Raise EmulatorBug if moto failed anywhere since the last call."""
         if self.bugs:
             bugs, self.bugs = self.bugs, []
             raise EmulatorBug("\n\n".join(bugs))
@@ -86,7 +86,7 @@ class Ledger:
 class Gate:
     """WSGI middleware between the socket and moto.
 
-    `on_records` is told of new CloudTrail records, `on_answer` of every successful call.
+    `on_records` is given new CloudTrail records, `on_answer` of every successful call.
     """
 
     callers: Callers
@@ -123,7 +123,7 @@ class Gate:
                 response = self._answer(request, identity, environ, body, request_id)
         except AnswerLost:
             raise
-        except Exception as error:  # noqa: BLE001 - the boundary: whatever moto raises is told as a bug
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever moto raises is reported as a bug
             response = self._bug(environ, request, identity, error, request_id)
         return response
 
@@ -144,7 +144,11 @@ class Gate:
             response = error_response(request, 400, refused.code, refused.message, request_id)
         else:
             environ["HTTP_X_MOTO_ACCOUNT_ID"] = identity.account
-            response = self._serve(environ, body)
+            response = (
+                profiles.serve(request, identity.account)
+                if request.service == profiles.SERVICE
+                else self._serve(environ, body)
+            )
             if response.status < 300:
                 response = self.faults.out_of_date(
                     request.service,

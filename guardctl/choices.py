@@ -10,12 +10,24 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from samtranslator.yaml_helper import yaml_parse
+import yaml
 
 PARAMETER = "ApprovedPolicy"
 
+
+class _Loader(yaml.CSafeLoader):
+    """Reads a template as far as its parameters go: functions such as !Ref count as null."""
+
+
+_Loader.add_multi_constructor("!", lambda _loader, _tag, _node: None)
+
+
 type Found = tuple[str, str, str]
 """The name that is wrong, the place, and what is wrong with it."""
+
+
+def _parse(text: str) -> Any:
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
 
 
 def choice_problems(root: Path, names: Collection[str]) -> Iterator[Found]:
@@ -28,7 +40,7 @@ def choice_problems(root: Path, names: Collection[str]) -> Iterator[Found]:
 
 def chosen_policies(root: Path) -> set[str]:
     """The names that template.yaml and samconfig.toml in `root` choose."""
-    document: Any = yaml_parse((root / "template.yaml").read_text(encoding="utf-8"))
+    document = _parse((root / "template.yaml").read_text(encoding="utf-8"))
     saved = root / "samconfig.toml"
     given = _saved(saved.read_text(encoding="utf-8")) if saved.exists() else ()
     return {document["Parameters"][PARAMETER]["Default"], *(name for _, name in given)}
@@ -36,7 +48,7 @@ def chosen_policies(root: Path) -> set[str]:
 
 def template_problems(text: str, names: Collection[str]) -> Iterator[Found]:
     """The default of the template's parameter, and the values that it allows."""
-    document: Any = yaml_parse(text)
+    document = _parse(text)
     parameter: Any = document["Parameters"][PARAMETER]
     if parameter["Default"] not in names:
         yield parameter["Default"], "template.yaml", f"the default of {PARAMETER} is no policy"

@@ -14,11 +14,13 @@ from typing import Annotated
 import typer
 
 from detect_bypass.judge.exceptions import FILE_NAME, ExceptionsError, Exemption, load
+from guardctl import ROOT
+from guardctl.errors import Failed
 from guardctl.formats import Format, FormatOption, print_rows
 
-SHIPPED = Path(__file__).resolve().parents[1] / "layers" / "approved_policies" / FILE_NAME
+SHIPPED = ROOT / "layers" / "approved_policies" / FILE_NAME
 SOON = timedelta(days=14)
-FOUND, BAD_INPUT = 1, 2
+FOUND = 1
 
 
 class Level(StrEnum):
@@ -35,7 +37,7 @@ class Problem:
     text: str
 
 
-app = typer.Typer(no_args_is_help=True, help="Check the reviewed exceptions.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
@@ -50,12 +52,16 @@ def lint_command(
     ] = SHIPPED,
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Check a file of exceptions. Exit code 1 for an error, 2 for a file that cannot be read."""
+    """Check a file of exceptions. Exit code 1 for an error, 2 for a file that cannot be read.
+
+    Examples:
+      guardctl exceptions lint
+      guardctl exceptions lint my-exceptions.json --format json
+    """
     try:
         problems = list(problems_of(file, datetime.now(UTC)))
     except OSError as error:
-        typer.echo(f"Cannot read {file}: {error.strerror or error}", err=True)
-        raise typer.Exit(BAD_INPUT) from None
+        raise Failed(f"cannot read {file}: {error.strerror or error}") from None
     rows = [asdict(one) for one in problems]
     print_rows(rows, format_, ("level", "exception", "text"), "Level", "Exception", "What")
     if any(problem.level is Level.ERROR for problem in problems):

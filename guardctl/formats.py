@@ -1,14 +1,12 @@
 """How a command prints what it found: the option `--format`, and what two commands print alike."""
 
-import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+
+from guardctl.screen import say_json
 
 
 class Format(StrEnum):
@@ -28,10 +26,10 @@ FormatOption = Annotated[
 def print_json(rows: Sequence[Mapping[str, Any]], form: Format) -> None:
     """Print rows as one JSON document, or as one a line."""
     if form is Format.JSON:
-        print(json.dumps(rows, indent=2))
+        say_json(rows, indent=2)
         return
     for row in rows:
-        print(json.dumps(row))
+        say_json(row)
 
 
 def print_rows(
@@ -41,8 +39,14 @@ def print_rows(
     if form is not Format.TABLE:
         print_json(rows, form)
     elif rows:
+        # Takes as long to import as all else here, and mostly there is nothing to print.
+        from rich.table import Table
+        from rich.text import Text
+
+        from guardctl.terminal import console
+
         table = Table(*(headings or keys))
         for row in rows:
-            # Text and not markup: a file's own words may look like some.
+            # Text and not markup: a file's own words may resemble markup.
             table.add_row(*(Text(row[key]) for key in keys))
-        Console().print(table)
+        console().print(table, soft_wrap=False)

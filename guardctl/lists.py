@@ -5,9 +5,10 @@ from pathlib import Path
 
 from guard.approved.lists import FILE_NAME, ApprovedLists, ApprovedListsError
 from guard.approved.policies import placeholders
+from guardctl import ROOT
 from guardctl.choices import Found, chosen_policies
 
-SHIPPED = Path(__file__).resolve().parents[1] / "layers" / "approved_policies" / FILE_NAME
+SHIPPED = ROOT / "layers" / "approved_policies" / FILE_NAME
 
 
 def list_problems(root: Path, policies: Path, file: Path = SHIPPED) -> Iterator[Found]:

@@ -1,23 +1,30 @@
 """`guardctl policies`: the approved endpoint policies, checked before they reach an endpoint."""
 
+import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from guard.approved.lists import ApprovedLists, ApprovedListsError
+from guard.approved.policies import ApprovedPolicyError, Placeholders, fill, placeholders
 from guard.approved.policies import names as approved_names
+from guard.partitions import partition_of
 from guard.policy import PolicyError, compare, overall_risk, parse
+from guardctl import ROOT
 from guardctl.choices import choice_problems
+from guardctl.errors import Failed
 from guardctl.formats import Format, FormatOption, print_rows
+from guardctl.lists import SHIPPED as LISTS
 from guardctl.lists import list_problems
 from guardctl.policy_lint import Level, Problem, lint_folder
+from guardctl.screen import say
 
-ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ROOT / "layers" / "approved_policies" / "endpoint_policies"
 
-app = typer.Typer(no_args_is_help=True, help="Check the approved endpoint policies.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
@@ -35,10 +42,13 @@ def lint_command(
     """Check every policy in a folder; with the shipped ones, approved.json too.
 
     Exit code 1 if one has an error, 2 if there are none.
+
+    Examples:
+      guardctl policies lint
+      guardctl policies lint my-policies/ --format jsonl
     """
     if not any(directory.glob("*.json")):
-        typer.echo(f"There are no policies in {directory}.", err=True)
-        raise typer.Exit(2)
+        raise Failed(f"there are no policies in {directory}", "name a folder of .json files")
     problems = lint_folder(directory)
     if directory == SHIPPED:
         problems += [Problem(*one) for one in choice_problems(ROOT, approved_names(directory))]
@@ -53,23 +63,99 @@ def lint_command(
 @app.command("compare")
 def compare_command(
     attached: Annotated[str, typer.Argument(help="A policy document's file, or - for stdin.")],
-    approved: Annotated[Path, typer.Argument(help="The file it is compared with.")],
+    approved: Annotated[
+        str, typer.Argument(help="The file it is compared with, or an approved policy's name.")
+    ],
+    account: Annotated[
+        str, typer.Option(metavar="ID", help="Fills ${AccountId}. Else the caller's account.")
+    ] = "",
+    region: Annotated[
+        str, typer.Option(help="Fills ${Region} and ${Partition}. Else the one boto3 finds.")
+    ] = "",
+    org_id: Annotated[
+        str, typer.Option(metavar="ID", help="Fills ${OrgId}. Else the one in approved.json.")
+    ] = "",
+    profile: Annotated[
+        str | None, typer.Option(help="Profile of the AWS configuration, for the caller.")
+    ] = None,
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Say how one policy document departs from another by meaning. Exit code 1 if it does."""
+    """Say how one policy document departs from another by meaning. Exit code 1 if it does.
+
+    Placeholders such as ${AccountId} are filled in first, in both documents. AWS is only asked who
+    the caller is, and only if a placeholder needs it.
+
+    Examples:
+      guardctl policies compare attached.json own-account
+      guardctl policies compare - own-account --account 111122223333 --region eu-west-1
+    """
     try:
-        wanted = parse(approved.read_text(encoding="utf-8"))
-        text = sys.stdin.read() if attached == "-" else Path(attached).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, PolicyError) as error:
-        typer.echo(f"Cannot compare: {error}", err=True)
-        raise typer.Exit(2) from None
-    found = compare(text, wanted)
+        texts = [_read(attached), _read(str(_file(approved)))]
+        given = Given(account, region, org_id, profile)
+        attached_text, approved_text = (_filled(text, given) for text in texts)
+        expected = parse(approved_text)
+    except (OSError, UnicodeDecodeError, PolicyError, ApprovedPolicyError) as error:
+        raise Failed(f"cannot compare: {error}") from error
+    found = compare(attached_text, expected)
     print_rows([one.to_json() for one in found], format_, ("risk", "statement", "difference"))
     risk = overall_risk(found)
     if risk is not None:
-        typer.echo(f"Not the same: the first is {risk}.", err=True)
+        say(f"Not the same: the first is {risk}.", err=True)
         raise typer.Exit(1)
+    if format_ is Format.TABLE:
+        say("equal: both documents mean the same")
 
 
-if __name__ == "__main__":
-    app()
+class Given:
+    """What placeholders are filled in with: the options, and for the rest the caller's."""
+
+    def __init__(self, account: str, region: str, org_id: str, profile: str | None) -> None:
+        self.account, self.region, self.org_id = account, region, org_id
+        self.profile = profile
+
+    def values(self, asked: frozenset[str]) -> Placeholders:
+        """Raises Failed where a value that is asked for is not known."""
+        if {"Region", "Partition", "AccountId"} & asked and not self.region:
+            self.region = self._session().region_name or ""
+            if not self.region:
+                raise Failed("no Region is configured", "name one with --region")
+        if "AccountId" in asked and not self.account:
+            sts = self._session().client("sts", region_name=self.region)
+            self.account = sts.get_caller_identity()["Account"]
+        if "OrgId" in asked and not self.org_id:
+            try:
+                self.org_id = ApprovedLists.load(LISTS).organization
+            except ApprovedListsError as error:
+                raise Failed(str(error), "guardctl policies lint") from error
+            if not self.org_id:
+                raise Failed("${OrgId} has no value", "give --org-id")
+        return Placeholders(
+            account_id=self.account or "000000000000",  # where none of them is asked for
+            region=self.region or "us-east-1",
+            partition=partition_of(self.region or "us-east-1"),
+            org_id=self.org_id,
+        )
+
+    def _session(self) -> Any:
+        import boto3  # mostly not needed here, and long to import
+
+        return boto3.Session(profile_name=self.profile)
+
+
+def _read(place: str) -> str:
+    return sys.stdin.read() if place == "-" else Path(place).read_text(encoding="utf-8")
+
+
+def _file(name: str) -> Path:
+    shipped = SHIPPED / f"{name}.json"
+    return shipped if not Path(name).exists() and shipped.exists() else Path(name)
+
+
+def _filled(text: str, given: Given) -> str:
+    """The document with its placeholders filled in; one that is no JSON stays as it is."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return text
+    asked = placeholders(text)
+    return fill("document", text, given.values(asked)).text if asked else text

@@ -8,10 +8,8 @@ Needs cloudformation:DescribeStacks, and cloudformation:ListStackResources where
 for. See DescribeStacks and ListStackResources in the CloudFormation API reference.
 """
 
-import sys
 import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,9 +21,11 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from guard.aws.errors import message_of
+from guardctl import ROOT
+from guardctl.errors import Failed
 from guardctl.words import in_words
 
-SAMCONFIG = Path(__file__).resolve().parents[1] / "samconfig.toml"
+SAMCONFIG = ROOT / "samconfig.toml"
 
 # There is something to work with: while an update runs or is undone, as before it.
 USABLE = ("CREATE_COMPLETE", "UPDATE_", "IMPORT_")
@@ -51,8 +51,8 @@ Environment = Annotated[
 ]
 
 
-class StackError(RuntimeError):
-    """The stack cannot be worked with; the message says why and what to do, for people."""
+class StackError(Failed):
+    """The stack cannot be worked with."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Stack:
 
     @cached_property
     def resources(self) -> Mapping[str, str]:
-        """Physical ids by logical ids. Raises StackError if AWS does not tell."""
+        """Physical ids by logical ids. Raises StackError if AWS does not answer."""
         pages = self.client("cloudformation").get_paginator("list_stack_resources")
         try:
             return {
@@ -112,41 +112,28 @@ class Stack:
         )
 
 
-@contextmanager
-def told(command: str, *own: type[Exception]) -> Iterator[None]:
-    """Says in words what goes wrong with the stack, or of the command's `own` errors; exits with 2.
-
-    The words begin with the name of the `command`.
-    """
-    try:
-        yield
-    except (StackError, BotoCoreError, ClientError, *own) as error:
-        print(f"{command}: {in_words(error)}", file=sys.stderr)
-        raise typer.Exit(2) from error
-
-
 def deployed(
     name: str | None = None, profile: str | None = None, region: str | None = None
 ) -> Stack:
     """The stack of this name, or the one that samconfig.toml deploys by default.
 
-    Raises StackError where there is none, it is not usable, or AWS does not let one look.
+    Raises StackError where there is none, it is not usable, or AWS denies access.
     """
     saved = saved_parameters()
     name = name or saved.get("stack_name")
     if not name:
-        raise StackError("name the stack with --stack-name: there is no samconfig.toml that does")
+        raise StackError("there is no samconfig.toml that names a stack", "give --stack-name")
     try:
         session = boto3.Session(profile_name=profile)
         region = region or session.region_name or saved.get("region")
         if not region:
-            raise StackError("no Region is configured: name one with --region")
+            raise StackError("no Region is configured", "name one with --region")
         described = _described(session, name, region)
     except (BotoCoreError, ClientError) as error:
-        raise StackError(_why(error, name, region)) from error
+        raise _failure(error, name, region) from error
     status = described["StackStatus"]
     if not status.startswith(USABLE):
-        raise StackError(f"stack {name} in {region} is in the state {status}: deploy it first")
+        raise StackError(f"stack {name} in {region} is in the state {status}", "deploy it first")
     return Stack(
         name=described["StackName"],
         id=described["StackId"],
@@ -171,10 +158,8 @@ def _described(session: boto3.Session, name: str, region: str) -> Any:
     return client.describe_stacks(StackName=name)["Stacks"][0]
 
 
-def _why(error: Exception, name: str, region: str | None) -> str:
+def _failure(error: Exception, name: str, region: str | None) -> StackError:
     if isinstance(error, ClientError) and "does not exist" in message_of(error):
-        return (
-            f"there is no stack {name} in {region}: deploy it, or name another with --stack-name"
-            " and --region"
-        )
-    return in_words(error, "cloudformation")
+        todo = "deploy it, or name another with --stack-name and --region"
+        return StackError(f"there is no stack {name} in {region}", todo)
+    return StackError(in_words(error, "cloudformation"))

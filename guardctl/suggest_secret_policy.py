@@ -6,28 +6,28 @@ secretsmanager:ValidateResourcePolicy, ec2:DescribeVpcs, ec2:DescribeVpcEndpoint
 """
 
 import json
-import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
-from typing import Annotated, Any, NoReturn, cast
+from typing import Annotated, Any, cast
 
 import boto3
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from guard.approved.lists import ApprovedLists, ApprovedListsError
 from guard.endpoint.observe import Observer
 from guard.partitions import endpoint_service
+from guardctl.errors import Failed
 from guardctl.lists import SHIPPED as LISTS
-from guardctl.replay.screen import printable
+from guardctl.screen import printable, say, say_document, say_json
 from guardctl.stack import CONFIG
 from guardctl.words import in_words
+from secret_policy.correction import Corrected, NotCorrectable, corrections
 from secret_policy.observe import read_perimeter, read_secret
 from secret_policy.perimeter import (
-    NotCorrectable,
     Perimeter,
     Secret,
-    corrected,
     gaps,
     shuts_everybody_out,
     warnings,
@@ -63,8 +63,13 @@ def suggest_secret_policy(
 ) -> None:
     """Print a resource policy by which the secret can be read from inside alone. Writes nothing.
 
-    Every statement that the secret's policy has is kept. What is open now, and what AWS warns of
-    before such a policy is put, is told on standard error.
+    Every statement that the secret's policy has is kept, but for those that let everybody in, where
+    AWS would refuse them. What is open now, and what AWS warns of before such a policy is put, is
+    printed on standard error.
+
+    Examples:
+      guardctl suggest-secret-policy db > proposed.json
+      guardctl suggest-secret-policy db --region eu-west-1 --format json
 
     Exit codes: 0 the present policy keeps the perimeter and is printed as it is, 1 it does not and
     a corrected one is printed, 2 bad usage, credentials, or no policy that could be suggested.
@@ -73,25 +78,37 @@ def suggest_secret_policy(
         session = boto3.Session(profile_name=profile)
         place = region or _region_of(secret) or session.region_name
         if not place:
-            _fail("no Region is configured: name one with --region")
+            raise Failed("no Region is configured", "name one with --region")
         client = session.client("secretsmanager", region_name=place, config=CONFIG)
         found = read_secret(client, secret)
         inside = _perimeter(session, found, place, approved_vpc or [], approved_endpoint or [])
         open_ways = gaps(found.policy, found.arn, inside)
-        text = corrected(found.policy, found.arn, inside) if open_ways else found.policy or ""
+        policies = (Corrected(found.policy or ""),)
+        if open_ways:
+            policies = corrections(found.policy, found.arn, inside)
+        policy, problems = _taken(client, found.arn, policies)
+        text = policy.text
         closed = shuts_everybody_out(text, found.arn, inside)
-        answer = client.validate_resource_policy(SecretId=found.arn, ResourcePolicy=text)
     except (NotCorrectable, ApprovedListsError) as error:
-        _fail(f"there is no policy to suggest: {error}")
-    except (BotoCoreError, ClientError) as error:
-        _fail(in_words(error, "secretsmanager"))
-    problems = [str(one.get("ErrorMessage")) for one in answer.get("ValidationErrors", [])]
+        raise Failed(f"there is no policy to suggest: {error}") from error
+    except ClientError as error:
+        raise Failed(in_words(error, "secretsmanager")) from error
     _print(found, open_ways, text, problems, form)
+    if policy.without:
+        _say(f"left out, as it lets everybody in: {', '.join(policy.without)}")
     if closed:
         _say("It denies reading the value to everybody inside the perimeter, too.")
     if problems:
         raise typer.Exit(BAD_INPUT)
     raise typer.Exit(OPEN if open_ways else 0)
+
+
+def _taken(client: Any, arn: str, policies: Sequence[Corrected]) -> tuple[Corrected, Sequence[str]]:
+    """The first policy that AWS would take; else the last one, with what AWS has against it."""
+    first, *others = policies
+    answer = client.validate_resource_policy(SecretId=arn, ResourcePolicy=first.text)
+    problems = [str(one.get("ErrorMessage")) for one in answer.get("ValidationErrors", [])]
+    return _taken(client, arn, others) if problems and others else (first, problems)
 
 
 def _region_of(secret: str) -> str:
@@ -104,15 +121,16 @@ def _perimeter(
     partition, account = secret.arn.split(":")[1], secret.arn.split(":")[4]
     ec2 = cast(Any, session).client("ec2", region_name=region, config=CONFIG)
     observer, lists = Observer(ec2, endpoint_service(region)), ApprovedLists.load(LISTS)
-    inside = lists.vpcs.union(vpcs), lists.endpoints.union(endpoints)
-    return read_perimeter(observer, account, partition, *inside)
+    vpc_ids, endpoint_ids = lists.vpcs.union(vpcs), lists.endpoints.union(endpoints)
+    approved = replace(lists, vpcs=vpc_ids, endpoints=endpoint_ids)
+    return read_perimeter(observer, account, partition, approved)
 
 
 def _print(
     secret: Secret, open_ways: Sequence[str], text: str, problems: Sequence[str], form: Format
 ) -> None:
     if form is Format.POLICY:
-        print(text)
+        say_document(text)
     else:
         body = {
             "secret": secret.arn,
@@ -123,7 +141,7 @@ def _print(
             "policy_before": json.loads(secret.policy) if secret.policy else None,
             "policy": json.loads(text),
         }
-        print(json.dumps(body, indent=2 if form is Format.JSON else None))
+        say_json(body, indent=2 if form is Format.JSON else None)
     for one in open_ways:
         _say(f"open: {one}")
     if not open_ways:
@@ -136,9 +154,4 @@ def _print(
 
 
 def _say(text: str) -> None:
-    print(printable(text), file=sys.stderr)
-
-
-def _fail(message: str) -> NoReturn:
-    _say(f"guardctl suggest-secret-policy: {message}")
-    raise typer.Exit(BAD_INPUT)
+    say(printable(text), err=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
+from guard.endpoint.groups import group_name
 from guard.endpoint.plan import Desired
 from guard.endpoint.state import (
     MANAGED_TAG,
@@ -10,6 +11,7 @@ from guard.endpoint.state import (
     Access,
     Endpoint,
     HostedZone,
+    Rule,
     SecurityGroup,
     Subnet,
     Vpc,
@@ -24,7 +26,7 @@ OURS = {MANAGED_TAG: "true", STACK_TAG: STACK}
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ZONES = ("use1-az1", "use1-az2", "use1-az4")
 
-WANTED = Desired(
+DESIRED = Desired(
     account_id=ACCOUNT,
     stack_id=STACK,
     service_name=SERVICE,
@@ -55,7 +57,7 @@ def subnet(
     dual_stack: bool = False,
     zone: str = "",
 ) -> Subnet:
-    """A subnet of IPv4 alone unless told otherwise; its networks follow from its id's digits."""
+    """A subnet of IPv4 alone unless stated otherwise; its networks follow from its id's digits."""
     number = int("".join(filter(str.isdigit, id_)) or 0) % 256
     v4, v6 = network(f"10.0.{number}.0/24"), network(f"2001:db8:0:{number:x}::/64")
     networks = (v6,) if ipv6_only else (v4, v6) if dual_stack else (v4,)
@@ -74,16 +76,18 @@ def group(
     reaches_groups: Iterable[str] = (),
     prefix_lists: bool = False,
 ) -> SecurityGroup:
-    """One of ours that lets HTTPS in from the VPC and anything out, unless told otherwise."""
+    """One of ours that lets HTTPS in from the VPC and anything out, unless stated otherwise."""
     admitted = frozenset(network(one) for one in admits)
     out = frozenset(network(one) for one in reaches)
+    sources = (*map(str, admitted), *admits_groups)
     return SecurityGroup(
         id_,
-        id_,
+        group_name("vpc-1", STACK) if tags is None else id_,
         OURS if tags is None else tags,
         admitted,
         Access(admitted, frozenset(admits_groups), prefix_lists),
         Access(out, frozenset(reaches_groups), prefix_lists),
+        frozenset(Rule("tcp", 443, 443, one) for one in sources),
     )
 
 
@@ -101,6 +105,7 @@ def endpoint(
     interfaces: bool = True,
     ip_type: str = "ipv4",
     dns_type: str = "",
+    requester_managed: bool = False,
 ) -> Endpoint:
     ids = frozenset(subnet_ids)
     return Endpoint(
@@ -116,6 +121,7 @@ def endpoint(
         frozenset(f"eni-{one}" for one in ids if interfaces),
         ip_type,
         dns_type or ip_type,
+        requester_managed,
     )
 
 
@@ -127,12 +133,12 @@ def zone(
 ) -> HostedZone:
     """A private hosted zone of the service's name that points at these endpoints."""
     names = [f"{one}-abcd1234.secretsmanager.us-east-1.vpce.amazonaws.com" for one in endpoint_ids]
+    entries = {id_: frozenset({name}) for id_, name in zip(endpoint_ids, names, strict=True)}
     return HostedZone(
         "Z0HUB",
         owner_id,
-        frozenset(endpoint_ids),
-        frozenset(live),
         tuple(names if targets is None else targets),
+        {id_: entries[id_] for id_ in live},
     )
 
 
@@ -152,7 +158,7 @@ def vpc(
     zone: HostedZone | None = None,
     zone_unread: str = "",
 ) -> Vpc:
-    """A VPC with one subnet and one endpoint that works, unless told otherwise."""
+    """A VPC with one subnet and one endpoint that works, unless stated otherwise."""
     return Vpc(
         id="vpc-1",
         owner_id=owner_id,

@@ -17,7 +17,7 @@ settings.load_profile("default")
 
 @pytest.fixture(scope="session")
 def deployment() -> Iterator[Cloud]:
-    """The stack deployed into the embedded cloud, allowed to write, told to use Slack."""
+    """The stack deployed into the embedded cloud, allowed to write, set to use Slack."""
     parameters = {
         "Mode": "remediate",
         "SlackWebhookParameter": "/vpce-guard/slack-webhook",
@@ -59,7 +59,7 @@ def endpoint_id(cloud: Cloud, account: Account) -> str:
 
 @pytest.fixture
 def secret(cloud: Cloud, account: Account) -> str:
-    """A secret nobody has been told of: the events of making it are lost."""
+    """A secret no event has named: the events of making it are lost."""
     arn = account.secret("prod/db")
     cloud.lose_events()
     return arn

@@ -16,11 +16,13 @@ from . import (
     endpoints,
     hosted_zones,
     lambda_functions,
+    network_acls,
     network_requests,
     networks,
     quotas,
     secrets_manager,
     stacks,
+    tables,
     trails,
 )
 from .options import Options, options
@@ -34,11 +36,13 @@ _THEMES = (
     endpoints,
     network_requests,
     networks,
+    network_acls,
     hosted_zones,
     lambda_functions,
     quotas,
     secrets_manager,
     stacks,
+    tables,
     trails,
 )
 _installed: ExitStack | None = None

@@ -1,7 +1,7 @@
-"""What EC2 does with every request, before it looks at what is asked.
+"""What EC2 does with every request, before it reads what is asked.
 
 DryRun: moto heeds it in a few actions and carries the others out. AWS carries out none and answers
-DryRunOperation (here without looking at the other parameters: whether the caller may is all that
+DryRunOperation (here without checking the other parameters: whether the caller may is all that
 AWS promises to check).
 
 Order: moto's server runs requests beside each other, so two could pass the same check. Here EC2
@@ -47,7 +47,7 @@ def _handle(moto: Any, request: Any) -> Any:
 
 
 def _answer_with(request: Any, action: str, refuse: Any) -> None:
-    # moto looks the action up on the instance, so the error takes its usual way out.
+    # moto finds the action on the instance, so the error takes its usual way out.
     setattr(request, camelcase_to_underscores(action), refuse)
 
 

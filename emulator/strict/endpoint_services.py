@@ -59,10 +59,10 @@ def reaches(service: dict[str, Any], zone_id: str) -> bool:
 
 
 def services_of(region: str) -> list[dict[str, Any]]:
-    """All endpoint services of AWS in a Region, as DescribeVpcEndpointServices tells them."""
+    """All endpoint services of AWS in a Region, as DescribeVpcEndpointServices returns them."""
     if region not in _catalogue:
         _catalogue[region] = _list_services(region)
-    return [_as_aws_tells(service, region) for service in _catalogue[region]]
+    return [_as_aws_returns(service, region) for service in _catalogue[region]]
 
 
 @patches.static(VPCBackend)
@@ -84,7 +84,7 @@ def _list_services(region: str) -> list[dict[str, Any]]:
     return services
 
 
-def _as_aws_tells(service: dict[str, Any], region: str) -> dict[str, Any]:
+def _as_aws_returns(service: dict[str, Any], region: str) -> dict[str, Any]:
     guarded = service["ServiceName"].rpartition(".")[2] in _GUARDED
     unreached = options.unsupported_zone_ids if guarded else set()
     zones = [zone for zone in _zones(region) if zone.zone_id not in unreached]
@@ -120,8 +120,8 @@ def _filter_endpoint_services(
     services: list[dict[str, Any]],
 ) -> list[dict[str, Any]]:
     left = []
-    for wanted in filters:
-        name, values = wanted["Name"], wanted.get("Values", [])
+    for expected in filters:
+        name, values = expected["Name"], expected.get("Values", [])
         if name in _FILTERS:
             services = [s for s in services if _FILTERS[name](s) & set(values)]
         elif name in _MOTO_FILTERS or name.startswith("tag:"):

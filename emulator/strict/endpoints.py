@@ -43,7 +43,7 @@ def create_vpc_endpoint(moto: Any, backend: Any, **asked: Any) -> VPCEndPoint:
         return earlier
     endpoint: Any = _create(moto, backend, asked)
     endpoint.client_token = token
-    # Kept on the endpoint: how long AWS remembers a token is not told, so as long as the endpoint.
+    # Kept on the endpoint: AWS does not document how long it remembers a token.
     endpoint.asked = _fingerprint(asked)
     return endpoint
 
@@ -190,6 +190,11 @@ def _modify_interface(
     moto: Any, backend: Any, endpoint: InterfaceEndpoint, change: dict[str, Any]
 ) -> None:
     """Checks the whole change before it makes any of it."""
+    if endpoint.requester_managed:
+        raise EC2ClientError(  # the words are those of DeleteVpcEndpoints for the same
+            "OperationNotPermitted",
+            f"Operation is not allowed for requester-managed VPC endpoints: {endpoint.id}",
+        )
     if not endpoint.lives:
         raise EC2ClientError(  # inferred
             "IncorrectState", f"The Vpc Endpoint '{endpoint.id}' is being deleted"

@@ -3,12 +3,14 @@
 moto lists an account's own zones of a VPC, and lets a zone take a name that an endpoint's private
 DNS has there. AWS lists the zones of other accounts too, and those its services made (reference of
 ListHostedZonesByVPC); only its owner may read a zone's records; and a VPC has a name once
-(ConflictingDomainExists in the reference of AssociateVPCWithHostedZone).
+(ConflictingDomainExists in the reference of AssociateVPCWithHostedZone). moto gives the same page
+for ever of a name that has more records than one page holds.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
 from moto.route53.exceptions import Route53ClientError
 from moto.route53.models import Route53Backend, route53_backends
@@ -58,7 +60,40 @@ def list_resource_record_sets(moto: Any, request: Any) -> Any:
             "AccessDenied",
             "User is not authorized to access this resource",
         )
-    return moto(request)
+    if not request._get_param("StartRecordIdentifier") and not request._get_param("MaxItems"):
+        return moto(request)
+    return ActionResult(_page(request.backend.get_hosted_zone(zone_id), request))
+
+
+def _page(zone: Any, request: Any) -> dict[str, Any]:
+    """One page, which begins at a record by its name, type and set identifier."""
+    start = tuple(request._get_param(f"StartRecord{one}") or "" for one in ("Type", "Name"))
+    identifier = request._get_param("StartRecordIdentifier") or ""
+    found = sorted(
+        zone.get_record_sets(*(one or None for one in start)),
+        key=lambda one: (one.name.split(".")[::-1], one.type, one.set_identifier or ""),
+    )
+    if identifier:
+        first = (found[0].name, found[0].type) if found else ("", "")
+        found = [
+            one
+            for one in found
+            if (one.name, one.type) != first or (one.set_identifier or "") >= identifier
+        ]
+    most = request._get_int_param("MaxItems", 300)
+    answer: dict[str, Any] = {
+        "ResourceRecordSets": found[:most],
+        "IsTruncated": len(found) > most,
+        "MaxItems": most,
+    }
+    if len(found) > most:
+        following = found[most]
+        answer |= {
+            "NextRecordName": following.name,
+            "NextRecordType": following.type,
+            "NextRecordIdentifier": following.set_identifier,
+        }
+    return answer
 
 
 @patches.method(Route53Backend)

@@ -1,19 +1,23 @@
-"""The VPC of a Lambda function.
+"""The VPC of a Lambda function, and its names.
 
 moto answers `vpc-123abc` for every function in a VPC, and takes subnets and groups that do not
-exist. AWS answers the VPC of the subnets, and refuses what EC2 does not know.
+exist. AWS answers the VPC of the subnets, and refuses what EC2 does not know. moto does not know a
+function by `account:function:name`, as AWS does.
 """
 
+import re
 from typing import Any
 
 from moto.awslambda.exceptions import LambdaClientError
-from moto.awslambda.models import LambdaFunction
+from moto.awslambda.models import LambdaFunction, LambdaStorage
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import ec2_backends
 
 from .patching import Patches
 
 patches = Patches()
+
+_PARTIAL_ARN = re.compile(r"^\d{12}:function:")
 
 
 @patches.method(LambdaFunction, "__init__")
@@ -28,6 +32,13 @@ def create(
 ) -> None:
     placed = _placed(account_id, region, spec.get("VpcConfig"))
     moto(function, account_id, spec | placed, region, *args, **kwargs)
+
+
+@patches.method(LambdaStorage)
+def get_function_by_name_or_arn_with_qualifier(
+    moto: Any, storage: Any, name_or_arn: str, qualifier: str | None = None
+) -> LambdaFunction:
+    return moto(storage, _PARTIAL_ARN.sub("", name_or_arn), qualifier)
 
 
 @patches.method(LambdaFunction)

@@ -63,7 +63,7 @@ def delete_vpc(moto: Any, backend: Any, vpc_id: str) -> Any:
 
 
 def _occupants(backend: Any, vpc_id: str) -> Iterator[Any]:
-    """What keeps a VPC from being deleted, besides what moto looks at itself."""
+    """What keeps a VPC from being deleted, besides what moto checks itself."""
     for endpoint in backend.vpc_end_points.values():
         if endpoint.vpc_id == vpc_id and endpoint.state != "deleted":
             yield endpoint

@@ -21,7 +21,7 @@ class Patches:
     """
 
     def __init__(self) -> None:
-        self._wanted: list[tuple[type, str, Callable[[Any], Any]]] = []
+        self._expected: list[tuple[type, str, Callable[[Any], Any]]] = []
 
     def method(self, owner: type, name: str | None = None) -> Callable[[Method], Method]:
         """Replaces a method, by default the one of the replacement's name."""
@@ -42,14 +42,14 @@ class Patches:
         self, owner: type, make: Callable[[Method], Callable[[Any], Any]], name: str | None = None
     ) -> Callable[[Method], Method]:
         def register(new: Method) -> Method:
-            self._wanted.append((owner, name or new.__name__, make(new)))
+            self._expected.append((owner, name or new.__name__, make(new)))
             return new
 
         return register
 
     def install(self, undo: ExitStack) -> None:
         """Makes the replacements; `undo` takes them back."""
-        for owner, name, make in self._wanted:
+        for owner, name, make in self._expected:
             inherited = name not in vars(owner)
             before = vars(owner).get(name)
             setattr(owner, name, make(getattr(owner, name, None)))

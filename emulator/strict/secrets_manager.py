@@ -54,7 +54,7 @@ def rotate_secret(moto: Any, backend: Any, secret_id: str, **request: Any) -> st
         raise
     except Exception:
         # moto runs the function within the call. AWS runs it afterwards: the caller has had its
-        # answer by then, and a failure is told in the record RotationFailed.
+        # answer by then, and a failure is in the record RotationFailed.
         logger.warning("the rotation of %s failed", secret.name, exc_info=True)
         return secret.to_short_dict()
     finally:
@@ -88,10 +88,10 @@ def _point_at_current(secret: FakeSecret) -> None:
 
 @patches.method(FakeSecret)
 def to_dict(moto: Any, secret: FakeSecret) -> dict[str, Any]:
-    told = moto(secret)
-    if not told.get("RotationLambdaARN"):
-        told.pop("RotationLambdaARN", None)
-    return told
+    answer = moto(secret)
+    if not answer.get("RotationLambdaARN"):
+        answer.pop("RotationLambdaARN", None)
+    return answer
 
 
 @patches.method(SecretsManagerResponse)

@@ -1,4 +1,4 @@
-"""What a trail logs by default, told by GetEventSelectors.
+"""What a trail logs by default, as GetEventSelectors returns it.
 
 moto answers nothing for a trail whose selectors were never set. AWS answers the default: all
 management events, read and write ("By default, trails created without specific event selectors are
@@ -10,15 +10,25 @@ TrailNotFoundException. GetTrailStatus is the exception: "To get the status of a
 replication of the trail in another Region), you must specify its ARN".
 """
 
+import json
+import time
+from datetime import datetime
 from typing import Any
 
 from moto.cloudtrail.exceptions import TrailNotFoundException
 from moto.cloudtrail.models import CloudTrailBackend, Trail
+from moto.cloudtrail.responses import CloudTrailResponse
 from moto.core.exceptions import JsonRESTError
+
+from emulator.moto_patches import hooks
 
 from .patching import Patches
 
 patches = Patches()
+
+HISTORY = 90 * 86_400  # seconds for which the event history has an event
+HISTORY_DELAY = 300  # "within an average of about 5 minutes of an API call"
+_ATTRIBUTES = {"EventName": "eventName", "EventSource": "eventSource", "EventId": "eventID"}
 
 DEFAULT = {
     "ReadWriteType": "All",
@@ -56,6 +66,45 @@ def get_trail_status(moto: Any, backend: Any, name: str) -> Any:
     if not name.startswith("arn:") and name not in backend.trails:
         raise TrailNotFoundException(account_id=backend.account_id, name=name)
     return moto(backend, name)
+
+
+@patches.method(CloudTrailResponse)
+def lookup_events(moto: None, response: Any) -> str:
+    """The event history, which needs no trail: management events of 90 days, newest first."""
+    asked = json.loads(response.body)
+    size = asked.get("MaxResults", 50)
+    if not 1 <= size <= 50:
+        raise JsonRESTError("InvalidMaxResultsException", "MaxResults must be from 1 to 50.")
+    earliest = max(asked.get("StartTime", 0), time.time() - HISTORY)
+    latest = min(asked.get("EndTime", HISTORY * 10**4), time.time() - HISTORY_DELAY)
+    if asked.get("StartTime", 0) > asked.get("EndTime", HISTORY * 10**4):
+        raise JsonRESTError("InvalidTimeRangeException", "The start time is after the end time.")
+    asked_for = {one["AttributeKey"]: one["AttributeValue"] for one in asked["LookupAttributes"]}
+    if len(asked["LookupAttributes"]) > 1 or asked_for.keys() - _ATTRIBUTES.keys():
+        raise JsonRESTError("InvalidLookupAttributesException", "One attribute can be asked for.")
+    found = [
+        one
+        for one in reversed(hooks.records() if hooks.records else [])
+        if one.get("managementEvent")
+        and earliest <= datetime.fromisoformat(one["eventTime"]).timestamp() <= latest
+        and all(one.get(_ATTRIBUTES[key]) == value for key, value in asked_for.items())
+    ]
+    start = int(asked.get("NextToken", 0))
+    answer: dict[str, Any] = {
+        "Events": [
+            {
+                "EventId": one["eventID"],
+                "EventName": one["eventName"],
+                "EventSource": one["eventSource"],
+                "EventTime": datetime.fromisoformat(one["eventTime"]).timestamp(),
+                "CloudTrailEvent": json.dumps(one),
+            }
+            for one in found[start : start + size]
+        ]
+    }
+    if len(found) > start + size:
+        answer["NextToken"] = str(start + size)
+    return json.dumps(answer)
 
 
 def _require_home(backend: Any, name_or_arn: str) -> None:

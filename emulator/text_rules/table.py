@@ -9,7 +9,7 @@ all. A row has
   of botocore's model instead, wherever they occur in these operations (`"*"`: in all of them);
 - `allowed`, a regular expression for the whole text, `min` and `max` in characters, `max_bytes` in
   bytes of UTF-8, `json: true` for a JSON document;
-- of a list or map: `min_items`, `max_items`, `unique` (a member that tells the elements apart),
+- of a list or map: `min_items`, `max_items`, `unique` (a member that distinguishes the elements),
   `total_bytes` (of the members in `counted`, over all elements; without `counted` of all texts);
 - `code` and `message`, how AWS refuses: `{value}` and `{parameter}` are filled in;
 - `source`, where AWS says so. `assumed: true` where AWS documents the rule and not the answer.

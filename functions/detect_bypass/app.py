@@ -9,8 +9,8 @@ the VPC queue, and an endpoint whose new policy refuses a request on the policy 
 IAM: ec2:DescribeVpcEndpoints, dynamodb:UpdateItem, sns:Publish. To find callers and what is wrong
 with their VPC: ec2:DescribeNetworkInterfaces, ec2:DescribeNatGateways, ec2:DescribeAddresses,
 ec2:DescribeInstances, lambda:GetFunctionConfiguration, ec2:DescribeVpcs, ec2:DescribeVpcAttribute,
-ec2:DescribeSubnets, ec2:DescribeSecurityGroups, ec2:DescribeVpcEndpointServices, sqs:SendMessage
-(VPC and policy queues).
+ec2:DescribeSubnets, ec2:DescribeSecurityGroups, ec2:DescribeNetworkAcls, ec2:DescribeDhcpOptions,
+ec2:DescribeVpcEndpointServices, sqs:SendMessage (VPC and policy queues).
 """
 
 import os
@@ -35,7 +35,7 @@ from guard.approved.lists import ApprovedLists
 from guard.aws.clients import TWO_TRIES, lazy_client
 from guard.cloudtrail.heartbeat_mark import Mark
 from guard.publishing.publish import Publisher
-from guard.redact import log_line, sealed
+from guard.redact import log_line, redact_errors
 from guard.settings import LAYER_FOLDER, Settings, items, required, switch, whole_number
 from guard.table.arrivals import Arrivals
 from guard.table.budgets import Budgets
@@ -62,7 +62,7 @@ detector = Detector(
     heartbeat=Mark(settings.stack_id, required(os.environ, "HEARTBEAT_ROLE")),
     known=Known(
         settings=settings,
-        settled=account,
+        deployed=account,
         maximum_zones=whole_number(os.environ, "MAXIMUM_ZONES"),
         ec2=ec2,
         functions=client("lambda"),
@@ -75,6 +75,7 @@ detector = Detector(
         window=whole_number(os.environ, "ALERT_WINDOW_SECONDS", default=3600),
         exceptions=load_from(policies.parent),
         own_accounts=account.accounts | account.approved_accounts,
+        organization=lists.organization,
     ),
     alerts=Alerts(Publisher.of(settings, client("sns"), table), budgets),
     repairs=Repairs(
@@ -88,11 +89,10 @@ detector = Detector(
     measures=Measures(metrics, figures),
     arrivals=Arrivals(table) if switch(os.environ, "KEEP_ARRIVALS") else None,
     policies=policies,
-    organization=lists.organization,
 )
 
 
-@sealed
+@redact_errors
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 Asked only about requests that would be an alert, in few calls for a whole batch, and remembered for
 a while. What AWS does not answer is said in the finding: an alert does not wait for it.
 
-An address is looked for in all that could have it, one after the other, until it is found: network
+An address is searched in all that could have it, one after the other, until it is found: network
 interfaces (DescribeNetworkInterfaces, filters `association.public-ip` and
 `ipv6-addresses.ipv6-address`); NAT gateways, of which a regional one is in no subnet
 (DescribeNatGateways); elastic addresses (DescribeAddresses); the IPv6 ranges of VPCs, in which an
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 REMEMBERED_SECONDS = 300
-FUNCTIONS_AT_ONCE = 10  # one call each; more callers than that are told with their address alone
+FUNCTIONS_AT_ONCE = (
+    10  # one call each; more callers than that are published with their address alone
+)
 VPCS_AT_ONCE = 5  # some eight calls each
 
 _SERVES = frozenset({Verdict.WORKS, Verdict.COVERED})
@@ -56,7 +58,7 @@ class CallerLocator:
     ec2: "EC2Client"
     functions: "LambdaClient"
     observer: Observer
-    wanted: Desired
+    desired: Desired
     prefix: str
     blind: str = ""
     """Why AWS did not answer, the last time it was asked; empty if it did."""
@@ -73,11 +75,11 @@ class CallerLocator:
     def locations(self, records: Iterable[Record]) -> dict[str, CallerLocation]:
         """Where the records' clues lead to, with the state of the VPC. Never raises for AWS."""
         now, self.blind = time.monotonic(), ""
-        wanted = {clue for record in records for clue in clues(record)}
-        unknown = sorted(clue for clue in wanted if not self._is_fresh(self._known.get(clue), now))
+        asked = {clue for record in records for clue in clues(record)}
+        unknown = sorted(clue for clue in asked if not self._is_fresh(self._known.get(clue), now))
         for asks, some in self._questions(unknown):
             self._try(lambda asks=asks, some=some: self._find(asks, some, now))
-        found = {c: self._known[c][1] for c in wanted if c in self._known}
+        found = {c: self._known[c][1] for c in asked if c in self._known}
         locations = {clue: location for clue, location in found.items() if location}
         self._examine({location.vpc_id for location in locations.values()} - {""}, now)
         return {clue: self._with_trouble(location) for clue, location in locations.items()}
@@ -230,7 +232,7 @@ class CallerLocator:
 
         def examine() -> None:
             for id_, vpc in self.observer.vpcs(old[:VPCS_AT_ONCE]).items():
-                self._vpcs[id_] = (now, _judged(id_, decide(vpc, self.wanted)))
+                self._vpcs[id_] = (now, _judged(id_, decide(vpc, self.desired)))
 
         if old:
             self._try(examine)

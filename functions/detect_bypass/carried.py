@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 
 from guard.approved.policies import ApprovedPolicyError, Placeholders, load, names
-from guard.policy import PolicyError, parse, same_meaning
+from guard.policy import PolicyError, parse
 from guard.settings import Settings
 
 
@@ -23,7 +23,7 @@ def name_of_policy(text: str, folder: Path, settings: Settings, org_id: str) -> 
     )
     for name in names(folder):
         try:
-            if same_meaning(load(name, folder, values).policy, attached):
+            if load(name, folder, values).policy == attached:
                 return name
         except ApprovedPolicyError:
             continue  # one that this deployment cannot use is not what the endpoint carries

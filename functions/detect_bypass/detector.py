@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from detect_bypass.findings import unreadable
 from detect_bypass.judge import Verdict
 from detect_bypass.records import once, read
+from guard import alone
+from guard.aws.errors import at_fault, throttled
 from guard.cloudtrail.heartbeat_mark import Mark, part
 from guard.publishing.topic import PublishError
 from guard.reconcile.batch import Batch, Message
@@ -41,8 +43,8 @@ logger = Logger(child=True)
 class Detector:
     """The reaction.
 
-    `policies` is the folder of the approved policies, `organization` the id that they may name;
-    `arrivals` is None where nothing compares them with the trail's log files.
+    `policies` is the folder of the approved policies; `arrivals` is None where nothing compares
+    them with the trail's log files.
     """
 
     settings: Settings
@@ -54,16 +56,24 @@ class Detector:
     measures: Measures
     arrivals: Arrivals | None
     policies: Path
-    organization: str
 
     def run(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Judge the records of a batch and publish what ops should know.
 
         Returns Lambda's partial batch response: the messages that could not be dealt with go back.
-        Raises ClientError or BotoCoreError where the whole batch must come back.
         """
         now = datetime.now(UTC)
         batch = Batch.open(event)
+        alone.together(
+            batch.messages,
+            lambda some: self._deal_with(replace(batch, messages=list(some)), now),
+            lambda message, error: batch.fail([message], repr(error)),
+            lambda error: throttled(error) or at_fault(error),
+        )
+        batch.log_failures(logger)
+        return batch.response()
+
+    def _deal_with(self, batch: Batch, now: datetime) -> None:
         received, not_read = read(batch)
         heartbeats, records = part(self.heartbeat, self._with_known_endpoints(received, batch))
         self.measures.heartbeats(heartbeats, now)
@@ -80,8 +90,6 @@ class Detector:
             found.append((messages, self._findings(one, done) + self._expired(one, messages, now)))
         self._publish(found, batch, now)
         self._keep_arrivals(received, batch, now)
-        batch.log_failures(logger)
-        return batch.response()
 
     def _with_known_endpoints(self, received: Sequence[Received], batch: Batch) -> list[Received]:
         """Learn which endpoints are ours. If AWS does not answer, records that name one go back."""
@@ -124,7 +132,7 @@ class Detector:
     def _name_of(self, policy: str) -> str:
         from detect_bypass.carried import name_of_policy  # few records need it
 
-        return name_of_policy(policy, self.policies, self.settings, self.organization)
+        return name_of_policy(policy, self.policies, self.settings, self.rules.organization)
 
     def _expired(self, one: Judged, messages: Sequence[Message], now: datetime) -> list[Finding]:
         """The expired exceptions that this call needed and that were not published yet."""
@@ -143,7 +151,9 @@ class Detector:
         findings = [finding for _, some in found for finding in some]
         try:
             done = self.alerts.publish(findings, now)
-        except (ClientError, BotoCoreError, PublishError, StateError) as error:
+        except PublishError:
+            raise  # of some findings alone
+        except (ClientError, BotoCoreError, StateError) as error:
             batch.fail([m for messages, some in found if some for m in messages], repr(error))
             return
         self.measures.add("FindingsPublished", done.published)

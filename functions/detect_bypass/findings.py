@@ -1,4 +1,4 @@
-"""From judged records to findings: what ops are told, and what counts as the same thing.
+"""From judged records to findings: what is published, and what counts as the same thing.
 
 One occurrence is one alert. A finding's fingerprint holds the caller, the way, and what the caller
 was after, but not the secret: a BatchGetSecretValue writes one GetSecretValue for each secret it
@@ -14,14 +14,17 @@ from typing import Any, cast
 
 from detect_bypass.judge import Judgement, Origin, Reach, Verdict, origin, reach
 from detect_bypass.judge.cause import USED_ELSEWHERE
-from detect_bypass.judge.exceptions import Exemption, name_of_secret
+from detect_bypass.judge.exceptions import Exemption
+from detect_bypass.judge.locations import network_of
+from detect_bypass.judge.spelling import name_of_secret
+from detect_bypass.merging import united
 from detect_bypass.secret_changes import secret_change
 from detect_bypass.storm import ELSEWHERE
 from guard.cloudtrail.callers import tool_of
-from guard.cloudtrail.evidence import LISTED, clip, evidence_of, hashed, links_of, principal, short
+from guard.cloudtrail.evidence import clip, evidence_of, hashed, links_of, principal, short
 from guard.cloudtrail.record import Record
 from guard.cloudtrail.resource_ids import secret_ids
-from guard.findings.finding import Finding, Kind, Severity, merge_equal
+from guard.findings.finding import FIRST_READ, SEVERITY, Finding, Kind, Severity, bounded
 
 KINDS = {
     Verdict.BYPASS: Kind.BYPASS,
@@ -43,29 +46,32 @@ def findings(
     policy: str = "",
     policy_name: str = "",
     own_accounts: Collection[str] = (),
+    organization: str = "",
 ) -> list[Finding]:
     """What to publish of one record: how it came, if that is an alert, and a secret's change.
 
     `window` is the number of seconds in which equal findings are one alert, `done` what the guard
     did about it, `policy` the one of the endpoint it came through, as far as that is known, and
     `policy_name` the approved policy that it is. A policy of a secret may let principals of
-    `own_accounts` in.
+    `own_accounts` and of our `organization` in.
     """
-    told: list[Finding] = []
+    found: list[Finding] = []
     if judgement.alert:
         way = _way(record, judgement, window)
-        found = _policy(policy, policy_name) if way.kind is Kind.ENDPOINT_DENIED else {}
-        told.append(replace(way, done=done, evidence={**way.evidence, **found}))
-    by_guard = dict(judgement.predicates).get("is_the_guard", False)  # whose finding tells it
-    if not by_guard and (change := secret_change(record, window, own_accounts)):
-        told.append(change)
-    return told
+        policies = _policy(policy, policy_name) if way.kind is Kind.ENDPOINT_DENIED else {}
+        found.append(replace(way, done=done, evidence={**way.evidence, **policies}))
+    change = secret_change(record, window, own_accounts, organization)
+    # The guard's own findings say what it changed, but not whom the policy lets in.
+    by_guard = dict(judgement.predicates).get("is_the_guard", False)
+    if change and not (by_guard and change.severity.rank < Severity.HIGH.rank):
+        found.append(change)
+    return found
 
 
 def expired_exceptions(
     record: Record, judgement: Judgement, exceptions: Sequence[Exemption]
 ) -> list[Finding]:
-    """What to tell of exceptions that would have covered an alert, had they not expired."""
+    """What to publish of exceptions that would have covered an alert, had they not expired."""
     return [
         Finding(
             kind=Kind.EXCEPTION_EXPIRED,
@@ -84,7 +90,7 @@ def expired_exceptions(
             ),
             evidence={"owner": one.owner, "events": [record.event_id] if record.event_id else []},
             identity=(one.name, one.expires.isoformat()),
-            window=0,  # the caller tells each but once
+            window=0,  # the caller publishes each but once
             first_seen=record.event_time,
             last_seen=record.event_time,
         )
@@ -96,7 +102,7 @@ def expired_exceptions(
 def unreadable(
     detail: object, why: str, *, account: str, region: str, seen: datetime, window: int
 ) -> Finding:
-    """What to tell of something that should be a record and cannot be read as one."""
+    """What to publish of something that should be a record and cannot be read as one."""
     some: Mapping[str, Any] = cast(Mapping[str, Any], detail) if isinstance(detail, Mapping) else {}
     known = {key: some[key] for key in ("eventID", "eventName", "eventSource") if key in some}
     return Finding(
@@ -107,7 +113,7 @@ def unreadable(
         resource="CloudTrail",
         title="A CloudTrail record could not be read",
         cause=f"{why[0].upper()}{why[1:]}.",
-        todo=("Look for the event in CloudTrail, and tell the guard's maintainers its shape.",),
+        todo=("Find the event in CloudTrail, and report its shape to the guard's maintainers.",),
         evidence={key: clip(str(value)) for key, value in known.items()},
         identity=(why,),
         window=window,
@@ -124,32 +130,12 @@ def fingerprint(record: Record, judgement: Judgement) -> str:
     return replace(finding, identity=(judgement.verdict, *finding.identity)).fingerprint
 
 
-def collapse(told: Sequence[Finding]) -> list[Finding]:
+def collapse(found: Sequence[Finding]) -> list[Finding]:
     """Equal findings as one, with the highest severity and everything their evidence lists."""
     by_fingerprint: dict[str, list[Finding]] = {}
-    for finding in told:
+    for finding in found:
         by_fingerprint.setdefault(finding.fingerprint, []).append(finding)
-    return [_as_one(equal) for equal in by_fingerprint.values()]
-
-
-def _as_one(equal: Sequence[Finding]) -> Finding:
-    if len(equal) == 1:
-        return equal[0]
-    merged = merge_equal(equal)[0]
-    worst = max(equal, key=lambda finding: finding.severity.rank)
-    evidence = dict(merged.evidence)
-    for key, value in evidence.items():
-        if isinstance(value, list):
-            lists = [cast(list[str], one.evidence[key]) for one in equal]
-            evidence[key] = list(dict.fromkeys(text for some in lists for text in some))[:LISTED]
-    return replace(
-        merged,
-        severity=worst.severity,
-        title=worst.title,
-        cause=worst.cause,
-        todo=worst.todo,
-        evidence=evidence,
-    )
+    return [united(equal) for equal in by_fingerprint.values()]
 
 
 def _way(record: Record, judgement: Judgement, window: int) -> Finding:
@@ -180,12 +166,12 @@ def _place(record: Record, judgement: Judgement) -> str:
     """Where the caller is, as far as it makes an occurrence another one.
 
     A function outside any VPC comes from another address at each start, so there AWS's word for
-    what it is (`inScopeOf`, which the caller cannot write) takes the address's place: unless its
-    credentials are used elsewhere.
+    what it is (`inScopeOf`, which the caller cannot write) takes the address's place. Whatever is
+    in a VPC, or perhaps is, has an address: there another one may be a thief's.
     """
     if judgement.reason.startswith(USED_ELSEWHERE):
         return f"{ELSEWHERE}{record.source_ip}"
-    if record.identity.in_scope_of:
+    if judgement.roams:
         return record.identity.in_scope_of
     if origin(record) is Origin.AWS:
         return record.identity.invoked_by or record.source_ip
@@ -195,22 +181,24 @@ def _place(record: Record, judgement: Judgement) -> str:
 def _graver(judgement: Judgement) -> tuple[str, ...]:
     """What is graver about it than about an equal one: a severity that is higher, another cause."""
     reached = [one for one in Severity if one.rank <= judgement.severity.rank]
-    return (*(f"severity {one}" for one in reached), f"cause {hashed(judgement.reason)}")
+    return (*(f"{SEVERITY}{one}" for one in reached), f"cause {hashed(judgement.reason)}")
 
 
 def _novel(record: Record, judgement: Judgement) -> tuple[str, ...]:
-    """What is new in kind the first time: a lasting key, another tool, the first read of a secret.
+    """What is new in kind the first time: a lasting key, another tool, the first read of a secret,
+    for a caller whose address changes an address far from the others.
 
-    A request that was refused or only looked gave nothing away, so its secrets are no news.
+    A request that was refused or read no value gave nothing away, so its secrets are not new.
     """
     tool = tool_of(record.user_agent), "exec-env/AWS_Lambda_" in record.user_agent
     words = [f"tool {tool[0]}{' in Lambda' if tool[1] else ''}"]
     if dict(judgement.predicates).get("used_lasting_key"):
         words.append(f"key {record.identity.access_key_id}")
+    if judgement.roams:
+        words.append(f"address {network_of(record)}")
     if reach(record) is Reach.VALUE and not record.failed:
-        names = [name_of_secret(one) for one in secret_ids(record)]
-        words += [f"secret {hashed(name)}" for name in names[:LISTED]]
-    return tuple(words)
+        words += [f"{FIRST_READ}{hashed(name_of_secret(one))}" for one in secret_ids(record)]
+    return bounded(words)
 
 
 def _outcome(record: Record) -> str:
@@ -235,7 +223,7 @@ def _title(kind: Kind, record: Record) -> str:
 
 
 def _policy(policy: str, name: str) -> dict[str, str]:
-    """What is said of the policy that refused: its text is cut, so the digest tells which it is."""
+    """The policy that refused: its text is cut, so the digest says which it is."""
     if not policy:
         return {}
     return {

@@ -14,7 +14,7 @@ from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from detect_bypass.judge import Case, Inventory, Reach, Verdict, judge, reach
-from detect_bypass.judge.exceptions import name_of_secret
+from detect_bypass.judge.spelling import name_of_secret
 from detect_bypass.own_endpoints import OwnEndpoints
 from detect_bypass.sessions import Sessions
 from guard.cloudtrail.evidence import principal
@@ -36,13 +36,13 @@ logger = Logger(child=True)
 
 @dataclass(slots=True, kw_only=True)
 class Known:
-    """Answers what is asked of the account. `settled` is what the deployment says of it.
+    """Answers what is asked of the account. `deployed` is what the deployment says of it.
 
     Needs ec2:DescribeVpcEndpoints, dynamodb:UpdateItem, and what `CallerLocator` needs.
     """
 
     settings: Settings
-    settled: Inventory
+    deployed: Inventory
     maximum_zones: int
     ec2: EC2Client
     functions: LambdaClient
@@ -67,7 +67,7 @@ class Known:
 
     def inventory(self, records: Sequence[Record], now: datetime) -> Inventory:
         """What is known for a batch. Where callers are is asked of those alone that bypassed."""
-        known = replace(self.settled, own_endpoints=frozenset(self.endpoints.known))
+        known = replace(self.deployed, own_endpoints=frozenset(self.endpoints.known))
         known = replace(known, signed_in_from=self.sessions.addresses(records, now))
         suspects = [one for one in records if judge(one, known).verdict is Verdict.BYPASS]
         if not suspects:
@@ -93,28 +93,28 @@ class Known:
             from guard.endpoint.observe import Observer
 
             service = self.settings.service_name
-            wanted = Desired(
+            desired = Desired(
                 account_id=self.settings.account_id,
                 stack_id=self.settings.stack_id,
                 service_name=service,
                 opt_out_tag=self.settings.opt_out_tag,
                 policy="",  # it has no part in whether a caller reaches the endpoint
                 maximum_zones=self.maximum_zones,
-                approved_endpoints=self.settled.approved_endpoints,
-                approved_accounts=self.settled.approved_accounts,
+                approved_endpoints=self.deployed.approved_endpoints,
+                approved_accounts=self.deployed.approved_accounts,
             )
             self._locator = CallerLocator(
                 self.ec2,
                 self.functions,
                 Observer(self.ec2, service),
-                wanted,
+                desired,
                 self.settings.function_arn_prefix,
             )
         return self._locator
 
     def _unapproved(self, records: Collection[Record]) -> frozenset[str]:
         named = frozenset(record.vpc_endpoint_id for record in records)
-        return named - self.settled.approved_endpoints - {""}
+        return named - self.deployed.approved_endpoints - {""}
 
     def _readers(
         self, suspects: Sequence[Record], known: Inventory, now: datetime

@@ -54,7 +54,7 @@ class Measures:
         no time that anything took.
         """
         for message, _, sent in heartbeats:
-            if not message.played_again:
+            if not message.replayed:
                 seconds = (now - sent).total_seconds()
                 self.metrics.add_metric("HeartbeatSeconds", MetricUnit.Seconds, seconds)
 

@@ -25,12 +25,13 @@ class Rules:
     """What findings follow from, apart from the records.
 
     `window` is the number of seconds in which equal findings are one alert; a secret's policy may
-    let principals of `own_accounts` in.
+    let principals of `own_accounts` in, and of our `organization` where that is known.
     """
 
     window: int
     exceptions: Sequence[Exemption] = ()
     own_accounts: Collection[str] = ()
+    organization: str = ""
 
     def judged(self, calls: Iterable[Call], known: Inventory) -> list[Judged]:
         """Each call with its judgement."""
@@ -51,6 +52,7 @@ class Rules:
             policy=policy,
             policy_name=policy_name,
             own_accounts=self.own_accounts,
+            organization=self.organization,
         )
 
     def expired(self, one: Judged) -> list[Finding]:

@@ -67,7 +67,7 @@ def read(
 
 
 def once(records: Sequence[Record]) -> list[Call]:
-    """The calls that the records tell of, in the order of each call's first record.
+    """The calls that the records are about, in the order of each call's first record.
 
     A record that is delivered twice, or to two accounts, is one call. A call's management event and
     its network activity event may share an id and stay two. An addendum is merged with the record

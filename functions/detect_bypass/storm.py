@@ -1,27 +1,32 @@
 """A storm of bypasses as a few findings: a fleet of addresses, a crowd of callers. Pure.
 
 One caller who comes from another address each time, and thousands of callers who come once, would
-each be an alert. So only so many addresses of one caller, and so many callers, are told one by one
-in a window; all others are one finding that counts them and lists the first. While places are left,
-whoever comes often in one batch is told by name even in a storm. Who has a place is remembered by
-the process: with several copies of the function at work, each has as many to give.
+each be an alert. So only so many addresses of one caller, and so many callers, get a finding of
+their own in a window; all others are one finding that counts them and lists the first. While slots
+are left, whoever comes often in one batch gets one even in a storm, and so does, within a bound,
+whoever comes during it for a secret that nobody in it has read, or with another cause. The process
+remembers who has a slot: with several copies of the function at work, each has as many to assign.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
-from guard.findings.finding import Finding, Kind, merge_equal
+from detect_bypass.merging import NOT_LISTED, listed, united
+from guard.findings.finding import FIRST_READ, Finding, Kind
+from guard.findings.summary import LISTED, several
 
-ADDRESSES = 5  # of one caller, told one by one in a window
+ADDRESSES = 5  # of one caller, with findings of their own in a window
 CALLERS = 10
-OFTEN = 5  # times in one batch, from which on somebody is told by name also in a storm
+OFTEN = 5  # times in one batch, from which on somebody has a finding also in a storm
+NEWCOMERS = 10  # of a window, with findings of their own though there is a storm
+
+_SHOWN = (FIRST_READ, "cause ")
 
 ELSEWHERE = "elsewhere, "
 """How the place of credentials that are used elsewhere begins (`detect_bypass.findings`)."""
 
-_LISTED = 20
 _TITLES = {
     Kind.BYPASS: "Many callers bypassed the VPC endpoint",
     Kind.CONSOLE_ACCESS: "Many people used the console",
@@ -34,49 +39,69 @@ type Key = tuple[str, ...]
 
 
 @dataclass(slots=True)
-class _Seats:
-    """The places of one group: who has one until when, and until when there is a storm."""
+class _Slots:
+    """The slots of one group: who has one until when, and until when there is a storm.
+
+    `seen` are the secrets and causes that the group has shown, `newcomers` those who came with
+    another one during the storm, and until when.
+    """
 
     taken: dict[str, datetime] = field(default_factory=dict[str, datetime])
     storm_until: datetime = _NEVER
+    seen: set[str] = field(default_factory=set[str])
+    newcomers: dict[str, datetime] = field(default_factory=dict[str, datetime])
 
-    def give(
-        self, counts: Mapping[str, int], most: int, now: datetime, until: datetime
+    def assign(
+        self, group: Mapping[str, Finding], most: int, now: datetime, until: datetime
     ) -> set[str]:
-        """The names that are told by themselves. New ones get a place while there are enough."""
+        """The names with a finding of their own. New ones get a slot while there are enough;
+        in a storm that is under way, those who bring what it has not shown.
+        """
         self.taken = {name: ends for name, ends in self.taken.items() if ends > now}
-        new = sorted((name for name in counts if name not in self.taken), key=lambda n: -counts[n])
-        free = most - len(self.taken)
+        self.newcomers = {name: ends for name, ends in self.newcomers.items() if ends > now}
+        under_way = self.storm_until > now
+        new = [name for name in group if name not in self.taken]
+        new.sort(key=lambda name: -group[name].count)
+        free = max(most - len(self.taken), 0)
         if len(new) > free:
             self.storm_until = until
         if self.storm_until > now:
-            new = [name for name in new if counts[name] >= OFTEN]
-        self.taken |= dict.fromkeys(new[: max(free, 0)], until)
-        return self.taken.keys() & counts.keys()
+            new = [name for name in new if group[name].count >= OFTEN]
+        self.taken |= dict.fromkeys(new[:free], until)
+        for name, finding in group.items():
+            brought = {
+                word for word in (*finding.graver, *finding.novel) if word.startswith(_SHOWN)
+            }
+            more = under_way and name not in self.taken and len(self.newcomers) < NEWCOMERS
+            if more and brought - self.seen:
+                self.newcomers.setdefault(name, until)
+            self.seen |= brought
+        return (self.taken.keys() | self.newcomers.keys()) & group.keys()
 
 
 @dataclass(slots=True)
 class Storms:
     """What a process remembers of the storms it has seen."""
 
-    _groups: dict[Key, _Seats] = field(default_factory=dict[Key, _Seats])
+    _groups: dict[Key, _Slots] = field(default_factory=dict[Key, _Slots])
 
-    def gather(self, told: Sequence[Finding], now: datetime) -> list[Finding]:
+    def gather(self, findings: Sequence[Finding], now: datetime) -> list[Finding]:
         """The findings of a batch, equal ones already one; those of a storm are one as well.
 
         No sighting gets lost: the counts before and after add up to the same.
         """
         self._groups = {
-            key: seats
-            for key, seats in self._groups.items()
-            if seats.storm_until > now or any(ends > now for ends in seats.taken.values())
+            key: slots
+            for key, slots in self._groups.items()
+            if slots.storm_until > now
+            or any(ends > now for ends in (*slots.taken.values(), *slots.newcomers.values()))
         }
-        fleets = self._gathered(told, now, _caller, _address, ADDRESSES, _many_addresses)
+        fleets = self._gathered(findings, now, _caller, _address, ADDRESSES, _many_addresses)
         return self._gathered(fleets, now, _crowd, _fingerprint, CALLERS, _many_callers)
 
     def _gathered(
         self,
-        told: Sequence[Finding],
+        findings: Sequence[Finding],
         now: datetime,
         group_of: Callable[[Finding], Key],
         name_of: Callable[[Finding], str],
@@ -84,16 +109,16 @@ class Storms:
         as_one: Callable[[Sequence[Finding]], Finding],
     ) -> list[Finding]:
         groups: dict[Key, list[Finding]] = {}
-        kept = [finding for finding in told if not _can_be_gathered(finding)]
-        for finding in told:
+        kept = [finding for finding in findings if not _can_be_gathered(finding)]
+        for finding in findings:
             if _can_be_gathered(finding):
                 groups.setdefault(group_of(finding), []).append(finding)
         for key, group in groups.items():
-            counts = {name_of(one): one.count for one in group}
+            named = {name_of(one): one for one in group}
             until = now + timedelta(seconds=group[0].window)
-            alone = self._groups.setdefault(key, _Seats()).give(counts, most, now, until)
-            kept += [one for one in group if name_of(one) in alone]
-            if rest := [one for one in group if name_of(one) not in alone]:
+            alone = self._groups.setdefault(key, _Slots()).assign(named, most, now, until)
+            kept += [one for name, one in named.items() if name in alone]
+            if rest := [one for name, one in named.items() if name not in alone]:
                 kept.append(as_one(rest))
         return kept
 
@@ -142,61 +167,41 @@ def _fingerprint(finding: Finding) -> str:
 
 def _many_addresses(group: Sequence[Finding]) -> Finding:
     caller, reach, outcome, _ = group[0].identity
-    places = ", ".join(one.identity[3].removeprefix(ELSEWHERE) for one in group[:3])
+    places = [one.identity[3].removeprefix(ELSEWHERE) for one in group]
     away = ELSEWHERE if _is_elsewhere(group[0]) else ""
     return replace(
-        _united(group, (caller, reach, outcome, f"{away}many addresses")),
+        united(group),
+        identity=(caller, reach, outcome, f"{away}many addresses"),
         cause=(
-            f"The caller comes from many addresses, {places} among them: a fleet, or credentials"
-            " that are passed around."
+            f"The caller comes from many addresses, {several(places)}: a fleet, or credentials that"
+            " are passed around."
         ),
+        evidence=listed(group),  # what one record alone says is not said of many
     )
 
 
 def _many_callers(group: Sequence[Finding]) -> Finding:
     _, reach, outcome, _ = group[0].identity
     sort = group[0].severity, _credentials(group[0])
-    one = _united(group, ("many callers", reach, outcome, "many addresses", *sort))
+    one = united(group)
     title = _TITLES[one.kind]
     callers = list(dict.fromkeys(finding.identity[0] for finding in group))
-    who = ", ".join(callers[:3])
     return replace(
         one,
+        identity=("many callers", reach, outcome, "many addresses", *sort),
         resource=f"account {one.account}",
         title=f"Blocked: {title}" if outcome == "failed" else title,
-        cause=f"{who} and others, too many to tell of each. The most telling one: {one.cause}",
+        cause=f"Too many to publish each: {several(callers)}. The gravest: {one.cause}",
         todo=(
-            "Look at the callers in the evidence; detect_bypass's log names each with its event.",
+            "Check the callers in the evidence; detect_bypass's log names each with its event.",
             *one.todo,
         ),
-        evidence={**one.evidence, "principals": callers[:_LISTED]},
+        evidence=_of_callers(listed(group), callers),
     )
 
 
-def _united(group: Sequence[Finding], identity: Sequence[str]) -> Finding:
-    """The gravest of the findings, with what all of them count, list and did."""
-    worst = max(group, key=lambda finding: finding.severity.rank)
-    equal = [replace(one, identity=identity, resource=worst.resource) for one in group]
-    return replace(
-        merge_equal(equal)[0],
-        severity=worst.severity,
-        title=worst.title,
-        cause=worst.cause,
-        todo=worst.todo,
-        links=worst.links,
-        done=tuple(dict.fromkeys(text for one in group for text in one.done))[:_LISTED],
-        evidence=_lists(group),
-    )
-
-
-def _lists(group: Sequence[Finding]) -> dict[str, Any]:
-    """What the evidence lists, united. What one record alone says is not said of many."""
-    keys = dict.fromkeys(
-        key for one in group for key, value in one.evidence.items() if isinstance(value, list)
-    )
-    return {key: _some(one.evidence.get(key, []) for one in group) for key in keys}
-
-
-def _some(lists: Iterable[object]) -> list[str]:
-    texts = (text for some in lists for text in cast(list[str], some))
-    return list(dict.fromkeys(texts))[:_LISTED]
+def _of_callers(evidence: dict[str, Any], callers: Sequence[str]) -> dict[str, Any]:
+    """What the evidence lists, with the callers in place of their sessions."""
+    more = {**evidence.get(NOT_LISTED, {}), "principals": max(0, len(callers) - LISTED)}
+    cut = {key: number for key, number in more.items() if number}
+    return {**evidence, "principals": list(callers[:LISTED])} | ({NOT_LISTED: cut} if cut else {})

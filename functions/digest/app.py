@@ -25,7 +25,7 @@ from digest.windows import Windows
 from guard.aws.clients import client
 from guard.aws.parameters import Parameters
 from guard.publishing.topic import Topic
-from guard.redact import log_line, sealed
+from guard.redact import log_line, redact_errors
 from guard.settings import Settings, whole_number
 from guard.table.deferred import DIGEST, OPEN, Deferred
 from guard.table.items import Items
@@ -47,7 +47,7 @@ daily_report = DailyReport(
 logger = Logger(json_serializer=log_line)
 
 
-@sealed
+@redact_errors
 @logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
     """Publish what waits; returns how many findings, summed-up alerts and daily reports.

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from digest.findings import Day, Waiting, daily_report
+from digest.findings import Day, Waiting, daily_report, left_alone
+from guard.findings.summary import checked
 from guard.reconcile.mode import read_mode
 from guard.table.figures import day_key
+from guard.table.opt_outs import OptOuts
 
 if TYPE_CHECKING:
     from guard.aws.parameters import Parameters
     from guard.publishing.topic import Topic
     from guard.settings import Settings
     from guard.table.deferred import Deferred
-    from guard.table.items import Items
+    from guard.table.items import Item, Items
 
 CATCH_UP_DAYS = 7
 REPORTED = "report#daily"
@@ -43,20 +45,26 @@ class DailyReport:
         if now.hour < self.hour:
             return 0
         yesterday = now.date() - timedelta(days=1)
-        reported = self.items.read([REPORTED]).get(REPORTED)
-        if reported is None:
+        item = self.items.read([REPORTED]).get(REPORTED, {})
+        reported = self.items.parsed(REPORTED, item, lambda one: date.fromisoformat(one["day"]))
+        if reported is None and not item:
             self._note_reported(yesterday)
             return 0
         oldest = yesterday - timedelta(days=CATCH_UP_DAYS)
-        last = max(date.fromisoformat(reported["day"]), oldest)
+        # What cannot be read is set aside: a day that is reported twice is better than none.
+        last = max(reported or yesterday - timedelta(days=1), oldest)
         days = [last + timedelta(days=n + 1) for n in range((yesterday - last).days)]
         if days:
-            waiting = self._waiting(now)
+            waiting, opted_out = self._waiting(now), OptOuts(self.items).read()
             mode = read_mode(self.parameters, self.settings.mode_parameter).mode
             for day in days:
-                finding = daily_report(self.settings, now, self._counts_of(day), waiting, mode)
-                self.topic.publish(finding)
+                counts = self._counts_of(day)
+                report = daily_report(self.settings, now, counts, waiting, mode, opted_out)
+                self.topic.publish(report)
                 self._note_reported(day)
+            for one in opted_out[1]:
+                if one.left and one.resource.startswith("vpc-"):  # endpoints: restore_policy does
+                    self.topic.publish(left_alone(self.settings, now, one))
         return len(days)
 
     def _counts_of(self, day: date) -> Day:
@@ -67,15 +75,16 @@ class DailyReport:
     def _waiting(self, now: datetime) -> list[Waiting]:
         """What is paused or needs a person; what was not published again for a day is removed."""
         ids = self.open.ids()
-        waiting = {
-            id_: Waiting(json.loads(one["body"]), _time(one["since"]), _time(one["latest"]))
-            for id_, one in self.open.bodies(ids).items()
-        }
+        waiting = self.open.parsed(ids, _waiting)
         self.open.remove([id_ for id_ in ids if id_ not in waiting or waiting[id_].stale(now)])
         return [one for one in waiting.values() if not one.stale(now)]
 
     def _note_reported(self, day: date) -> None:
         self.items.put(REPORTED, {"day": day.isoformat()})
+
+
+def _waiting(item: Item) -> Waiting:
+    return Waiting(checked(json.loads(item["body"])), _time(item["since"]), _time(item["latest"]))
 
 
 def _time(seconds: int) -> datetime:

@@ -6,16 +6,19 @@ In their evidence a list of `findings` holds, of each, what `summary` keeps.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
 from guard.findings.finding import PAUSES, Finding, Kind, Severity, digits, here
 from guard.findings.summary import summary
 from guard.settings import Settings
+from guard.table.items import SET_ASIDE
+from guard.table.opt_outs import OptOut
 
 PART_BYTES = 80_000  # of one message's findings; SNS takes 256 KB, with the text for mail beside it
 EVIDENCE_BYTES = 2_000
+_LISTED = 20
 
 REPAIRS = (
     Kind.ENDPOINT_CREATED,
@@ -92,6 +95,29 @@ def digest(settings: Settings, now: datetime, published: Sequence[Mapping[str, A
     )
 
 
+def items_set_aside(
+    settings: Settings, now: datetime, items: Sequence[Mapping[str, Any]]
+) -> Finding:
+    """Items of the state table that nobody can read any more: who wrote them is to be found out."""
+    keys = [str(one[SET_ASIDE]) for one in items]
+    return Finding(
+        kind=Kind.ITEM_UNREADABLE,
+        severity=Severity.MEDIUM,
+        resource=settings.table_name,
+        title=f"{_many(len(items), 'item')} of the state table could not be read",
+        cause=f"The guard did not write {keys[0]!r} so; each such item is set aside, and counts as"
+        " absent from then on.",
+        done=("What they held was removed from the table, and is in the evidence.",),
+        todo=(
+            "Find out who may write to the table and did: only the guard's functions should.",
+            "See in the runbook what is forgotten with an item of each kind.",
+        ),
+        evidence={"items": [dict(one) for one in items[:_LISTED]], "number": len(items)},
+        identity=(digits(keys),),
+        **here(settings, now),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Day:
     """One UTC day's counts, as `guard.publishing.publish` added them up."""
@@ -126,10 +152,34 @@ class Waiting:
         return now - self.latest > timedelta(hours=26)
 
 
+def left_alone(settings: Settings, now: datetime, one: OptOut) -> Finding:
+    """A VPC or endpoint that is not well, and that the opt-out tag has the guard leave so."""
+    return Finding(
+        kind=Kind.OPTED_OUT,
+        severity=Severity.MEDIUM,
+        resource=one.resource,
+        title=f"{one.resource} is unhealthy, and is left so: it is opted out",
+        cause=f"{one.left}. It carries {settings.opt_out_tag}"
+        f"{f' ({one.value})' if one.value else ''}, by the tag that was set by {one.set_by}.",
+        todo=(
+            f"ask whoever set the tag; take {settings.opt_out_tag} away to have it repaired",
+            "give the tag an end: a date in its value, such as until 2027-01-31",
+        ),
+        evidence=asdict(one),
+        identity=(now.date().isoformat(),),
+        **here(settings, now),
+    )
+
+
 def daily_report(
-    settings: Settings, now: datetime, day: Day, waiting: Sequence[Waiting], mode: str
+    settings: Settings,
+    now: datetime,
+    day: Day,
+    waiting: Sequence[Waiting],
+    mode: str,
+    opted_out: tuple[int, Sequence[OptOut]] = (0, ()),
 ) -> Finding:
-    """What one day brought: found, repaired, suppressed, excepted, paused, overdue."""
+    """What one day brought: found, repaired, suppressed, excepted, paused, overdue, opted out."""
     found = day.found()
     repaired = {kind: n for kind, n in found.items() if kind in REPAIRS}
     others = {kind: n for kind, n in found.items() if kind not in REPAIRS}
@@ -144,10 +194,12 @@ def daily_report(
         "excepted": day.counts.get("excepted", 0),
         "paused": {"findings": [one.summary for one in paused]},
         "overdue": {"findings": [one.summary for one in overdue]},
+        "opted_out": [str(one) for one in opted_out[1]],
     }
     totals = (
         f"{sum(others.values()):,} found, {sum(repaired.values()):,} repaired, "
         f"{len(paused):,} paused, {len(overdue):,} overdue"
+        + (f", {opted_out[0]:,} opted out" if opted_out[0] else "")
     )
     midnight = datetime.combine(day.date, datetime.min.time(), UTC)
     return Finding(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
 
 from digest.findings import Over
 from guard.findings.finding import iso
-from guard.findings.summary import SUMMED_UP, attribute, summed_up_title
+from guard.findings.summary import SUMMED_UP, attribute, checked, summed_up_title
 from guard.table.counts import SUMMARIES, SUMMARY, finding_key
 from guard.table.figures import READER_KEPT
 from guard.table.items import epoch
@@ -60,10 +61,11 @@ class Windows:
         """What was published and is over. The index may be a moment old; the items are not."""
         when = "summary = :due AND summary_at <= :now"
         found = self.items.query(SUMMARIES, when, {":due": SUMMARY, ":now": epoch(now)})
-        return [
-            Closed(_summed_up(item, now), _is_over(item, now), _fingerprint(key), item)
-            for key, item in self.items.read(item["pk"] for item in found).items()
-        ]
+        read = self.items.read(item["pk"] for item in found)
+        closed = (
+            self.items.parsed(key, item, partial(_closed, key, now)) for key, item in read.items()
+        )
+        return [one for one in closed if one]
 
     def forget(self, closed: Iterable[Closed]) -> None:
         """Forget windows that are over, unless the item has changed meanwhile: then the next run
@@ -98,7 +100,11 @@ class Windows:
         )[1]
 
 
-def _summed_up(item: Item, now: datetime) -> Over | None:
+def _closed(key: str, now: datetime, item: Item) -> Closed:
+    return Closed(_summed_up(key, item, now), _is_over(item, now), _fingerprint(key), item)
+
+
+def _summed_up(key: str, item: Item, now: datetime) -> Over | None:
     """The windows of one fingerprint that are over, as one; None if all of it was published."""
     if "body" not in item:
         return None
@@ -106,14 +112,15 @@ def _summed_up(item: Item, now: datetime) -> Over | None:
     if _is_over(item, now):
         tally, published = tally + item.get("tally", 0), published + item.get("told", 0)
         first, last = first or item.get("first_seen", 0), item.get("last_seen", 0)
+    named = {"fingerprint": _fingerprint(key)}  # the key counts, whatever the body says
     numbers = {"count": tally, "first_seen": _iso(first), "last_seen": _iso(max(first, last))}
-    body = json.loads(item["body"])
+    body = checked(json.loads(item["body"]))
     seen = {name: sorted(item.get(attribute(name), ())) for name in SUMMED_UP}
     evidence: dict[str, Any] = {name: names for name, names in seen.items() if names}
     if (more := tally - len(seen["events"])) > 0:
         evidence["more_events"] = more
     title = summed_up_title(tally, seen, body["title"])
-    summary = {**body, **numbers, "title": title, "evidence": evidence, "over": True}
+    summary = {**body, **named, **numbers, "title": title, "evidence": evidence, "over": True}
     over = Over(summary, published)
     return over if over.unpublished else None
 

@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ensure_endpoint.refusals import Refused
 from ensure_endpoint.tags import combined
 from guard.aws.errors import code_of, refused
+from guard.endpoint.answers import RULE_SOURCES
 from guard.endpoint.plan import (
     AuthoriseHttps,
     CreateEndpoint,
@@ -23,9 +24,10 @@ from guard.endpoint.plan import (
     EnableDnsAttribute,
     ModifyEndpoint,
     Plan,
+    RevokeIngress,
     Step,
 )
-from guard.endpoint.state import HTTPS, MANAGED_TAG, REASON_TAG, STACK_TAG, Tags
+from guard.endpoint.state import HTTPS, MANAGED_TAG, REASON_TAG, STACK_TAG, Rule, Tags
 from guard.findings.text import tag_value
 
 if TYPE_CHECKING:
@@ -85,17 +87,13 @@ class Actor:
         for step in plan.steps:
             try:
                 match step:
-                    case EnableDnsAttribute():
-                        self._enable(step)
                     case CreateGroup():
                         group_id = self._create_group(step, self._tags(reason, tags))
-                    case AuthoriseHttps():
-                        self._authorise(step, step.group_id or group_id)
                     case CreateEndpoint():
                         group = step.group_id or group_id
                         endpoint_id = self._create(step, group, self._tags(reason, tags))
-                    case ModifyEndpoint():
-                        self._modify(step, step.group_id or group_id)
+                    case _:
+                        self._change(step, group_id)
             except ClientError as error:
                 if refused(error):
                     refusal = Refused.of(step, error)
@@ -105,6 +103,21 @@ class Actor:
                 return Applied(tuple(done), endpoint_id, group_id, failed=error)
             done.append(step)
         return Applied(tuple(done), endpoint_id, group_id)
+
+    def _change(
+        self,
+        step: EnableDnsAttribute | AuthoriseHttps | RevokeIngress | ModifyEndpoint,
+        made_group: str,
+    ) -> None:
+        match step:
+            case EnableDnsAttribute():
+                self._enable(step)
+            case AuthoriseHttps():
+                self._authorise(step, step.group_id or made_group)
+            case RevokeIngress():
+                self._revoke(step)
+            case ModifyEndpoint():
+                self._modify(step, step.group_id or made_group)
 
     def _enable(self, step: EnableDnsAttribute) -> None:
         on: Any = {"Value": True}
@@ -156,6 +169,16 @@ class Actor:
                 if code_of(error) != "InvalidPermission.Duplicate":
                     raise
 
+    def _revoke(self, step: RevokeIngress) -> None:
+        for rule in step.rules:
+            try:
+                self.ec2.revoke_security_group_ingress(
+                    GroupId=step.group_id, IpPermissions=[_permission(rule)]
+                )
+            except ClientError as error:
+                if code_of(error) != "InvalidPermission.NotFound":
+                    raise
+
     def _create(self, step: CreateEndpoint, group_id: str, tags: list[Any]) -> str:
         answer = self.ec2.create_vpc_endpoint(
             VpcEndpointType="Interface",
@@ -187,6 +210,15 @@ class Actor:
     def _tags(self, reason: str, given: Tags) -> list[Any]:
         own = {MANAGED_TAG: "true", STACK_TAG: self.stack_id, REASON_TAG: tag_value(reason)}
         return [{"Key": key, "Value": value} for key, value in combined(own, given).items()]
+
+
+def _permission(rule: Rule) -> Any:
+    """The rule as EC2 spells it. All traffic has no ports."""
+    shapes = {"pl-": "PrefixListIds", "sg-": "UserIdGroupPairs"}
+    key = shapes.get(rule.source[:3], "Ipv6Ranges" if ":" in rule.source else "IpRanges")
+    source = {RULE_SOURCES[key]: rule.source, **({"UserId": rule.owner} if rule.owner else {})}
+    ports = {"FromPort": rule.from_port, "ToPort": rule.to_port}
+    return {"IpProtocol": rule.protocol, key: [source], **(ports if rule.protocol != "-1" else {})}
 
 
 def _ip_type(name: str) -> Any:

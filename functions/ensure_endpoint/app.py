@@ -3,20 +3,24 @@
 Undoes: a VPC without the endpoint, an endpoint in too few AZs, security groups that keep the VPC
 out, private DNS or the VPC's DNS attributes switched off.
 
-Triggered by the VPC queue: VPC and subnet events, endpoint events, rotation of a secret, attempts
-to tear a VPC down, the sweep, and its own requests. Each only names VPCs; what is done depends on
-their present state, and on what the guard remembers of them where that asks for a change.
+Triggered by the VPC queue: events of VPCs, subnets, endpoints, what admits packets to them, the
+guard's tags, and hosted zones; rotation of a secret, attempts to tear a VPC down, the sweep, and
+its own requests. Each only names VPCs; what is done depends on their present state, and on what the
+guard remembers of them where that asks for a change.
 
 IAM: ec2:DescribeVpcs, ec2:DescribeVpcAttribute, ec2:DescribeSubnets, ec2:DescribeVpcEndpoints,
-ec2:DescribeVpcEndpointServices, ec2:DescribeSecurityGroups, ec2:DescribeNetworkInterfaces (in
-tear-downs only), ec2:ModifyVpcAttribute, ec2:CreateSecurityGroup,
+ec2:DescribeVpcEndpointServices, ec2:DescribeSecurityGroups, ec2:DescribeNetworkAcls,
+ec2:DescribeDhcpOptions, ec2:DescribeRouteTables (of hubs and whom they serve),
+ec2:DescribeNetworkInterfaces (in tear-downs only), ec2:ModifyVpcAttribute, ec2:CreateSecurityGroup,
 ec2:AuthorizeSecurityGroupIngress, ec2:CreateVpcEndpoint, ec2:ModifyVpcEndpoint, ec2:CreateTags (on
-create only), route53:ListHostedZonesByVPC and route53:ListResourceRecordSets (where no endpoint has
-private DNS), ec2:DeleteVpcEndpoints and ec2:DeleteSecurityGroup (its own only),
-secretsmanager:DescribeSecret, secretsmanager:ListSecrets (scope rotation only),
-lambda:GetFunctionConfiguration, sqs:SendMessage and sqs:ChangeMessageVisibility (its own queue),
-ssm:GetParameter, ssm:ListTagsForResource (of the mode's parameter, which carries the stack's tags),
-dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish.
+create only), route53:ListHostedZonesByVPC, route53:ListResourceRecordSets,
+route53profiles:ListProfileAssociations and route53profiles:ListProfileResourceAssociations (where
+no endpoint has private DNS), ec2:RevokeSecurityGroupIngress, ec2:DeleteVpcEndpoints and
+ec2:DeleteSecurityGroup (its own only), secretsmanager:DescribeSecret, secretsmanager:ListSecrets
+(scope rotation only), lambda:GetFunctionConfiguration, sqs:SendMessage and
+sqs:ChangeMessageVisibility (its own queue), ssm:GetParameter, ssm:ListTagsForResource (of the
+mode's parameter, which carries the stack's tags), dynamodb:GetItem, dynamodb:UpdateItem,
+sns:Publish.
 """
 
 import os
@@ -35,7 +39,7 @@ from guard.reconcile.kernel import Kernel
 from guard.reconcile.mode import read_mode
 from guard.reconcile.outbox import Outbox
 from guard.reconcile.requeue import MOST_HOPS, Requeue
-from guard.redact import log_line, sealed
+from guard.redact import log_line, redact_errors
 from guard.settings import Settings, required, whole_number
 from guard.table.items import Items
 from guard.table.slots import Slots
@@ -48,6 +52,7 @@ clients = Clients(
     ec2=client("ec2", config=TWO_TRIES),
     ssm=client("ssm", config=TWO_TRIES),
     route53=cache(lambda: client("route53", config=TWO_TRIES)),
+    profiles=cache(lambda: client("route53profiles", config=TWO_TRIES)),
     secretsmanager=lazy_client("secretsmanager", config=TWO_TRIES),
     functions=lazy_client("lambda", config=TWO_TRIES),
 )
@@ -70,7 +75,7 @@ logger = Logger(json_serializer=log_line)
 metrics = Metrics()
 
 
-@sealed
+@redact_errors
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Self
 
 from ensure_endpoint.findings import VpcSubject
 from ensure_endpoint.in_force import proven
-from ensure_endpoint.withdrawal.decide import all_of_ours
+from ensure_endpoint.withdrawal.decide import undone
 from guard.endpoint.state import Vpc
 from guard.reconcile.outbox import Entry
 from guard.reconcile.request import Key, Request
@@ -33,7 +33,7 @@ class Case:
         settings: Settings,
         now: datetime,
     ) -> Self:
-        left = all_of_ours(vpc, settings.stack_id).steps
+        left = undone(vpc, settings.stack_id)
         shown = (
             replace(one, finding=proven(one.finding, one.steps, vpc, settings.stack_id))
             for one in entries

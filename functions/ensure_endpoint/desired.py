@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from guard.approved.choice import ApprovedPolicies, ChosenPolicy
-from guard.approved.rollout import aim
+from guard.approved.rollout import desired_policy
 from guard.approved.rollouts import Rollouts
 from guard.endpoint.plan import Desired
 from guard.endpoint.state import Vpc
@@ -31,7 +31,7 @@ class DesiredEndpoints:
         chosen, desired = self.approved.choose(vpc=vpc.tags), self.of(vpc)
         if not chosen.policy:
             return desired
-        target = aim(self.rollouts.of(chosen.policy.name, now), chosen.policy, "")
+        target = desired_policy(self.rollouts.of(chosen.policy.name, now), chosen.policy, "")
         return replace(desired, policy=target.policy.text)
 
     def policy_at(self, vpc: Vpc) -> ChosenPolicy:

@@ -4,28 +4,36 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Self, override
+from typing import Any, Self
 
 from ensure_endpoint.act import Applied
 from ensure_endpoint.cost import monthly_price, words, zones_added
 from ensure_endpoint.refusals import Refused
 from guard.aws.errors import encoded_in, steady
 from guard.endpoint.plan import AuthoriseHttps, CreateEndpoint, CreateGroup, Plan, Step
-from guard.findings.finding import DAY, Finding, Kind, Severity
+from guard.findings.finding import DAY, ONCE, Finding, Kind, Severity
 from guard.findings.subject import Subject, sentence
 from guard.reconcile.request import Request
 from guard.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class VpcSubject(Subject):
-    """What the findings of one VPC share: where, what triggered the reaction, and who."""
+class VpcSubject:
+    """What the findings of one VPC share: where, what triggered the reaction, and who.
 
+    `gone` says in words that the VPC had an endpoint and who deleted it, `capped` that its builders
+    had the most grace there is.
+    """
+
+    settings: Settings
+    now: datetime
     vpc_id: str
     reasons: tuple[str, ...]
     who: tuple[str, ...] = ()
     event_ids: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    capped: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, request: Request, settings: Settings, now: datetime) -> Self:
@@ -40,25 +48,30 @@ class VpcSubject(Subject):
             secrets=request.noted("secrets"),
         )
 
-    @override
-    def resource(self) -> str:
-        return self.vpc_id
-
-    @override
-    def evidence(self, *, plan: Plan | None = None, **more: Any) -> dict[str, Any]:
-        return {
+    def finding(
+        self,
+        kind: Kind,
+        severity: Severity,
+        *,
+        cause: str,
+        plan: Plan | None = None,
+        window: int = 0,
+        identity: Sequence[str] | None = None,
+        **more: Any,
+    ) -> Finding:
+        """A finding about the VPC, with what is known in every case."""
+        known = {
             "triggered_by": list(self.reasons),
             "who": list(self.who),
             "event_ids": list(self.event_ids),
             "verdict": str(plan.verdict) if plan else "",
             "endpoint_id": plan.endpoint_id if plan else "",
-            **more,
-            "secrets": list(self.secrets),
         }
-
-    @override
-    def identity(self, title: str, cause: str, window: int) -> Sequence[str]:
-        return (steady(cause),) if window else self.event_ids
+        if window and identity is None:
+            identity = (steady(cause),)
+        more |= {"cause": cause, "window": window, "identity": identity}
+        subject = Subject(self.settings, self.now, self.vpc_id, known, self.event_ids)
+        return subject.finding(kind, severity, **more, secrets=list(self.secrets))
 
 
 def drift(about: VpcSubject, plan: Plan, price_per_az_hour: Decimal) -> Finding:
@@ -94,7 +107,8 @@ def changed(
     `untagged` says why what was created lacks tags of the stack.
     """
     created = any(isinstance(step, CreateEndpoint) for step in applied.done)
-    verb = "created for" if created else "repaired in"
+    new = created and not about.gone
+    verb = "created for" if new else "created again for" if created else "repaired in"
     # In a declaration of what is about to be done, the endpoint has no id yet.
     subject = " ".join(filter(None, ("Secrets Manager endpoint", applied.endpoint_id)))
     title = f"{subject} {verb} {about.vpc_id}"
@@ -103,8 +117,8 @@ def changed(
     price, evidence = _price(applied.done, price_per_az_hour)
     tag = f"tag what was created by hand, if its owner needs the tags: {untagged}"
     return about.finding(
-        Kind.ENDPOINT_CREATED if created else Kind.ENDPOINT_REPAIRED,
-        Severity.LOW if created else Severity.MEDIUM,
+        Kind.ENDPOINT_CREATED if new else Kind.ENDPOINT_REPAIRED,
+        Severity.LOW if new and not about.capped else Severity.MEDIUM,
         title=title,
         cause=" ".join((sentence(plan.reasons), *price)),
         done=(*earlier, *(str(step) for step in applied.done)),
@@ -181,8 +195,8 @@ def not_repairable(about: VpcSubject, plan: Plan) -> Finding:
     )
 
 
-def degraded(about: VpcSubject, plan: Plan) -> Finding:
-    """The endpoint works, but somebody is worse off than need be."""
+def degraded(about: VpcSubject, plan: Plan, *, once: bool = False) -> Finding:
+    """The endpoint works, but somebody is worse off than need be. `once`: nobody can change it."""
     return about.finding(
         Kind.ENDPOINT_DEGRADED,
         Severity.LOW,
@@ -193,7 +207,7 @@ def degraded(about: VpcSubject, plan: Plan) -> Finding:
             "the next event or sweep checks again",
         ),
         plan=plan,
-        window=DAY,
+        window=ONCE if once else DAY,
     )
 
 

@@ -9,21 +9,29 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from guard.endpoint.decide import uncovered
+from guard.endpoint.groups import own_groups, uncovered
 from guard.endpoint.plan import (
     AuthoriseHttps,
     CreateEndpoint,
     CreateGroup,
     EnableDnsAttribute,
     ModifyEndpoint,
+    RevokeIngress,
     Step,
 )
-from guard.endpoint.state import Endpoint, SecurityGroup, Vpc, managed_by, network
+from guard.endpoint.state import Endpoint, Rule, SecurityGroup, Vpc, managed_by, network
 from guard.findings.finding import Finding, Kind, Severity
 
 _STEPS: Mapping[str, type[Any]] = {
     one.__name__: one
-    for one in (EnableDnsAttribute, CreateGroup, AuthoriseHttps, CreateEndpoint, ModifyEndpoint)
+    for one in (
+        EnableDnsAttribute,
+        CreateGroup,
+        AuthoriseHttps,
+        RevokeIngress,
+        CreateEndpoint,
+        ModifyEndpoint,
+    )
 }
 
 
@@ -37,8 +45,11 @@ def from_json(written: Mapping[str, Any]) -> Step:
     """Read what `to_json` wrote."""
     kind, values = _STEPS[written["step"]], dict(written)
     del values["step"]
-    texts = (name for name, value in values.items() if isinstance(value, list))
-    return kind(**values | {name: tuple(values[name]) for name in texts})
+    names = [name for name, value in values.items() if isinstance(value, list)]
+    lists: dict[str, Any] = {name: tuple(values[name]) for name in names}
+    if kind is RevokeIngress:
+        lists["rules"] = tuple(Rule(**one) for one in values["rules"])
+    return kind(**values | lists)
 
 
 def proven(
@@ -53,9 +64,10 @@ def proven(
         for text in finding.done
         if shown.get(text, True) is not None
     )
-    made = not shown or any(isinstance(step, CreateEndpoint) for step in shown.values())
+    creates = any(one["step"] == CreateEndpoint.__name__ for one in steps)
+    made = any(isinstance(step, CreateEndpoint) for step in shown.values())
     finding = replace(finding, done=done)
-    return finding if made or finding.kind is not Kind.ENDPOINT_CREATED else _prepared(finding)
+    return _prepared(finding) if creates and not made else finding
 
 
 def _prepared(finding: Finding) -> Finding:
@@ -74,7 +86,7 @@ def _prepared(finding: Finding) -> Finding:
 
 def in_force(step: Step, vpc: Vpc, stack_id: str) -> Step | None:
     """The step as the VPC shows it; None if it does not."""
-    own = [group for group in vpc.groups.values() if managed_by(group.tags, stack_id)]
+    own = own_groups(vpc, stack_id)
     match step:
         case EnableDnsAttribute(attribute="enableDnsSupport"):
             return step if vpc.dns_support else None
@@ -85,18 +97,29 @@ def in_force(step: Step, vpc: Vpc, stack_id: str) -> Step | None:
         case AuthoriseHttps(networks=networks):
             admitted = [one for group in own for one in group.admits_https_from]
             return step if not uncovered(map(network, networks), admitted) else None
+        case RevokeIngress(group_id=id_, rules=rules):
+            left = vpc.groups[id_].rules if id_ in vpc.groups else frozenset[Rule]()
+            return step if not left & set(rules) else None
         case CreateEndpoint():
-            return _created(step, vpc, stack_id)
+            there = _made_by(step, vpc, stack_id)
+            # With the subnets that it has: not always those that were desired first.
+            subnet_ids = tuple(sorted(there.subnet_ids)) if there else ()
+            return replace(step, subnet_ids=subnet_ids or step.subnet_ids) if there else None
         case ModifyEndpoint():
             there = next((one for one in vpc.endpoints if one.id == step.endpoint_id), None)
             return step if there and _modified(step, there, own) else None
 
 
-def _created(step: CreateEndpoint, vpc: Vpc, stack_id: str) -> CreateEndpoint | None:
-    """With the subnets that it has: not always those that were desired first."""
+def created_by(written: Mapping[str, Any], vpc: Vpc, stack_id: str) -> Endpoint | None:
+    """The endpoint that a recorded step created, if the VPC shows it."""
+    step = from_json(written)
+    return _made_by(step, vpc, stack_id) if isinstance(step, CreateEndpoint) else None
+
+
+def _made_by(step: CreateEndpoint, vpc: Vpc, stack_id: str) -> Endpoint | None:
     for one in vpc.endpoints:
         if managed_by(one.tags, stack_id) and one.id not in step.known_endpoints:
-            return replace(step, subnet_ids=tuple(sorted(one.subnet_ids)) or step.subnet_ids)
+            return one
     return None
 
 

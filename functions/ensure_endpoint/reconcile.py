@@ -1,6 +1,6 @@
 """The reconciler of ensure_endpoint: from the state of one VPC to what has to change in it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -10,19 +10,31 @@ from aws_lambda_powertools import Logger
 
 from ensure_endpoint.case import Case
 from ensure_endpoint.desired import DesiredEndpoints
+from ensure_endpoint.grace import Grace, grace_of
 from ensure_endpoint.memory import VpcMemory, VpcRecord
+from ensure_endpoint.ownership import Ownership, unproven
 from ensure_endpoint.repair import Repair, Repairs
 from ensure_endpoint.rotation.reconcile import RotationChecks
 from ensure_endpoint.rotation.vpcs import RotatingVpcs
-from ensure_endpoint.subnets import without_room
-from ensure_endpoint.triggers import BUILT, USED, Triggers, dns_unchanged, latest
+from ensure_endpoint.subnets import adds_subnets, without, without_room
+from ensure_endpoint.triggers import (
+    BUILT,
+    TORN_DOWN,
+    USED,
+    Triggers,
+    deleters,
+    dns_unchanged,
+    latest,
+)
 from ensure_endpoint.verdict import report_verdict
-from ensure_endpoint.withdrawal.reconcile import Withdrawal, Withdrawing
+from ensure_endpoint.withdrawal.decide import GOING, lived_in
+from ensure_endpoint.withdrawal.findings import unproven_tags
+from ensure_endpoint.withdrawal.reconcile import WITHDRAWING, Withdrawal, Withdrawing
 from guard.endpoint.decide import decide
 from guard.endpoint.observe import Observer
 from guard.endpoint.plan import Plan, Verdict
 from guard.endpoint.scope import Scope
-from guard.endpoint.state import Vpc
+from guard.endpoint.state import Vpc, managed_by
 from guard.findings.finding import Finding
 from guard.reconcile.batch import Message
 from guard.reconcile.outbox import Entry
@@ -51,6 +63,7 @@ class EnsureEndpoint(Reconciler):
     withdrawal: Withdrawal
     repairs: Repairs
     memory: VpcMemory
+    ownership: Ownership
     grace_seconds: int
 
     @override
@@ -70,15 +83,18 @@ class EnsureEndpoint(Reconciler):
         self, request: Request, state: Vpc, entries: Sequence[Entry], now: datetime
     ) -> Result:
         """What is to be done about one VPC. Raises boto3's errors."""
-        case = Case.of(request, state, entries, self.settings, now)
-        hindered = tuple(self.rotation.hindered(case))
+        vpc = self._proven(request, state, entries, now)
+        case = Case.of(request, vpc, entries, self.settings, now)
+        found = [*self.rotation.hindered(case)]
+        if foreign := unproven(state, vpc):
+            found.append(unproven_tags(case.subject, foreign))
         if used := latest(request, USED, case.epoch):
             # An older tear-down may yet be reported.
             self.memory.note_use(case.key, used, now)
         result = self.withdrawal.withdraw(case)
         if result is None:
             result = Result() if self._out_of_scope(case) else self._endpoint(case)
-        return replace(result, findings=(*hindered, *result.findings))
+        return replace(result, findings=(*found, *result.findings))
 
     @override
     def act(self, change: Repair | Withdrawing, now: datetime) -> Outcome:
@@ -105,6 +121,14 @@ class EnsureEndpoint(Reconciler):
         """Other requests for the VPC wait for the same slot."""
         self.memory.note(request.key, now, slot_at=slot)
 
+    def _proven(self, request: Request, vpc: Vpc, entries: Sequence[Entry], now: datetime) -> Vpc:
+        """The VPC with the guard's tags where they are true, wherever ours might have to go."""
+        torn_down = any(TORN_DOWN in one.facts for one in request.triggers)
+        asked = torn_down or any(map(request.noted, WITHDRAWING))
+        if asked or entries or len(vpc.endpoints) > 1:
+            return self.ownership.proven(vpc, entries, now)
+        return vpc
+
     def _out_of_scope(self, case: Case) -> bool:
         rotates = any("secret" in one.facts for one in case.request.triggers)
         id_ = case.vpc.id
@@ -117,6 +141,9 @@ class EnsureEndpoint(Reconciler):
         """What the endpoint of the VPC needs."""
         vpc = without_room(case.vpc, case.refused_subnets)
         plan = decide(vpc, self.desired.of(vpc))
+        if adds_subnets(plan) and (leaving := self._leaving(case)):
+            vpc = without(vpc, leaving)
+            plan = decide(vpc, self.desired.of(vpc))
         _log(plan)
         broken = plan.verdict is Verdict.BROKEN
         verdict = report_verdict(plan, case)
@@ -125,7 +152,22 @@ class EnsureEndpoint(Reconciler):
             return yields
         if broken:
             return self._repair(case, vpc, plan)
+        if plan.verdict in (Verdict.WORKS, Verdict.DEGRADED):
+            self._note_theirs(case, plan)
         return replace(verdict, late=case.carried_out([str(step) for step in plan.steps]))
+
+    def _leaving(self, case: Case) -> Collection[str]:
+        """The subnets that somebody is deleting, and in which nothing lives since."""
+        leaving = self.memory.leaving(case.key, case.now)
+        lived = lived_in(case.vpc, self.observer.interfaces(case.vpc.id)) if leaving else set()
+        return leaving - lived
+
+    def _note_theirs(self, case: Case, plan: Plan) -> None:
+        """Remember an endpoint of theirs that was made or changed, and works: it is built now."""
+        events = {"CreateVpcEndpoint", "ModifyVpcEndpoint"} & set(case.subject.reasons)
+        tags = {one.id: one.tags for one in case.vpc.endpoints}.get(plan.endpoint_id)
+        if events and tags is not None and not managed_by(tags, self.settings.stack_id):
+            self.memory.note(case.key, case.now, endpoint_id=plan.endpoint_id)
 
     def _repair(self, case: Case, vpc: Vpc, plan: Plan) -> Result:
         """Repair the VPC's endpoint, unless somebody tears the VPC down or is building it."""
@@ -135,31 +177,54 @@ class EnsureEndpoint(Reconciler):
             plan = decide(vpc, desired)
         known = self.memory.recall(case.key, case.now)
         waits = self.withdrawal.stands_down(case, known)
-        if waits is None and plan.creates:
-            waits = self._wait_for_builders(case, known)
+        built = latest(case.request, BUILT, case.epoch)
+        grace = grace_of(vpc, plan, known, built, self.grace_seconds, self.settings.stack_id)
+        if waits is None and grace.until > case.now.timestamp() + EARLY_SECONDS:
+            waits = self._wait(case, known, grace)
         if waits:
             return replace(waits, late=case.carried_out([str(step) for step in plan.steps]))
+        past = _past(case, known) if plan.creates else ()
+        capped = (grace.words,) if grace.capped else ()
+        case = replace(case, subject=replace(case.subject, gone=past, capped=capped))
+
+        def explained(plan: Plan) -> Plan:
+            return replace(plan, reasons=(*past, *capped, *plan.reasons))
 
         def replan(refused: Mapping[str, str]) -> Plan:
-            return decide(without_room(vpc, refused), desired)
+            return explained(decide(without_room(vpc, refused), desired))
 
-        return Result(changes=(self.repairs.change(case, plan, known, replan),))
+        return Result(changes=(self.repairs.change(case, explained(plan), known, replan),))
 
-    def _wait_for_builders(self, case: Case, known: VpcRecord) -> Result | None:
-        """Whether those who build the VPC still have time to bring an endpoint; None to proceed."""
-        request, built = case.request, latest(case.request, BUILT, case.epoch)
-        until = max(known.grace_until, built + self.grace_seconds if built else 0)
-        if until <= case.now.timestamp() + EARLY_SECONDS:
-            return None
-        logger.info("waiting for the VPC's builders", extra={"vpc_id": case.vpc.id, "until": until})
-        over = replace(request, reason="grace is over", not_before=until, entries=())
-        extended = until > known.grace_until
-        remember = partial(self.memory.note, case.key, case.now, grace_until=until)
+    def _wait(self, case: Case, known: VpcRecord, grace: Grace) -> Result:
+        """Leave those who build the VPC, or an endpoint in it, the time that they have."""
+        logger.info("waits for the builders", extra={"vpc_id": case.vpc.id, "until": grace.until})
+        over = replace(
+            case.request, reason="grace is over", not_before=grace.until, attempt=0, entries=()
+        )
+        extended = grace.until > known.grace_until
+        remember = partial(
+            self.memory.note,
+            case.key,
+            case.now,
+            grace_until=grace.until,
+            grace_began=known.grace_began or grace.began,
+        )
         # Who extended it has requeued for its end: a long chain need not.
         return Result(
-            requests=(over,) if extended or request.hops < GRACE_HOPS else (),
+            requests=(over,) if extended or case.request.hops < GRACE_HOPS else (),
             then=remember if extended else None,
         )
+
+
+def _past(case: Case, known: VpcRecord) -> tuple[str, ...]:
+    """What became of the endpoints that the VPC had, in words, and who deleted them."""
+    who = deleters(case.request)
+    there = {one.id for one in case.vpc.endpoints if one.state not in GOING}
+    gone = ({one.id for one in case.vpc.endpoints} | {known.endpoint_id} - {""}) - there
+    named = [f"the endpoint {id_} was deleted by {who[id_]}" for id_ in sorted(gone & who.keys())]
+    if not named and known.endpoint_id in gone:
+        return (f"the endpoint {known.endpoint_id}, which served the VPC, was deleted",)
+    return tuple(named)
 
 
 def _log(plan: Plan) -> None:

@@ -8,13 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError
+
 from ensure_endpoint import findings
 from ensure_endpoint.act import Applied
 from ensure_endpoint.case import Case, steps_of
 from ensure_endpoint.cost import monthly_price, zones_added
 from ensure_endpoint.in_force import to_json
 from ensure_endpoint.limits import Limits, PlanLimit
-from ensure_endpoint.memory import VpcRecord
+from ensure_endpoint.memory import VpcMemory, VpcRecord
+from ensure_endpoint.ownership import Ownership
 from ensure_endpoint.refusals import Refused
 from ensure_endpoint.subnets import Carrier, Replan, of_a_subnet
 from ensure_endpoint.tags import Given, StackTags
@@ -27,6 +31,8 @@ from guard.findings.finding import Finding
 from guard.reconcile.attempt import MOST_ATTEMPTS
 from guard.reconcile.measuring import since_event
 from guard.reconcile.result import Change, Outcome, Result
+
+logger = Logger(child=True)
 
 ATTEMPTS_AT_CHANGES = 3  # where AWS says that the state has changed meanwhile, a minute apart
 
@@ -57,6 +63,8 @@ class Repairs:
     stack_tags: StackTags
     limits: Limits
     history: History
+    ownership: Ownership
+    memory: VpcMemory
     price: Decimal
 
     def change(self, case: Case, plan: Plan, known: VpcRecord, replan: Replan) -> Repair:
@@ -94,6 +102,8 @@ class Repairs:
             given.tags,
             lambda found: repair.replan(known | found),
         )
+        if any(isinstance(step, CreateEndpoint) for step in applied.done):
+            self._record(case, applied.endpoint_id)
         if applied.refused:
             self.stack_tags.forget()
         again = applied.refused and _may_pass(applied.refused, plan, case.request.attempt)
@@ -106,6 +116,14 @@ class Repairs:
             notes={"left_out": tuple(f"{id_} {words}" for id_, words in refused_in.items())},
             evidence=Carried(plan, applied, given.problem),
         )
+
+    def _record(self, case: Case, endpoint_id: str) -> None:
+        """Remember what was created. Where that fails, it is tried again when all is completed."""
+        try:
+            self.ownership.record(endpoint_id, case.now)
+            self.memory.note(case.key, case.now, endpoint_id=endpoint_id)
+        except (ClientError, BotoCoreError):
+            logger.warning("not recorded", exc_info=True, extra={"endpoint_id": endpoint_id})
 
     def complete(self, repair: Repair, outcome: Outcome) -> Result:
         """What follows a plan that came to its end, or that AWS refused."""
@@ -149,6 +167,7 @@ class Repairs:
         """Keeps the first entry in the history of an endpoint."""
 
         def keep() -> None:
+            self.ownership.record(endpoint_id, case.now)
             for step in created:
                 change = PolicyChange(
                     endpoint_id=endpoint_id,

@@ -4,7 +4,7 @@ DescribeSubnets may count free addresses where EC2 has none to give: they are re
 or were taken meanwhile. AWS refuses the whole call then, and does not always say for which subnet.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,6 +23,22 @@ def without_room(vpc: Vpc, refused: Mapping[str, str]) -> Vpc:
     """The VPC, with AWS's words at the subnets in which it refused a network interface. Pure."""
     subnets = (replace(one, refused=refused.get(one.id, one.refused)) for one in vpc.subnets)
     return replace(vpc, subnets=tuple(subnets))
+
+
+def without(vpc: Vpc, leaving: Collection[str]) -> Vpc:
+    """The VPC as if those of these subnets did not exist that no endpoint is in. Pure."""
+    held = {id_ for one in vpc.endpoints for id_ in one.subnet_ids}
+    gone = set(leaving) - held
+    return replace(vpc, subnets=tuple(one for one in vpc.subnets if one.id not in gone))
+
+
+def adds_subnets(plan: Plan) -> bool:
+    """Whether the plan puts network interfaces into subnets. Pure."""
+    return any(
+        isinstance(step, CreateEndpoint)
+        or (isinstance(step, ModifyEndpoint) and bool(step.add_subnet_ids))
+        for step in plan.steps
+    )
 
 
 @dataclass(frozen=True, slots=True)

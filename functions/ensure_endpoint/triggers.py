@@ -10,12 +10,13 @@ from datetime import datetime
 
 from aws_lambda_powertools import Logger
 
-from ensure_endpoint.rotation.triggers import RotationTriggers
+from ensure_endpoint.locate import Locator
+from ensure_endpoint.network_events import NAMING_SERVICES, PATHS
+from ensure_endpoint.rotation.triggers import ROTATION_FAILED, RotationTriggers
 from ensure_endpoint.withdrawal.decide import TearDown
 from guard.cloudtrail import record as records
 from guard.cloudtrail import resource_ids
 from guard.cloudtrail.record import Record
-from guard.endpoint.observe import Observer
 from guard.findings.finding import Finding
 from guard.reconcile.batch import Message
 from guard.reconcile.messages import from_message, is_reconcile
@@ -25,13 +26,14 @@ from guard.settings import Settings
 # The record names no VPC, and what it names is gone by now: every VPC is reconciled.
 NAMELESS = frozenset({"DeleteSubnet", "DeleteVpcEndpoints"})
 # Whoever does this may be about to create the endpoint as well.
-BUILDING = frozenset({"CreateVpc", "CreateDefaultVpc", "CreateSubnet"})
+BUILDING = frozenset({"CreateVpc", "CreateDefaultVpc", "CreateSubnet", "CreateDefaultSubnet"})
 # Whoever does this means to use a VPC that was torn down before. A new one was not.
-USING = frozenset({"CreateSubnet", "RotateSecret", "AssociateVpcCidrBlock"})
+USING = frozenset({"CreateSubnet", "CreateDefaultSubnet", "RotateSecret", "AssociateVpcCidrBlock"})
 # These change no DNS attribute of the VPC: what its private DNS vouches for need not be asked.
-LEAVES_DNS = frozenset(
+LEAVES_DNS = PATHS | frozenset(
     {
         "AssociateVpcCidrBlock",
+        "CreateDefaultSubnet",
         "CreateSubnet",
         "CreateVpcEndpoint",
         "DeleteSubnet",
@@ -45,25 +47,27 @@ IN_USE = frozenset({"Client.DependencyViolation", "DependencyViolation"})
 
 # Facts of a trigger.
 BUILT, USED, DNS_UNCHANGED, TORN_DOWN = "built", "used", "dns_unchanged", "torn_down"
+DELETED = "deleted"  # a note: an endpoint that somebody deleted, and who
 WHOLE_VPC = "vpc"
+MOST_DELETED = 100  # endpoints of one call that are noted; one VPC has 50
 
 logger = Logger(child=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Affected:
     """The VPCs that an event affects.
 
-    `vpc_ids`, `endpoint_ids` and `subnet_ids` name them, `all_vpcs` says that nothing narrower is
-    known, `rotation` that AWS must be asked for the VPC of the record's secret. None of them set:
-    nothing to do, and `reason` says why. `facts` are for the trigger.
+    `ids` name them, or what is in them; `all_vpcs` says that nothing narrower is known, `unserved`
+    that it is those in which no endpoint has the service's name, `rotation` that AWS must be asked
+    for the VPC of the record's secret. None of them set: nothing to do, and `reason` says why.
+    `facts` are for the trigger.
     """
 
     reason: str
-    vpc_ids: frozenset[str] = frozenset()
-    endpoint_ids: frozenset[str] = frozenset()
-    subnet_ids: frozenset[str] = frozenset()
+    ids: frozenset[str] = frozenset()
     all_vpcs: bool = False
+    unserved: bool = False
     rotation: bool = False
     facts: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -73,7 +77,7 @@ class Triggers:
     """Reads messages. `guard_roles` are the ARNs of the roles by which the guard writes."""
 
     settings: Settings
-    observer: Observer
+    locator: Locator
     rotation: RotationTriggers
     guard_roles: frozenset[str]
 
@@ -92,22 +96,24 @@ class Triggers:
             yield from self.rotation.of(message, record, {USED: "true"}, now)
             return
         trigger = replace(Trigger.of_event(message, record, **event.facts), name=event.reason)
+        notes: dict[str, tuple[str, ...]] = {}
         if record.identity.type == "AssumedRole" and record.identity.issuer_arn in self.guard_roles:
             trigger = replace(trigger, who="")
-        vpc_ids = self._vpc_ids(event)
-        logger.info(event.reason, extra={"vpc_ids": sorted(vpc_ids)})
+        elif event.all_vpcs and (ids := resource_ids.endpoint_ids(record)):
+            notes = {DELETED: tuple(f"{id_} {trigger.who}" for id_ in ids[:MOST_DELETED])}
+        vpc_ids = self._vpc_ids(event, trigger.at, now)
+        if vpc_ids or not event.ids:
+            logger.info(event.reason, extra={"vpc_ids": sorted(vpc_ids)})
         for vpc_id in vpc_ids:
             key = Key(self.settings.account_id, self.settings.region, "vpc", vpc_id)
-            yield Request(key=key, triggers=(trigger,), hops=message.hops)
+            yield Request(key=key, triggers=(trigger,), hops=message.hops, notes=notes)
 
-    def _vpc_ids(self, event: Affected) -> set[str]:
-        vpc_ids = set(event.vpc_ids)
+    def _vpc_ids(self, event: Affected, at: float, now: datetime) -> set[str]:
+        vpc_ids = self.locator.vpcs_of(event.ids, at, now)
         if event.all_vpcs:
-            vpc_ids.update(self.observer.vpc_ids())
-        if event.endpoint_ids:
-            vpc_ids.update(self.observer.vpcs_of_endpoints(event.endpoint_ids))
-        if event.subnet_ids:
-            vpc_ids.update(self.observer.vpcs_of_subnets(event.subnet_ids))
+            vpc_ids.update(self.locator.observer.vpc_ids())
+        if event.unserved:
+            vpc_ids.update(self.locator.unserved(at, now))
         return vpc_ids
 
 
@@ -127,7 +133,7 @@ def affected(record: Record, service_name: str) -> Affected:
     name = record.event_name
     if record.failed:
         return _failed(record)
-    if name == "RotateSecret":
+    if name == "RotateSecret" or name in ROTATION_FAILED:
         return Affected(reason=name, rotation=True)
     if name == "DeleteVpcEndpoints" and resource_ids.deleted_nothing(record):
         # A refused deletion of the guard's own would else trigger it for ever.
@@ -142,10 +148,15 @@ def affected(record: Record, service_name: str) -> Affected:
         for fact, names in ((BUILT, BUILDING), (USED, USING), (DNS_UNCHANGED, LEAVES_DNS))
         if name in names
     }
-    if vpc_ids := resource_ids.vpc_ids(record):
-        return Affected(reason=name, vpc_ids=frozenset(vpc_ids), facts=facts)
-    if endpoint_ids := resource_ids.endpoint_ids(record):
-        return Affected(reason=name, endpoint_ids=frozenset(endpoint_ids), facts=facts)
+    naming = record.event_source in NAMING_SERVICES
+    if naming or name in PATHS:
+        ids = frozenset(resource_ids.network_ids(record))
+        unnamed = not ids
+        return Affected(
+            name, ids, all_vpcs=unnamed and not naming, unserved=unnamed and naming, facts=facts
+        )
+    if ids := resource_ids.vpc_ids(record) or resource_ids.endpoint_ids(record):
+        return Affected(reason=name, ids=frozenset(ids), facts=facts)
     raise records.UnreadableRecord(f"{name} names no VPC and no endpoint")
 
 
@@ -161,8 +172,7 @@ def _failed(record: Record) -> Affected:
     facts = {TORN_DOWN: WHOLE_VPC if name == "DeleteVpc" else ",".join(sorted(subnet_ids))}
     return Affected(
         reason=reason,
-        vpc_ids=frozenset(vpc_ids),
-        subnet_ids=frozenset(subnet_ids),
+        ids=frozenset((*vpc_ids, *subnet_ids)),
         facts=facts | ({DNS_UNCHANGED: "true"} if name in LEAVES_DNS else {}),
     )
 
@@ -178,6 +188,12 @@ def dns_unchanged(request: Request) -> bool:
 def latest(request: Request, fact: str, now: float) -> int:
     """When the last event with this fact was, in epoch seconds and no later than `now`; or 0."""
     return int(min(max((one.at for one in request.triggers if fact in one.facts), default=0), now))
+
+
+def deleters(request: Request) -> dict[str, str]:
+    """Who deleted endpoints, by the endpoint's id."""
+    pairs = (text.partition(" ") for text in request.noted(DELETED))
+    return {id_: who for id_, _, who in pairs}
 
 
 def tear_down(request: Request, now: float) -> TearDown:

@@ -4,11 +4,13 @@ from datetime import timedelta
 
 from ensure_endpoint import findings
 from ensure_endpoint.case import Case
+from ensure_endpoint.withdrawal.findings import left_without
 from guard.endpoint.plan import Plan, Verdict
 from guard.reconcile.attempt import MOST_ATTEMPTS
 from guard.reconcile.result import Result
 
 FOLLOW_UP = timedelta(minutes=1)
+YIELDED = "yielded"  # a note: the endpoint of theirs for which ours was deleted
 
 
 def report_verdict(plan: Plan, case: Case) -> Result:
@@ -26,7 +28,10 @@ def report_verdict(plan: Plan, case: Case) -> Result:
         case Verdict.WORKS | Verdict.COVERED:
             return Result(metrics={"VpcsHealthy": 1})
         case Verdict.DEGRADED:
-            finding = findings.degraded(subject, plan)
+            managed = {one.id for one in case.vpc.endpoints if one.requester_managed}
+            finding = findings.degraded(subject, plan, once=plan.endpoint_id in managed)
             return Result(findings=(finding,), metrics={"VpcsHealthy": 1})
+        case Verdict.EXEMPT if theirs := case.request.noted(YIELDED):
+            return Result(findings=(left_without(subject, plan, theirs),))
         case _:
             return Result()

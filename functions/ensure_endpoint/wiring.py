@@ -9,7 +9,9 @@ from ensure_endpoint.act import Actor
 from ensure_endpoint.cost import price_per_az_hour
 from ensure_endpoint.desired import DesiredEndpoints
 from ensure_endpoint.limits import CHANGES_PER_HOUR, CREATIONS_PER_HOUR, Limits
+from ensure_endpoint.locate import Locator
 from ensure_endpoint.memory import VpcMemory
+from ensure_endpoint.ownership import Ownership
 from ensure_endpoint.reconcile import EnsureEndpoint
 from ensure_endpoint.repair import Repairs
 from ensure_endpoint.rotation.reconcile import RotationChecks
@@ -28,6 +30,7 @@ from guard.approved.rollouts import Rollouts
 from guard.endpoint.hosted_zones import HostedZones
 from guard.endpoint.observe import Observer
 from guard.endpoint.scope import Scope
+from guard.partitions import WITHOUT_PROFILES
 from guard.settings import SCOPE_TAG, Settings, dollars, items, required, switch, whole_number
 from guard.table.budgets import Budgets
 from guard.table.items import Items
@@ -41,11 +44,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clients:
-    """Clients of the services that the reaction asks; `route53` makes its one when called."""
+    """Clients of the services that the reaction asks; of Route 53 they are made when called."""
 
     ec2: "EC2Client"
     ssm: "SSMClient"
     route53: Callable[[], Any]
+    profiles: Callable[[], Any]
     secretsmanager: "SecretsManagerClient"
     functions: "LambdaClient"
 
@@ -59,14 +63,16 @@ def reconciler_of(
     lists = ApprovedLists.from_env(env)
     approved = ApprovedPolicies.from_env(env, settings, lists.organization)
     scope_tag = required(env, "SCOPE_TAG", SCOPE_TAG)
-    wanted = desired_from_env(env, settings, approved, lists)
-    desired = DesiredEndpoints(wanted, approved, Rollouts(table))
+    common = desired_from_env(env, settings, approved, lists)
+    desired = DesiredEndpoints(common, approved, Rollouts(table))
+    history = History(table, timedelta(days=whole_number(env, "HISTORY_DAYS", HISTORY_DAYS)))
+    ownership = Ownership(table, history, settings.stack_id)
     price = dollars(env, "PRICE_PER_AZ_HOUR", price_per_az_hour(settings.region))
     return EnsureEndpoint(
         settings=settings,
         reads=Triggers(
             settings,
-            observer,
+            Locator(observer),
             RotationTriggers(settings, clients.secretsmanager, clients.functions),
             items(env, "GUARD_ROLES"),
         ),
@@ -77,7 +83,9 @@ def reconciler_of(
             clients.secretsmanager, clients.functions, settings.function_arn_prefix
         ),
         rotation=RotationChecks(settings, observer, desired),
-        withdrawal=Withdrawal(settings, memory, Remover(clients.ec2), observer.interfaces),
+        withdrawal=Withdrawal(
+            settings, memory, Remover(clients.ec2), observer.interfaces, common.maximum_zones
+        ),
         repairs=Repairs(
             Carrier(
                 Actor(clients.ec2, settings.stack_id, lambda: datetime.now(UTC)),
@@ -98,16 +106,20 @@ def reconciler_of(
                 monthly_budget=dollars(env, "MONTHLY_BUDGET"),
                 price_per_az_hour=price,
             ),
-            History(table, timedelta(days=whole_number(env, "HISTORY_DAYS", HISTORY_DAYS))),
+            history,
+            ownership,
+            memory,
             price,
         ),
         memory=memory,
+        ownership=ownership,
         grace_seconds=60 * whole_number(env, "GRACE_MINUTES"),
     )
 
 
 def _observer(env: Mapping[str, str], settings: Settings, clients: Clients) -> Observer:
     """Route 53 is asked only where a hub may serve a VPC."""
-    zones = HostedZones(clients.route53, settings.region, settings.account_id)
+    profiles = clients.profiles if settings.partition not in WITHOUT_PROFILES else None
+    zones = HostedZones(clients.route53, settings.region, settings.account_id, profiles)
     hub = switch(env, "COVERED_BY_HUB")
     return Observer(clients.ec2, settings.service_name, zones if hub else None)

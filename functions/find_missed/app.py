@@ -28,7 +28,7 @@ from find_missed.trail import TrailBucket
 from guard.aws.clients import client
 from guard.aws.queues import send_all
 from guard.publishing.publish import Publisher
-from guard.redact import log_line, sealed
+from guard.redact import log_line, redact_errors
 from guard.settings import Settings, items, required, switch
 from guard.table.arrivals import Arrivals
 from guard.table.items import Items
@@ -60,7 +60,7 @@ logger = Logger(json_serializer=log_line)
 metrics = Metrics()
 
 
-@sealed
+@redact_errors
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from aws_lambda_powertools import Logger
+
 from find_missed.findings import Missed, should_have_come
 from find_missed.trail import Unreadable
+from guard import alone
 from guard.cloudtrail.record import UnreadableRecord, parse
 from guard.table.arrivals import SLOT, digest, slot_of, slots
 
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from find_missed.findings import Comparison
     from find_missed.trail import TrailBucket
     from guard.table.arrivals import Arrivals
+
+logger = Logger(child=True)
 
 SPARE_MS = 60_000  # the time it takes to publish and send what was found
 
@@ -53,8 +58,11 @@ class Comparer:
             if isinstance(records, Unreadable):
                 found.unreadable.append(records.key)
                 continue
-            for detail in records:
-                self._compare(detail, came, found)
+            alone.each(
+                records,
+                lambda detail: self._compare(detail, came, found),
+                lambda _, error, key=key: _not_compared(found, key, error),
+            )
 
     def _compare(
         self,
@@ -75,6 +83,11 @@ class Comparer:
         found.compared += 1
         if digest(record.event_id) not in kept:
             found.add(Missed(record, detail))
+
+
+def _not_compared(found: Comparison, key: str, error: Exception) -> None:
+    logger.error("a record was not compared", exc_info=error, extra={"key": key})
+    found.unreadable.append(key)
 
 
 def whole_slot(since: datetime) -> datetime:

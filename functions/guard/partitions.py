@@ -30,6 +30,9 @@ CONSOLES = {
 }
 """The host of each partition's console; for the isolated partitions AWS publishes none."""
 
+WITHOUT_PROFILES = frozenset({"aws-iso", "aws-iso-b"})
+"""Partitions in which AWS has no Route 53 Profiles, by botocore's endpoints.json."""
+
 _PREFIXES = {
     "cn-": "aws-cn",
     "us-gov-": "aws-us-gov",

@@ -2,7 +2,7 @@
 
 The guard never asks for a secret's value, and repeats no request or answer of a record. But callers
 can put a token into a user agent or a session's name, and AWS's error messages quote what a
-parameter held ("Value '...' at 'secretString' failed to satisfy constraint"). What can be told to
+parameter held ("Value '...' at 'secretString' failed to satisfy constraint"). What can be known to
 be one is replaced wherever text leaves the guard: findings, logs, the state table. In doubt where
 a value ends, too much is replaced.
 
@@ -42,10 +42,20 @@ _BARE = r"""
     |(?:[^\s"&\\,;}\]).']++|\\(?!\\{0,15}["'])|"(?=\w)|[,;}\]).']++(?=[^\s"&\\]))++
 """
 
+# Who called is never hidden: people may choose any of the characters that IAM takes for a name
+# (RoleSessionName, UserName: STS and IAM API references). In an ARN, or as its last part alone.
+_WHO = r"""
+    \barn:aws[a-z-]{0,12}:(?:sts|iam)::\d{12}:
+      (?:assumed-role|federated-user|role|user)/[\w+=,.@/-]{1,700}+
+    |(?<![\w/])assumed-role/[\w+=,.@-]{1,64}+/[\w+=,.@-]{2,64}+(?!/)
+    |(?<![\w/])(?:federated-user|user)/[\w+=,.@-]{1,64}+(?!/)
+"""
+_SESSION = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+
 # Each shape, beside words of which every text that holds it has at least one (in lower case, and
 # without underscores, hyphens and spaces): most texts have none, and plain words are found some
 # twenty times faster. What a shape calls `secret` is replaced. Callers choose the texts, so no
-# pattern may go over the same characters again and again: where the end of a value is looked for
+# pattern may go over the same characters again and again: where the end of a value is searched
 # in vain, the rest is taken too, as it is.
 SHAPES = {
     # AWS's validation errors, and one that was cut off within the value
@@ -94,11 +104,13 @@ SHAPES = {
         *("passwd", "passphrase", "privatekey", "apikey", "clientsecret", "authorization"),
         "bearer",
     ): rf"""
-        \barn:aws[a-z-]{{0,12}}(?::[a-z0-9-]{{0,40}}){{3}}:[\w/+.@:*-]{{0,1000}}+(?!=)
+        {_WHO}
+        |\barn:aws[a-z-]{{0,12}}(?::[a-z0-9-]{{0,40}}){{3}}:[\w/+.@:*-]{{0,1000}}+(?!=)
         |(?P<option>--(?:[a-z]{{1,12}}-){{0,3}})?{_NAMES}\d{{0,2}}(?:\\{{0,15}}["'])?{_GAP}
         (?P<open>(?P<back>\\{{0,15}})["'])?(?P<secret>(?(open){_QUOTED}|(?:{_BARE})))
     """,
 }
+_BY_NAME = next(reversed(SHAPES.values()))
 _HINTS = tuple(dict.fromkeys(hint for hints in SHAPES for hint in hints))
 _LONGEST_NAME = 40
 
@@ -107,20 +119,20 @@ class HandlerFailed(RuntimeError):
     """Raised in the place of an error whose words held a secret; its message is the trace."""
 
 
-def redacted(text: str) -> str:
-    """The text with every secret that can be told by its shape or by its name replaced."""
+def redacted(text: str, *, by_name: bool = True) -> str:
+    """The text with every secret that can be known by its shape or by its name replaced."""
     plain = text.lower().replace("_", "").replace("-", "").replace(" ", "")
     if not any(hint in plain for hint in _HINTS):
         return text
     for hints, shape in SHAPES.items():
-        if any(hint in plain for hint in hints):
+        if (by_name or shape is not _BY_NAME) and any(hint in plain for hint in hints):
             text = compiled(shape).sub(_replacement, text)
     return text
 
 
 @cache
 def compiled(shape: str) -> re.Pattern[str]:
-    """The pattern of a shape; compiled when it is first needed, which it seldom is."""
+    """The pattern of a shape; compiled when it is first needed, which is rare."""
     return re.compile(shape, re.VERBOSE | re.IGNORECASE | re.DOTALL | re.ASCII)
 
 
@@ -145,7 +157,9 @@ def redacted_json(value: Any) -> Any:
 
 
 def _member(name: str, value: Any) -> Any:
-    """A member's value; none of it where the name says what it is."""
+    """A member's value; none of it where the name says what it is. A session's name is kept."""
+    if name == "session" and isinstance(value, str) and _SESSION.fullmatch(value):
+        return redacted(value, by_name=False)
     if value and value is not True and _names_a_secret(name[-_LONGEST_NAME:]):
         return REDACTED
     return redacted_json(value)
@@ -161,7 +175,7 @@ def log_line(entry: Mapping[str, Any]) -> str:
     return json.dumps(redacted_json(entry), default=lambda value: redacted(str(value)))
 
 
-def sealed[**P, R](handler: Callable[P, R]) -> Callable[P, R]:
+def redact_errors[**P, R](handler: Callable[P, R]) -> Callable[P, R]:
     """Have what a handler raises hold no secret: Lambda writes it to the log as it is.
 
     Errors without one pass through as they are; else HandlerFailed is raised.

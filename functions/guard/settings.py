@@ -1,4 +1,4 @@
-"""What the template tells a function, read once at cold start and checked there.
+"""What the template sets for a function, read once at cold start and checked there.
 
 A variable that is missing or malformed raises `SettingsError` naming it, so that a bad deployment
 fails at its first invocation, loudly, and not in the middle of a repair.

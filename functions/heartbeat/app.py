@@ -1,8 +1,8 @@
 """Heartbeat: prove once an hour that a bypass would come in, and check whether the guard is whole.
 
 Proves: the way from CloudTrail over EventBridge and the queue to detect_bypass, by a marked request
-to Secrets Manager (`guard.cloudtrail.heartbeat_mark`) that detect_bypass turns into the metric
-HeartbeatSeconds. An alarm on that metric, which nothing here can silence, tells when none comes
+to Secrets Manager (`guard.cloudtrail.heartbeat_mark`) that detect_bypass publishes as the metric
+HeartbeatSeconds. An alarm on that metric, which nothing here can silence, goes off when none comes
 through. There it ends: it is not judged, and the way of a finding, by SNS, the queue and Slack, it
 does not go.
 
@@ -32,7 +32,7 @@ from botocore.config import Config
 
 from guard.aws.clients import client
 from guard.publishing.publish import Publisher
-from guard.redact import log_line, sealed
+from guard.redact import log_line, redact_errors
 from guard.settings import Settings
 from guard.table.items import Items
 from heartbeat.checks import Checks, Deployed
@@ -68,7 +68,7 @@ class NotChecked(RuntimeError):
     """AWS did not answer a check: the invocation fails, so that it is tried again and then kept."""
 
 
-@sealed
+@redact_errors
 @logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Send a heartbeat, make every check, and publish what is wrong; returns the findings' kinds.

@@ -15,11 +15,11 @@ _MONTH = 30 * DAY
 
 
 def blind_rules(
-    states: Mapping[str, str], wanted: Mapping[str, str], settings: Settings, now: datetime
+    states: Mapping[str, str], deployed: Mapping[str, str], settings: Settings, now: datetime
 ) -> list[Finding]:
     """Rules that do not see what they were deployed to see.
 
-    Both map rules' names to states; a rule that is in `wanted` alone is gone.
+    Both map rules' names to states; a rule that is in `deployed` alone is gone.
     """
     return [
         _finding(
@@ -34,7 +34,7 @@ def blind_rules(
             settings,
             now,
         )
-        for name, state in sorted(wanted.items())
+        for name, state in sorted(deployed.items())
         if states.get(name) != state
     ]
 

@@ -28,7 +28,7 @@ from botocore.config import Config
 
 from guard.aws.clients import client, lazy_client
 from guard.aws.parameters import Parameters, ParameterUnreadable
-from guard.redact import log_line, sealed
+from guard.redact import log_line, redact_errors
 from guard.settings import required
 from guard.table.items import Items
 from guard.table.slots import Slots
@@ -64,7 +64,7 @@ logger = Logger(json_serializer=log_line)
 metrics = Metrics()
 
 
-@sealed
+@redact_errors
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:

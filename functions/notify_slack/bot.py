@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any, cast
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard.findings.finding import DAY, SCHEMA
+from guard.findings.finding import DAY, SCHEMA, Severity
+from guard.findings.summary import NEW
 from guard.table.items import epoch
 from notify_slack.webhook import Answer, Fate, Verdict, back_off, post, retry_after
 
 if TYPE_CHECKING:
-    from guard.table.items import Items
+    from guard.table.items import Item, Items
     from notify_slack.rate_limiter import RateLimiter
 
 logger = Logger(child=True)
@@ -55,6 +56,8 @@ class Posted:
     first_seen: str
     count: int
     at: int  # epoch seconds
+    severity: str = ""
+    """The highest that the message and its thread show; empty where a version before posted it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +75,27 @@ def step(finding: Mapping[str, Any] | None, posted: Posted | None, now: datetime
     """
     if finding is None or posted is None:
         return Step(POST, {})
+    severity = Severity(finding["severity"])
+    loud = severity.rank >= Severity.MEDIUM.rank
     if finding["window"]:
         if finding["first_seen"] != posted.first_seen:
             return Step(POST, {})  # another window
-        if finding["count"] <= posted.count:
+        shown = Severity(posted.severity or severity)
+        if severity.rank > shown.rank:
+            return _reply(posted, loud=True)
+        new = NEW in finding["evidence"]  # which no other message has, however late it comes
+        if finding["count"] == posted.count or (finding["count"] < posted.count and not new):
             return None
+        if new or severity.rank < shown.rank or not posted.severity:
+            return _reply(posted, loud=loud and severity is shown)
         return Step(UPDATE, {"ts": posted.ts})
     if now.timestamp() - posted.at > THREAD_SECONDS:
         return Step(POST, {})
-    # Each change is shown: in the thread, and in the channel too if it matters.
-    loud = finding["severity"] in ("high", "medium")
+    return _reply(posted, loud=loud)  # each change is shown
+
+
+def _reply(posted: Posted, *, loud: bool) -> Step:
+    """A message in the thread; a loud one is in the channel, too. Nobody is notified of an edit."""
     return Step(POST, {"thread_ts": posted.ts, **({"reply_broadcast": True} if loud else {})})
 
 
@@ -128,16 +142,21 @@ class Threads:
     channel: str
 
     def find(self, fingerprint: str, now: datetime) -> Posted | None:
-        item = self.items.get(self._key(fingerprint), now)
-        return Posted(item["ts"], item["first_seen"], item["seen"], item["at"]) if item else None
+        key = self._key(fingerprint)
+        return self.items.parsed(key, self.items.get(key, now), _posted)
 
-    def note(self, finding: Mapping[str, Any], ts: str, now: datetime) -> None:
-        """Remember where a finding is shown, as long as follow-ups may come."""
+    def note(
+        self, finding: Mapping[str, Any], ts: str, now: datetime, before: Posted | None = None
+    ) -> None:
+        """Remember where a finding is shown, as long as follow-ups may come; `before`: what its
+        thread shows already.
+        """
         values = {
             "ts": ts,
             "first_seen": finding["first_seen"],
-            "seen": finding["count"],
+            "seen": max(finding["count"], before.count if before else 0),
             "at": epoch(now),
+            "severity": _gravest(finding["severity"], before.severity if before else ""),
         }
         expires = now + timedelta(seconds=int(finding["window"]) + THREAD_SECONDS)
         self.items.put(self._key(finding["fingerprint"]), values, expires=expires)
@@ -148,6 +167,13 @@ class Threads:
 
     def _key(self, fingerprint: str) -> str:
         return f"slack#{self.channel}#{fingerprint}"
+
+
+def _posted(item: Item) -> Posted:
+    severity = item.get("severity", "")
+    if severity:
+        Severity(severity)  # raises ValueError for any other text
+    return Posted(item["ts"], item["first_seen"], item["seen"], item["at"], severity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,16 +204,23 @@ class Bot:
                 self.threads.forget(finding["fingerprint"])
             return Verdict(Fate.RETRY, 1), answer
         if verdict.fate is Fate.POSTED and finding:
-            in_thread = posted is not None and "thread_ts" in call.more
-            self._note(finding, posted.ts if posted and in_thread else ts_of(answer), now)
+            known = posted if call.more else None  # in its thread, or in its place
+            self._note(finding, known, ts_of(answer), now)
         return verdict, answer
 
-    def _note(self, finding: Mapping[str, Any], ts: str, now: datetime) -> None:
+    def _note(
+        self, finding: Mapping[str, Any], known: Posted | None, ts: str, now: datetime
+    ) -> None:
         """Remember where it is shown. Never raises: it is, so it must not be shown again."""
+        before = known if known and finding["window"] else None
         try:
-            self.threads.note(finding, ts, now)
+            self.threads.note(finding, known.ts if known else ts, now, before)
         except (ClientError, BotoCoreError) as error:
             logger.warning("a follow-up will be a new message", extra={"error": repr(error)})
+
+
+def _gravest(severity: str, before: str) -> str:
+    return max(severity, before or severity, key=lambda one: Severity(one).rank)
 
 
 def finding_in(body: str) -> dict[str, Any] | None:

@@ -29,13 +29,13 @@ VALUE_CHARACTERS = 900
 LONG = (Kind.DIGEST, Kind.DAILY_REPORT)  # whose evidence is what they are about
 PLAIN_CHARACTERS = 2_800
 
-_LOOKS = {  # emoji, colour of the bar
+_STYLES = {  # emoji, colour of the bar
     "high": ("🔴", "#d1242f"),
     "medium": ("🟠", "#e36209"),
     "low": ("🟡", "#d4a72c"),
     "info": ("🟢", "#2da44e"),
 }
-_ALARM_LOOKS = {
+_ALARM_STYLES = {
     "ALARM": ("🚨", "#d1242f", "Alarm"),
     "OK": ("✅", "#2da44e", "Alarm over"),
     "INSUFFICIENT_DATA": ("⚪", "#8c959f", "Alarm without data"),
@@ -62,7 +62,7 @@ def payload(body: str, attempt: int = 1) -> dict[str, Any]:
 
 
 def _finding(finding: Mapping[str, Any], attempt: int) -> dict[str, Any]:
-    emoji, colour = _LOOKS[finding["severity"]]
+    emoji, colour = _STYLES[finding["severity"]]
     count = int(finding["count"])
     seen = f"seen {count:,} times" if count > 1 else ""
     since = f"{count:,} times since " if count > 1 else "once, "
@@ -93,7 +93,7 @@ def _finding(finding: Mapping[str, Any], attempt: int) -> dict[str, Any]:
 
 def _alarm(alarm: Mapping[str, Any], attempt: int) -> dict[str, Any]:
     """An alarm's message, as in "Alarm events" of the CloudWatch user guide."""
-    emoji, colour, what = _ALARM_LOOKS[alarm["NewStateValue"]]
+    emoji, colour, what = _ALARM_STYLES[alarm["NewStateValue"]]
     arn = str(alarm.get("AlarmArn", "")).split(":")
     partition, region = (arn[1], arn[3]) if len(arn) > 3 else ("", "")
     known = {
@@ -236,7 +236,7 @@ def _section(text: str) -> dict[str, Any]:
 
 
 def _mrkdwn(text: str) -> dict[str, Any]:
-    """`verbatim`: Slack must not make links or mentions of what looks like one."""
+    """`verbatim`: Slack must not make links or mentions of what resembles one."""
     return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 

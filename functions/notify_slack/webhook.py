@@ -49,7 +49,7 @@ class Fate(Enum):
     RETRY = auto()  # this message later
     PAUSE = auto()  # this message and all that follow later: Slack said so
     REFUSED = auto()  # never, as it is
-    NO_WEBHOOK = auto()  # nothing will get through until somebody mends the webhook
+    NO_WEBHOOK = auto()  # nothing will get through until somebody repairs the webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def api_of(partition: str) -> str:
 
 
 def checked_token(token: str, channel: str) -> str:
-    """The token, if it looks like a bot's and there is a `channel`. Raises BadWebhook."""
+    """The token, if it has the form of a bot's and there is a `channel`. Raises BadWebhook."""
     if not channel:
         raise BadWebhook("a bot token needs SlackChannel, the id of the channel to post to")
     token = token.strip()

@@ -15,7 +15,7 @@ from guard.approved.rollouts import Rollouts
 from guard.aws.errors import out_of_date
 from guard.aws.errors import refused as is_refusal
 from guard.endpoint.observe import Observer
-from guard.policy import compare
+from guard.policy import means
 from guard.reconcile.result import NotVerified, Outcome
 from restore_policy.changes import BeginPause, PolicyChange, Reject, Restore, TakeBack, Write
 
@@ -44,12 +44,13 @@ class Actor:
             case TakeBack():
                 return self._written(change, lambda: None)
             case Reject():
-                self.rollouts.reject(change.rollout, change.wanted.name, change.why)
+                self.rollouts.reject(change.rollout, change.desired.name, change.why)
                 return _done(change)
             case BeginPause(pause=pause):
                 about = change.about
                 endpoint_id = about.attached.endpoint_id
-                self.pauses.begin(endpoint_id, pause.until, pause.reason, about.now)
+                until, reason = pause.until, pause.reason
+                self.pauses.begin(endpoint_id, until, reason, about.now, pause.policy)
                 return _done(change)
             case _:
                 raise TypeError(f"no change of restore_policy: {change.kind}")
@@ -72,7 +73,7 @@ class Actor:
     def _verify(self, change: Restore) -> None:
         endpoint_id = change.about.attached.endpoint_id
         shown = self.observer.attached_policies([endpoint_id]).get(endpoint_id)
-        if shown and compare(shown.text, change.target.policy.policy):
+        if shown and not means(shown.text, change.target.policy.policy):
             raise NotVerified(f"{endpoint_id} does not show the policy that was written to it")
 
 

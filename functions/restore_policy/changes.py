@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from guard.approved.history import APPLIED, RESTORED, ROLLED_BACK
 from guard.approved.pauses import Pause
 from guard.approved.policies import ApprovedPolicy
-from guard.approved.rollout import Aim, Rollout
+from guard.approved.rollout import DesiredPolicy, Rollout
 from guard.findings.finding import Kind
 from guard.policy import Difference
 from guard.reconcile.result import Change
@@ -46,20 +46,21 @@ class Restore(Write):
     """Write the policy that the endpoint is to carry.
 
     `found` is how it differs; `rollout` was read then. `is_new`: nobody has changed the policy, the
-    endpoint gets a new version.
+    endpoint gets a new version. `in_pause`: enforcement stays paused.
     """
 
-    target: Aim
+    target: DesiredPolicy
     found: Sequence[Difference]
     rollout: Rollout | None
-    is_new: bool
+    is_new: bool = False
+    in_pause: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeBack(Write):
     """Write the policy of before a rollout again, unless the endpoint has it: `undone`."""
 
-    wanted: ApprovedPolicy
+    desired: ApprovedPolicy
     why: str
     undone: bool
 
@@ -69,7 +70,7 @@ class Reject(PolicyChange):
     """AWS refused a new version: it is tried on no other endpoint."""
 
     rollout: Rollout
-    wanted: ApprovedPolicy
+    desired: ApprovedPolicy
     why: str
 
 

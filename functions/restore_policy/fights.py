@@ -1,9 +1,10 @@
 """No tug-of-war: how often an endpoint's policy was put back within an hour, and when to let go.
 
-Putting a policy back is counted once AWS has it, so that a failure of AWS never looks like a fight.
+Putting a policy back is counted once AWS has it, so that a failure of AWS never counts as a fight.
 The second time within an hour weighs more. The third time the policy is still put back, and then
 left alone for an hour: a tool that runs every few minutes gets no second fight out of it, and what
-a person breaks is not left so for the day.
+a person breaks is not left so for the day. Each further pause within a day is twice as long. What
+lets more pass is put back in a pause, too: see `restore_policy.reconcile`.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from guard.approved.pauses import Pause
 from guard.cloudtrail.callers import Caller
 from guard.table.budgets import Budgets
 
-HOUR = 3_600
+HOUR, DAY = 3_600, 86_400
+LONGEST = timedelta(hours=6)  # of a pause that follows others: a sweep's period
 _NO_LIMIT = 10**9
 
 
@@ -50,8 +52,12 @@ class Fights:
     def _key(self, endpoint_id: str) -> str:
         return self.history.items.name("reverts", endpoint_id)
 
-    def pause_due(self, fight: Fight, now: datetime) -> Pause | None:
-        """The pause to begin, if it has come to that."""
+    def pause_due(self, endpoint_id: str, fight: Fight, policy: str, now: datetime) -> Pause | None:
+        """The pause to begin with this policy, if it has come to that."""
         if fight.reverts < self.most:
             return None
-        return Pause(now + self.pause, f"it was put back {fight.reverts} times within an hour")
+        key = self.history.items.name("pauses", endpoint_id)
+        earlier = self.budgets.take(key, _NO_LIMIT, DAY, now).used - 1
+        length = max(self.pause, min(self.pause * 2 ** min(earlier, 20), LONGEST))
+        reason = f"it was put back {fight.reverts} times within an hour"
+        return Pause(now + length, reason, policy=policy)

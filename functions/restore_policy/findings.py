@@ -1,8 +1,9 @@
 """The findings of restore_policy, in the words ops read. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, override
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -11,20 +12,27 @@ from guard.approved.policies import ApprovedPolicy
 from guard.aws.errors import code_of, encoded_in, message_of, readable, steady
 from guard.cloudtrail.callers import MOST, Caller, in_words
 from guard.endpoint.state import AttachedPolicy
-from guard.findings.finding import DAY, Finding, Kind, Severity
+from guard.findings.finding import DAY, HOUR, Finding, Kind, Severity, digits
 from guard.findings.subject import Subject
 from guard.policy import Difference, Risk, overall_risk
 from guard.reconcile.request import Request
+from guard.settings import Settings
 from restore_policy.fights import Fight
 from restore_policy.triggers import callers
 
 
 @dataclass(frozen=True, slots=True)
-class About(Subject):
+class About:
     """What the findings of one endpoint share."""
 
+    settings: Settings
+    now: datetime
     attached: AttachedPolicy
     request: Request
+    left: tuple[Caller, ...] = ()
+    """Who changed it in a pause, where no event of this request says who did."""
+    chosen_by: str = ""
+    """The tag that chooses the policy, and who set it; empty where the stack's parameter does."""
 
     @property
     def event_ids(self) -> tuple[str, ...]:
@@ -34,35 +42,39 @@ class About(Subject):
     @property
     def callers(self) -> tuple[Caller, ...]:
         """Who changed it; of many, the last ones."""
-        return tuple(callers(self.request.triggers)[-MOST:])
+        return tuple(callers(self.request.triggers)[-MOST:]) or self.left[-MOST:]
 
     def who(self) -> str:
         """Who changed it, from where and with what, in words."""
         return in_words(self.callers) or "unknown: found by a sweep, not by an event"
 
-    @override
-    def resource(self) -> str:
-        return self.attached.endpoint_id
+    def desired(self, policy: ApprovedPolicy) -> str:
+        """The name of a policy, and the tag that chooses it."""
+        return f"{policy.name} (by {self.chosen_by})" if self.chosen_by else policy.name
 
-    @override
-    def evidence(self, *, found: Sequence[Difference] = (), **more: Any) -> dict[str, Any]:
-        return {
+    def to_remediate(self) -> str:
+        return f"set the SSM parameter {self.settings.mode_parameter} to remediate to have it done"
+
+    def finding(
+        self, kind: Kind, severity: Severity, *, found: Sequence[Difference] = (), **more: Any
+    ) -> Finding:
+        """A finding about the endpoint, with what is known in every case."""
+        known = {
             "vpc_id": self.attached.vpc_id,
             "changed_by": self.who(),
             "callers": [one.to_json() for one in self.callers],
             "event_ids": list(self.event_ids),
             "difference": [one.to_json() for one in found],
             "policy_before": self.attached.text,
-            **more,
+            "chosen_by": self.chosen_by,
         }
-
-    @override
-    def identity(self, title: str, cause: str, window: int) -> Sequence[str]:
-        return (cause,) if window else self.event_ids
+        endpoint_id = self.attached.endpoint_id
+        subject = Subject(self.settings, self.now, endpoint_id, known, self.event_ids)
+        return subject.finding(kind, severity, **more)
 
 
 def restored(
-    about: About, wanted: ApprovedPolicy, found: Sequence[Difference], fight: Fight | None = None
+    about: About, desired: ApprovedPolicy, found: Sequence[Difference], fight: Fight | None = None
 ) -> Finding:
     """The approved policy was put back; the second time within an hour weighs more."""
     severity = Severity.HIGH if overall_risk(found) is Risk.WIDER else Severity.MEDIUM
@@ -77,15 +89,58 @@ def restored(
         severity,
         title=title,
         cause=f"The policy was not the approved one. Changed by {about.who()}.",
-        done=[f"wrote the approved policy {wanted.name} and read it back"],
+        done=[f"wrote the approved policy {about.desired(desired)} and read it back"],
         todo=todo,
         found=found,
-        policy_after=wanted.text,
+        policy_after=desired.text,
         reverts_within_an_hour=fight.reverts if fight else 1,
     )
 
 
-def paused(about: About, wanted: ApprovedPolicy, fight: Fight, pause: Pause) -> Finding:
+def restored_in_pause(
+    about: About, kept: ApprovedPolicy, found: Sequence[Difference], pause: Pause
+) -> Finding:
+    """The policy let more pass than the one that the pause leaves: that is put back at once.
+
+    Whoever goes on for hours is published once an hour, and each time somebody else does it or
+    another policy is written.
+    """
+    endpoint_id = about.attached.endpoint_id
+    finding = about.finding(
+        Kind.POLICY_RESTORED,
+        Severity.HIGH,
+        title=f"Endpoint policy of {endpoint_id} restored in a pause: it let more pass",
+        cause=f"The policy let more pass than before the pause. Changed by {about.who()}.",
+        done=["wrote the policy of when the pause began, and read it back"],
+        todo=(
+            "settle with whoever changes it which policy is right",
+            f"nothing else is put back before {_clock(pause)}: {pause.reason}",
+        ),
+        found=found,
+        window=HOUR,
+        identity=("in a pause",),
+        policy_after=kept.text,
+        paused_until=_clock(pause),
+    )
+    return replace(finding, graver=(digits([about.attached.text]), *_names(about)))
+
+
+def open_in_pause(restored: Finding, about: About) -> Finding:
+    """Observe mode: what would have been restored in the pause."""
+    return replace(
+        restored,
+        kind=Kind.POLICY_DRIFT,
+        title=f"Endpoint policy of {about.attached.endpoint_id} lets more pass than in its pause",
+        done=(),
+        todo=("would write the policy of when the pause began", about.to_remediate()),
+    )
+
+
+def _names(about: About) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.principal for one in about.callers))
+
+
+def paused(about: About, desired: ApprovedPolicy, fight: Fight, pause: Pause) -> Finding:
     """Restored so often within an hour that somebody must be writing against the guard."""
     endpoint_id = about.attached.endpoint_id
     who = in_words(fight.callers) or about.who()
@@ -95,8 +150,8 @@ def paused(about: About, wanted: ApprovedPolicy, fight: Fight, pause: Pause) -> 
         title=f"{endpoint_id} was restored {fight.reverts} times in an hour: left alone for now",
         cause=f"Its policy keeps being changed by {who}.",
         done=[
-            f"put the approved policy {wanted.name} back once more",
-            f"will not do so again before {_clock(pause)}, whatever is written meanwhile",
+            f"put the approved policy {desired.name} back once more",
+            f"until {_clock(pause)} puts back only what lets more pass than that policy",
         ],
         todo=(
             "settle with its owner which policy is right, and take it out of the other's hands",
@@ -108,40 +163,47 @@ def paused(about: About, wanted: ApprovedPolicy, fight: Fight, pause: Pause) -> 
 
 
 def drift_while_paused(
-    about: About, wanted: ApprovedPolicy, found: Sequence[Difference], pause: Pause
+    about: About, desired: ApprovedPolicy, found: Sequence[Difference], pause: Pause
 ) -> Finding:
-    """The policy is not the approved one, and the guard was told to leave it so for a while."""
+    """The policy is not the approved one, and is left so for a while.
+
+    Each further author is published at once. A pause of the version before protects no policy: what
+    lets more pass is then left, and weighs the more.
+    """
     endpoint_id = about.attached.endpoint_id
-    return about.finding(
+    open_ = not pause.policy and overall_risk(found) is Risk.WIDER
+    finding = about.finding(
         Kind.ENFORCEMENT_PAUSED,
-        Severity.LOW,
+        Severity.HIGH if open_ else Severity.LOW,
         title=f"Endpoint policy of {endpoint_id} is not the approved one, and is left so for now",
-        cause=f"Enforcement is paused until {_clock(pause)}: {pause.reason}.",
+        cause=f"Enforcement is paused until {_clock(pause)}: {pause.reason}."
+        f" Changed by {about.who()}.",
         todo=(
-            f"nothing: the approved policy {wanted.name} is put back after that",
+            f"nothing: the approved policy {desired.name} is put back after that",
             f"to have it done now: guardctl resume {endpoint_id}",
         ),
         found=found,
         window=DAY,
-        identity=("drift",),
+        identity=("open",) if open_ else ("drift",),
         paused_until=_clock(pause),
     )
+    return replace(finding, graver=_names(about))
 
 
 def _clock(pause: Pause) -> str:
     return f"{pause.until:%Y-%m-%d %H:%M} UTC"
 
 
-def drift(about: About, wanted: ApprovedPolicy, found: Sequence[Difference]) -> Finding:
+def drift(about: About, desired: ApprovedPolicy, found: Sequence[Difference]) -> Finding:
     """Observe mode: what would have been restored."""
     return about.finding(
         Kind.POLICY_DRIFT,
         Severity.HIGH,
         title=f"Endpoint policy of {about.attached.endpoint_id} is not the approved one",
-        cause=f"The policy differs from {wanted.name}. Changed by {about.who()}.",
+        cause=f"The policy differs from {desired.name}. Changed by {about.who()}.",
         todo=(
-            f"would write the approved policy {wanted.name}",
-            f"set the SSM parameter {about.settings.mode_parameter} to remediate to have it done",
+            f"would write the approved policy {about.desired(desired)}",
+            about.to_remediate(),
         ),
         found=found,
         window=DAY,
@@ -157,14 +219,60 @@ def refused(about: About, found: Sequence[Difference], error: ClientError) -> Fi
         title=f"Endpoint policy of {about.attached.endpoint_id} could not be restored",
         cause=f"AWS refused to write it: {code_of(error)}: {readable(words)}",
         todo=(
-            "if it is a matter of rights, look for an SCP or permissions boundary on the guard",
-            "if it is the document, mend the approved policy and deploy it",
+            "if it is a matter of rights, check for an SCP or permissions boundary on the guard",
+            "if it is the document, correct the approved policy and deploy it",
         ),
         found=found,
         window=DAY,
         identity=(code_of(error), steady(words)),
         encoded_message=encoded_in(words),
     )
+
+
+def opted_out(
+    about: About, desired: ApprovedPolicy, found: Sequence[Difference], who: str
+) -> Finding:
+    """The policy is not the approved one, and the opt-out tag has the guard leave it so."""
+    endpoint_id, tag = about.attached.endpoint_id, about.settings.opt_out_tag
+    finding = about.finding(
+        Kind.OPTED_OUT,
+        Severity.MEDIUM,
+        title=f"Endpoint policy of {endpoint_id} is not the approved one: it is opted out",
+        cause=f"The endpoint or its VPC carries {tag}, by the tag that was set by {who}."
+        f" Its policy differs from {desired.name}. Changed by {about.who()}. Requests through the"
+        " endpoint count as approved, so that nobody hears of them.",
+        todo=(
+            f"ask whoever set the tag; take {tag} away to have the policy put back",
+            "give the tag an end: a date in its value, such as until 2027-01-31",
+        ),
+        found=found,
+        window=DAY,
+        identity=("policy",),
+    )
+    return replace(finding, graver=(digits([about.attached.text]), *_names(about)))
+
+
+def tag_ignored(
+    about: About, ignored: str, desired: ApprovedPolicy, found: Sequence[Difference], who: str
+) -> Finding:
+    """A tag names no policy that can be chosen: the endpoint is compared as if it had none."""
+    wider = overall_risk(found) is Risk.WIDER
+    state = "lets more pass than that" if wider else "differs from that" if found else "is that one"
+    finding = about.finding(
+        Kind.POLICY_NOT_RESTORABLE,
+        Severity.HIGH if found else Severity.MEDIUM,
+        title=f"A tag of {about.attached.endpoint_id} or its VPC chooses no approved policy",
+        cause=f"{ignored}, by the tag that was set by {who}. {desired.name} counts instead;"
+        f" the endpoint's policy {state}.",
+        todo=(
+            "ask whoever set the tag; take it away, or name a policy of the layer in it",
+            "keep the tag's key to those who may choose: see the SCP in docs/security.md",
+        ),
+        found=found,
+        window=DAY,
+        identity=("tag", ignored),
+    )
+    return replace(finding, graver=("wider",) if wider else ())
 
 
 def no_approved_policy(about: About, problem: str) -> Finding:
@@ -174,6 +282,6 @@ def no_approved_policy(about: About, problem: str) -> Finding:
         Severity.HIGH,
         title="There is no approved endpoint policy to enforce",
         cause=problem,
-        todo=("mend the approved policy or the template's parameters, and deploy",),
+        todo=("correct the approved policy or the template's parameters, and deploy",),
         window=DAY,
     )

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from guard.approved.rollout import same
+from guard.approved.rollout import same_meaning
 from guard.endpoint.observe import Observer
 from guard.endpoint.state import AttachedPolicy, Tags
 from guard.reconcile.request import Key, Request
-from restore_policy.tagged_vpcs import TaggedVpcs
 from restore_policy.triggers import WRITTEN
+from restore_policy.vpc_tag_cache import VpcTagCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Observed:
 
 
 def observe(
-    requests: Sequence[Request], now: datetime, observer: Observer, tagged_vpcs: TaggedVpcs
+    requests: Sequence[Request], now: datetime, observer: Observer, vpc_tag_cache: VpcTagCache
 ) -> Mapping[Key, Observed]:
     """The endpoints that are there, of the service, and not as the guard's own call left them.
 
@@ -31,7 +31,7 @@ def observe(
     found = observer.attached_policies(by_id).values()
     attached = [one for one in found if not _is_echo(by_id[one.endpoint_id], one)]
     since = _tags_since(attached, by_id)
-    vpc_tags = tagged_vpcs.tags(now, since) if attached else {}
+    vpc_tags = vpc_tag_cache.tags(now, since) if attached else {}
     return {
         by_id[one.endpoint_id].key: Observed(one, vpc_tags.get(one.vpc_id, {})) for one in attached
     }
@@ -40,7 +40,7 @@ def observe(
 def _is_echo(request: Request, attached: AttachedPolicy) -> bool:
     """Whether all triggers are the guard's own writes, and the endpoint shows the last."""
     written = [one.facts.get(WRITTEN, "") for one in request.triggers]
-    return all(written) and same(attached.text, written[-1])
+    return all(written) and same_meaning(attached.text, written[-1])
 
 
 def _tags_since(attached: Sequence[AttachedPolicy], requests: Mapping[str, Request]) -> float:

@@ -1,7 +1,7 @@
 """Reconcile one endpoint: compare its policy with the one chosen for it, and put that back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -9,11 +9,14 @@ from aws_lambda_powertools import Logger
 
 from guard.approved import rollout as canary
 from guard.approved.choice import ApprovedPolicies
-from guard.approved.pauses import Pauses
+from guard.approved.pauses import Pause, Pauses
 from guard.approved.policies import ApprovedPolicy
+from guard.approved.refusals import RefusalFinder
 from guard.approved.rollout import Accept, Phase, RollBack, Rollout
 from guard.approved.rollouts import Rollouts
+from guard.cloudtrail.tagging import Taggers
 from guard.endpoint.observe import Observer
+from guard.endpoint.state import managed_by
 from guard.findings.finding import Kind
 from guard.policy import Difference, compare
 from guard.reconcile.batch import Message
@@ -28,9 +31,9 @@ from restore_policy.changes import REJECT, RESTORE, ROLL_BACK, PolicyChange, Res
 from restore_policy.complete import Completion
 from restore_policy.findings import About
 from restore_policy.observe import Observed, observe
-from restore_policy.tagged_vpcs import TaggedVpcs
 from restore_policy.trials import Trials
-from restore_policy.triggers import TRIAL, requests
+from restore_policy.triggers import FIRST, TRIAL, requests
+from restore_policy.vpc_tag_cache import VpcTagCache
 
 logger = Logger(child=True)
 
@@ -43,7 +46,9 @@ class RestorePolicy:
     guard_roles: frozenset[str]
     approved: ApprovedPolicies
     observer: Observer
-    tagged_vpcs: TaggedVpcs
+    vpc_tag_cache: VpcTagCache
+    taggers: Taggers
+    refusals: RefusalFinder
     rollouts: Rollouts
     pauses: Pauses
     trials: Trials
@@ -59,15 +64,16 @@ class RestorePolicy:
 
     def observe(self, requests: Sequence[Request], now: datetime) -> Mapping[Key, Observed]:
         """Endpoints of the service that are there, but for echoes of the guard's own writes."""
-        return observe(requests, now, self.observer, self.tagged_vpcs)
+        return observe(requests, now, self.observer, self.vpc_tag_cache)
 
     def reconcile(
         self, request: Request, state: Observed, entries: Sequence[Entry], now: datetime
     ) -> Result:
         """Bring a trial to its end if it is time, then restore the policy if it differs."""
         attached = state.attached
-        about = About(self.settings, now, attached, request)
         chosen = self.approved.choose(attached.tags, state.vpc_tags)
+        by = chosen.by if chosen.by_tag else ""
+        about = About(self.settings, now, attached, request, chosen_by=by)
         if chosen.policy is None:
             return Result(findings=(findings_of.no_approved_policy(about, chosen.problem),))
         trial = Result()
@@ -80,26 +86,45 @@ class RestorePolicy:
                     trial = trial.joined(self._accepted(chosen.policy, about))
                 case _:
                     pass
+        if chosen.ignored:
+            found = compare(attached.text, chosen.policy.policy)
+            args = (
+                about,
+                chosen.ignored,
+                chosen.policy,
+                found,
+                self._tagger(about, self.approved.tag),
+            )
+            trial = trial.joined(Result(findings=(findings_of.tag_ignored(*args),)))
         opted_out = self.settings.opt_out_tag in {**state.vpc_tags, **attached.tags}
         return trial.joined(self._compared(chosen.policy, about, entries, opted_out=opted_out))
 
-    def _accepted(self, wanted: ApprovedPolicy, about: About) -> Result:
-        others = self.trials.others(self.observer, self.approved, wanted)
-        finding = trial_findings.accepted(about, wanted, len(others))
-        return Result(findings=(finding,)).joined(self.trials.accept(others, wanted, about.now))
+    def _tagger(self, about: About, tag: str) -> str:
+        """Who set a tag of the endpoint or its VPC."""
+        resources = about.attached.endpoint_id, about.attached.vpc_id
+        return self.taggers.who(resources, tag, about.now)
+
+    def _accepted(self, desired: ApprovedPolicy, about: About) -> Result:
+        others = self.trials.others(self.observer, self.approved, desired)
+        finding = trial_findings.accepted(about, desired, len(others))
+        return Result(findings=(finding,)).joined(self.trials.accept(others, desired, about.now))
 
     def _compared(
-        self, wanted: ApprovedPolicy, about: About, entries: Sequence[Entry], *, opted_out: bool
+        self, desired: ApprovedPolicy, about: About, entries: Sequence[Entry], *, opted_out: bool
     ) -> Result:
         """What follows from how the endpoint differs from what it is to carry.
 
-        That is not always the deployed version: see `canary.aim`.
+        That is not always the deployed version: see `canary.desired_policy`.
         """
         attached, now = about.attached, about.now
-        found = compare(attached.text, wanted.policy)
-        of = self.rollouts.of(wanted.name, now) if found else self.rollouts.unsettled(wanted, now)
-        target = canary.aim(of, wanted, attached.endpoint_id)
-        if target.policy is not wanted:
+        found = compare(attached.text, desired.policy)
+        of = (
+            self.rollouts.of(desired.name, now)
+            if found
+            else self.rollouts.if_in_progress(desired, now)
+        )
+        target = canary.desired_policy(of, desired, attached.endpoint_id)
+        if target.policy is not desired:
             found = compare(attached.text, target.policy.policy)
         logger.info(
             "policy differs" if found else "policy agrees",
@@ -108,39 +133,99 @@ class RestorePolicy:
         if not found:
             return Result(late=tuple(entries), metrics={"PoliciesAgreed": 1})
         if opted_out:
-            return Result()
+            who = self._tagger(about, self.settings.opt_out_tag)
+            left = findings_of.opted_out(about, target.policy, found, who)
+            return Result(findings=(left,), late=tuple(entries))
+        if of and of.unenforced and not target.canary and not self._is_in_force(about):
+            # Its turn comes when the canary has held, which that one's finding says.
+            return Result(late=tuple(entries))
         if pause := self.pauses.of(attached.endpoint_id, now):
-            drift = findings_of.drift_while_paused(about, target.policy, found, pause)
-            then = self.completion.when_over(about.request, pause, now)
-            return Result(findings=(drift,), late=tuple(entries)).joined(then)
+            return self._in_pause(about, target.policy, found, pause, entries)
+        if not about.callers:
+            about = replace(about, left=self.completion.history.left(attached.endpoint_id, now))
+        if about.chosen_by:
+            tag = self.approved.tag
+            about = replace(
+                about, chosen_by=f"{about.chosen_by}, set by {self._tagger(about, tag)}"
+            )
         return self._restored(about, target, found, of, entries)
+
+    def _is_in_force(self, about: About) -> bool:
+        """Whether the endpoint had its policy from the guard, or somebody changes it just now."""
+        ours = managed_by(about.attached.tags, self.settings.stack_id)
+        return ours or bool(about.callers) or bool(about.request.noted(FIRST))
+
+    def _in_pause(
+        self,
+        about: About,
+        desired: ApprovedPolicy,
+        found: Sequence[Difference],
+        pause: Pause,
+        entries: Sequence[Entry],
+    ) -> Result:
+        """Put back at once what lets more pass; leave anything else until the pause is over."""
+        kept = pause.put_back(about.attached.text, found)
+        if not kept:
+            left = self.completion.left(about, desired, found, pause)
+            return Result(late=tuple(entries)).joined(left)
+        restored = findings_of.restored_in_pause(about, kept, found, pause)
+        change = Restore(
+            kind=RESTORE,
+            announcement=restored,
+            drift=(findings_of.open_in_pause(restored, about),),
+            writes_endpoint=True,
+            supersedes=tuple(entries),
+            about=about,
+            text=kept.text,
+            attempts=about.request.receives,
+            target=canary.DesiredPolicy(kept),
+            found=found,
+            rollout=None,
+            in_pause=True,
+        )
+        then = self.completion.when_over(about.request, pause, about.now)
+        return Result(changes=(change,)).joined(then)
 
     def _restored(
         self,
         about: About,
-        target: canary.Aim,
+        target: canary.DesiredPolicy,
         found: Sequence[Difference],
         rollout: Rollout | None,
         entries: Sequence[Entry],
     ) -> Result:
         """Write the policy that the endpoint is to carry."""
-        wanted = target.policy
-        is_new = canary.is_new_version(rollout, about.attached.text, target)
+        desired = target.policy
+        first = bool(rollout and rollout.unenforced) or bool(about.request.noted(FIRST))
+        is_new = canary.is_new_version(rollout, about.attached.text, target) or (
+            bool(about.request.noted(FIRST)) and not about.callers
+        )
+        if is_new and target.canary:
+            ids = [about.attached.endpoint_id]
+            ids += self.trials.others(self.observer, self.approved, desired)
+            seen = self.refusals.of(desired.policy, ids, about.now)
+            if seen.who:
+                return Result(findings=(trial_findings.asks(about, desired, found, seen),))
         finding = (
             trial_findings.applied(
-                about, wanted, found, canary=target.canary, watch_seconds=self.trials.watch
+                about,
+                desired,
+                found,
+                canary=target.canary,
+                watch_seconds=self.trials.watch,
+                first=first,
             )
             if is_new
-            else findings_of.restored(about, wanted, found)
+            else findings_of.restored(about, desired, found)
         )
         change = Restore(
             kind=RESTORE,
             announcement=finding,
-            drift=(findings_of.drift(about, wanted, found),),
+            drift=(findings_of.drift(about, desired, found),),
             writes_endpoint=True,
             supersedes=tuple(entries),
             about=about,
-            text=wanted.text,
+            text=desired.text,
             attempts=about.request.receives,
             target=target,
             found=found,
@@ -152,7 +237,7 @@ class RestorePolicy:
         return Result(late=tuple(late), changes=(change,))
 
     def _taken_back(
-        self, wanted: ApprovedPolicy, why: str, about: About, entries: Sequence[Entry]
+        self, desired: ApprovedPolicy, why: str, about: About, entries: Sequence[Entry]
     ) -> Result:
         """Give the endpoint the policy back that it had before it tried the new version.
 
@@ -160,22 +245,22 @@ class RestorePolicy:
         is published late.
         """
         attached, now = about.attached, about.now
-        before = self.trials.before(attached.endpoint_id, wanted, now)
-        undone = canary.same(attached.text, before)
+        before = self.trials.before(attached.endpoint_id, desired, now)
+        undone = canary.same_meaning(attached.text, before)
         failed = [one for one in entries if one.finding.kind is Kind.POLICY_ROLLOUT_FAILED]
         if undone and failed:
             reject = self.trials.reject
-            return Result(late=tuple(entries), then=lambda: reject(wanted, why, now))
+            return Result(late=tuple(entries), then=lambda: reject(desired, why, now))
         change = TakeBack(
             kind=ROLL_BACK,
-            announcement=trial_findings.failed(about, wanted, why, undone=True, after=before),
-            drift=(trial_findings.would_roll_back(about, wanted, why),),
+            announcement=trial_findings.failed(about, desired, why, undone=True, after=before),
+            drift=(trial_findings.would_roll_back(about, desired, why),),
             writes_endpoint=not undone,
             supersedes=tuple(failed),
             about=about,
             text=before,
             attempts=about.request.receives,
-            wanted=wanted,
+            desired=desired,
             why=why,
             undone=undone,
         )

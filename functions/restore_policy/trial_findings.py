@@ -1,8 +1,10 @@
 """The findings about a new version of an approved policy, in the words ops read. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from guard.approved.policies import ApprovedPolicy
+from guard.approved.refusals import Refusals
 from guard.approved.rollout import digest
 from guard.findings.finding import DAY, Finding, Kind, Severity
 from guard.policy import Difference
@@ -11,13 +13,14 @@ from restore_policy.findings import About
 
 def applied(
     about: About,
-    wanted: ApprovedPolicy,
+    desired: ApprovedPolicy,
     found: Sequence[Difference],
     *,
     canary: bool,
     watch_seconds: int,
+    first: bool = False,
 ) -> Finding:
-    """An endpoint that carried the version before has the new one."""
+    """An endpoint that carried the version before has the new one; `first`: it had no version."""
     endpoint_id = about.attached.endpoint_id
     after = (
         f"the other endpoints follow in {watch_seconds // 60} minutes, if nothing is denied here"
@@ -25,58 +28,88 @@ def applied(
     return about.finding(
         Kind.POLICY_ROLLOUT,
         Severity.LOW if canary else Severity.INFO,
-        title=f"{endpoint_id} has the new version of the approved policy {wanted.name}",
-        cause="A deployment changed the approved policy.",
-        done=[f"wrote the approved policy {wanted.name} and read it back", *([after] * canary)],
+        title=f"{endpoint_id} has the approved policy {desired.name} for the first time"
+        if first
+        else f"{endpoint_id} has the new version of the approved policy {desired.name}",
+        cause="The guard may write, and nothing was enforced here before."
+        if first
+        else "A deployment changed the approved policy.",
+        done=[
+            f"wrote the approved policy {about.desired(desired)} and read it back",
+            *([after] * canary),
+        ],
         found=found,
-        identity=(digest(wanted),),
-        policy_after=wanted.text,
+        identity=(digest(desired),),
+        policy_after=desired.text,
     )
 
 
-def accepted(about: About, wanted: ApprovedPolicy, others: int) -> Finding:
+def asks(
+    about: About, desired: ApprovedPolicy, found: Sequence[Difference], seen: Refusals
+) -> Finding:
+    """The policy would refuse what callers were seen doing: nothing is written before a yes."""
+    finding = about.finding(
+        Kind.POLICY_ROLLOUT,
+        Severity.HIGH,
+        title=f"The rollout of the approved policy {desired.name} waits: it would refuse callers",
+        cause=f"Within a week these came through the endpoints with what it refuses:"
+        f" {'; '.join(seen.who)}.",
+        todo=(
+            "widen the approved policy, and deploy it",
+            "if they are to be refused, name them under refusals in approved.json, and deploy it",
+            *seen.lacking,
+        ),
+        found=found,
+        window=DAY,
+        identity=(digest(desired), "asks"),
+        would_refuse=list(seen.who),
+    )
+    return replace(finding, graver=seen.who)
+
+
+def accepted(about: About, desired: ApprovedPolicy, others: int) -> Finding:
     """The canary held."""
     return about.finding(
         Kind.POLICY_ROLLOUT,
         Severity.LOW,
-        title=f"The new version of the approved policy {wanted.name} is rolled out",
+        title=f"The new version of the approved policy {desired.name} is rolled out",
         cause=f"{about.attached.endpoint_id} had it for the time it was to be tried.",
         done=[f"asked for the {others} other endpoints that do not have it yet to be reconciled"],
-        identity=(digest(wanted), "accepted"),
+        identity=(digest(desired), "accepted"),
     )
 
 
-def failed(about: About, wanted: ApprovedPolicy, why: str, *, undone: bool, after: str) -> Finding:
+def failed(about: About, desired: ApprovedPolicy, why: str, *, undone: bool, after: str) -> Finding:
     """AWS refused the version, or the canary refused somebody's request."""
     endpoint_id = about.attached.endpoint_id
     done = [f"wrote the policy of before the rollout to {endpoint_id} again"] if undone else []
     return about.finding(
         Kind.POLICY_ROLLOUT_FAILED,
         Severity.HIGH,
-        title=f"The new version of the approved policy {wanted.name} is not rolled out",
+        title=f"The new version of the approved policy {desired.name} is not rolled out",
         cause=f"It was tried on {endpoint_id}: {why}.",
         done=[*done, "left the other endpoints with the version before"],
         todo=(
             "correct the policy and deploy it, or deploy the version before",
             "if the refusal was right, set CANARY_MINUTES of restore_policy to 0 meanwhile",
         ),
-        identity=(digest(wanted), str(int(about.now.timestamp()))),
+        identity=(digest(desired), str(int(about.now.timestamp()))),
         policy_after=after,
-        rejected_policy=wanted.text,
+        rejected_policy=desired.text,
     )
 
 
-def would_roll_back(about: About, wanted: ApprovedPolicy, why: str) -> Finding:
+def would_roll_back(about: About, desired: ApprovedPolicy, why: str) -> Finding:
     """Observe mode: what would have been undone."""
     return about.finding(
         Kind.POLICY_ROLLOUT_FAILED,
         Severity.HIGH,
-        title=f"The new version of the approved policy {wanted.name} should be rolled back",
+        title=f"The new version of the approved policy {desired.name} should be rolled back",
         cause=f"It was tried on {about.attached.endpoint_id}: {why}.",
         todo=(
             f"would write the policy of before the rollout to {about.attached.endpoint_id}",
-            f"set the SSM parameter {about.settings.mode_parameter} to remediate to have it done",
+            about.to_remediate(),
         ),
         window=DAY,
-        identity=(digest(wanted),),
+        identity=(digest(desired),),
     )

@@ -17,6 +17,7 @@ from guard.settings import Settings
 CALLER = "caller"  # who changed the policy, as JSON; not of a call of the guard's own
 WRITTEN = "written"  # the policy that one of the guard's own calls wrote
 TRIAL = "trial"  # the note that the endpoint tries a new version of its policy
+FIRST = "first"  # the note that the policy is enforced for the first time, and held elsewhere
 
 
 def requests(message: Message, settings: Settings, guard_roles: frozenset[str]) -> list[Request]:

@@ -9,9 +9,10 @@ request for each bound secret. It reads the secret anew each time, so its own wr
 an event changes nothing.
 
 IAM: secretsmanager:ListSecrets, secretsmanager:DescribeSecret, secretsmanager:GetResourcePolicy,
-secretsmanager:PutResourcePolicy (if SecretPerimeter says restore), ec2:DescribeVpcEndpoints,
-ec2:DescribeVpcs, ssm:GetParameter, dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish,
-sqs:SendMessage (its own queue; it never waits longer than SQS delays a message).
+secretsmanager:PutResourcePolicy, lambda:GetFunctionConfiguration and cloudtrail:LookupEvents (if
+SecretPerimeter says restore), ec2:DescribeVpcEndpoints, ec2:DescribeVpcs, ssm:GetParameter,
+dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish, sqs:SendMessage (its own queue; it never waits
+longer than SQS delays a message).
 """
 
 import os
@@ -24,19 +25,21 @@ from aws_lambda_powertools import Logger, Metrics
 from guard.approved.lists import ApprovedLists
 from guard.aws.clients import TWO_TRIES, client, lazy_client
 from guard.aws.parameters import Parameters
+from guard.cloudtrail.event_history import EventHistory
 from guard.endpoint.observe import Observer
 from guard.publishing.publish import Publisher
 from guard.reconcile.kernel import Kernel
 from guard.reconcile.mode import read_mode
 from guard.reconcile.outbox import Outbox
 from guard.reconcile.requeue import MOST_HOPS, Requeue
-from guard.redact import log_line, sealed
+from guard.redact import log_line, redact_errors
 from guard.settings import PERIMETER_TAG, Settings, required, whole_number
 from guard.table.budgets import Budgets
 from guard.table.items import Items
 from guard.table.slots import Slots
 from secret_policy.act import Writer
-from secret_policy.observe import Approved, Reader
+from secret_policy.dependents import Dependents
+from secret_policy.observe import Reader
 from secret_policy.perimeter import Bound
 from secret_policy.reconcile import SecretPolicy
 from secret_policy.triggers import Triggers
@@ -48,12 +51,13 @@ bound = Bound(
     everything=secret_perimeter.endswith("-all"),
     opt_out_tag=settings.opt_out_tag,
 )
-lists = ApprovedLists.from_env(os.environ)
-approved = Approved(lists.vpcs, lists.endpoints)
+approved = ApprovedLists.from_env(os.environ)
 
 # One quick retry only: what is throttled backs off, what is broken goes back with its message.
 secretsmanager = client("secretsmanager", config=TWO_TRIES)
 ec2 = client("ec2", config=TWO_TRIES)
+functions = lazy_client("lambda", config=TWO_TRIES)
+cloudtrail = lazy_client("cloudtrail", config=TWO_TRIES)
 sns = client("sns", config=TWO_TRIES)
 parameters = Parameters(client("ssm", config=TWO_TRIES))
 table = Items(client("dynamodb", config=TWO_TRIES), settings.table_name, settings.place)
@@ -72,6 +76,7 @@ kernel = Kernel(
         budgets=Budgets(table),
         reader=reader,
         writer=Writer(secretsmanager, reader),
+        dependents=Dependents(functions, EventHistory(cloudtrail), table),
         sources=Triggers(settings, bound, reader, requeue),
         restores=secret_perimeter.startswith("restore-"),
         # One deployment rarely sets a policy five times within an hour; a loop does.
@@ -87,7 +92,7 @@ kernel = Kernel(
 )
 
 
-@sealed
+@redact_errors
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, override
+from datetime import UTC, datetime
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -10,6 +11,7 @@ from guard.aws.errors import code_of, message_of, readable
 from guard.findings.finding import DAY, Finding, Kind, Severity
 from guard.findings.subject import Subject, sentence
 from guard.reconcile.request import Request, Trigger
+from guard.settings import Settings
 from secret_policy.perimeter import Secret, warnings
 from secret_policy.triggers import SOURCE_IP
 
@@ -18,17 +20,26 @@ PARAMETER = "SecretPerimeter"
 
 
 @dataclass(frozen=True, slots=True)
-class About(Subject):
+class About:
     """What the findings of one secret share. `request` is what led to it.
 
     `correction` is the corrected policy; empty where there is none, and `hindrance` says why.
+    `lacking` says what of the secret's readers could not be read.
     """
 
+    settings: Settings
+    now: datetime
     secret: Secret
     request: Request
     gaps: Sequence[str] = ()
     correction: str = ""
     hindrance: str = ""
+    lacking: str = ""
+
+    def changed(self) -> datetime:
+        """When the policy was changed, as far as known: else now, so that all before is before."""
+        times = [one.at for one in self.events if one.name in CHANGES]
+        return datetime.fromtimestamp(min(times), UTC) if times else self.now
 
     @property
     def events(self) -> list[Trigger]:
@@ -50,13 +61,14 @@ class About(Subject):
         )
         return f"Changed by {who}." if changes else f"Seen at another call: by {who}."
 
-    @override
-    def resource(self) -> str:
-        return self.secret.arn
+    def finding(
+        self, kind: Kind, severity: Severity, *, title: str, window: int = 0, **more: Any
+    ) -> Finding:
+        """A finding about the secret, with what is known in every case.
 
-    @override
-    def evidence(self, **more: Any) -> dict[str, Any]:
-        return {
+        A state is reported once a day, by whatever event or sweep it is seen again.
+        """
+        known = {
             "secret": self.secret.arn,
             "seen": self.seen(),
             "event_ids": list(self.event_ids),
@@ -64,15 +76,11 @@ class About(Subject):
             "policy_before": self.secret.policy,
             "policy_corrected": self.correction,
             "aws_warns": list(warnings(self.secret)) if self.gaps else [],
-            **more,
         }
-
-    @override
-    def identity(self, title: str, cause: str, window: int) -> Sequence[str]:
-        """A state is reported once a day, by whatever event or sweep it is seen again."""
-        if window:
-            return (title, *self.gaps)
-        return self.event_ids or (self.now.isoformat(),)
+        identity = (title, *self.gaps) if window else self.event_ids or (self.now.isoformat(),)
+        more |= {"title": title, "window": window, "identity": identity}
+        subject = Subject(self.settings, self.now, self.secret.arn, known)
+        return subject.finding(kind, severity, **more)
 
 
 def lost(about: About, hindrance: str = "") -> Finding:
@@ -96,8 +104,28 @@ def lost(about: About, hindrance: str = "") -> Finding:
     )
 
 
-def restored(about: About, unread: ClientError | None = None) -> Finding:
-    """The perimeter was put back; every other statement was kept.
+def held_back(about: About, why: Sequence[str]) -> Finding:
+    """The corrected policy would cut somebody off who is known to need the gap."""
+    return about.finding(
+        Kind.SECRET_PERIMETER_LOST,
+        Severity.HIGH,
+        title=f"The policy of {about.secret.name} is open, and its correction is held back",
+        cause=f"{sentence(about.gaps)} {about.seen()} It would cut off: {'; '.join(why)}.",
+        todo=(
+            "move those readers inside, or approve their network, role or VPC in approved.json",
+            "if they are to be cut off, put what this prints:",
+            f"guardctl suggest-secret-policy {about.secret.arn}",
+        ),
+        window=DAY,
+        held_back=list(why),
+    )
+
+
+def restored(
+    about: About, without: Sequence[str] = (), unread: ClientError | None = None
+) -> Finding:
+    """The perimeter was put back. `without` are the statements that were taken out: those that let
+    everybody in, with which AWS refused the policy.
 
     `unread`: AWS has refused to show the policy since.
     """
@@ -109,9 +137,13 @@ def restored(about: About, unread: ClientError | None = None) -> Finding:
         Severity.HIGH,
         title=f"The policy of {about.secret.name} keeps it inside the perimeter again",
         cause=f"{sentence(about.gaps)} {about.seen()}",
-        done=(f"put the corrected policy, with every other statement kept, and {read}",),
+        done=(
+            f"put the corrected policy, and {read}",
+            *[f"took out what let everybody in: {', '.join(without)}"][: len(without)],
+        ),
         todo=(
-            "look for readers that are refused now (evidence: aws_warns)",
+            *[about.lacking][: bool(about.lacking)],
+            "check for readers that are refused now (evidence: aws_warns)",
             "put the statement into whatever wrote the policy, or it is written again",
         ),
     )
@@ -146,23 +178,23 @@ def shut_out(about: About) -> Finding:
         ),
         todo=(
             "compare the VPC and endpoint ids in it with those that have an endpoint",
-            "look for a condition on a key that Secrets Manager does not send: it is always absent",
+            "find a condition on a key that Secrets Manager does not send: it is always absent",
         ),
         window=DAY,
     )
 
 
 def unseen(about: About, error: ClientError) -> Finding:
-    """The guard may not look: a policy that denies everything from outside denies it, too."""
+    """The guard may not read it: a policy that denies everything from outside denies it, too."""
     words = readable(message_of(error))
     return about.finding(
         Kind.SECRET_PERIMETER_LOST,
         Severity.LOW,
-        title=f"The policy of {about.secret.name} cannot be looked at",
+        title=f"The policy of {about.secret.name} cannot be read",
         cause=f"AWS refused {error.operation_name}: {code_of(error)}: {words}",
         todo=(
             "if the secret's own policy denies it, except the guard's role from all but reading",
-            "if not, look for an SCP or permissions boundary on the guard",
+            "if not, check for an SCP or permissions boundary on the guard",
         ),
         window=DAY,
     )

@@ -3,12 +3,16 @@
 DescribeSecret, GetResourcePolicy and ListSecrets in the Secrets Manager API reference.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from guard.approved.lists import ApprovedLists
 from guard.endpoint.observe import Observer
-from guard.settings import Settings
+from guard.endpoint.opt_out import in_force
+from guard.settings import OPT_OUT_TAG, Settings
+from secret_policy.exceptions import Exceptions
 from secret_policy.perimeter import Bound, Perimeter, Secret
 
 if TYPE_CHECKING:
@@ -34,22 +38,19 @@ def read_secret(client: "SecretsManagerClient", named: str) -> Secret:
 
 def tags_of(said: Mapping[str, Any]) -> dict[str, str]:
     """The tags in an answer of DescribeSecret, or in an entry of ListSecrets."""
-    return {tag["Key"]: tag.get("Value", "") for tag in said.get("Tags", [])}
+    tags = {tag["Key"]: tag.get("Value", "") for tag in said.get("Tags", [])}
+    return in_force(tags, OPT_OUT_TAG, datetime.now(UTC).date())
 
 
 def read_perimeter(
-    observer: Observer,
-    account: str,
-    partition: str,
-    approved_vpcs: Collection[str],
-    approved_endpoints: Collection[str],
+    observer: Observer, account: str, partition: str, approved: ApprovedLists
 ) -> Perimeter:
-    """What counts as inside: own VPCs and endpoints, and the approved ones of others.
+    """What counts as inside: own VPCs and endpoints, and what is approved besides.
 
     Raises ClientError or BotoCoreError.
     """
     endpoints = observer.attached_policies()
-    vpcs, others = frozenset(approved_vpcs), frozenset(approved_endpoints)
+    vpcs, others = approved.vpcs, approved.endpoints
     return Perimeter(
         account=account,
         partition=partition,
@@ -57,15 +58,8 @@ def read_perimeter(
         endpoint_ids=frozenset(endpoints) | others,
         served_vpc_ids=frozenset(one.vpc_id for one in endpoints.values()) | vpcs,
         extra_endpoint_ids=others,
+        exceptions=Exceptions(approved.networks, approved.principals, approved.principal_tags),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Approved:
-    """VPCs and endpoints of others that count as inside."""
-
-    vpc_ids: Collection[str]
-    endpoint_ids: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +72,7 @@ class Reader:
 
     client: "SecretsManagerClient"
     observer: Observer
-    approved: Approved
+    approved: ApprovedLists
     settings: Settings
 
     def secret(self, named: str) -> Secret:
@@ -88,10 +82,7 @@ class Reader:
     def perimeter(self) -> Perimeter:
         """What is inside now."""
         own = self.settings
-        approved = self.approved
-        return read_perimeter(
-            self.observer, own.account_id, own.partition, approved.vpc_ids, approved.endpoint_ids
-        )
+        return read_perimeter(self.observer, own.account_id, own.partition, self.approved)
 
     def bound_secrets(self, bound: Bound) -> Iterator[str]:
         """The ARNs of all secrets that are bound."""

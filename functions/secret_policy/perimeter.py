@@ -6,6 +6,8 @@ act on the owner's behalf. What a policy must deny, and what it has to leave to 
 guide, aws:SourceVpc, aws:SourceVpce, aws:PrincipalIsAWSService and aws:ViaAWSService ("AWS global
 condition context keys"). Service-linked roles are none of the latter two, and go by their path.
 
+Networks, principals and principals' tags can be approved besides (`guard.approved.lists`).
+
 A policy is judged by what it decides, with the evaluator of endpoint policies: requests from
 outside must be denied whoever makes them. What hangs on anything else counts as not denied.
 """
@@ -13,22 +15,23 @@ outside must be denied whoever makes them. What hangs on anything else counts as
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import filterfalse
 from typing import Any, cast
 
-from guard.policy import MAX_CHARACTERS, Choice, Policy, PolicyError, Statement, parse
+from guard.policy import Choice, Policy, PolicyError, Statement, parse
 from guard.policy.document import EVERYONE
 from guard.policy.evaluate import TOO_LARGE, Outcome, Request, evaluate
-from guard.policy.matching import Matcher, TooLarge, arn_covers
+from guard.policy.matching import Matcher, TooLarge
 from guard.policy.operators import Value
+from guard.policy.reading import read
 from guard.policy.sent import NEVER_SENT
+from secret_policy.exceptions import NONE, Exceptions
 from secret_policy.ways import inside, outside
 
 READ_VALUE = "secretsmanager:GetSecretValue"
 """What must be denied from outside. BatchGetSecretValue needs the right to it for each secret."""
 SID = "VpceGuardPerimeter"
-VERSION = "2012-10-17"
 
-_SERVICE_LINKED = "arn:*:iam::*:role/aws-service-role/*"
 _ALL_MAY = Statement(
     "Allow",
     Choice(frozenset([EVERYONE])),
@@ -36,7 +39,7 @@ _ALL_MAY = Statement(
     Choice(frozenset(["*"])),
     frozenset(),
 )
-_NOBODYS_SERVICE = {"aws:PrincipalIsAWSService": "false", "aws:ViaAWSService": "false"}
+NOBODYS_SERVICE = {"aws:PrincipalIsAWSService": "false", "aws:ViaAWSService": "false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Perimeter:
 
     `served_vpc_ids` are those of them that a corrected policy names: they have an endpoint, and
     keep their id when it is made anew. `extra_endpoint_ids` are approved endpoints of others.
+    `exceptions` are let in from outside, by review.
     """
 
     account: str
@@ -53,6 +57,7 @@ class Perimeter:
     endpoint_ids: frozenset[str] = frozenset()
     served_vpc_ids: frozenset[str] = frozenset()
     extra_endpoint_ids: frozenset[str] = frozenset()
+    exceptions: Exceptions = NONE
 
     @property
     def empty(self) -> bool:
@@ -108,10 +113,6 @@ def _is_of(key: str, tag: Any) -> bool:
     return isinstance(tag, dict) and cast("dict[str, Any]", tag).get("key") == key
 
 
-class NotCorrectable(ValueError):
-    """There is no corrected policy; the message says why."""
-
-
 def gaps(
     text: str | None, secret_arn: str, perimeter: Perimeter, matcher: Matcher | None = None
 ) -> tuple[str, ...]:
@@ -123,14 +124,44 @@ def gaps(
     """
     if text is None:
         return ("the secret has no resource policy",)
+    matcher = matcher or Matcher()
     try:
-        denials = _denials(text)
+        if own := _own(text):
+            # A Deny that closes the perimeter closes it whatever else is there.
+            denials = _denials(own, perimeter.exceptions)
+            if next(_open(denials, secret_arn, perimeter, matcher), None) is None:
+                return ()
+        denials = _denials(text, perimeter.exceptions)
+        return tuple(_open(denials, secret_arn, perimeter, matcher))
     except PolicyError as error:
         return (f"the policy cannot be read: {error}",)
-    try:
-        return tuple(_open(denials, secret_arn, perimeter, matcher or Matcher()))
     except TooLarge:
         return ("the policy was not compared: too large",)
+
+
+def document_of(text: str) -> dict[str, Any]:
+    """A policy's JSON, whatever IAM says of its elements: no key twice. Raises PolicyError."""
+    read(text)
+    document: Any = json.loads(text)
+    if not isinstance(document, dict):
+        raise PolicyError("document", "a policy is an object")
+    return cast("dict[str, Any]", document)
+
+
+def statements(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The statements of a document. Raises PolicyError for what has none."""
+    present: Any = document.get("Statement")
+    listed = cast("list[Any]", present if isinstance(present, list) else [present])
+    if not all(isinstance(one, dict) for one in listed):
+        raise PolicyError("document", "a statement is an object")
+    return listed
+
+
+def _own(text: str) -> str:
+    """The policy with the guard's statement alone; empty where it has none. Raises PolicyError."""
+    document = document_of(text)
+    own = [one for one in statements(document) if one.get("Sid") == SID]
+    return json.dumps({**document, "Statement": own}) if own else ""
 
 
 def _open(
@@ -160,100 +191,35 @@ def shuts_everybody_out(text: str | None, secret_arn: str, perimeter: Perimeter)
     if text is None or perimeter.empty:
         return False
     try:
-        denials = _denials(text)
+        denials = _denials(text, NONE)
         matcher = Matcher()
         ways = inside(
             denials, perimeter.served_vpc_ids, perimeter.endpoint_ids, perimeter.extra_endpoint_ids
         )
-        return all(
-            evaluate(denials, _reading(secret_arn, way), matcher).outcome is Outcome.DENY
-            for way in ways
-        )
+        outcomes = [evaluate(denials, _reading(secret_arn, way), matcher).outcome for way in ways]
+        return set(outcomes) == {Outcome.DENY}
     except (PolicyError, TooLarge):
         return False
 
 
-def _denials(text: str) -> Policy:
-    """What a policy denies to all but service-linked roles, beside an Allow of everything else.
+def _denials(text: str, exceptions: Exceptions) -> Policy:
+    """What a policy denies to all but those excepted, beside an Allow of everything else.
 
-    Who may read at all is not asked: an identity's own policy may allow it. Raises PolicyError.
+    Who may read at all is not asked: an identity's own policy may allow it. Raises PolicyError and
+    TooLarge.
     """
-    policy = parse(text)
-    denials = (_for_no_service(one) for one in policy.statements if one.effect == "Deny")
+    policy, lifts = parse(text), exceptions.only_approved
+    denials = (
+        replace(one, conditions=frozenset(filterfalse(lifts, one.conditions)))
+        for one in policy.statements
+        if one.effect == "Deny"
+    )
     return replace(policy, statements=(_ALL_MAY, *denials))
 
 
 def _reading(secret_arn: str, context: Mapping[str, Value]) -> Request:
-    known = {**NEVER_SENT, **_NOBODYS_SERVICE, **context}
+    known = {**NEVER_SENT, **NOBODYS_SERVICE, **context}
     return Request(action=READ_VALUE, resource=secret_arn, context=known)
-
-
-def _for_no_service(statement: Statement) -> Statement:
-    """The statement as it is for callers that are no service-linked roles."""
-    others = frozenset(
-        condition
-        for condition in statement.conditions
-        if not (
-            condition.key == "aws:principalarn"
-            and condition.negative
-            and not condition.quantifier
-            and condition.arns
-            and all(arn_covers(_SERVICE_LINKED, value) for value in condition.values)
-        )
-    )
-    return replace(statement, conditions=others)
-
-
-def corrected(text: str | None, secret_arn: str, perimeter: Perimeter) -> str:
-    """The policy with all its statements, and one that closes the perimeter, in place of ours.
-
-    Raises NotCorrectable where nothing is inside the perimeter, the present policy cannot be read,
-    or the whole would be too large.
-    """
-    if perimeter.empty:
-        raise NotCorrectable(
-            "no VPC has an endpoint for Secrets Manager, and none is approved: nobody could read it"
-        )
-    document: dict[str, Any] = {"Version": VERSION, "Statement": []}
-    if text is not None:
-        try:
-            parse(text)
-        except PolicyError as error:
-            raise NotCorrectable(f"the present policy cannot be read: {error}") from error
-        document = json.loads(text)
-    present = document["Statement"]
-    statements = cast("list[dict[str, Any]]", present if isinstance(present, list) else [present])
-    kept = [one for one in statements if one.get("Sid") != SID]
-    document["Statement"] = [*kept, _closing(perimeter)]
-    whole = json.dumps(document, indent=2, ensure_ascii=False)
-    if len(whole) > MAX_CHARACTERS:
-        whole = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-    if len(whole) > MAX_CHARACTERS:
-        raise NotCorrectable(f"with the perimeter it has {len(whole):,} characters, too many")
-    if left := gaps(whole, secret_arn, perimeter):
-        raise NotCorrectable(f"with the perimeter it is still open: {left[0]}")
-    return whole
-
-
-def _closing(perimeter: Perimeter) -> dict[str, Any]:
-    outside: dict[str, list[str]] = {}
-    if perimeter.served_vpc_ids:
-        outside["aws:SourceVpc"] = sorted(perimeter.served_vpc_ids)
-    if perimeter.extra_endpoint_ids:
-        outside["aws:SourceVpce"] = sorted(perimeter.extra_endpoint_ids)
-    linked = f"arn:{perimeter.partition}:iam::{perimeter.account}:role/aws-service-role/*"
-    return {
-        "Sid": SID,
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": READ_VALUE,
-        "Resource": "*",
-        "Condition": {
-            "StringNotEqualsIfExists": outside,
-            "BoolIfExists": dict(_NOBODYS_SERVICE),
-            "ArnNotLikeIfExists": {"aws:PrincipalArn": linked},
-        },
-    }
 
 
 def warnings(secret: Secret) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
@@ -16,18 +17,12 @@ from guard.reconcile.result import Outcome, Result
 from guard.settings import Settings
 from guard.table.budgets import Budgets
 from secret_policy import findings as findings_of
-from secret_policy.act import Correction, Writer
+from secret_policy.act import Correction, Put, Writer
+from secret_policy.correction import NotCorrectable, corrections
+from secret_policy.dependents import Dependents
 from secret_policy.findings import About
 from secret_policy.observe import Reader
-from secret_policy.perimeter import (
-    Bound,
-    NotCorrectable,
-    Perimeter,
-    Secret,
-    corrected,
-    gaps,
-    shuts_everybody_out,
-)
+from secret_policy.perimeter import Bound, Perimeter, Secret, gaps, shuts_everybody_out
 from secret_policy.triggers import LOOSENED, Triggers
 
 BUDGET_WINDOW_SECONDS = 3_600
@@ -70,6 +65,7 @@ class SecretPolicy:
     budgets: Budgets
     reader: Reader
     writer: Writer
+    dependents: Dependents
     sources: Triggers
     restores: bool
     change_budget: int
@@ -87,44 +83,53 @@ class SecretPolicy:
         self, request: Request, state: Perimeter, entries: Sequence[Entry], now: datetime
     ) -> Result:
         """Correct the policy of a bound secret that can be read from outside, or report it."""
-        named, looked_at = request.key.id, {"SecretsLookedAt": 1.0}
+        named, checked = request.key.id, {"SecretsChecked": 1.0}
         try:
             secret = self.reader.secret(named)
         except ClientError as error:
             if code_of(error) == "ResourceNotFoundException":
-                return Result(metrics=looked_at)
+                return Result(metrics=checked)
             if not refused(error):
                 raise
             about = About(self.settings, now, Secret(named, named, {}), request)
-            return Result(findings=(findings_of.unseen(about, error),), metrics=looked_at)
+            return Result(findings=(findings_of.unseen(about, error),), metrics=checked)
         about = About(self.settings, now, secret, request)
         if not self.bound.holds(secret.tags):
             loosened = any(LOOSENED in one.facts for one in request.triggers)
             released = (findings_of.released(about),) if loosened else ()
-            return Result(findings=released, metrics=looked_at)
+            return Result(findings=released, metrics=checked)
         open_ways = gaps(secret.policy, secret.arn, state)
         logger.info("compared", extra={"secret": secret.arn, "gaps": open_ways})
         shut = shuts_everybody_out(secret.policy, secret.arn, state)
         shut_out = (findings_of.shut_out(about),) if shut else ()
         if not open_ways:
             # What is still unpublished was made by an attempt that was cut short.
-            whole = {**looked_at, "SecretPoliciesWhole": 1.0}
-            return Result(findings=shut_out, late=tuple(entries), metrics=whole)
+            return Result(
+                findings=shut_out,
+                late=tuple(entries),
+                then=partial(self.dependents.note_whole, secret, now) if self.restores else None,
+                metrics={**checked, "SecretPoliciesWhole": 1.0},
+            )
         result = self._corrected(replace(about, gaps=open_ways), state, entries)
-        return replace(result, findings=(*shut_out, *result.findings), metrics=looked_at)
+        return replace(result, findings=(*shut_out, *result.findings), metrics=checked)
 
     def _corrected(self, about: About, inside: Perimeter, entries: Sequence[Entry]) -> Result:
-        """The correction, or the report that there is none or that none is wanted."""
+        """The correction, or the report that there is none, it is left out, or held back."""
         secret = about.secret
         try:
             if secret.is_replica:
                 raise NotCorrectable(f"its policy comes from {secret.primary_region}")
-            about = replace(about, correction=corrected(secret.policy, secret.arn, inside))
+            policies = corrections(secret.policy, secret.arn, inside)
         except NotCorrectable as error:
-            about = replace(about, hindrance=str(error))
+            return Result(findings=(findings_of.lost(replace(about, hindrance=str(error))),))
+        about = replace(about, correction=policies[0].text)
         lost = findings_of.lost(about)
-        if not (self.restores and about.correction):
+        if not self.restores:
             return Result(findings=(lost,))
+        held = self.dependents.of(secret, inside, about.changed(), about.now)
+        if held.why:
+            return Result(findings=(findings_of.held_back(about, held.why),), late=tuple(entries))
+        about = replace(about, lacking=held.lacking)
         change = Correction(
             kind="correct",
             announcement=findings_of.restored(about),
@@ -133,6 +138,7 @@ class SecretPolicy:
             earlier=tuple(entries),
             about=about,
             inside=inside,
+            policies=policies,
         )
         return Result(changes=(change,))
 
@@ -147,8 +153,13 @@ class SecretPolicy:
         if outcome.refused:
             finding = findings_of.refused(change.about, outcome.refused)
             return Result(findings=(finding,), metrics={"SecretPoliciesNotRestorable": 1.0})
-        finding = findings_of.restored(change.about, unread=outcome.evidence)
-        return Result(findings=(finding,), metrics={"SecretPoliciesRestored": 1.0})
+        put: Put = outcome.evidence
+        about = replace(change.about, correction=put.policy.text)
+        return Result(
+            findings=(findings_of.restored(about, put.policy.without, put.unread),),
+            then=partial(self.dependents.note_whole, about.secret, now),
+            metrics={"SecretPoliciesRestored": 1.0},
+        )
 
     def complete_late(self, request: Request, entry: Entry, now: datetime) -> Result:
         """Report a correction of an attempt that was cut short."""

@@ -1,4 +1,4 @@
-"""The ways by which a request comes to a secret, as far as its policy can tell them apart. Pure.
+"""The ways by which a request comes to a secret, as far as its policy distinguishes them. Pure.
 
 A VPC or endpoint that the policy does not name stands for all of them, so that none can be left out
 of the judgement by being guessed. What a request has in each case: aws:SourceVpc, aws:SourceVpce,
@@ -62,10 +62,10 @@ def inside(
 
     Raises TooLarge where there are too many ways.
     """
-    vpcs = _told_apart(_named(policy, "aws:sourcevpc"), vpc_ids, _SOME_VPC)
+    vpcs = _distinguished(_named(policy, "aws:sourcevpc"), vpc_ids, _SOME_VPC)
     named = _named(policy, "aws:sourcevpce")
-    endpoints = _told_apart(named, endpoint_ids, _SOME_ENDPOINT)
-    others = _told_apart(named, other_endpoint_ids, _SOME_ENDPOINT)
+    endpoints = _distinguished(named, endpoint_ids, _SOME_ENDPOINT)
+    others = _distinguished(named, other_endpoint_ids, _SOME_ENDPOINT)
     if len(vpcs) * len(endpoints) + len(others) > MOST_WAYS:
         raise TooLarge
     yield from (_through(*one) for one in product(vpcs, endpoints))
@@ -76,7 +76,7 @@ def _through(vpc: str, endpoint: str) -> Mapping[str, Value]:
     return {"aws:SourceVpc": vpc, "aws:SourceVpce": endpoint, "aws:SourceIp": None}
 
 
-def _told_apart(named: frozenset[str], ids: frozenset[str], some: Unnamed) -> Sequence[str]:
+def _distinguished(named: frozenset[str], ids: frozenset[str], some: Unnamed) -> Sequence[str]:
     """Those of the ids that the policy names, and one for all that it does not."""
     return [*sorted(ids & named), *([some] if ids - named else [])]
 

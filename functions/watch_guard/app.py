@@ -25,10 +25,10 @@ from aws_lambda_powertools import Logger
 from guard.aws.clients import client
 from guard.cloudtrail.record import from_envelope
 from guard.publishing.publish import Publisher
-from guard.redact import log_line, sealed
+from guard.redact import log_line, redact_errors
 from guard.settings import Settings, items
 from guard.table.items import Items
-from watch_guard.changes import Deployers, changed_parts, owner_parts
+from watch_guard.changes import Deployers, changed_parts, may_be_ours, owner_parts
 from watch_guard.findings import guard_changed
 from watch_guard.stack import Stack
 
@@ -42,7 +42,7 @@ publisher = Publisher.of(settings, client("sns"), table)
 logger = Logger(json_serializer=log_line)
 
 
-@sealed
+@redact_errors
 @logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, bool]:
     """Publish one call, if it is about the guard and no deployment. Returns whether it was.
@@ -51,7 +51,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, bool]:
     """
     record = from_envelope(event)
     parts = changed_parts(record, [*stack.parts(time.monotonic()), *owners], settings.stack_id)
-    if not parts:
+    if not (parts or may_be_ours(record)):
         return {"published": False}
     names = [part.logical_id for part in parts]
     what = {"event_id": record.event_id, "event_name": record.event_name, "parts": names}

@@ -19,6 +19,10 @@ CLOUDFORMATION = "cloudformation.amazonaws.com"
 # What is changed by them at a stack is no deployment of it.
 NO_DEPLOYMENT = {"DeleteStack", "SetStackPolicy", "UpdateTerminationProtection"}
 GRANTS = {"CreateGrant", "RevokeGrant"}
+CLOUDTRAIL = "cloudtrail.amazonaws.com"
+# By the source of an event, beside those of the stack: whatever trail it is, EventBridge is sent
+# what the account's trails log.
+TRAIL = "AWS::CloudTrail::Trail"
 PARAMETER = "AWS::SSM::Parameter"
 # By the source of an event: what kinds of our resources it can be about.
 TYPES: Mapping[str, Collection[str]] = {
@@ -99,6 +103,8 @@ class Deployers:
         """Whether this call is part of a deployment. `invokedBy` is written by AWS alone."""
         if not self.patterns:
             through = as_in_aws(record.identity.invoked_by) == CLOUDFORMATION
+            # No stack of the guard has a trail: whoever changes one does it by a stack of his own.
+            through = through and as_in_aws(record.event_source) != CLOUDTRAIL
             return through or _changes_stack(record)
         known = (record.identity.issuer_arn, record.identity.arn)
         return any(fnmatchcase(arn, one) for arn in known if arn for one in self.patterns)
@@ -112,6 +118,9 @@ def owner_parts(env: Mapping[str, str]) -> tuple[Part, ...]:
 def changed_parts(record: Record, parts: Sequence[Part], stack_id: str) -> list[Part]:
     """The parts of the guard that a call changed, or tried to."""
     source = as_in_aws(record.event_source)
+    if source == CLOUDTRAIL:
+        named = next(_texts(record.request.get("name") or record.request.get("trailName")), "")
+        return [Part("trail", TRAIL, named or "a trail that the record does not name")]
     if source == CLOUDFORMATION:
         named = record.request.get("stackName")
         ours = (stack_id, stack_id.split("/")[1])
@@ -121,6 +130,21 @@ def changed_parts(record: Record, parts: Sequence[Part], stack_id: str) -> list[
     types = TYPES.get(source, ())
     names = set(_names(record))
     return [one for one in parts if one.type in types and one.name in names]
+
+
+def may_be_ours(record: Record) -> bool:
+    """Whether a call does not say what it was about: CloudTrail left its request out, or what it
+    names cannot be read. `resources` of the record say it then, if anything does.
+    """
+    if record.event_name in GRANTS and record.identity.invoked_by:
+        return False
+    omitted = record.request.get("omitted") is True or "requestParameters" in record.strange
+    return omitted or any(not _readable(record.request.get(key)) for key in NAMING)
+
+
+def _readable(value: object) -> bool:
+    texts = cast(list[object], value) if isinstance(value, list) else [value]
+    return all(one is None or isinstance(one, str) for one in texts)
 
 
 def _changes_stack(record: Record) -> bool:
@@ -139,6 +163,10 @@ def _names(record: Record) -> Iterator[str]:
     muted = request.get("muteTargets")
     if isinstance(muted, Mapping):
         yield from _texts(cast(Mapping[str, object], muted).get("alarmNames"))
+    # Where the request was left out, the record may still list what it was about.
+    for one in record.resources:
+        for text in _texts(one.get("ARN")):
+            yield from _spellings(record, "resourceArn", text)
     # A mapping is changed by its UUID alone; the answer says whose it is.
     for text in _texts(record.response.get("functionArn")):
         yield from _spellings(record, "functionName", text)

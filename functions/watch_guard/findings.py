@@ -8,7 +8,7 @@ from guard.cloudtrail.record import Record
 from guard.findings.finding import HOUR, Finding, Kind, Severity, here
 from guard.findings.links import console_links
 from guard.settings import Settings
-from watch_guard.changes import Part
+from watch_guard.changes import TRAIL, Part
 
 _API_VERSION = re.compile(r"20\d{6}(v\d+)?$")  # Lambda's: UpdateFunctionCode20150331v2
 
@@ -18,14 +18,20 @@ def guard_changed(record: Record, parts: Sequence[Part], settings: Settings) -> 
     who, what = principal(record), _API_VERSION.sub("", record.event_name)
     called = ", ".join(one.logical_id for one in parts)
     title = f"{_short(who)} called {what} on the guard's {called}"
+    cause = "It was not done by a deployment of the stack."
+    if not parts:
+        title = f"{_short(who)} called {what}, perhaps on the guard"
+        cause = "CloudTrail does not say what the call was about, so it may be a part of the guard."
+    elif parts[0].type == TRAIL:
+        title = f"{_short(who)} called {what} on the trail {_short(parts[0].physical_id)}"
+        cause = "EventBridge, and so the guard, is sent only what a trail logs."
     failed = record.failed
     return Finding(
         kind=Kind.GUARD_CHANGED,
-        severity=Severity.MEDIUM if failed else Severity.HIGH,
-        resource=parts[0].physical_id,
+        severity=Severity.MEDIUM if failed or not parts else Severity.HIGH,
+        resource=parts[0].physical_id if parts else record.event_source,
         title=f"Blocked: {title}" if failed else title,
-        cause="It was not done by a deployment of the stack."
-        + (f" AWS refused it: {record.error_code}." if failed else ""),
+        cause=cause + (f" AWS refused it: {record.error_code}." if failed else ""),
         todo=(
             f"Ask {_short(who)} whether it was meant, and why not by a deployment.",
             "If not: revoke the credentials, then undo the change as the runbook says.",

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import boto3
 
-from guardctl.acceptance.pace import Pace
+from guardctl.acceptance.polling import Polling
 from guardctl.acceptance.stage import Stage
 from guardctl.stack import CONFIG, Stack, StackError, deployed
 
@@ -29,7 +29,7 @@ class Refused(StackError):
 def admitted(
     account: str,
     region: str,
-    pace: Pace,
+    polling: Polling,
     *,
     profile: str | None = None,
     stack_name: str | None = None,
@@ -57,8 +57,8 @@ def admitted(
             f" not in {account} and {region}"
         )
     session: Any = stack.session
-    session.events.register("before-call", pace.stop.check)
-    return Stage(stack, run_id(), caller, pace, patience, more_tags)
+    session.events.register("before-call", polling.stop.check)
+    return Stage(stack, run_id(), caller, polling, patience, more_tags)
 
 
 def require_ready(stage: Stage) -> None:
@@ -66,7 +66,7 @@ def require_ready(stage: Stage) -> None:
     _require_remediate(stage)
     if stage.stack.parameter("Scope") == "rotation":
         raise Refused(
-            "the stack's Scope is rotation: it looks after VPCs with a rotation function alone."
+            "the stack's Scope is rotation: it guards VPCs with a rotation function alone."
             " Deploy it in the sandbox with the Scope all, tagged or not-default."
         )
     if stage.caller.endswith(":root"):
@@ -122,7 +122,7 @@ def _require_remediate(stage: Stage) -> None:
             f" with\n  {stage.stack.output('CommandToRemediate')}\n"
             "and back afterwards with\n"
             f"  {stage.stack.output('CommandToObserve')}\n"
-            "In the mode remediate it looks after every VPC of the account that is in its scope."
+            "In the mode remediate it guards every VPC of the account that is in its scope."
         )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from guardctl.acceptance.pace import Seen
+from guardctl.acceptance.polling import Seen
 from guardctl.acceptance.stage import Stage
 
 
@@ -11,11 +11,11 @@ from guardctl.acceptance.stage import Stage
 class Check:
     """A claim about AWS's state that is waited for, at most `minutes`.
 
-    `where` names the function of the stack whose work it is, and whose log tells why it failed.
+    `where` names the function of the stack whose work it is, and whose log says why it failed.
     """
 
     claim: str
-    look: Callable[[], Seen]
+    seen: Callable[[], Seen]
     where: str
     minutes: float = 0
 

@@ -16,7 +16,7 @@ from guard.aws.errors import code_of
 from guard.settings import OPT_OUT_TAG
 from guardctl.acceptance.estimate import LONGEST_CLEAN_UP
 from guardctl.acceptance.leftovers import Thing, inside, leftovers
-from guardctl.acceptance.pace import FIRST_PAUSE, LONGEST_PAUSE, absent
+from guardctl.acceptance.polling import FIRST_PAUSE, LONGEST_PAUSE, absent
 from guardctl.acceptance.stage import Stage
 from guardctl.acceptance.words import words_of
 
@@ -32,7 +32,7 @@ class Problem:
 
 
 type Report = Callable[[float, Iterable[Thing]], None]
-"""Told of the seconds that passed and of what is still there, round by round."""
+"""Called with the seconds that passed and of what is still there, round by round."""
 
 
 @dataclass(slots=True)
@@ -52,17 +52,17 @@ class CleanUp:
         """Remove round by round; returns what is left. Raises Stopped, and where AWS does not even
         list what there is, ClientError.
         """
-        pace = self.stage.pace
-        began, empty, pause = pace.now(), 0, FIRST_PAUSE
+        polling = self.stage.polling
+        began, empty, pause = polling.now(), 0, FIRST_PAUSE
         while True:
             left = self._found()
-            elapsed = pace.now() - began
+            elapsed = polling.now() - began
             report(elapsed, left)
             empty = 0 if left else empty + 1
             if empty == ROUNDS_OF_NOTHING or elapsed >= 60 * minutes or self._hopeless(left):
                 return left
             self._round(left)
-            pace.wait(pause)
+            polling.wait(pause)
             pause = min(pause * 1.5, LONGEST_PAUSE) if left else FIRST_PAUSE
 
     def _found(self) -> list[Thing]:

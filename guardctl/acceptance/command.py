@@ -1,6 +1,5 @@
 """The command: asks, plays the chapters in a real account, and removes what it made."""
 
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,24 +8,25 @@ from typing import Annotated, Any
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 
 from ensure_endpoint.cost import price_per_az_hour
 from guardctl.acceptance.admission import Refused, admitted, require_ready
 from guardctl.acceptance.cleanup import CleanUp, Problem
 from guardctl.acceptance.estimate import estimate
 from guardctl.acceptance.leftovers import Thing, leftovers
-from guardctl.acceptance.pace import Pace
 from guardctl.acceptance.play import Played, play
+from guardctl.acceptance.polling import Polling
 from guardctl.acceptance.show import Screen, introduction, panel, screen, summary, warn
 from guardctl.acceptance.stage import Stage
 from guardctl.acceptance.stop import Stop, Stopped
 from guardctl.acceptance.story import STORY
 from guardctl.acceptance.words import worded, words_of
+from guardctl.errors import Failed
 from guardctl.formats import Format, FormatOption
-from guardctl.stack import Profile, StackName, told
+from guardctl.screen import say_json
+from guardctl.stack import Profile, StackName
+from guardctl.terminal import console
 
-COMMAND = "guardctl acceptance"
 FOUND = 1
 
 
@@ -81,13 +81,15 @@ def acceptance(
     long it takes. Exits with 1 if a check fails, it is stopped, or something could not be removed;
     with 2 if it refuses to begin.
 
-    guardctl acceptance --account 123456789012 --region eu-west-1 --profile sandbox
+    Examples:
+      guardctl acceptance --account 123456789012 --region eu-west-1 --profile sandbox
+      guardctl acceptance --account 123456789012 --region eu-west-1 --clean-up
     """
-    with told(COMMAND), worded():
+    with worded():
         stage = admitted(
             account,
             region,
-            Pace(Stop()),
+            Polling(Stop()),
             profile=profile,
             stack_name=stack_name,
             patience=patience,
@@ -104,13 +106,12 @@ def acceptance(
         _name(found)
     if found or not clean_up:
         _require_consent(yes=yes)
-    with told(COMMAND):
-        report = _performed(stage, format_, () if clean_up else STORY)
+    report = _performed(stage, format_, () if clean_up else STORY)
     if format_ is Format.TABLE:
         ended = summary(
             report.chapters, holds=report.holds, stopped=report.stopped, left=report.left
         )
-        Console().print(ended)
+        console().print(ended)
     if not report.holds or report.left:
         raise typer.Exit(FOUND)
 
@@ -133,8 +134,7 @@ def _require_consent(*, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        warn(f"{COMMAND}: nobody can be asked here: say --yes to begin")
-        raise typer.Exit(2)
+        raise Failed("there is no terminal to ask at", "give --yes to begin")
     if not typer.confirm("Begin?", err=True):
         raise typer.Exit(2)
 
@@ -142,7 +142,7 @@ def _require_consent(*, yes: bool) -> None:
 def _performed(stage: Stage, format_: Format, story: Sequence[Any]) -> Report:
     """The chapters, and the clean-up whatever happens in them."""
     report = Report(stage.run, stage.stack.account, stage.stack.region)
-    with stage.pace.stop.listening(), screen() as shown:
+    with stage.polling.stop.listening(), screen() as shown:
         try:
             for played in play(stage, story, shown.begins, shown.watch):
                 report.chapters.append(played)
@@ -151,19 +151,19 @@ def _performed(stage: Stage, format_: Format, story: Sequence[Any]) -> Report:
             report.stopped = True
         finally:
             report.left = _cleaned(stage, shown, stage.run if story else "")
-            report.stopped |= stage.pace.stop.asked
+            report.stopped |= stage.polling.stop.asked
     _show_end(report, format_)
     return report
 
 
 def _cleaned(stage: Stage, shown: Screen, run: str) -> list[str]:
     """Remove what the run made, or every run; in words what is left."""
-    stage.pace.stop.forget()
+    stage.polling.stop.forget()
     cleaning = CleanUp(stage, run)
     try:
         left = cleaning.until_nothing_is_left(shown.cleaning())
     except Stopped:
-        return ["the clean-up was stopped: look with --clean-up for what is left"]
+        return ["the clean-up was stopped: --clean-up shows what is left"]
     except (BotoCoreError, ClientError) as error:
         return [f"the clean-up could not go on: {words_of(error)}"]
     return [_words(one, cleaning.problems) for one in left]
@@ -176,8 +176,8 @@ def _words(thing: Thing, problems: Mapping[str, Problem]) -> str:
 
 def _show(played: Played, format_: Format) -> None:
     show: dict[Format, Callable[[], None]] = {
-        Format.TABLE: lambda: Console().print(panel(played)),
-        Format.JSONL: lambda: print(json.dumps(played.to_json()), flush=True),
+        Format.TABLE: lambda: console().print(panel(played)),
+        Format.JSONL: lambda: say_json(played.to_json(), flush=True),
         Format.JSON: lambda: None,
     }
     show[format_]()
@@ -188,7 +188,7 @@ def _show_end(report: Report, format_: Format) -> None:
         case Format.TABLE:
             pass
         case Format.JSONL:
-            print(json.dumps(report.to_json()))
+            say_json(report.to_json())
         case Format.JSON:
             chapters = [one.to_json() for one in report.chapters]
-            print(json.dumps({**report.to_json(), "chapters": chapters}, indent=2))
+            say_json({**report.to_json(), "chapters": chapters}, indent=2)

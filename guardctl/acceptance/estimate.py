@@ -15,7 +15,7 @@ OTHER = Decimal("0.01")  # a secret for hours, some hundred requests
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Minutes and US dollars; AWS charges for each hour of an endpoint that has begun."""
+    """Minutes and US dollars; AWS charges for each hour of an endpoint that has started."""
 
     usual_minutes: int
     longest_minutes: int

@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from guardctl.acceptance.pace import absent
+from guardctl.acceptance.polling import absent
 from guardctl.acceptance.stage import NETWORK, RUN, TAG, Stage
 
 

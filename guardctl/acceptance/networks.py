@@ -6,10 +6,10 @@ from typing import Any
 
 from guard.approved.lists import ApprovedLists
 from guard.approved.policies import ApprovedPolicyError, Placeholders, load
-from guard.policy import PolicyError, parse, same_meaning
+from guard.policy import PolicyError, means
 from guard.settings import OPT_OUT_TAG, SCOPE_TAG
 from guardctl.acceptance.chapter import Check, equal
-from guardctl.acceptance.pace import Seen
+from guardctl.acceptance.polling import Seen
 from guardctl.acceptance.stage import NETWORK, Stage
 from guardctl.lists import SHIPPED as LISTS
 from guardctl.policies import SHIPPED
@@ -68,7 +68,7 @@ def policy_is_back(stage: Stage) -> Iterator[Check]:
     # First the finding: EC2 may still show the policy as it was before the change.
     yield Check(
         "its restoration was published, with the caller's name",
-        lambda: stage.props["inbox"].finding("policy-restored", endpoint, stage.caller),
+        lambda: stage.props["finding_queue"].finding("policy-restored", endpoint, stage.caller),
         RESTORE,
         stage.patience,
     )
@@ -142,7 +142,7 @@ def _make_vpc(stage: Stage, tags: Mapping[str, str]) -> tuple[str, list[str]]:
     made = ec2.create_vpc(CidrBlock=NETWORK, TagSpecifications=_tagged(stage, "vpc", tags))
     vpc_id = made["Vpc"]["VpcId"]
     subnets = [
-        stage.pace.patiently(
+        stage.polling.patiently(
             lambda cidr=cidr, zone=zone: ec2.create_subnet(
                 VpcId=vpc_id,
                 CidrBlock=cidr,
@@ -173,8 +173,8 @@ def _supported_zones(stage: Stage) -> list[str]:
 
 def _placed(stage: Stage, endpoint: Mapping[str, Any]) -> Seen:
     zones, most = stage.zones(endpoint["SubnetIds"]), stage.stack.parameters.get("MaximumZones")
-    wanted = min(int(most or 0) or len(SUBNETS), len(SUBNETS))
-    return Seen(len(zones) == wanted and {*zones} <= {*stage.props["zones"]}, ", ".join(zones))
+    expected = min(int(most or 0) or len(SUBNETS), len(SUBNETS))
+    return Seen(len(zones) == expected and {*zones} <= {*stage.props["zones"]}, ", ".join(zones))
 
 
 def _has_other_words(stage: Stage) -> Seen:
@@ -215,7 +215,7 @@ def _approved(stage: Stage) -> Seen:
                 org_id=ApprovedLists.load(LISTS).organization,
             ),
         )
-        return Seen(same_meaning(parse(text), approved.policy), f"{name}: {text}")
+        return Seen(means(text, approved.policy), f"{name}: {text}")
     except (ApprovedPolicyError, PolicyError) as error:
         return Seen(holds=False, words=f"{error}; attached: {text}")
 

@@ -8,12 +8,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from guardctl.acceptance.chapter import Chapter, Check
 from guardctl.acceptance.stage import Stage
-from guardctl.acceptance.where import where_to_look
+from guardctl.acceptance.where import where_to_check
 from guardctl.acceptance.words import words_of
 from guardctl.stack import StackError
 
 type Watch = Callable[[Check], Callable[[float], None]]
-"""Told of a check that begins; gives what is told of the seconds that passed."""
+"""Called when a check begins; returns what is called with the seconds that passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ def _play(stage: Stage, chapter: Chapter, played: Played, watch: Watch) -> None:
 
 
 def _checked(stage: Stage, check: Check, watch: Watch) -> Checked:
-    began = stage.pace.now()
-    seen = stage.pace.until(check.look, check.minutes, watch(check))
-    seconds = round(stage.pace.now() - began)
-    where = () if seen.holds else where_to_look(stage.stack, check.where)
+    began = stage.polling.now()
+    seen = stage.polling.until(check.seen, check.minutes, watch(check))
+    seconds = round(stage.polling.now() - began)
+    where = () if seen.holds else where_to_check(stage.stack, check.where)
     return Checked(check.claim, seen.holds, seen.words, seconds, where)

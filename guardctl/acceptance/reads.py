@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 
 from guardctl.acceptance.chapter import Check
-from guardctl.acceptance.inbox import subscribe
+from guardctl.acceptance.finding_queue import subscribe
 from guardctl.acceptance.networks import wording_is_left
 from guardctl.acceptance.roles import make_role
 from guardctl.acceptance.stage import Stage
@@ -21,7 +21,7 @@ DETECT = "DetectBypassFunction"
 
 def prepare(stage: Stage) -> None:
     """Subscribe to the findings, before anything happens that is published."""
-    stage.props["inbox"] = subscribe(stage)
+    stage.props["finding_queue"] = subscribe(stage)
 
 
 def read_over_internet(stage: Stage) -> None:
@@ -46,16 +46,16 @@ def read_over_internet(stage: Stage) -> None:
     session = _assumed(stage, role)
     # A read that is refused is another finding. So ask first for what the same policy allows.
     sqs = session.client("sqs", config=CONFIG)
-    stage.pace.patiently(lambda: sqs.get_queue_url(QueueName=stage.name), *DENIED)
+    stage.polling.patiently(lambda: sqs.get_queue_url(QueueName=stage.name), *DENIED)
     secrets = session.client("secretsmanager", config=CONFIG)
-    stage.pace.patiently(lambda: secrets.get_secret_value(SecretId=secret), *DENIED)
+    stage.polling.patiently(lambda: secrets.get_secret_value(SecretId=secret), *DENIED)
 
 
 def bypass_is_published(stage: Stage) -> Iterator[Check]:
-    inbox, secret = stage.props["inbox"], stage.props["secret"]
+    finding_queue, secret = stage.props["finding_queue"], stage.props["secret"]
     yield Check(
         "a bypass of severity high was published, with the role and the secret",
-        lambda: inbox.finding("bypass", stage.props["reader"], secret, severity="high"),
+        lambda: finding_queue.finding("bypass", stage.props["reader"], secret, severity="high"),
         DETECT,
         stage.patience,
     )
@@ -69,7 +69,7 @@ DENIED = ("AccessDenied", "AccessDeniedException", "InvalidClientTokenId")
 
 def _assumed(stage: Stage, role: str) -> Any:
     """A session of the role. Ctrl-C is heard before its calls, too."""
-    keys = stage.pace.patiently(
+    keys = stage.polling.patiently(
         lambda: stage.client("sts").assume_role(RoleArn=role, RoleSessionName="acceptance"),
         *DENIED,
     )["Credentials"]
@@ -79,5 +79,5 @@ def _assumed(stage: Stage, role: str) -> Any:
         keys["SessionToken"],
         region_name=stage.stack.region,
     )
-    session.events.register("before-call", stage.pace.stop.check)
+    session.events.register("before-call", stage.polling.stop.check)
     return session

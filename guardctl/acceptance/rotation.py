@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from guard.settings import OPT_OUT_TAG
 from guardctl.acceptance.chapter import Check
 from guardctl.acceptance.networks import ENSURE, endpoint_of
-from guardctl.acceptance.pace import Seen
+from guardctl.acceptance.polling import Seen
 from guardctl.acceptance.roles import make_role
 from guardctl.acceptance.stage import Stage
 from guardctl.stack import StackError
@@ -38,7 +38,7 @@ def enable_rotation(stage: Stage) -> None:
     """The VPC that was left alone until now: without its tag, and with a rotation function."""
     stage.client("ec2").delete_tags(Resources=[stage.props["ignored"]], Tags=[{"Key": OPT_OUT_TAG}])
     function = _make_function(stage)
-    stage.pace.patiently(
+    stage.polling.patiently(
         lambda: stage.client("secretsmanager").rotate_secret(
             SecretId=stage.props["secret"],
             RotationLambdaARN=function,
@@ -67,7 +67,7 @@ def _hostnames(stage: Stage) -> Seen:
 def _make_function(stage: Stage) -> str:
     role = make_role(stage, "rotation", {"Service": "lambda.amazonaws.com"}, [INTERFACES])
     functions = stage.client("lambda")
-    made = stage.pace.patiently(
+    made = stage.polling.patiently(
         lambda: functions.create_function(
             FunctionName=stage.name,
             Runtime="python3.13",
@@ -82,7 +82,7 @@ def _make_function(stage: Stage) -> str:
         ),
         "InvalidParameterValueException",  # "The role defined for the function cannot be assumed"
     )["FunctionArn"]
-    active = stage.pace.until(lambda: _active(stage), ACTIVE_MINUTES, lambda _: None)
+    active = stage.polling.until(lambda: _active(stage), ACTIVE_MINUTES, lambda _: None)
     if not active.holds:
         raise StackError(f"the rotation function {stage.name} is not active: {active.words}")
     functions.add_permission(

@@ -1,12 +1,10 @@
 """What a run prints: what it will do, how far it is, and how each chapter ended."""
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rich.console import Console, Group
-from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
@@ -17,7 +15,8 @@ from guardctl.acceptance.estimate import LONGEST_CLEAN_UP, Estimate
 from guardctl.acceptance.leftovers import Thing
 from guardctl.acceptance.play import Played
 from guardctl.acceptance.stage import TAG, Stage
-from guardctl.replay.screen import console
+from guardctl.screen import say
+from guardctl.terminal import console
 
 INTRODUCTION = """\
 Account {account}, Region {region}, stack {stack}, as {caller}. Run {run}.
@@ -62,16 +61,14 @@ class Screen:
     bar: Progress
 
     def begins(self, played: Played) -> None:
-        self.errors.print(escape(f"{played.number}. {played.title}"))
+        self.errors.print(f"{played.number}. {played.title}")
 
     def watch(self, check: Check) -> Callable[[float], None]:
-        """A bar for what is waited for. Nothing for what is looked at once."""
+        """A bar for what is waited for. Nothing for what is checked once."""
         if not check.minutes:
             return lambda _: None
         if not self.errors.is_terminal:
-            self.errors.print(
-                escape(f"   waiting, at most {check.minutes:g} minutes: {check.claim}")
-            )
+            self.errors.print(f"   waiting, at most {check.minutes:g} minutes: {check.claim}")
         return self._task(check.claim, check.minutes)[1]
 
     def cleaning(self) -> Callable[[float, Iterable[Thing]], None]:
@@ -112,7 +109,7 @@ def screen(errors: Console | None = None) -> Iterator[Screen]:
 
 
 def panel(played: Played) -> Panel:
-    """A chapter, each check with what was seen, and where to look for what failed."""
+    """A chapter, each check with what was seen, and where to check what failed."""
     rows = Table.grid(padding=(0, 2))
     rows.add_column(justify="right", no_wrap=True)
     rows.add_column(overflow="fold")
@@ -121,12 +118,12 @@ def panel(played: Played) -> Panel:
         if not one.holds:
             rows.add_row("saw", Text(one.seen))
             for place in one.where:
-                rows.add_row("look", Text(place))
+                rows.add_row("check", Text(place))
     if played.problem:
         rows.add_row(_mark(holds=False), Text(played.problem))
     return Panel(
         Group(rows),
-        title=f"{played.number}. {escape(played.title)}",
+        title=f"{played.number}. {played.title}",
         title_align="left",
         border_style="green" if played.holds else "red",
     )
@@ -147,7 +144,7 @@ def summary(played: Sequence[Played], *, holds: bool, stopped: bool, left: Itera
 
 
 def warn(text: str) -> None:
-    print(text, file=sys.stderr)
+    say(text, err=True)
 
 
 def _mark(*, holds: bool) -> Text:

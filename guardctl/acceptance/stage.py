@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guard.partitions import endpoint_service
-from guardctl.acceptance.pace import Pace
+from guardctl.acceptance.polling import Polling
 from guardctl.stack import Stack
 
 TAG = "vpce-guard-acceptance"
@@ -29,7 +29,7 @@ class Stage:
     stack: Stack
     run: str
     caller: str
-    pace: Pace
+    polling: Polling
     patience: float = 20
     more_tags: Mapping[str, str] = field(default_factory=dict[str, str])
     props: dict[str, Any] = field(default_factory=dict[str, Any])

@@ -13,7 +13,7 @@ from guardctl.acceptance.networks import (
     vpc_is_served,
     wording_is_taken,
 )
-from guardctl.acceptance.pace import Seen
+from guardctl.acceptance.polling import Seen
 from guardctl.acceptance.reads import bypass_is_published, prepare, read_over_internet
 from guardctl.acceptance.rotation import enable_rotation, rotation_is_served
 from guardctl.acceptance.stage import Stage
@@ -27,7 +27,7 @@ def begin(stage: Stage) -> None:
 
 
 def nothing(_: Stage) -> None:
-    """The last chapter only looks."""
+    """The last chapter only reads."""
 
 
 def nothing_was_given_up(stage: Stage) -> Iterator[Check]:
@@ -57,7 +57,7 @@ STORY = (
         "Somebody opens the endpoint's policy to everyone",
         open_policy,
         policy_is_back,
-        needs=("endpoint", "inbox"),
+        needs=("endpoint", "finding_queue"),
     ),
     Chapter(
         "Somebody writes the approved policy in other words",
@@ -69,7 +69,7 @@ STORY = (
         "A secret is read over the internet",
         read_over_internet,
         bypass_is_published,
-        needs=("inbox",),
+        needs=("finding_queue",),
     ),
     Chapter(
         "Somebody deletes the endpoint",
@@ -83,5 +83,5 @@ STORY = (
         rotation_is_served,
         needs=("secret", "ignored_subnets"),
     ),
-    Chapter("The queues are looked at", nothing, nothing_was_given_up, needs=("letters",)),
+    Chapter("The queues are read", nothing, nothing_was_given_up, needs=("letters",)),
 )

@@ -1,4 +1,4 @@
-"""Where a person looks when a check has failed: the log, the dead-letter queue, the runbooks."""
+"""What a person checks when a step has failed: the log, the dead-letter queue, the runbooks."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,8 @@ QUEUES = {
 }
 
 
-def where_to_look(stack: Stack, function: str) -> Sequence[str]:
-    """In the order in which to look. Never fails: it is asked when something else did."""
+def where_to_check(stack: Stack, function: str) -> Sequence[str]:
+    """In the order in which to check. Never fails: it is asked when something else did."""
     queue = QUEUES.get(function, "")
     places = [f"guardctl redrive {queue}".rstrip() + " shows what was given up, and why"]
     try:

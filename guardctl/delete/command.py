@@ -8,28 +8,31 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from ensure_endpoint.cost import price_per_az_hour
 from guard.aws.errors import message_of
 from guardctl.delete.export import read_history, write_history
 from guardctl.delete.leftovers import in_words as left_in_words
 from guardctl.delete.leftovers import read_leftovers
-from guardctl.deploy.command import Yes, agreed, require_somebody, say
-from guardctl.deploy.sam import SamFailed, Target
+from guardctl.deploy.command import Yes, agreed, require_somebody
+from guardctl.deploy.sam import Target, require_repository
 from guardctl.deploy.sam import delete as sam_delete
-from guardctl.deploy.values import BadValues
 from guardctl.doctor.command import find_place, saved_for
 from guardctl.doctor.place import Place
 from guardctl.doctor.stacks import is_guard, is_new
+from guardctl.errors import Failed
+from guardctl.screen import say
 from guardctl.stack import Environment, Profile, Region, StackName
 from guardctl.words import in_words
 
-NOT_DELETED, BAD_INPUT = 1, 2
+_FROM_STACK = Path()  # a file named after the stack and the time
 
 
-class NotDeleted(RuntimeError):
+class NotDeleted(Failed):
     """The stack is still there; the message says why, for people."""
+
+    code = 1
 
 
 def delete(
@@ -42,40 +45,47 @@ def delete(
     config_env: Environment = "default",
     stack_name: StackName = None,
     yes: Yes = False,
+    discard_history: Annotated[
+        bool, typer.Option("--discard-history", help="Export nothing: the history is lost.")
+    ] = False,
 ) -> None:
     """Delete the deployed stack: say what goes and what stays, export the history, ask once.
 
     Enter exports the history, and does not delete. With --yes nothing is asked, and the history is
-    exported only if --export names a file.
+    exported to a file in this folder, unless --export names another.
+
+    Examples:
+      guardctl delete --region eu-west-1 --profile sandbox
+      guardctl delete --export history.json --yes
 
     Exits with 0 also where there is no stack, with 1 if it was not deleted, with 2 for bad usage.
     """
+    require_repository()
+    if export and discard_history:
+        raise Failed("--export and --discard-history contradict each other")
     try:
         saved = saved_for(config_env)
         profile = profile or saved.get("profile")
         place = find_place(profile, region or saved.get("region"))
         require_somebody(yes)
         name = stack_name or saved.get("stack_name", "vpce-guard")
-        _delete(place, Target(name, place.region, profile or "", config_env), export, yes)
-    except (BadValues, BotoCoreError) as error:
-        say(f"guardctl delete: {error}")
-        raise typer.Exit(BAD_INPUT) from error
-    except (NotDeleted, SamFailed, ClientError, OSError) as error:
-        say(f"guardctl delete: {in_words(error, 'cloudformation')}")
-        raise typer.Exit(NOT_DELETED) from error
+        target = Target(name, place.region, profile or "", config_env)
+        _delete(place, target, None if discard_history else export or _FROM_STACK, yes)
+    except ClientError as error:
+        raise NotDeleted(in_words(error, "cloudformation")) from error
+    except OSError as error:
+        raise NotDeleted(f"the history cannot be written: {error}", "--export FILE") from error
 
 
 def _delete(place: Place, target: Target, export: Path | None, yes: bool) -> None:
     cloudformation = place.client("cloudformation")
     stack = _find(cloudformation, target.stack_name)
     if stack is None:
-        print(
-            f"There is no stack {target.stack_name} in {target.region}: nothing is to be deleted."
-        )
+        say(f"There is no stack {target.stack_name} in {target.region}: nothing is to be deleted.")
         return
     if is_new(stack):
         cloudformation.delete_stack(StackName=stack["StackId"])
-        print(f"{target.stack_name} was never deployed: what a change set made of it is deleted.")
+        say(f"{target.stack_name} was never deployed: what a change set made of it is deleted.")
         return
     _require_deletable(stack)
     stays = _show(place, target, cloudformation, stack)
@@ -84,9 +94,9 @@ def _delete(place: Place, target: Target, export: Path | None, yes: bool) -> Non
     if not yes and not agreed(question, otherwise=False):
         raise NotDeleted("nothing was deleted")
     sam_delete(target)
-    print(f"\n{target.stack_name} is deleted. What stays:")
+    say(f"\n{target.stack_name} is deleted. What stays:")
     for line in stays:
-        print(f"  {line}")
+        say(f"  {line}")
 
 
 def _find(cloudformation: Any, name: str) -> Mapping[str, Any] | None:
@@ -115,30 +125,31 @@ def _show(place: Place, target: Target, cloudformation: Any, stack: Mapping[str,
         StackName=stack["StackId"]
     )
     kinds = Counter(one["ResourceType"] for page in pages for one in page["StackResourceSummaries"])
-    print(f"{target.stack_name} in {target.region}: what goes")
+    say(f"{target.stack_name} in {target.region}: what goes")
     for kind, number in sorted(kinds.items()):
-        print(f"  {number:3} {kind}")
-    print("  with the logs, the messages in queues, and the table's history of policies")
+        say(f"  {number:3} {kind}")
+    say("  with the logs, the messages in queues, and the table's history of policies")
     price = Decimal(price_per_az_hour(target.region))
     where = f" --region {target.region}" + (f" --profile {target.profile}" * bool(target.profile))
     left = read_leftovers(place.client("ec2"), stack["StackId"])
     stays = list(left_in_words(left, price, where))
-    print("What stays")
+    say("What stays")
     for line in stays:
-        print(f"  {line}")
+        say(f"  {line}")
     return stays
 
 
 def _export(place: Place, stack: Mapping[str, Any], path: Path | None, yes: bool) -> None:
-    """To the file that was named, or after a question to one that is named here."""
+    """To the file that was named, or to one that is named here: then it is asked first."""
     outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
     table = outputs.get("StateTableName")
-    if table is None or (path is None and yes):
+    if table is None or path is None:
         return
-    if path is None:
+    if path is _FROM_STACK:
         path = Path(f"{stack['StackName']}-history-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json")
-        if not agreed(f"Write the history of policies to {path} first?", otherwise=True):
+        question = f"Write the history of policies to {path} first?"
+        if not yes and not agreed(question, otherwise=True):
             return
     changes = read_history(place.client("dynamodb"), table)
     write_history(path, changes)
-    print(f"{len(changes)} changes of policies are in {path}.")
+    say(f"{len(changes)} changes of policies are in {path}.")

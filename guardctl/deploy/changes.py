@@ -10,15 +10,19 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
+from guardctl.errors import Failed
+
 type Json = Mapping[str, Any]
 
-PACE = 3  # seconds between two looks at a stack that changes
+POLL_SECONDS = 3  # between two reads of a stack that changes
 REPLACED = frozenset({"True", "Conditional"})
 WORDS = {"Add": "create", "Modify": "change", "Remove": "delete", "Import": "import"}
 
 
-class DeploymentFailed(RuntimeError):
+class DeploymentFailed(Failed):
     """CloudFormation did not carry it out; the message says what failed first, and what is now."""
+
+    code = 1
 
 
 def read(cloudformation: Any, arn: str) -> list[Json]:
@@ -57,7 +61,7 @@ def execute(cloudformation: Any, arn: str, say: Callable[[str], None]) -> Json:
     seen = {one["EventId"] for one in _events(cloudformation, stack_id, set())}
     cloudformation.execute_change_set(ChangeSetName=arn)
     failures: list[str] = []
-    looks = count()
+    polls = count()
     while True:
         (stack,) = cloudformation.describe_stacks(StackName=stack_id)["Stacks"]
         for event in reversed(_events(cloudformation, stack_id, seen)):
@@ -68,9 +72,9 @@ def execute(cloudformation: Any, arn: str, say: Callable[[str], None]) -> Json:
         status = stack["StackStatus"]
         if not status.endswith("_IN_PROGRESS"):
             break
-        if next(looks) % 10 == 0:
+        if next(polls) % 10 == 0:
             say(f"{status} ...")
-        time.sleep(PACE)
+        time.sleep(POLL_SECONDS)
     if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
         raise DeploymentFailed(" ".join([f"the stack is {status}.", *failures[:1]]))
     return stack

@@ -8,12 +8,11 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard.approved.lists import ApprovedListsError
 from guard.aws.errors import message_of
 from guardctl.deploy import changes
 from guardctl.deploy.changes import DeploymentFailed
 from guardctl.deploy.next_steps import After, next_steps
-from guardctl.deploy.sam import SamFailed, Target, make_change_set
+from guardctl.deploy.sam import Target, make_change_set, require_repository
 from guardctl.deploy.values import BadValues, known_parameters, pairs, saved_pairs
 from guardctl.doctor.command import find_place, saved_for, show
 from guardctl.doctor.examine import examine, parameters_of
@@ -21,12 +20,11 @@ from guardctl.doctor.lines import State
 from guardctl.doctor.place import Place
 from guardctl.doctor.running import TOPICS, is_heard
 from guardctl.doctor.stacks import is_guard, is_new
+from guardctl.screen import say
 from guardctl.stack import Environment, Profile, Region, StackName
 from guardctl.upgrade.command import Accept, read, would_lose
 from guardctl.upgrade.command import show as show_losses
 from guardctl.words import in_words
-
-NOT_DEPLOYED, BAD_INPUT = 1, 2
 
 Yes = Annotated[
     bool, typer.Option("--yes", help="Do not ask: for pipelines, which have nobody to answer.")
@@ -56,27 +54,28 @@ def deploy(
     What is not named keeps the value that it has: parameters, and the stack's tags. Parameters in
     samconfig.toml hold at every deployment, unless they are named here.
 
+    Examples:
+      guardctl deploy --region eu-west-1 --profile sandbox
+      guardctl deploy --parameters "AlertEmail=ops@example.com" --yes
+
     Exits with 1 if it was not deployed, with 2 for bad usage. Nothing to change is a success.
     """
+    require_repository()
     try:
         saved = saved_for(config_env)
         profile = profile or saved.get("profile")
         given = {**saved_pairs(saved.get("parameter_overrides")), **pairs(parameters)}
         given = known_parameters(given)
-        wanted_tags = {**saved_pairs(saved.get("tags")), **pairs(tags)}
+        new_tags = {**saved_pairs(saved.get("tags")), **pairs(tags)}
         place = find_place(profile, region or saved.get("region"))
         require_somebody(yes)
         name = stack_name or saved.get("stack_name", "vpce-guard")
         target = Target(name, place.region, profile or "", config_env)
         require_nothing_lost(place, name, given, accept.split())
-        stack = _deploy(place, target, given, wanted_tags, yes, sam_option or [])
-    except (BadValues, ApprovedListsError, BotoCoreError) as error:
-        say(f"guardctl deploy: {error}")
-        raise typer.Exit(BAD_INPUT) from error
-    except (SamFailed, DeploymentFailed, ClientError) as error:
-        say(f"guardctl deploy: {in_words(error, 'cloudformation')}")
-        raise typer.Exit(NOT_DEPLOYED) from error
-    _tell_what_is_next(place, stack, profile or "")
+        stack = _deploy(place, target, given, new_tags, yes, sam_option or [])
+    except ClientError as error:
+        raise DeploymentFailed(in_words(error, "cloudformation")) from error
+    _print_what_is_next(place, stack, profile or "")
 
 
 def require_nothing_lost(
@@ -96,10 +95,10 @@ def require_nothing_lost(
 def require_somebody(yes: bool) -> None:
     """Raises BadValues where there is nobody to answer, rather than to wait for ever.
 
-    Pipelines set CI, and some of them give their commands a terminal that nobody looks at.
+    Pipelines set CI, and some of them give their commands a terminal that nobody reads.
     """
     if not yes and (os.environ.get("CI") or not sys.stdin.isatty()):
-        raise BadValues("there is no terminal to ask at: use --yes, or make YES=1")
+        raise BadValues("there is no terminal to ask at", "use --yes, or make YES=1")
 
 
 def agreed(question: str, otherwise: bool) -> bool:
@@ -109,7 +108,7 @@ def agreed(question: str, otherwise: bool) -> bool:
         try:
             answer = input(f"{question} {choices} ").strip().lower()
         except (EOFError, KeyboardInterrupt):
-            print()
+            say()
             return False
         if answer in ("", "y", "yes", "n", "no"):
             return answer.startswith("y") if answer else otherwise
@@ -130,25 +129,25 @@ def _deploy(
         raise DeploymentFailed("what is marked stop would make the deployment fail: fix it first")
     cloudformation = place.client("cloudformation")
     tags = {**_tags_of(cloudformation, target.stack_name), **tags}
-    say("\nUploading the build, and asking CloudFormation what would change ...")
+    progress("\nUploading the build, and asking CloudFormation what would change ...")
     arn = make_change_set(target, given, tags, sam_options)
     if not arn:
-        print("\nNothing is to be changed: the stack is up to date.")
+        say("\nNothing is to be changed: the stack is up to date.")
     else:
-        print(f"\n{target.stack_name} in {target.region}:")
+        say(f"\n{target.stack_name} in {target.region}:")
         _print_all(changes.in_words(changes.read(cloudformation, arn)))
         if not yes and not agreed("Deploy this?", otherwise=True):
             changes.drop(cloudformation, arn)
             raise DeploymentFailed("nothing was deployed; the change set is deleted again")
         stack = _execute(cloudformation, arn)
-        print(f"\n{stack['StackName']} is {stack['StackStatus']}.")
+        say(f"\n{stack['StackName']} is {stack['StackStatus']}.")
     (stack,) = cloudformation.describe_stacks(StackName=target.stack_name)["Stacks"]
     return stack
 
 
 def _execute(cloudformation: Any, arn: str) -> Mapping[str, Any]:
     try:
-        return changes.execute(cloudformation, arn, say)
+        return changes.execute(cloudformation, arn, progress)
     except KeyboardInterrupt:
         raise DeploymentFailed("no longer watched, but CloudFormation goes on with it") from None
 
@@ -171,26 +170,26 @@ def _described(cloudformation: Any, name: str) -> Mapping[str, Any] | None:
     return stack
 
 
-def _tell_what_is_next(place: Place, stack: Mapping[str, Any], profile: str) -> None:
+def _print_what_is_next(place: Place, stack: Mapping[str, Any], profile: str) -> None:
     outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
     ssm = place.client("ssm")
     try:
         mode = ssm.get_parameter(Name=outputs["ModeParameterName"])["Parameter"]["Value"]
         heard = {name: is_heard(place, outputs[name]) for name in TOPICS}
     except (BotoCoreError, ClientError) as error:
-        say(f"the mode and the subscribers cannot be read: {in_words(error)}")
+        progress(f"the mode and the subscribers cannot be read: {in_words(error)}")
         mode, heard = "observe", dict.fromkeys(TOPICS, False)
     after = After(outputs, parameters_of(stack), heard, mode, place.region, profile)
-    print("\nThree things to do next:")
+    say("\nThree things to do next:")
     for number, step in enumerate(next_steps(after), 1):
-        print(f"{number}. {step}")
+        say(f"{number}. {step}")
 
 
 def _print_all(lines: Iterable[str]) -> None:
     for line in lines:
-        print(f"  {line}")
+        say(f"  {line}")
 
 
-def say(text: str) -> None:
+def progress(text: str) -> None:
     """On standard error, where progress and reasons go."""
-    print(text, file=sys.stderr, flush=True)
+    say(text, err=True, flush=True)

@@ -13,13 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from guardctl import BUNDLED, ROOT
+from guardctl.errors import Failed
+
 SAM = ROOT / ".venv-sam" / "bin" / "sam"
 BUILD = ROOT / ".aws-sam" / "build" / "template.yaml"
 
 
-class SamFailed(RuntimeError):
+class SamFailed(Failed):
     """SAM CLI, or AWS through it, refused; the message says why."""
+
+    code = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,13 @@ def make_change_set(
             raise SamFailed(result.get("error", {}).get("message") or "\n".join(lines[-5:]))
 
 
+def require_repository() -> None:
+    """Raises SamFailed where guardctl was installed from its wheel, which holds no build."""
+    if BUNDLED:
+        todo = "run `make deploy` or `make delete` in a clone of the repository"
+        raise SamFailed("the installed guardctl has nothing to deploy with", todo, code=2)
+
+
 def delete(target: Target) -> None:
     """Deletes the stack and what was uploaded for it. Raises SamFailed."""
     command = [str(_sam()), "delete", "--no-prompts", *target.options]
@@ -87,14 +98,14 @@ def delete(target: Target) -> None:
 
 def _sam() -> Path:
     if not SAM.exists():
-        raise SamFailed("SAM CLI is not set up yet: run `make build`")
+        raise SamFailed("SAM CLI is not set up yet", "make build")
     return SAM
 
 
 def _run(command: str, *options: str) -> list[str]:
     """What SAM CLI prints, but for empty lines; with --output json, a JSON object on some."""
     if not BUILD.exists():
-        raise SamFailed("there is no build: run `make build`")
+        raise SamFailed("there is no build", "make build")
     done = subprocess.run(  # noqa: S603 - our own SAM CLI
         [str(_sam()), command, *options],
         cwd=ROOT,

@@ -7,13 +7,15 @@ import difflib
 import re
 import shlex
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import Any
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "template.yaml"
+from guardctl import ROOT
+from guardctl.errors import Failed
+
+TEMPLATE = ROOT / "template.yaml"
 
 
-class BadValues(ValueError):
+class BadValues(Failed):
     """What was given cannot be used; the message says what is wrong with it, for people."""
 
 

@@ -4,14 +4,11 @@ Only reads. The actions that it calls are listed in docs/deploying.md; what may 
 line "not known", and no error.
 """
 
-import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 import boto3
 import typer
-from botocore.exceptions import BotoCoreError
-from rich.console import Console
 from rich.text import Text
 
 from guardctl.deploy.values import BadValues, known_parameters, pairs, saved_pairs
@@ -20,8 +17,9 @@ from guardctl.doctor.lines import Line, State
 from guardctl.doctor.place import Place
 from guardctl.formats import Format, FormatOption, print_json
 from guardctl.stack import Environment, Profile, Region, StackName, saved_parameters
+from guardctl.terminal import console
 
-FOUND, BAD_INPUT = 1, 2
+FOUND = 1
 COLOURS = {State.OK: "green", State.WARN: "yellow", State.STOP: "bold red"}
 
 
@@ -37,19 +35,16 @@ def doctor(
 ) -> None:
     """Check what a deployment needs: each line is ok, or says what to do. Only reads.
 
-    Examples: guardctl doctor --region eu-west-1 --profile sandbox
-              guardctl doctor --parameters "SlackWebhookParameter=/vpce-guard/slack-webhook"
+    Examples:
+      guardctl doctor --region eu-west-1 --profile sandbox
+      guardctl doctor --parameters "SlackWebhookParameter=/vpce-guard/slack-webhook"
 
     Exits with 1 if anything is to be done, with 2 for bad usage. What may not be read is not known.
     """
-    try:
-        saved = saved_for(config_env)
-        chosen = {**saved_pairs(saved.get("parameter_overrides")), **pairs(parameters)}
-        given = known_parameters(chosen)
-        place = find_place(profile or saved.get("profile"), region or saved.get("region"))
-    except (BadValues, BotoCoreError) as error:
-        print(f"guardctl doctor: {error}", file=sys.stderr)
-        raise typer.Exit(BAD_INPUT) from error
+    saved = saved_for(config_env)
+    chosen = {**saved_pairs(saved.get("parameter_overrides")), **pairs(parameters)}
+    given = known_parameters(chosen)
+    place = find_place(profile or saved.get("profile"), region or saved.get("region"))
     lines = examine(place, stack_name or saved.get("stack_name", "vpce-guard"), given)
     if format_ is Format.TABLE:
         show(lines)
@@ -72,16 +67,16 @@ def find_place(profile: str | None, region: str | None) -> Place:
     session = boto3.Session(profile_name=profile)
     region = region or session.region_name
     if not region:
-        raise BadValues("no Region is configured: name one with --region, or make REGION=")
+        raise BadValues("no Region is configured", "name one with --region, or make REGION=")
     return Place(session, region)
 
 
 def show(lines: Sequence[Line]) -> None:
     """Each on a row, with what to do below it; never wrapped, so that commands can be copied."""
-    console = Console(soft_wrap=True, highlight=False)
+    out = console()
     for line in lines:
-        # Text and not markup: names and AWS's words may look like some.
+        # Text and not markup: names and AWS's words may resemble markup.
         state = Text(f"{line.state:10}", COLOURS.get(line.state, "dim"))
-        console.print(state, Text(f"{line.check}: {line.text}"), sep="")
+        out.print(state, Text(f"{line.check}: {line.text}"), sep="")
         if line.do:
-            console.print(Text(f"{'':10}-> {line.do}"))
+            out.print(Text(f"{'':10}-> {line.do}"))

@@ -1,4 +1,4 @@
-"""The account and Region that are looked at."""
+"""The account and Region that are checked."""
 
 from dataclasses import dataclass
 from typing import Any, cast

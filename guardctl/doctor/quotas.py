@@ -7,16 +7,16 @@ servicequotas:GetAWSDefaultServiceQuota.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from guard.aws.errors import code_of
 from guard.settings import endpoint_service
+from guardctl import ROOT
 from guardctl.doctor.lines import Line, State, asked
 from guardctl.doctor.place import Place
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "template.yaml"
+TEMPLATE = ROOT / "template.yaml"
 
 LAMBDA, ROLES, RULES = "Lambda concurrency", "IAM roles", "EventBridge rules"
 ENDPOINTS, GROUPS = "interface endpoints per VPC", "security groups"

@@ -1,4 +1,4 @@
-"""What a chapter of the story is, and what its checks look at."""
+"""What a chapter of the story is, and what its checks read."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,6 +1,5 @@
 """The command: plays the story, shows it as it goes, and says by its exit code whether it held."""
 
-import json
 import time
 from contextlib import ExitStack
 from enum import StrEnum
@@ -13,7 +12,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from guardctl.errors import Failed
 from guardctl.formats import Format
+from guardctl.screen import say_json
+from guardctl.terminal import console
 
 if TYPE_CHECKING:
     from emulator import Cloud
@@ -48,8 +50,14 @@ def drill(
     """Play a day in an emulated AWS account under the guard, and check how each step ends.
 
     Deploys this repository's own template; needs no AWS account, no Docker and no network.
+
+    Examples:
+      guardctl drill
+      guardctl drill --region cn-north-1 --format jsonl
+
     Exits with 1 if any check fails.
     """
+    _require_installed()
     # The emulator takes seconds to import, which the other commands must not pay for.
     from emulator.runtime_lambda import NotBuilt
     from guardctl.drill.deploy import deployed
@@ -57,25 +65,24 @@ def drill(
     from guardctl.drill.story import STORY
 
     _require_known(region)
-    console = Console(stderr=format is not Format.TABLE)
+    out = console(stderr=format is not Format.TABLE)
     began = time.perf_counter()
     played: list[Played] = []
     with ExitStack() as scene:
-        with console.status("deploying the stack into the embedded cloud"):
+        with out.status("deploying the stack into the embedded cloud"):
             try:
                 stage = scene.enter_context(deployed(runtime.value, region))
             except NotBuilt as error:
-                typer.echo(f"guardctl drill: {error}", err=True)
-                raise typer.Exit(2) from error
+                raise Failed(str(error), "make build") from error
         if format is Format.TABLE:
-            _introduce(console, stage.cloud, runtime, time.perf_counter() - began)
+            _introduce(out, stage.cloud, runtime, time.perf_counter() - began)
         for one in play(stage, STORY):
             played.append(one)
             match format:
                 case Format.TABLE:
-                    console.print(_panel(one))
+                    out.print(_panel(one))
                 case Format.JSONL:
-                    print(json.dumps(one.to_json()), flush=True)
+                    say_json(one.to_json(), flush=True)
                 case Format.JSON:
                     pass
         _draw(stage.cloud, dashboard)
@@ -83,11 +90,19 @@ def drill(
     holds = all(one.holds for one in played)
     if format is Format.JSON:
         document = {"holds": holds, "seconds": seconds, "chapters": [p.to_json() for p in played]}
-        print(json.dumps(document, indent=2))
+        say_json(document, indent=2)
     if format is Format.TABLE:
-        console.print(_summary(played, seconds))
+        out.print(_summary(played, seconds))
     if not holds:
         raise typer.Exit(1)
+
+
+def _require_installed() -> None:
+    try:
+        import emulator  # noqa: F401
+    except ModuleNotFoundError as error:
+        todo = "pip install 'vpce-guard[drill]'"
+        raise Failed(f"the embedded cloud is not installed: {error}", todo) from error
 
 
 def _require_known(region: str) -> None:
@@ -98,8 +113,7 @@ def _require_known(region: str) -> None:
     try:
         partition_of(region)
     except UnknownRegionError as error:
-        typer.echo(f"guardctl drill: {error}", err=True)
-        raise typer.Exit(2) from error
+        raise Failed(str(error), "name a Region of AWS") from error
 
 
 def _draw(cloud: "Cloud", file: Path | None) -> None:
@@ -152,8 +166,8 @@ def _panel(played: "Played") -> Panel:
     )
 
 
-def _lines(told: object) -> Text:
-    return Text("\n".join(map(str, told)) if isinstance(told, list) else str(told))
+def _lines(texts: object) -> Text:
+    return Text("\n".join(map(str, texts)) if isinstance(texts, list) else str(texts))
 
 
 def _clock(seconds: float) -> str:

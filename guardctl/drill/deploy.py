@@ -73,7 +73,7 @@ def one_endpoint_tried_it_first(stage: Stage) -> Checks:
         _with_new(stage) == stage.props["ids"],
     )
     yield (
-        "ops were told that it is tried, that it held, and of the endpoint that followed",
+        "ops know that it is tried, that it held, and of the endpoint that followed",
         [one for one in new_kinds(stage) if one != "digest"] == ["policy-rollout"] * 3,
     )
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from emulator import Caller
 from guardctl.drill.chapter import ALLOW_ALL, Checks, new_kinds
 from guardctl.drill.stage import Stage
-from guardctl.history import earlier_policy, roll_back
+from guardctl.rollback import Target, roll_back
 
 TERRAFORM = "APN/1.0 HashiCorp/1.0 Terraform/1.9.5 terraform-provider-aws/5.70.0"
 
@@ -28,10 +28,10 @@ def fight_is_ended(stage: Stage) -> Checks:
         "put back twice more, three times within the hour, and then let go",
         ([one == approved for one in seen] == [True, True, False]),
     )
-    told = stage.cloud.findings[stage.props["findings_before"] :]
-    paused = [one for one in told if one["kind"] == "enforcement-paused"]
+    published = stage.cloud.findings[stage.props["findings_before"] :]
+    paused = [one for one in published if one["kind"] == "enforcement-paused"]
     yield (
-        "ops were told who fights and with which tool",
+        "ops know who fights and with which tool",
         all(part in paused[0]["cause"] for part in ("user/pipeline", "with Terraform")),
     )
     yield (
@@ -49,10 +49,10 @@ def roll_policy_back(stage: Stage) -> None:
     now = stage.cloud.clock.now()
     changes = list(book.history.latest(endpoint, now))
     stage.props["changes"] = changes
-    attached, text = earlier_policy(book, endpoint, changes[0].number, now)
+    target = Target(changes[0].before, f"the policy before version {changes[0].number}")
     until = now + timedelta(hours=2)
-    stage.props["rolled_back_to"] = json.loads(text)
-    roll_back(book, attached, text, until, f"before change {changes[0].number}", now)
+    stage.props["rolled_back_to"] = json.loads(target.text)
+    roll_back(book, book.attached(endpoint), target, until, now)
     stage.cloud.pass_time(timedelta(hours=1, minutes=45))
     stage.props["seen"] = [stage.policy(endpoint)]
 
@@ -75,4 +75,4 @@ def rollback_was_kept(stage: Stage) -> Checks:
         "until the pause was over",
         (stage.policy(stage.props["endpoint"]) == stage.props["approved"]),
     )
-    yield "ops were told of that", new_kinds(stage)[-1:] == ["policy-restored"]
+    yield "ops were notified of that", new_kinds(stage)[-1:] == ["policy-restored"]

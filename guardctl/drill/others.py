@@ -31,7 +31,7 @@ def theirs_is_kept(stage: Stage) -> Checks:
         (new_writes(stage)[-2:] == ["DeleteVpcEndpoints", "ModifyVpcEndpoint"]),
     )
     yield (
-        "ops were told, and of its policy, which was the default one",
+        "ops were notified, and of its policy, which was the default one",
         (new_kinds(stage) == ["policy-restored", "endpoint-yielded", "endpoint-repaired"]),
     )
 
@@ -65,4 +65,4 @@ def vpc_is_let_go(stage: Stage) -> Checks:
         "the guard took away its endpoint, and its group once that was free",
         (new_writes(stage) == ["DeleteVpcEndpoints", "DeleteSecurityGroup"]),
     )
-    yield "ops were told of both", new_kinds(stage) == ["stood-down", "stood-down"]
+    yield "ops were notified of both", new_kinds(stage) == ["stood-down", "stood-down"]

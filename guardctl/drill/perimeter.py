@@ -27,12 +27,12 @@ def open_perimeter(stage: Stage) -> None:
     stage.props["reader"] = reader
 
 
-def opening_is_told(stage: Stage) -> Iterator[tuple[str, bool]]:
-    told = stage.cloud.findings[stage.props["findings_before"] :]
-    (finding,) = [one for one in told if one["kind"] == "secret-perimeter-lost"] or [{}]
+def opening_is_published(stage: Stage) -> Iterator[tuple[str, bool]]:
+    published = stage.cloud.findings[stage.props["findings_before"] :]
+    (finding,) = [one for one in published if one["kind"] == "secret-perimeter-lost"] or [{}]
     evidence: dict[str, Any] = finding.get("evidence", {})
     yield (
-        "ops were told that it can be read over the internet, and who did it",
+        "ops know that it can be read over the internet, and who did it",
         "a request over the internet is not denied" in evidence.get("gaps", [])
         and "user/mallory" in evidence.get("seen", ""),
     )
@@ -56,16 +56,16 @@ def ask_through_endpoint(stage: Stage) -> None:
     stage.cloud.inject(stage.cloud.denied_at_endpoint("trudy", endpoint, caller=by_hand))
 
 
-def refusal_is_told(stage: Stage) -> Iterator[tuple[str, bool]]:
-    told = stage.cloud.findings[stage.props["findings_before"] :]
-    yield "ops were told once", [one["kind"] for one in told] == ["endpoint-denied"]
-    text = json.dumps(told)
+def refusal_is_published(stage: Stage) -> Iterator[tuple[str, bool]]:
+    published = stage.cloud.findings[stage.props["findings_before"] :]
+    yield "ops were notified once", [one["kind"] for one in published] == ["endpoint-denied"]
+    text = json.dumps(published)
     yield (
         "who was refused, from which address, and by which endpoint",
         all(part in text for part in ("user/trudy", "10.20.0.99", stage.props["endpoint"])),
     )
     yield "and which approved policy refused it", "own-account" in text
-    yield "at once: a person wanted a value", [one["severity"] for one in told] == ["high"]
+    yield "at once: a person asked for a value", [one["severity"] for one in published] == ["high"]
 
 
 def _inside(stage: Stage) -> Caller:

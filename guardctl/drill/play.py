@@ -68,8 +68,8 @@ def _play(stage: Stage, number: int, chapter: Chapter) -> Played:
     return Played(
         number=number,
         title=chapter.title,
-        people=_told(call for call in made if call.function is None and _is_said(call)),
-        guard=_told(call for call in made if call.function and _is_write(call)),
+        people=_summary(call for call in made if call.function is None and _is_said(call)),
+        guard=_summary(call for call in made if call.function and _is_write(call)),
         alerts=[
             {"kind": one["kind"], "severity": one["severity"], "title": one["title"]}
             for one in cloud.findings[findings:]
@@ -101,11 +101,11 @@ def _checked(stage: Stage, chapter: Chapter) -> list[Check]:
     try:
         checks += [Check(claim, bool(holds)) for claim, holds in chapter.checks(stage)]
         if chapter.quiet:
-            told = stage.cloud.findings[stage.props["findings_before"] :]
-            news = [one for one in told if one["kind"] not in REGULAR]
-            checks.append(Check("nobody was bothered", not news))
+            published = stage.cloud.findings[stage.props["findings_before"] :]
+            alerts = [one for one in published if one["kind"] not in REGULAR]
+            checks.append(Check("nobody was bothered", not alerts))
     except Exception as error:  # noqa: BLE001 - whatever broke, the drill must say so and go on
-        checks.append(Check("the state could be looked at", holds=False, error=repr(error)))
+        checks.append(Check("the state could be read", holds=False, error=repr(error)))
     return checks
 
 
@@ -123,19 +123,20 @@ def _is_said(call: Call) -> bool:
     return (_is_write(call) or reads_secret) and call.principal != "audience"
 
 
-def _told(calls: Iterator[Call]) -> list[str]:
+def _summary(calls: Iterator[Call]) -> list[str]:
     """Calls in words, equal neighbours as one with a count."""
-    told: list[str] = []
+    texts: list[str] = []
     counts: list[int] = []
     for call in calls:
         text = f"{_who(call)}: {call.action}{f' ({call.error})' if call.error else ''}"
-        if told and told[-1] == text:
+        if texts and texts[-1] == text:
             counts[-1] += 1
         else:
-            told.append(text)
+            texts.append(text)
             counts.append(1)
     return [
-        f"{text} x {count}" if count > 1 else text for text, count in zip(told, counts, strict=True)
+        f"{text} x {count}" if count > 1 else text
+        for text, count in zip(texts, counts, strict=True)
     ]
 
 

@@ -15,8 +15,8 @@ def read_over_internet(stage: Stage) -> None:
     stage.client("secretsmanager", "dev").get_secret_value(SecretId="ledger")
 
 
-def bypass_is_told(stage: Stage) -> Checks:
-    yield "ops were told once", new_kinds(stage) == ["bypass"]
+def bypass_is_published(stage: Stage) -> Checks:
+    yield "ops were notified once", new_kinds(stage) == ["bypass"]
     text = json.dumps(stage.cloud.findings[-1])
     yield (
         "who, what and from where",
@@ -61,15 +61,15 @@ def read_round_no_endpoint(stage: Stage) -> None:
 def bypass_led_to_repair(stage: Stage) -> Checks:
     vpc_id = stage.props["lab"]
     yield (
-        "ops were told of the bypass, and of the endpoint it led to",
+        "ops were notified of the bypass, and of the endpoint it led to",
         (new_kinds(stage) == ["bypass", "endpoint-created"]),
     )
-    told = stage.cloud.findings[stage.props["findings_before"]]
+    published = stage.cloud.findings[stage.props["findings_before"]]
     yield (
         "why: it left by the NAT gateway of a VPC without an endpoint",
-        all(part in told["cause"] for part in (vpc_id, "NAT gateway", "no working endpoint")),
+        all(part in published["cause"] for part in (vpc_id, "NAT gateway", "no working endpoint")),
     )
-    yield "and what the guard did about it", any(vpc_id in text for text in told["done"])
+    yield "and what the guard did about it", any(vpc_id in text for text in published["done"])
     endpoints = stage.endpoints(vpc_id)
     yield (
         "the VPC has its endpoint, with private DNS",
@@ -89,9 +89,12 @@ def read_again_and_again(stage: Stage) -> None:
 
 
 def repeats_are_summed_up(stage: Stage) -> Checks:
-    told = stage.cloud.findings[stage.props["findings_before"] :]
-    counts = [one["count"] for one in told if one["kind"] == "bypass"]
-    yield "with the one before they are thirteen: ops were told again at the tenth", counts == [10]
+    published = stage.cloud.findings[stage.props["findings_before"] :]
+    counts = [one["count"] for one in published if one["kind"] == "bypass"]
+    yield (
+        "with the one before they are thirteen: ops were notified again at the tenth",
+        counts == [10],
+    )
     digests = [one["evidence"] for one in stage.cloud.findings if one["kind"] == "digest"]
     collected = [one for digest in digests for one in _findings(digest, "collected")]
     yield "what was of low severity until then came in digests", len(collected) > 1

@@ -1,7 +1,7 @@
 """The story: what people do to the account in a day, and what must be true when the guard is done.
 
 Each chapter is one thing that somebody does with plain boto3, and the checks of the state that it
-must end in. A check looks at AWS and at the alerts, never at the guard's code.
+must end in. A check reads AWS and at the alerts, never at the guard's code.
 """
 
 import json
@@ -25,11 +25,11 @@ from guardctl.drill.others import bring_endpoint, tear_down, theirs_is_kept, vpc
 from guardctl.drill.perimeter import (
     ask_through_endpoint,
     open_perimeter,
-    opening_is_told,
-    refusal_is_told,
+    opening_is_published,
+    refusal_is_published,
 )
 from guardctl.drill.reads import (
-    bypass_is_told,
+    bypass_is_published,
     bypass_led_to_repair,
     nobody_is_bothered,
     read_again_and_again,
@@ -42,7 +42,7 @@ from guardctl.drill.reads import (
 from guardctl.drill.stage import Stage
 from guardctl.drill.watch import (
     blind_the_guard,
-    blindness_is_told,
+    blindness_is_published,
     heartbeat_came_through,
     send_heartbeat,
 )
@@ -77,7 +77,7 @@ def vpc_is_served(stage: Stage) -> Checks:
         "it carries the approved policy from the start",
         ("aws:PrincipalAccount" in json.dumps(stage.props["approved"])),
     )
-    yield "ops were told once", new_kinds(stage) == ["endpoint-created"]
+    yield "ops were notified once", new_kinds(stage) == ["endpoint-created"]
 
 
 # the policy is replaced ---------------------------------------------------------------------------
@@ -96,7 +96,7 @@ def policy_is_back(stage: Stage) -> Checks:
         "written once: our own write came back as an event and changed nothing",
         (new_writes(stage) == ["ModifyVpcEndpoint"]),
     )
-    yield "ops were told", new_kinds(stage) == ["policy-restored"]
+    yield "ops were notified", new_kinds(stage) == ["policy-restored"]
     evidence = stage.cloud.findings[-1]["evidence"]
     yield "and who did it", "user/mallory" in evidence.get("changed_by", "")
 
@@ -134,10 +134,10 @@ def endpoint_is_back(stage: Stage) -> Checks:
     )
     stage.props["endpoint"] = endpoints[0]["VpcEndpointId"]
     yield "it is available", endpoints[0]["State"] == "available"
-    yield "ops were told", new_kinds(stage) == ["endpoint-created"]
+    yield "ops were notified", new_kinds(stage) == ["endpoint-created"]
 
 
-# rotation in a VPC nobody told us of --------------------------------------------------------------
+# rotation in a VPC that no event named ------------------------------------------------------------
 
 
 def enable_rotation(stage: Stage) -> None:
@@ -157,7 +157,7 @@ def rotation_is_served(stage: Stage) -> Checks:
     yield "its DNS hostnames, off until then, are on", stage.hostnames(stage.props["bank"])
     created = [one for one in stage.cloud.findings if one["kind"] == "endpoint-created"][-1]
     yield (
-        "ops were told how to repeat a first rotation that came too early",
+        "ops know how to repeat a first rotation that came too early",
         (any("rotate-secret" in one for one in created["todo"])),
     )
 
@@ -175,7 +175,7 @@ def zone_is_served(stage: Stage) -> Checks:
         "the endpoint reaches into the new AZ",
         (stage.zones(endpoint["SubnetIds"]) == set(stage.zones_in_reach[:3])),
     )
-    yield "ops were told", new_kinds(stage) == ["endpoint-repaired"]
+    yield "ops were notified", new_kinds(stage) == ["endpoint-repaired"]
 
 
 # a function that is not let out -------------------------------------------------------------------
@@ -199,10 +199,12 @@ def rotate_behind_closed_doors(stage: Stage) -> None:
     secrets.rotate_secret(SecretId="vault", RotationLambdaARN=function)
 
 
-def obstruction_is_told(stage: Stage) -> Checks:
-    told = stage.cloud.findings[stage.props["findings_before"] :]
-    cause = next((f["cause"] for f in told if f["kind"] == "rotation-cannot-reach-endpoint"), "")
-    yield "ops were told which security group is in the way", stage.props["closed"] in cause
+def obstruction_is_published(stage: Stage) -> Checks:
+    published = stage.cloud.findings[stage.props["findings_before"] :]
+    cause = next(
+        (f["cause"] for f in published if f["kind"] == "rotation-cannot-reach-endpoint"), ""
+    )
+    yield "ops know which security group is in the way", stage.props["closed"] in cause
     yield "nobody's group was edited", new_writes(stage) == []
 
 
@@ -219,7 +221,7 @@ def all_is_well(stage: Stage) -> Checks:
         for call in stage.cloud.calls[stage.props["calls_before"] :]
         if call.function == "SweepFunction" and call.action == "DescribeVpcEndpoints"
     ]
-    yield "every VPC and endpoint was looked at", len(swept) >= 2
+    yield "every VPC and endpoint was checked", len(swept) >= 2
     yield "and nothing had to be changed", new_writes(stage) == []
     letters = sum(
         len(stage.cloud.dead_letters(queue))
@@ -259,7 +261,7 @@ STORY = (
     Chapter(
         "Rotation is turned on with a function that its security group lets nowhere",
         rotate_behind_closed_doors,
-        obstruction_is_told,
+        obstruction_is_published,
     ),
     Chapter(
         "A deployment changes the approved policy",
@@ -270,7 +272,7 @@ STORY = (
     Chapter(
         "A developer reads a secret over the internet, and Slack is busy",
         read_over_internet,
-        bypass_is_told,
+        bypass_is_published,
     ),
     Chapter(
         "The application reads it through the endpoint",
@@ -294,12 +296,12 @@ STORY = (
     Chapter(
         "The endpoint's policy refuses a person who sits inside the VPC",
         ask_through_endpoint,
-        refusal_is_told,
+        refusal_is_published,
     ),
     Chapter(
         "Somebody lets a secret that is bound to the VPCs be read from outside",
         open_perimeter,
-        opening_is_told,
+        opening_is_published,
     ),
     Chapter(
         "An application reads it by the NAT gateway of a VPC that the guard never heard of",
@@ -309,11 +311,11 @@ STORY = (
     Chapter("Terraform brings an endpoint of its own", bring_endpoint, theirs_is_kept),
     Chapter("Terraform destroys the first VPC", tear_down, vpc_is_let_go),
     Chapter("A heartbeat is sent", send_heartbeat, heartbeat_came_through, quiet=True),
-    Chapter("Somebody blinds the guard with one call", blind_the_guard, blindness_is_told),
+    Chapter("Somebody blinds the guard with one call", blind_the_guard, blindness_is_published),
     Chapter(
         "The developer reads the secret twelve times more, and an hour passes",
         read_again_and_again,
         repeats_are_summed_up,
     ),
-    Chapter("Six hours later the sweep looks at everything", sweep, all_is_well, quiet=True),
+    Chapter("Six hours later the sweep checks everything", sweep, all_is_well, quiet=True),
 )

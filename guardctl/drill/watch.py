@@ -1,4 +1,4 @@
-"""Chapters about the guard itself: it proves that it lives, and tells who lays a hand on it."""
+"""Chapters about the guard itself: it proves that it lives, and reports who lays a hand on it."""
 
 from emulator.metrics import measured
 from guardctl.drill.chapter import Checks
@@ -29,11 +29,11 @@ def blind_the_guard(stage: Stage) -> None:
     stage.cloud.fire_schedule("HeartbeatRule")
 
 
-def blindness_is_told(stage: Stage) -> Checks:
-    told = stage.cloud.findings[stage.props["findings_before"] :]
-    kinds = [one["kind"] for one in told]
-    yield "ops were told at once who laid a hand on the guard", kinds[0] == "guard-changed"
-    yield "by name", "user/mallory" in told[0]["title"]
+def blindness_is_published(stage: Stage) -> Checks:
+    published = stage.cloud.findings[stage.props["findings_before"] :]
+    kinds = [one["kind"] for one in published]
+    yield "ops knew at once who laid a hand on the guard", kinds[0] == "guard-changed"
+    yield "by name", "user/mallory" in published[0]["title"]
     yield "and by the next heartbeat that the rule sees no reads", "rule-blind" in kinds
     rule = stage.cloud.resource("BypassRule")
     events = stage.client("events", "audience")

@@ -1,23 +1,24 @@
-"""`guardctl preflight`: who would have been refused, had this been the endpoint's policy.
+"""`guardctl preflight`: who would have been refused, had this been the policy.
 
 Nothing is asked of AWS. A request is decided by the same evaluator as the guard's own
-(guard.policy.evaluate), with what CloudTrail tells of it; where the answer hangs on something else
+(guard.policy.evaluate), with what CloudTrail says of it; where the answer hangs on something else
 it is reported as unknown, with the names of what would have to be known.
 """
 
-import json
-import sys
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from detect_bypass.judge import SECRETS_MANAGER
-from detect_bypass.judge.exceptions import name_of_secret
+from detect_bypass.judge.spelling import name_of_secret
 from guard.cloudtrail.evidence import principal
+from guard.cloudtrail.policy_request import NO_SECRET
 from guard.cloudtrail.record import (
     NotFromCloudTrail,
     Record,
@@ -28,15 +29,18 @@ from guard.cloudtrail.record import (
 from guard.cloudtrail.resource_ids import secret_id
 from guard.policy.evaluate import Decision, Outcome, evaluate
 from guardctl import trail
+from guardctl.errors import Failed
 from guardctl.formats import Format
-from guardctl.preflight.request import NO_SECRET, Way, request_of
+from guardctl.preflight.request import Known, Way, request_of
 from guardctl.preflight.source import PolicySource, PolicySourceError
 from guardctl.preflight.tally import REFUSED_CODES, Tally
-from guardctl.replay.screen import console, printable
+from guardctl.screen import printable, say, say_json
+from guardctl.terminal import console
 from guardctl.trail.files import Missing, Source, sources
 
 REFUSED, BAD_INPUT = 1, 2
-_COMPLAINTS = 10  # told of one file; what is more is counted
+_COMPLAINTS = 10  # printed of one file; what is more is counted
+_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +50,17 @@ class Question:
     source: PolicySource
     assume: bool = False
     endpoints: frozenset[str] = frozenset()
-    org_of: dict[str, str] = field(default_factory=dict[str, str])
+    known: Known = field(default_factory=lambda: Known({}, {}))
+    of_secret: bool = False
+    secrets: frozenset[str] = frozenset()
 
     def ask(self, record: Record, tally: Tally) -> None:
         """Decide about one Secrets Manager record and count it. Raises PolicySourceError."""
         way = Way.of(record)
         if record.event_type not in ("", "AwsApiCall", "AwsConsoleAction"):
             tally.no_requests += 1  # a service's report, or the endpoint's own record of a request
+        elif self.of_secret:
+            self._ask_secret(record, tally)
         elif not (through := self._came_through(record, way)) and not self.assume:
             tally.not_through_endpoint += 1
         elif way.by_service:
@@ -63,6 +71,25 @@ class Question:
             decision = self._decide(record, assumed=not through)
             tally.add(record, principal(record), _secret(record), decision)
 
+    def _ask_secret(self, record: Record, tally: Tally) -> None:
+        """A secret's own policy: it decides of each request for the secret, however it comes."""
+        secret = _secret(record)
+        if not secret or (self.secrets and _bare(secret) not in self.secrets):
+            tally.other_secrets += 1
+        elif record.error_code.startswith(REFUSED_CODES):
+            tally.refused_already += 1
+        else:
+            tally.add(record, principal(record), secret, self._decide_secret(record))
+
+    def _decide_secret(self, record: Record) -> Decision:
+        request = request_of(record, self.known, assumed=False, through=False)
+        owner = (request.resource or "").split(":")[4:5]
+        if not owner:
+            return Decision(Outcome.UNKNOWN, None, frozenset({"resource"}))
+        own = owner == [record.identity.account_id] or record.identity.type == "AWSService"
+        find = self.source.denials_for if own else self.source.policy_for
+        return evaluate(find(record.account or owner[0], record.region), request)
+
     def _came_through(self, record: Record, way: Way) -> bool:
         if self.endpoints:
             return record.vpc_endpoint_id in self.endpoints
@@ -72,11 +99,17 @@ class Question:
         if not (record.account and record.region) and self.source.asks:
             return Decision(Outcome.UNKNOWN, None, frozenset({"account", "region"}))
         policy = self.source.policy_for(record.account, record.region)
-        return evaluate(policy, request_of(record, assumed=assumed, org_of=self.org_of))
+        return evaluate(policy, request_of(record, self.known, assumed=assumed))
 
 
 def _secret(record: Record) -> str:
     return "" if record.event_name in NO_SECRET else secret_id(record) or ""
+
+
+def _bare(secret: str) -> str:
+    """A secret's name, without the hyphen and six characters that AWS adds to it in an ARN."""
+    name = name_of_secret(secret)
+    return name[:-7] if secret.startswith("arn:") and _SUFFIX.search(name) else name
 
 
 def ask_all(files: Iterable[Source | Missing], question: Question) -> Tally:
@@ -85,17 +118,17 @@ def ask_all(files: Iterable[Source | Missing], question: Question) -> Tally:
     for file in files:
         if isinstance(file, Missing):
             tally.complaints += 1
-            print(printable(file.text), file=sys.stderr)
+            say(printable(file.text), err=True)
             continue
-        told = 0
+        count = 0
         for complaint in _ask_file(file, question, tally):
-            told += 1
-            if told <= _COMPLAINTS:
-                print(printable(complaint), file=sys.stderr)
-        tally.complaints += told
-        if told > _COMPLAINTS:
-            more = f"{file.name}: and {told - _COMPLAINTS:,} more such places"
-            print(printable(more), file=sys.stderr)
+            count += 1
+            if count <= _COMPLAINTS:
+                say(printable(complaint), err=True)
+        tally.complaints += count
+        if count > _COMPLAINTS:
+            more = f"{file.name}: and {count - _COMPLAINTS:,} more such places"
+            say(printable(more), err=True)
     return tally
 
 
@@ -170,49 +203,81 @@ def preflight(
         list[str] | None,
         typer.Option(metavar="ID", help="An account of the organization --org-id. Repeatable."),
     ] = None,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SECRET", help="The policy is this secret's own: its name or ARN. Repeatable."
+        ),
+    ] = None,
+    endpoint_vpc: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID=VPC", help="The VPC of an endpoint, which logs do not have. Repeatable."
+        ),
+    ] = None,
     form: Annotated[
         Format, typer.Option("--format", help="jsonl: one line per principal, action and secret.")
     ] = Format.TABLE,
 ) -> None:
-    """Say which recorded requests an endpoint policy would have refused, from CloudTrail logs.
+    """Say which recorded requests a policy would have refused, from CloudTrail logs.
 
-    Looks at the Secrets Manager requests that came through a VPC endpoint and that AWS let pass.
-    Those that AWS services made themselves are left out: they do not come through your endpoint.
-    A decision that hangs on what CloudTrail does not tell is reported as unknown, and never
+    An endpoint policy is asked about the Secrets Manager requests that came through a VPC endpoint
+    and that AWS let pass. Those that AWS services made themselves are left out: they do not come
+    through your endpoint.
+
+    The policy of a secret is asked about all requests for the secret, however they came: with
+    --secret, or if the policy is one of `guardctl suggest-secret-policy` or has no Allow.
+
+    A decision that hangs on what CloudTrail does not say is reported as unknown, and never
     guessed. Placeholders such as ${AccountId} take the account and Region of each record.
+
+    Examples:
+      guardctl preflight own-account logs/ --assume-endpoint
+      guardctl preflight proposed.json s3://trail-bucket/AWSLogs/111122223333/ --secret db
 
     Exit codes: 0 nothing would have been refused, 1 something would, 2 bad usage, or input that
     could not be read.
     """
     if account and not org_id:
-        raise typer.BadParameter("--account tells of which --org-id an account is; give both")
+        raise typer.BadParameter("--account says of which --org-id an account is; give both")
     try:
+        source = PolicySource.find(policy, org_id)
         question = Question(
-            source=PolicySource.find(policy, org_id),
+            source=source,
             assume=assume_endpoint,
             endpoints=frozenset(endpoint or ()),
-            org_of=dict.fromkeys(account or (), org_id),
+            known=Known(dict.fromkeys(account or (), org_id), _vpcs(endpoint_vpc or [])),
+            of_secret=bool(secret) or (source.is_of_a_secret and not (assume_endpoint or endpoint)),
+            secrets=frozenset(map(_bare, secret or ())),
         )
     except PolicySourceError as error:
-        print(printable(str(error)), file=sys.stderr)
-        raise typer.Exit(BAD_INPUT) from error
+        raise Failed(str(error)) from error
+    if question.of_secret and not secret:
+        say("Read as the policy of every secret in the logs; --secret names one.", err=True)
     tally = ask_all(sources(logs), question)
     _PRINT[form](tally)
-    _print_summary(tally)
+    _print_summary(tally, question)
     if tally.complaints:
         raise typer.Exit(BAD_INPUT)
     raise typer.Exit(REFUSED if tally.refused else 0)
 
 
+def _vpcs(pairs: list[str]) -> dict[str, str]:
+    split = [pair.partition("=") for pair in pairs]
+    if wrong := [endpoint for endpoint, _, vpc in split if not vpc.startswith("vpc-")]:
+        raise typer.BadParameter(f"{wrong[0]}: give it as vpce-...=vpc-...")
+    return {endpoint: vpc for endpoint, _, vpc in split}
+
+
 def _print_jsonl(tally: Tally) -> None:
     for row in tally.rows():
-        print(json.dumps(row))
+        say_json(row)
 
 
 def _print_json(tally: Tally) -> None:
     rows = list(tally.rows())
     of = {name: [row for row in rows if row["verdict"] == name] for name in ("refused", "unknown")}
-    print(json.dumps({**of, "summary": tally.summary()}, indent=2))
+    say_json({**of, "summary": tally.summary()}, indent=2)
 
 
 def _print_table(tally: Tally) -> None:
@@ -228,10 +293,10 @@ def _print_table(tally: Tally) -> None:
         if row["secret"]:
             asked += f" of {name_of_secret(row['secret'])}"
         table.add_row(
-            f"[{colour}]{row['verdict']}[/]",
+            Text(row["verdict"], colour),
             f"{row['count']:,}",
-            escape(printable(row["principal"].split(":", 5)[-1]) + "\n" + printable(asked)),
-            escape(printable(_why(row)) + "\n" + printable(example)),
+            printable(row["principal"].split(":", 5)[-1]) + "\n" + printable(asked),
+            printable(_why(row)) + "\n" + printable(example),
         )
     console().print(table, soft_wrap=False)
 
@@ -247,21 +312,45 @@ def _why(row: dict[str, Any]) -> str:
 _PRINT = {Format.TABLE: _print_table, Format.JSON: _print_json, Format.JSONL: _print_jsonl}
 
 
-def _print_summary(tally: Tally) -> None:
+def _print_summary(tally: Tally, question: Question) -> None:
     errors = console(stderr=True)
     counts = tally.summary()
     errors.print(
         f"{counts['requests']:,} requests: {tally.allowed:,} would have been let pass, "
         f"{tally.refused:,} refused, {tally.unknown:,} unknown"
     )
+    if tally.unknown:
+        errors.print(f"Could not be judged: {_needs(tally)}")
     left_out = {
         "not through an endpoint": tally.not_through_endpoint,
         "refused by AWS already": tally.refused_already,
         "made by AWS services": tally.by_services,
         "that are no requests": tally.no_requests,
+        "of no secret, or another one": tally.other_secrets,
         "of other services": tally.other_services,
     }
-    if told := ", ".join(f"{count:,} {name}" for name, count in left_out.items() if count):
-        errors.print(f"Left out: {told}")
+    if listed := ", ".join(f"{count:,} {name}" for name, count in left_out.items() if count):
+        errors.print(f"Left out: {listed}")
+    if not counts["requests"]:
+        errors.print(
+            f"No request was judged, so this says nothing of the policy.{_hint(tally, question)}"
+        )
     if tally.complaints:
         errors.print(f"Places that could not be read: {tally.complaints:,}")
+
+
+def _needs(tally: Tally) -> str:
+    """How many requests hang on what, the most frequent first."""
+    needs: Counter[str] = Counter()
+    for case, count in tally.cases.items():
+        if case.verdict == Outcome.UNKNOWN:
+            needs[" and ".join(case.needs)] += count.count
+    said = (f"{count:,} without knowing {what}" for what, count in needs.most_common())
+    known = "; --endpoint-vpc ID=VPC gives aws:SourceVpc" * any("sourcevpc" in one for one in needs)
+    return printable(", ".join(said)) + known
+
+
+def _hint(tally: Tally, question: Question) -> str:
+    if tally.not_through_endpoint and not question.of_secret:
+        return " Add --assume-endpoint to ask of those that did not come through an endpoint."
+    return ""

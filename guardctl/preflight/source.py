@@ -1,15 +1,25 @@
 """The policy a preflight asks about: a file, or an approved policy, filled in for each account."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from guard.approved import policies as approved
 from guard.approved.policies import ApprovedPolicyError, Placeholders
 from guard.partitions import partition_of
-from guard.policy import Policy, PolicyError, parse
+from guard.policy import Choice, Policy, PolicyError, Statement, parse
+from guard.policy.document import EVERYONE
 from guard.policy.reading import read
 from guardctl.policies import SHIPPED
 from guardctl.policy_lint import SAMPLE
+from secret_policy.perimeter import SID
+
+_ALL_MAY = Statement(
+    "Allow",
+    Choice(frozenset([EVERYONE])),
+    Choice(frozenset(["*"])),
+    Choice(frozenset(["*"])),
+    frozenset(),
+)
 
 
 class PolicySourceError(ValueError):
@@ -20,7 +30,7 @@ class PolicySourceError(ValueError):
 class PolicySource:
     """The text of a policy, and what it says in each account and Region.
 
-    `org_id` fills `${OrgId}`; the other placeholders follow from the record that is looked at.
+    `org_id` fills `${OrgId}`; the other placeholders follow from the record that is evaluated.
     """
 
     name: str
@@ -60,6 +70,22 @@ class PolicySource:
     def asks(self) -> frozenset[str]:
         """The placeholders in it."""
         return approved.placeholders(self.text)
+
+    @property
+    def is_of_a_secret(self) -> bool:
+        """Whether it can only be a secret's policy: the guard's, or one that allows nothing."""
+        policy = self.policy_for(SAMPLE.account_id, SAMPLE.region)
+        allows = any(one.effect == "Allow" for one in policy.statements)
+        return not allows or any(one.label == SID for one in policy.statements)
+
+    def denials_for(self, account: str, region: str) -> Policy:
+        """What it denies there, beside an Allow of everything else.
+
+        In the secret's own account a resource policy need not allow: an identity's policy may.
+        """
+        policy = self.policy_for(account, region)
+        denials = (one for one in policy.statements if one.effect == "Deny")
+        return replace(policy, statements=(_ALL_MAY, *denials))
 
     def policy_for(self, account: str, region: str) -> Policy:
         """What it says in this account and Region. Raises PolicySourceError."""

@@ -42,7 +42,7 @@ class Count:
 
 @dataclass(slots=True)
 class Tally:
-    """All the requests that were looked at, and those that were not."""
+    """All the requests that were evaluated, and those that were not."""
 
     cases: dict[Case, Count] = field(default_factory=dict[Case, Count])
     allowed: int = 0
@@ -52,6 +52,7 @@ class Tally:
     by_services: int = 0
     not_through_endpoint: int = 0
     no_requests: int = 0
+    other_secrets: int = 0
     other_services: int = 0
     complaints: int = 0
 
@@ -105,6 +106,7 @@ class Tally:
             "made_by_aws_services": self.by_services,
             "not_through_an_endpoint": self.not_through_endpoint,
             "no_requests": self.no_requests,
+            "other_secrets": self.other_secrets,
             "other_services": self.other_services,
             "unreadable_places": self.complaints,
         }

@@ -6,28 +6,30 @@ sqs:ChangeMessageVisibility; to put back also sqs:DeleteMessage there, sqs:SendM
 guard's queues and lambda:InvokeFunction on its functions.
 """
 
-import json
 import sys
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from guardctl.errors import report
 from guardctl.formats import Format
 from guardctl.redrive.letters import Letter
 from guardctl.redrive.queues import DeadLetters, Log, named, of_stack
-from guardctl.stack import Profile, Region, StackError, StackName, deployed, told
+from guardctl.screen import printable, say, say_json
+from guardctl.stack import Profile, Region, StackError, StackName, deployed
+from guardctl.terminal import console
 
 FOUND = 1
+QUEUES = ("vpc", "policy", "secretpolicy", "detection", "notify", "rule")
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """A queue, how many messages wait in it, and those that were looked at."""
+class Contents:
+    """A queue, how many messages wait in it, and those that were read."""
 
     queue: DeadLetters
     depth: int
@@ -39,7 +41,7 @@ def redrive(
         str | None,
         typer.Argument(
             metavar="[QUEUE]",
-            help="vpc, policy, detection, notify, rule, or a queue's name. Else all are shown.",
+            help=f"{', '.join(QUEUES)}, or a queue's name. Else all are shown.",
         ),
     ] = None,
     yes: Annotated[
@@ -55,18 +57,24 @@ def redrive(
 ) -> None:
     """Show what is in the dead-letter queues and why, and put it back after a fix.
 
-    With QUEUE it asks, and puts back if told so. Exits with 0 if nothing waits or all was put back,
-    with 1 if messages are left, with 2 if the stack or its queues cannot be read.
+    With QUEUE it asks, and puts back after a yes. Exits with 0 if nothing waits or all was put
+    back, with 1 if messages are left, with 2 if the stack or its queues cannot be read.
+
+    Examples:
+      guardctl redrive
+      guardctl redrive detection
+      guardctl redrive detection --yes
     """
-    with told("guardctl redrive"):
-        stack = deployed(stack_name, profile, region)
-        chosen = _chosen(of_stack(stack), queue)
-        looked = [_look(one, Log(stack), limit) for one in chosen]
-    _show(looked, format_)
-    waiting = [one for one in looked if one.depth]
+    stack = deployed(stack_name, profile, region)
+    chosen = _chosen(of_stack(stack), queue)
+    contents = [_read(one, Log(stack), limit) for one in chosen]
+    _show(contents, format_)
+    waiting = [one for one in contents if one.depth]
     if not waiting:
         return
-    if not (yes or (queue is not None and _confirmed(waiting))):
+    if not (yes or (queue is not None and _confirmed(waiting, queue))):
+        if queue is None:
+            say("Nothing was put back: name a QUEUE to be asked, or give --yes.", err=True)
         raise typer.Exit(FOUND)
     emptied = [_put_back(one) for one in waiting]
     if not all(emptied):
@@ -82,60 +90,64 @@ def _chosen(queues: list[DeadLetters], name: str | None) -> list[DeadLetters]:
     raise StackError(f"no dead-letter queue is called {name}; there are {known}")
 
 
-def _look(queue: DeadLetters, log: Log, limit: int) -> Looked:
-    """Looking changes nothing: what was taken to be looked at can be taken again at once."""
+def _read(queue: DeadLetters, log: Log, limit: int) -> Contents:
+    """Changes nothing: what was received to be read can be received again at once."""
     depth = queue.depth()
     letters = list(queue.receive(min(limit, depth)))
     queue.let_go(letters)
-    told = [one if one.reason else replace(one, reason=log.reason(queue, one)) for one in letters]
-    return Looked(queue, depth, told)
+    explained = [
+        one if one.reason else replace(one, reason=log.reason(queue, one)) for one in letters
+    ]
+    return Contents(queue, depth, explained)
 
 
-def _confirmed(waiting: list[Looked]) -> bool:
+def _confirmed(waiting: list[Contents], queue: str) -> bool:
     if not sys.stdin.isatty():
+        todo = f"guardctl redrive {queue} --yes"
+        report("guardctl redrive", "there is no terminal to ask at: nothing was put back", todo)
         return False
     count = sum(one.depth for one in waiting)
     return typer.confirm(f"Put {count} back? Is the cause cured?", err=True)
 
 
-def _put_back(looked: Looked) -> bool:
-    """Put back what waited when it was looked at, and no more: what fails again comes back here."""
+def _put_back(contents: Contents) -> bool:
+    """Put back what waited when it was read, and no more: what fails again comes back here."""
     done, left = 0, 0
-    for letter in looked.queue.receive(looked.depth):
-        if problem := looked.queue.put_back(letter):
+    for letter in contents.queue.receive(contents.depth):
+        if problem := contents.queue.put_back(letter):
             left += 1
-            typer.echo(f"guardctl redrive: {letter.id} stays: {problem}", err=True)
+            say(f"guardctl redrive: {letter.id} stays: {problem}", err=True)
         else:
             done += 1
-    typer.echo(f"{looked.queue.name}: {done} put back, {left} left", err=True)
+    say(f"{contents.queue.name}: {done} put back, {left} left", err=True)
     return not left
 
 
-def _show(looked: list[Looked], format_: Format) -> None:
+def _show(contents: list[Contents], format_: Format) -> None:
     match format_:
         case Format.TABLE:
-            _show_tables(looked)
+            _show_tables(contents)
         case Format.JSON:
-            print(json.dumps([_document(one) for one in looked], indent=2))
+            say_json([_document(one) for one in contents], indent=2)
         case Format.JSONL:
-            for one in looked:
+            for one in contents:
                 for letter in one.letters:
-                    print(json.dumps({"queue": one.queue.name, **letter.to_json()}))
+                    say_json({"queue": one.queue.name, **letter.to_json()})
 
 
-def _document(looked: Looked) -> dict[str, Any]:
+def _document(contents: Contents) -> dict[str, Any]:
     return {
-        "queue": looked.queue.name,
-        "messages": looked.depth,
-        "shown": [one.to_json() for one in looked.letters],
+        "queue": contents.queue.name,
+        "messages": contents.depth,
+        "shown": [one.to_json() for one in contents.letters],
     }
 
 
-def _show_tables(looked: list[Looked]) -> None:
-    console = Console()
-    for one in looked:
+def _show_tables(contents: list[Contents]) -> None:
+    out = console()
+    for one in contents:
         if not one.depth:
-            console.print(Text.assemble((one.queue.logical_id, "bold"), ": empty"))
+            out.print(Text.assemble((one.queue.logical_id, "bold"), ": empty"))
             continue
         table = Table(title=f"{one.queue.logical_id}: {one.depth} wait", title_justify="left")
         for heading in ("age", "about", "why", "from", "message"):
@@ -143,8 +155,8 @@ def _show_tables(looked: list[Looked]) -> None:
         for letter in one.letters:
             why = letter.reason or "not in the log: the function itself failed, or it is too old"
             cells = (_age(letter.sent), letter.about, why, letter.source or "its queue", letter.id)
-            table.add_row(*map(Text, cells))
-        console.print(table)
+            table.add_row(*(Text(printable(cell)) for cell in cells))
+        out.print(table, soft_wrap=False)
 
 
 def _age(sent: datetime) -> str:

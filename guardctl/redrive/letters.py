@@ -50,16 +50,16 @@ def read(message: Json) -> Letter:
     that may be why it is there.
     """
     body: str = message["Body"]
-    told = {
+    failure = {
         name: one.get("StringValue", "")
         for name, one in message.get("MessageAttributes", {}).items()
     }
     content = _object(body)
     sent = int(message["Attributes"]["SentTimestamp"]) / 1000
     reason, source, target, payload = "", "", "", _first_in_its_chain(content, body)
-    if "ERROR_CODE" in told:
-        reason = f"{told['ERROR_CODE']}: {told.get('ERROR_MESSAGE', '')}".rstrip(": ")
-        source, target = _name(told.get("RULE_ARN", "")), told.get("TARGET_ARN", "")
+    if "ERROR_CODE" in failure:
+        reason = f"{failure['ERROR_CODE']}: {failure.get('ERROR_MESSAGE', '')}".rstrip(": ")
+        source, target = _name(failure.get("RULE_ARN", "")), failure.get("TARGET_ARN", "")
     elif isinstance(context := content.get("requestContext"), Mapping):
         context = cast(Json, context)
         answer = content.get("responsePayload") or {}
@@ -89,7 +89,7 @@ def _first_in_its_chain(content: Json, body: str) -> str:
 
 
 def _about(event: Json, text: str) -> str:
-    """In a few words: the call that was recorded, or what is to be looked at, or how it begins."""
+    """In a few words: the call that was recorded, or what is to be reconciled, or how it begins."""
     detail = event.get("detail")
     detail = cast(Json, detail) if isinstance(detail, Mapping) else {}
     if name := detail.get("eventName"):
@@ -99,7 +99,7 @@ def _about(event: Json, text: str) -> str:
         return f"{name} by {_name(str(who))}, event {detail.get('eventID')}"
     for key in ("vpcId", "vpcEndpointId"):
         if key in detail:
-            return f"a look at {detail[key]}: {detail.get('reason', '')}".rstrip(": ")
+            return f"a request to reconcile {detail[key]}: {detail.get('reason', '')}".rstrip(": ")
     if kind := event.get("detail-type"):
         return str(kind)
     for key in ("title", "AlarmName"):

@@ -1,4 +1,4 @@
-"""The dead-letter queues of a deployed stack: looked into, and emptied into where they came from.
+"""The dead-letter queues of a deployed stack: read, and emptied into where they came from.
 
 Nothing is lost, whenever this process dies: a message is deleted only after SQS or Lambda has
 taken it again. At worst it is then there twice, which the guard's functions are made for. SQS's own
@@ -18,7 +18,7 @@ from guardctl.redrive.letters import Letter, read
 from guardctl.stack import Stack
 
 BATCH = 10  # the most that ReceiveMessage gives
-LOOK_SECONDS = 120  # that a message which is looked at is hidden, if this process dies
+READ_SECONDS = 120  # that a message which is read is hidden, if this process dies
 ENDING = "DeadLetterQueue"
 
 
@@ -61,7 +61,7 @@ class DeadLetters:
             answer = self.sqs.receive_message(
                 QueueUrl=self.url,
                 MaxNumberOfMessages=min(BATCH, limit - len(seen)),
-                VisibilityTimeout=LOOK_SECONDS,
+                VisibilityTimeout=READ_SECONDS,
                 WaitTimeSeconds=1,  # or SQS asks only some of its servers
                 MessageSystemAttributeNames=["All"],
                 MessageAttributeNames=["All"],
@@ -73,7 +73,7 @@ class DeadLetters:
             yield from map(read, new)
 
     def let_go(self, letters: list[Letter]) -> None:
-        """Show them again at once: they were only looked at."""
+        """Show them again at once: they were only read."""
         for letter in letters:
             self.sqs.change_message_visibility(
                 QueueUrl=self.url, ReceiptHandle=letter.receipt, VisibilityTimeout=0
@@ -118,11 +118,17 @@ def of_stack(stack: Stack) -> list[DeadLetters]:
 
 def named(queues: list[DeadLetters], name: str) -> DeadLetters | None:
     """The queue that somebody means: its name, URL or logical id, or that without its ending."""
-    wanted = name.rsplit("/", 1)[-1].rsplit(":", 1)[-1].lower()
+    expected = name.rsplit("/", 1)[-1].rsplit(":", 1)[-1].lower()
     for queue in queues:
         short = queue.logical_id.removesuffix(ENDING).lower()
         origin = queue.origin.rsplit("/", 1)[-1].lower()
-        if wanted in {queue.name.lower(), queue.logical_id.lower(), short, f"{short}queue", origin}:
+        if expected in {
+            queue.name.lower(),
+            queue.logical_id.lower(),
+            short,
+            f"{short}queue",
+            origin,
+        }:
             return queue
     return None
 
@@ -157,7 +163,7 @@ class Log:
         return _last_reason(lines)
 
 
-# Whose log tells of a queue's messages.
+# Whose log explains a queue's messages.
 FUNCTIONS = {
     "VpcDeadLetterQueue": "EnsureEndpointFunction",
     "PolicyDeadLetterQueue": "RestorePolicyFunction",

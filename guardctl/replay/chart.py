@@ -80,7 +80,7 @@ def chart(counted: Mapping[tuple[str, str], int]) -> Chart:
         Label(place * width, f"{first + place * step:%Y-%m-%d %H:%M}")
         for place in range(0, number, every)
     ]
-    return Chart(tuple(bars), tuple(labels), most, _told(step))
+    return Chart(tuple(bars), tuple(labels), most, _described(step))
 
 
 def _time(text: str) -> datetime | None:
@@ -100,7 +100,7 @@ def _floor(when: datetime, step: timedelta) -> datetime:
     return begin + (when - begin) // step * step
 
 
-def _told(step: timedelta) -> str:
+def _described(step: timedelta) -> str:
     minutes = step // timedelta(minutes=1)
     for size, name in ((1440, "day"), (60, "hour"), (1, "minute")):
         if minutes % size == 0:

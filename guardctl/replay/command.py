@@ -4,10 +4,7 @@ It answers "what would happen if we deployed this today, and what should we exce
 is asked of AWS: what is known of the account comes from the options.
 """
 
-import json
 import os
-import sys
-from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,16 +15,17 @@ import typer
 from detect_bypass.judge import Inventory
 from detect_bypass.judge.exceptions import ExceptionsError, Exemption, load
 from detect_bypass.pipeline import Rules
+from guard.cloudtrail.heartbeat_mark import Mark
 from guardctl.formats import Format
-from guardctl.replay.judging import Complaint, Judged, News, PassedOver, Task
+from guardctl.replay.judging import Complaint, Judged, Output, PassedOver, Task
 from guardctl.replay.pool import judge_all
 from guardctl.replay.progress import progress
 from guardctl.replay.publication import WINDOW, published
-from guardctl.replay.screen import printable
-from guardctl.replay.show import PRINT, explain_one, print_summary
+from guardctl.replay.show import PRINT, print_explained, print_summary, print_table
 from guardctl.replay.spool import Spool
 from guardctl.replay.suggest import suggestions
-from guardctl.replay.summary import Summary
+from guardctl.replay.summary import BAD_INPUT, Summary
+from guardctl.screen import printable, say, say_json
 from guardctl.trail.files import size_of, sources
 
 
@@ -63,7 +61,7 @@ def replay(
         list[str],
         typer.Argument(
             metavar="PATH...",
-            help="Log files, folders, patterns or s3://bucket/prefix; - is standard input.",
+            help="Log files, folders, pipes, patterns or s3://bucket/prefix; - is standard input.",
         ),
     ],
     approved_endpoint: Annotated[
@@ -81,6 +79,25 @@ def replay(
     exceptions: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Reviewed exceptions, a JSON file.")
     ] = None,
+    guard_role: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ARN",
+            help="A role with which VPCE Guard reads and repairs (EnsureEndpointRole, "
+            "SecretPolicyRole of its stack). Repeatable.",
+        ),
+    ] = None,
+    heartbeat_role: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ARN",
+            help="The role that sends VPCE Guard's heartbeats (HeartbeatRole). Repeatable.",
+        ),
+    ] = None,
+    organization: Annotated[
+        str,
+        typer.Option(metavar="ID", help="Our organization, as in approved.json: no stranger."),
+    ] = "",
     since: Annotated[
         str | None, typer.Option(metavar="TIME", help="Judge records from this time on (UTC).")
     ] = None,
@@ -99,7 +116,7 @@ def replay(
     ] = False,
     html: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Also write one page to look at, with all in it."),
+        typer.Option(metavar="FILE", help="Also write one page to read, with all in it."),
     ] = None,
     processes: Annotated[
         int | None, typer.Option(min=1, help="Processes to use. Default: one for each core.")
@@ -111,42 +128,61 @@ def replay(
     an hour, a digest at every whole hour, severity low and info deferred to it.
 
     Files may be gzipped, and hold {"Records": [...]}, a JSON array, JSON lines, bare records or
-    EventBridge events. The result is printed to standard output, a summary and what could not be
-    read to standard error.
+    EventBridge events; also the output of `aws cloudtrail lookup-events`, exports and Insights
+    results of CloudWatch Logs (with @message), and results of Athena (CSV or JSON, all columns).
+    The result is printed to standard output, a summary and what could not be read to standard
+    error.
+
+    Examples:
+      guardctl replay logs/ --since 2026-11-01
+      guardctl replay s3://trail-bucket/AWSLogs/o-a1b2c3d4e5/ --account 111122223333
+      aws cloudtrail lookup-events --max-items 1000 | guardctl replay - --format jsonl
+      guardctl replay <(zcat old/*.gz) query-results.csv --html page.html
 
     Exit codes: 0 no alert, 1 alerts, 2 bad usage, or input that could not be read.
     """
     task = Task(
         inventory=Inventory(
-            accounts=frozenset(account or ()), approved_endpoints=frozenset(approved_endpoint or ())
+            accounts=frozenset(account or ()),
+            approved_endpoints=frozenset(approved_endpoint or ()),
+            guard_roles=frozenset(guard_role or ()),
         ),
         exceptions=_exceptions(exceptions),
+        organization=organization,
+        heartbeats=tuple(Mark("", role) for role in heartbeat_role or ()),
         since=_time(since),
         until=_time(until),
         explain=explain or "",
     )
     found = list(sources(paths, since=task.since, until=task.until))
     summary = Summary()
-    with progress(sum(map(size_of, found)), streams=form is not Format.TABLE) as tick:
-        news = judge_all(found, task, processes or os.cpu_count() or 1, tick)
-        judged = _summed(news, summary, task)
-        if explain:
-            raise typer.Exit(explain_one(judged, summary, explain))
-        if suggest_exceptions:
-            deque(judged, maxlen=0)
-            print(json.dumps(suggestions(summary), indent=2))
-        else:
+    streams = not (form is Format.TABLE or explain or suggest_exceptions)
+    explained: list[Judged] = []
+    with progress(sum(map(size_of, found)), streams=streams) as tick:
+        outputs = judge_all(found, task, processes or os.cpu_count() or 1, tick)
+        judged = _summed(outputs, summary, task)
+        if streams:
             PRINT[form](judged, summary)
+        else:
+            explained += (one for one in judged if explain and one.row["event_id"] == explain)
+    # The bar is gone: what is printed now has its lines alone.
+    if explain:
+        print_explained(explained, explain)
+        raise typer.Exit(BAD_INPUT if summary.complaints else 0)
+    if suggest_exceptions:
+        say_json(suggestions(summary), indent=2)
+    elif not streams:
+        print_table(summary)
     print_summary(summary)
     if html:
         _write_page(html, summary, paths)
     raise typer.Exit(summary.exit_code)
 
 
-def _summed(news: Iterable[News], summary: Summary, task: Task) -> Iterator[Judged]:
+def _summed(outputs: Iterable[Output], summary: Summary, task: Task) -> Iterator[Judged]:
     """The judged records, each added to the summary; after the last one, what is published."""
     with Spool() as spool:
-        for one in news:
+        for one in outputs:
             match one:
                 case Judged():
                     summary.add(one)
@@ -157,7 +193,12 @@ def _summed(news: Iterable[News], summary: Summary, task: Task) -> Iterator[Judg
                     summary.outside += outside
                 case Complaint(text):
                     summary.complaints += 1
-                    print(printable(text), file=sys.stderr)
+                    say(printable(text), err=True)
         own = task.inventory.accounts | task.inventory.approved_accounts
-        rules = Rules(window=WINDOW, exceptions=task.exceptions, own_accounts=own)
-        summary.result = published(spool, rules, task.inventory)
+        rules = Rules(
+            window=WINDOW,
+            exceptions=task.exceptions,
+            own_accounts=own,
+            organization=task.organization,
+        )
+        summary.result = published(spool, rules, task.inventory, task.heartbeats)

@@ -1,4 +1,4 @@
-"""How a judgement came about: every predicate's answer, and what it looked at. Pure."""
+"""How a judgement came about: every predicate's answer, and what it read. Pure."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +40,7 @@ def explain(
 def _reason(predicate: Predicate, case: Case) -> str:
     """What the predicate asks, and what it found to answer with."""
     asks = inspect.cleandoc(predicate.__doc__ or predicate.__name__).split("\n\n")[0]
-    found = (f"{name} is {FIELDS[name](case)}" for name in LOOKS_AT[predicate.__name__])
+    found = (f"{name} is {FIELDS[name](case)}" for name in READS[predicate.__name__])
     return f"{' '.join(asks.split()).rstrip('.')}? {'; '.join(found)}."
 
 
@@ -85,7 +85,7 @@ FIELDS: Mapping[str, Callable[[Case], str]] = {
     "for a service": _signals(SERVICE_SIGNALS),
     "for a person": _signals(PERSON_SIGNALS),
 }
-LOOKS_AT: Mapping[str, tuple[str, ...]] = {
+READS: Mapping[str, tuple[str, ...]] = {
     "was_refused_by_endpoint": ("eventCategory", "eventType", "errorCode"),
     "came_through_known_endpoint": ("vpcEndpointId",),
     "came_through_own_account": ("vpcEndpointId", "vpcEndpointAccountId"),
@@ -126,13 +126,13 @@ LOOKS_AT: Mapping[str, tuple[str, ...]] = {
         "errorCode",
         "the caller's location",
     ),
-    "person_wanted_value": (
+    "person_asked_for_value": (
         "userIdentity.type",
         "sessionIssuer.arn",
         "sessionCredentialFromConsole",
         "eventName",
     ),
-    "workload_looked": ("userIdentity.type", "the caller's account", "eventName"),
+    "workload_described": ("userIdentity.type", "the caller's account", "eventName"),
     "is_used_elsewhere": ("the caller's location", "sourceIPAddress"),
     "reads_as_ever": ("the caller's location", "read before"),
     "is_rotating": ("inScopeOf", "eventName", "requestParameters"),

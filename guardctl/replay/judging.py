@@ -1,7 +1,7 @@
 """Judge what is read: one file's elements in, rows of the contract and complaints out."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
@@ -11,6 +11,7 @@ from detect_bypass.judge import SECRETS_MANAGER, Inventory, Judgement, Verdict, 
 from detect_bypass.judge.exceptions import Exemption
 from detect_bypass.sessions import session_of
 from guard.cloudtrail.evidence import principal
+from guard.cloudtrail.heartbeat_mark import Mark
 from guard.cloudtrail.record import (
     NotFromCloudTrail,
     Record,
@@ -20,12 +21,13 @@ from guard.cloudtrail.record import (
 )
 from guard.cloudtrail.resource_ids import secret_id
 from guard.cloudtrail.secret_calls import changes_secret
+from guard.findings.finding import Severity
 from guardctl import trail
 from guardctl.replay.explain import Said, explain
 from guardctl.replay.spool import Spooled
 from guardctl.trail.files import Openable
 
-_COMPLAINTS = 10  # told of one file; what is more is counted
+_COMPLAINTS = 10  # printed of one file; what is more is counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,8 @@ class Task:
 
     inventory: Inventory
     exceptions: tuple[Exemption, ...] = ()
+    organization: str = ""
+    heartbeats: tuple[Mark, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
     explain: str = ""
@@ -47,7 +51,7 @@ class Task:
 class Judged:
     """One Secrets Manager record and its judgement: `row` is the line of the contract.
 
-    `spooled` is what is to be published of it, in its turn.
+    `spooled` is what is to be published of it, in order.
     """
 
     row: dict[str, Any]
@@ -71,10 +75,10 @@ class PassedOver:
     outside: int = 0
 
 
-News = Judged | Complaint | PassedOver
+Output = Judged | Complaint | PassedOver
 
 
-def judge_stream(stream: BinaryIO, name: str, task: Task, size: int = 0) -> Iterator[News]:
+def judge_stream(stream: BinaryIO, name: str, task: Task, size: int = 0) -> Iterator[Output]:
     """Everything there is to say of one file of `size` bytes (0: unknown), in its order."""
     complaints = 0
     for item in trail.read(stream, size):
@@ -83,19 +87,19 @@ def judge_stream(stream: BinaryIO, name: str, task: Task, size: int = 0) -> Iter
                 yield PassedOver(others=count)
                 continue
             case trail.Element(value, position):
-                news = _judge_element(value, f"{name}:{position}", task)
+                output = _judge_element(value, f"{name}:{position}", task)
             case trail.Broken(position, reason):
-                news = Complaint(f"{name}:{position}: {reason}")
-        if isinstance(news, Complaint):
+                output = Complaint(f"{name}:{position}: {reason}")
+        if isinstance(output, Complaint):
             complaints += 1
             if complaints > _COMPLAINTS:
                 continue
-        yield news
+        yield output
     if complaints > _COMPLAINTS:
         yield Complaint(f"{name}: and {complaints - _COMPLAINTS:,} more such places")
 
 
-def judge_source(source: Openable, task: Task) -> Iterator[News]:
+def judge_source(source: Openable, task: Task) -> Iterator[Output]:
     """As `judge_stream`; a file that cannot be opened is a complaint."""
     try:
         with source.open() as stream:
@@ -104,7 +108,7 @@ def judge_source(source: Openable, task: Task) -> Iterator[News]:
         yield Complaint(f"{source.name}: {error.strerror or error}")
 
 
-def _judge_element(value: dict[str, Any], where: str, task: Task) -> News:
+def _judge_element(value: dict[str, Any], where: str, task: Task) -> Output:
     enveloped = "detail-type" in value and "detail" in value and "eventSource" not in value
     detail = value["detail"] if enveloped else value
     source = detail.get("eventSource") if isinstance(detail, dict) else None
@@ -120,15 +124,28 @@ def _judge_element(value: dict[str, Any], where: str, task: Task) -> News:
         return Complaint(f"{where}: {error}")
     if not task.wants(record.event_time):
         return PassedOver(outside=1)
-    judgement = judge(record, task.inventory, task.exceptions)
-    wanted = bool(task.explain) and task.explain == record.event_id
+    place = record.account, record.region
+    judgement = _judged(record, task)
+    expected = bool(task.explain) and task.explain == record.event_id
     quiet = not (judgement.alert or changes_secret(record) or session_of(record))
     return Judged(
         row_of(record, judgement),
         principal(record),
-        Spooled(record.event_time.timestamp(), _json(detail), quiet, bool(record.amends)),
-        explain(record, task.inventory, task.exceptions) if wanted else (),
+        Spooled(record.event_time.timestamp(), _json(detail), quiet, bool(record.amends), place),
+        explain(record, task.inventory, task.exceptions) if expected else (),
     )
+
+
+def _judged(record: Record, task: Task) -> Judgement:
+    if not is_heartbeat(record, task.heartbeats):
+        return judge(record, task.inventory, task.exceptions)
+    cause = "It is a heartbeat of the guard."
+    return Judgement(verdict=Verdict.EXEMPT, alert=False, severity=Severity.INFO, cause=cause)
+
+
+def is_heartbeat(record: Record, heartbeats: Sequence[Mark]) -> bool:
+    """Whether it is a marked request of the guard, which the deployed function does not judge."""
+    return any(mark.sent(record) is not None for mark in heartbeats)
 
 
 def _json(detail: object) -> bytes:
@@ -150,15 +167,19 @@ def row_of(record: Record, judgement: Judgement) -> dict[str, Any]:
         "source_ip": record.source_ip or None,
         "vpc_endpoint_id": record.vpc_endpoint_id or None,
         "fingerprint": fingerprint(record, judgement),
+        "account": record.account or None,
+        "region": record.region or None,
     }
 
 
 def _unreadable(detail: dict[str, Any], why: str) -> Judged:
     """The line for a record of the service that lacks what every record has."""
     never = datetime.fromtimestamp(0, UTC)
-    finding = unreadable(detail, why, account="", region="", seen=never, window=0)
-    known = {key: detail.get(key) for key in ("eventID", "eventName", "eventTime")}
+    keys = ("eventID", "eventName", "eventTime", "recipientAccountId", "awsRegion")
+    known = {key: detail.get(key) for key in keys}
     texts = {key: value if isinstance(value, str) else None for key, value in known.items()}
+    account, region = texts["recipientAccountId"] or "", texts["awsRegion"] or ""
+    finding = unreadable(detail, why, account=account, region=region, seen=never, window=0)
     row = {
         "event_id": texts["eventID"],
         "event_name": texts["eventName"],
@@ -172,8 +193,10 @@ def _unreadable(detail: dict[str, Any], why: str) -> Judged:
         "source_ip": None,
         "vpc_endpoint_id": None,
         "fingerprint": finding.fingerprint,
+        "account": texts["recipientAccountId"],
+        "region": texts["awsRegion"],
     }
-    return Judged(row, "unknown", Spooled(None, _json(detail)))
+    return Judged(row, "unknown", Spooled(None, _json(detail), place=(account, region)))
 
 
 def _iso(when: datetime) -> str:

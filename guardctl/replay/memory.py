@@ -173,8 +173,8 @@ class _Parser:
             return inner
         if function := self._accept("attribute_exists", "attribute_not_exists"):
             (attribute,) = self.arguments()
-            wanted = function == "attribute_exists"
-            return lambda *given: (attribute(*given) is not None) is wanted
+            expected = function == "attribute_exists"
+            return lambda *given: (attribute(*given) is not None) is expected
         if self._accept("contains"):
             texts, one = self.arguments()
             return lambda *given: one(*given) in (texts(*given) or ())

@@ -19,9 +19,9 @@ from guard.findings.finding import Finding
 from guard.publishing.message import published_form
 from guardctl.replay.chart import HEIGHT, WIDTH, chart
 from guardctl.replay.publication import ReplayedFinding
-from guardctl.replay.screen import printable
 from guardctl.replay.slack_view import message
 from guardctl.replay.summary import Summary
+from guardctl.screen import printable
 from notify_slack.payload import payload
 
 _TEMPLATES = Path(__file__).parent / "templates"

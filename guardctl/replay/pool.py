@@ -1,7 +1,7 @@
 """Judge many files, on several processes where that is quicker; the results stay in order.
 
-Each worker judges one file at a time and sends what it finds in small batches. Batches of the file
-whose turn it is are passed on at once, later ones wait; where too many do, the workers have to wait
+Each worker judges one file at a time and sends what it finds in small batches. Batches of the
+current file are passed on at once, later ones wait; where too many do, the workers have to wait
 themselves. So memory stays the same, however large or many the files are.
 """
 
@@ -15,13 +15,13 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, BinaryIO, cast
 
-from guardctl.replay.judging import Complaint, News, PassedOver, Task, judge_source
-from guardctl.trail.files import Missing, Source, StandardInput
+from guardctl.replay.judging import Complaint, Output, PassedOver, Task, judge_source
+from guardctl.trail.files import Missing, Source, Stream
 
 _WORTH_PROCESSES = 8 << 20  # bytes of input below which starting processes takes longer
-_BATCH = 200  # news
-_BATCH_BYTES = 4 << 20  # of a file, after which a batch goes out even if there is no news
-_AHEAD = 100  # batches that wait for their turn
+_BATCH = 200  # outputs
+_BATCH_BYTES = 4 << 20  # of a file, after which a batch goes out even if there is no output
+_AHEAD = 100  # batches that wait for their file
 
 Tick = Callable[[int], None]
 
@@ -30,28 +30,28 @@ Tick = Callable[[int], None]
 class Batch:
     """Some of what there is to say of a file, the bytes it took, and whether that is all."""
 
-    news: Sequence[News]
+    outputs: Sequence[Output]
     read: int
     last: bool = False
 
 
 def judge_all(
     found: Sequence[Source | Missing], task: Task, processes: int, tick: Tick = lambda _: None
-) -> Iterator[News]:
+) -> Iterator[Output]:
     """Everything there is to say of the files, in their order, whatever the number of processes.
 
     Args:
         found: the files, and the arguments that name none.
         task: what to judge by.
         processes: how many to use at most.
-        tick: told of each so many bytes that were read.
+        tick: called with each number of bytes that were read.
     """
-    sizes = [one.size for one in found if not isinstance(one, Missing | StandardInput)]
+    sizes = [one.size for one in found if not isinstance(one, Missing | Stream)]
     alone = processes < 2 or len(sizes) < 2 or sum(sizes) < _WORTH_PROCESSES
     batches = _one_by_one(found, task) if alone else _side_by_side(found, task, processes)
     for batch in batches:
         tick(batch.read)
-        yield from batch.news
+        yield from batch.outputs
 
 
 def _one_by_one(found: Sequence[Source | Missing], task: Task) -> Iterator[Batch]:
@@ -60,22 +60,22 @@ def _one_by_one(found: Sequence[Source | Missing], task: Task) -> Iterator[Batch
 
 
 def _batches(one: Source | Missing, task: Task) -> Iterator[Batch]:
-    """A file's news with the many small counts made one."""
+    """A file's outputs, with the many small counts made one."""
     if isinstance(one, Missing):
         yield Batch([Complaint(one.text)], 0, last=True)
         return
     counted = _Counted(one)
-    news: list[News] = []
-    others = outside = told = 0
+    outputs: list[Output] = []
+    others = outside = reported = 0
     for single in judge_source(counted, task):
         if isinstance(single, PassedOver):
             others, outside = others + single.others, outside + single.outside
         else:
-            news.append(single)
-        if len(news) >= _BATCH or counted.read - told >= _BATCH_BYTES:
-            yield Batch([*news, PassedOver(others, outside)], counted.read - told)
-            news, others, outside, told = [], 0, 0, counted.read
-    yield Batch([*news, PassedOver(others, outside)], counted.read - told, last=True)
+            outputs.append(single)
+        if len(outputs) >= _BATCH or counted.read - reported >= _BATCH_BYTES:
+            yield Batch([*outputs, PassedOver(others, outside)], counted.read - reported)
+            outputs, others, outside, reported = [], 0, 0, counted.read
+    yield Batch([*outputs, PassedOver(others, outside)], counted.read - reported, last=True)
 
 
 class _Counted:
@@ -121,7 +121,7 @@ class _Worker:
 
 @dataclass(slots=True)
 class _Crew:
-    """The workers, the files not given out yet, and the batches that wait for their turn."""
+    """The workers, the files not given out yet, and the batches that wait for their file."""
 
     found: Sequence[Source | Missing]
     task: Task
@@ -135,15 +135,15 @@ class _Crew:
         while self.given_out < len(self.found):
             number, self.given_out = self.given_out, self.given_out + 1
             one = self.found[number]
-            if not isinstance(one, Missing | StandardInput):
+            if not isinstance(one, Missing | Stream):
                 worker.at = number
                 worker.connection.send((one, self.task))
                 return
 
-    def hear(self, turn: int) -> None:
-        """Wait for batches: of the file whose turn it is, and of others while there is room."""
+    def hear(self, number: int) -> None:
+        """Wait for batches: of the current file, and of others while there is room."""
         room = sum(map(len, self.waiting.values())) < _AHEAD
-        heard = [one for one in self.workers if one.at == turn or (one.at >= 0 and room)]
+        heard = [one for one in self.workers if one.at == number or (one.at >= 0 and room)]
         by_connection = {one.connection: one for one in heard}
         for connection in wait(list(by_connection)):
             self._take(by_connection[connection])  # pyright: ignore[reportArgumentType]
@@ -166,20 +166,20 @@ class _Crew:
         worker.process, worker.connection = fresh.process, fresh.connection
         return Batch([Complaint(f"{name}: the process that judged it ended with {code}")], 0, True)
 
-    def batches(self, turn: int) -> Iterator[Batch]:
+    def batches(self, number: int) -> Iterator[Batch]:
         """Those of one file, as they come."""
-        if isinstance(self.found[turn], Missing | StandardInput):
-            yield from _batches(self.found[turn], self.task)
+        if isinstance(self.found[number], Missing | Stream):
+            yield from _batches(self.found[number], self.task)
             return
         while True:
-            ready = self.waiting.setdefault(turn, deque())
+            ready = self.waiting.setdefault(number, deque())
             while ready:
                 batch = ready.popleft()
                 yield batch
                 if batch.last:
-                    del self.waiting[turn]
+                    del self.waiting[number]
                     return
-            self.hear(turn)
+            self.hear(number)
 
 
 def _side_by_side(found: Sequence[Source | Missing], task: Task, processes: int) -> Iterator[Batch]:
@@ -187,8 +187,8 @@ def _side_by_side(found: Sequence[Source | Missing], task: Task, processes: int)
     try:
         for worker in crew.workers:
             crew.give(worker)
-        for turn in range(len(found)):
-            yield from crew.batches(turn)
+        for number in range(len(found)):
+            yield from crew.batches(number)
     finally:
         for worker in crew.workers:
             worker.process.terminate()
@@ -208,7 +208,7 @@ def _started() -> _Worker:
 
 
 def _work(connection: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one is told too
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one gets it too
     while True:
         try:
             source, task = connection.recv()

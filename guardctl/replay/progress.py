@@ -4,29 +4,30 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
-
-from guardctl.replay.screen import console
-
 
 @contextmanager
 def progress(total: int, *, streams: bool) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error while files of `total` bytes are read; to be told of bytes read.
+    """A bar on standard error while files of `total` bytes are read; called with the bytes read.
 
     Only where standard error is a terminal, and not where the results are `streams` of lines on the
     same one.
     """
-    errors = console(stderr=True)
-    if not errors.is_terminal or (streams and sys.stdout.isatty()):
+    if not sys.stderr.isatty() or (streams and sys.stdout.isatty()):
         yield lambda _: None
         return
+    # Long to import, and in a pipeline of no use.
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    from guardctl.terminal import console
+
+    errors = console(stderr=True)
     columns = (
         TextColumn("Judging"),
         BarColumn(),
@@ -34,6 +35,7 @@ def progress(total: int, *, streams: bool) -> Iterator[Callable[[int], None]]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=errors, transient=True) as bar:
+    # Rich would print to standard error what belongs to standard output.
+    with Progress(*columns, console=errors, transient=True, redirect_stdout=False) as bar:
         judging = bar.add_task("", total=total or None)
         yield lambda read: bar.advance(judging, read)

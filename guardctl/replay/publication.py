@@ -8,7 +8,7 @@ callers are, what they read before, an endpoint's policy.
 
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,7 @@ from detect_bypass.records import once
 from detect_bypass.sessions import Sessions
 from digest.deferred import Digest
 from digest.windows import Windows
+from guard.cloudtrail.heartbeat_mark import Mark
 from guard.cloudtrail.record import Record, UnreadableRecord, parse
 from guard.findings.finding import Finding
 from guard.publishing.publish import Published, Publisher
@@ -29,8 +30,9 @@ from guard.publishing.topic import Topic
 from guard.settings import Publishing, Settings
 from guard.table.budgets import Budgets
 from guard.table.deferred import DIGEST, Deferred
+from guardctl.replay.judging import is_heartbeat
 from guardctl.replay.memory import MemoryItems, MemoryTopic
-from guardctl.replay.spool import Batch, Spool
+from guardctl.replay.spool import Batch, Place, Spool
 
 WINDOW = 3_600  # `AlertWindow`
 DIGEST_EVERY = timedelta(hours=1)  # `DigestSchedule`
@@ -89,15 +91,21 @@ class Result:
         )
 
 
-def published(spool: Spool, rules: Rules, inventory: Inventory) -> Result:
-    """Publish everything that was spooled, from the first record to the last digest."""
+def published(
+    spool: Spool, rules: Rules, inventory: Inventory, heartbeats: Sequence[Mark] = ()
+) -> Result:
+    """Publish everything that was spooled, from the first record to the last digest.
+
+    Each account and Region has a stack, as the deployed ones are: windows, storms and digests of
+    its own.
+    """
     result = Result()
-    settings = _settings(detail for batch in spool.batches() for detail in batch.details)
-    stack: _Stack | None = None
+    stacks: dict[Place, _Stack] = {}
     for batch in spool.batches():
-        stack = stack or _Stack(rules, inventory, result, settings, batch)
-        stack.receive(batch)
-    if stack:
+        if batch.place not in stacks:
+            stacks[batch.place] = _Stack(rules, inventory, heartbeats, result, batch)
+        stacks[batch.place].receive(batch)
+    for stack in stacks.values():
         stack.end()
     return result
 
@@ -109,12 +117,13 @@ class _Stack:
         self,
         rules: Rules,
         inventory: Inventory,
+        heartbeats: Sequence[Mark],
         result: Result,
-        settings: Settings,
         first: Batch,
     ) -> None:
         self.rules, self.inventory, self.result = rules, inventory, result
-        self.settings = settings
+        self.heartbeats = heartbeats
+        self.settings = _settings(*first.place)
         self.items, self.topic = MemoryItems.empty(), MemoryTopic()
         noting = _Noting(self.settings, self.items, self.topic, result)
         self.alerts = Alerts(cast(Publisher, noting), Budgets(self.items))
@@ -147,7 +156,7 @@ class _Stack:
                     seen=now,
                     window=self.rules.window,
                 )
-        calls = once(records)
+        calls = once([one for one in records if not is_heartbeat(one, self.heartbeats)])
         addresses = self.sessions.addresses([call.record for call in calls], now)
         for one in self.rules.judged(calls, replace(self.inventory, signed_in_from=addresses)):
             yield from self.rules.findings(one)
@@ -217,16 +226,10 @@ class _NotedDeferred:
         return done
 
 
-def _settings(details: Iterable[dict[str, Any]]) -> Settings:
-    """One stack that hears all the records: of the account and Region that one of them names first.
-
-    An addendum, and what cannot be read, may name none.
-    """
-    named = (one for one in details if one.get("recipientAccountId") and one.get("awsRegion"))
-    first = next(named, {})
+def _settings(account: str, region: str) -> Settings:
     return Settings(
-        account_id=str(first.get("recipientAccountId") or ""),
-        region=str(first.get("awsRegion") or ""),
+        account_id=account,
+        region=region,
         partition="aws",
         stack_id="",
         topic_arn="",

@@ -38,6 +38,7 @@ class Summary:
     others: int = 0
     outside: int = 0
     complaints: int = 0
+    unread: int = 0
     verdicts: Counter[str] = field(default_factory=Counter[str])
     timeline: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     principals: Counter[str] = field(default_factory=Counter[str])
@@ -51,7 +52,10 @@ class Summary:
 
     def add(self, judged: Judged) -> None:
         row = judged.row
-        when = row["event_time"] or ""
+        # What stands there as its time is none; one that has a time which is none is bad input.
+        unread = row["verdict"] == Verdict.UNREADABLE and row["principal"] is None
+        when = "" if unread else row["event_time"] or ""
+        self.unread += unread and row["event_time"] is not None
         self.judged += 1
         self.verdicts[row["verdict"]] += 1
         self.first_seen = min(self.first_seen or when, when or self.first_seen)
@@ -75,7 +79,7 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        if self.complaints:
+        if self.complaints or self.unread:
             return BAD_INPUT
         return FOUND if self.result.findings else 0
 

@@ -1,5 +1,6 @@
 """Find the log files that a command line names."""
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from typing import BinaryIO, Protocol
 from guardctl.trail import s3
 from guardctl.trail.s3 import S3Object
 
-LOG_FILES = (".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
+_FORMS = (".json", ".jsonl", ".ndjson", ".csv")
+LOG_FILES = (*_FORMS, *(f"{one}.gz" for one in _FORMS))
+_EXPORTED = re.compile(r"(?:.*/)?\d{6}\.gz")  # by an export task of CloudWatch Logs
 NO_LOGS = ("CloudTrail-Digest", "CloudTrail-Insight")  # beside the logs in a trail's bucket
 
 
@@ -26,7 +29,7 @@ class LogFile:
 
     @property
     def size(self) -> int:
-        """In bytes; 0 where it cannot be told."""
+        """In bytes; 0 where it is not known."""
         try:
             return self.path.stat().st_size
         except OSError:
@@ -48,13 +51,30 @@ class StandardInput:
 
 
 @dataclass(frozen=True, slots=True)
+class Pipe:
+    """A FIFO, such as a shell's process substitution: it is read once, by this process alone."""
+
+    path: Path
+    size: int = 0
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    def open(self) -> BinaryIO:
+        return self.path.open("rb", buffering=0)
+
+
+@dataclass(frozen=True, slots=True)
 class Missing:
     """An argument that names nothing, in a line for people."""
 
     text: str
 
 
-Source = LogFile | StandardInput | S3Object
+Source = LogFile | StandardInput | Pipe | S3Object
+Stream = StandardInput | Pipe
+"""What cannot be opened by another process."""
 
 
 class Openable(Protocol):
@@ -87,6 +107,8 @@ def sources(
             yield LogFile(path)
         elif path.is_dir():
             yield from _in_folder(path)
+        elif path.is_fifo() or path.is_char_device():
+            yield Pipe(path)
         else:
             matches = _matching(path)
             yield from map(LogFile, matches)
@@ -105,7 +127,7 @@ def _in_bucket(
     found = False
     try:
         for one in s3.objects(url, since, until):
-            if is_log(one.key):
+            if is_log(one.key) or one.name == url:
                 found = True
                 yield one
     except OSError as error:
@@ -117,7 +139,8 @@ def _in_bucket(
 
 def is_log(name: str) -> bool:
     """Whether a path or key names a log of calls, and not the digest of one, or of insights."""
-    return name.endswith(LOG_FILES) and not set(NO_LOGS) & set(name.split("/"))
+    log = name.endswith(LOG_FILES) or _EXPORTED.fullmatch(name)
+    return bool(log) and not set(NO_LOGS) & set(name.split("/"))
 
 
 def _in_folder(folder: Path) -> Iterator[Source | Missing]:

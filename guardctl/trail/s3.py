@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from guardctl.errors import next_step
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
@@ -113,7 +115,8 @@ def _as_os_error() -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise OSError(str(error)) from error
+        todo = next_step(error)
+        raise OSError(f"{error} (next: {todo})" if todo else str(error)) from error
 
 
 class _Body(io.RawIOBase):

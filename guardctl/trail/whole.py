@@ -86,7 +86,7 @@ def _unzipped(packed: bytes) -> bytes | None:
 
 
 def _decoded(data: bytes) -> tuple[list[str], Sequence[msgspec.Raw]]:
-    """The event source of each record, and the records' text if one of them is wanted."""
+    """The event source of each record, and the records' text if one of them is asked for."""
     first = data[:64].lstrip()[:1]
     if first == b"[":
         return _decoded_array(data)

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 _CHUNK = 1 << 20  # bytes read at a time
-_LONGEST = 16 << 20  # characters of one element; CloudTrail's own limit is 256 KB
+LONGEST = 16 << 20  # characters of one element; CloudTrail's own limit is 256 KB
 _NEXT_ELEMENT = re.compile(
     r"\n[ \t\r\n,]*(?=\{)"
     r'|[,\[]\s*(?=\{\s*"(?:eventVersion|eventName|eventID|awsRegion|version|detail-type)")'
 )
-_NOT_UTF8 = re.compile("[\udc80-\udcff]")
+NOT_UTF8 = re.compile("[\udc80-\udcff]")
 _SEPARATOR = re.compile(
     r'\}[ \t\r\n]{0,80},[ \t\r\n]{0,80}\{[ \t\r\n]{0,80}"'
 )  # between two elements
@@ -53,7 +53,7 @@ class Window:
         try:
             piece = next(self.texts)
             self.text += piece
-            self._other_encoding |= not piece.isascii() and bool(_NOT_UTF8.search(piece))
+            self._other_encoding |= not piece.isascii() and bool(NOT_UTF8.search(piece))
         except StopIteration:
             self.ended = True
         except (OSError, EOFError, zlib.error) as error:
@@ -76,7 +76,7 @@ class Window:
                 return False
 
     def run(self) -> str:
-        """What is in memory of an array, from the element that begins here up to a place that looks
+        """What is in memory of an array, from the element that begins here up to a place that reads
         as if one ended there; empty where none does. Only a parser can say that it is so.
         """
         if not self.separator or self.at < self._tried_up_to or self._other_encoding:
@@ -85,6 +85,22 @@ class Window:
         self._tried_up_to = cut + 1
         return self.text[self.at : cut + 1] if cut >= 0 else ""
 
+    def lines(self) -> Iterator[str]:
+        """The lines that are still to be read, each passed over when it is handed out."""
+        while self.at < len(self.text) or self.more():
+            end = self.text.find("\n", self.at)
+            if end < 0 and len(self.text) - self.at <= LONGEST and self.more():
+                continue
+            line = self.text[self.at : end + 1 if end >= 0 else len(self.text)]
+            self.at += len(line)
+            yield line
+
+    def drop(self) -> None:
+        """Pass over all that is still to be read."""
+        self.at = len(self.text)
+        while self.more():
+            self.at = len(self.text)
+
     def decode(self) -> object:
         """The JSON value that begins here. Raises NotJson, and stays where it is."""
         while True:
@@ -92,14 +108,14 @@ class Window:
                 value, end = _decode(self.text, self.at)
             except json.JSONDecodeError as error:
                 cut_off = error.msg.startswith("Unterminated") or error.pos > len(self.text) - 10
-                too_long = len(self.text) - self.at > _LONGEST
+                too_long = len(self.text) - self.at > LONGEST
                 if cut_off and not too_long and self.more():
                     continue
                 reason = "longer than any record" if too_long else error.msg
                 raise NotJson(reason, min(error.pos, len(self.text))) from error
             except RecursionError as error:
                 raise NotJson("nested too deeply", self.at) from error
-            if self._other_encoding and _NOT_UTF8.search(self.text, self.at, end):
+            if self._other_encoding and NOT_UTF8.search(self.text, self.at, end):
                 raise NotJson("not UTF-8", end)
             self.at = end
             if separator := _SEPARATOR.match(self.text, end - 1):
@@ -141,8 +157,11 @@ class Window:
 def texts_of(stream: BinaryIO) -> Iterator[str]:
     """The text of a file, gzipped or not, in pieces; bytes that are not UTF-8 as surrogates."""
     buffered = io.BufferedReader(cast(io.RawIOBase, stream), _CHUNK)
-    decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
-    packed = buffered.peek(2)[:2] == b"\x1f\x8b"
+    begin = buffered.peek(2)[:2]
+    packed = begin == b"\x1f\x8b"
+    # PowerShell's `>` writes UTF-16.
+    encoding = "utf-16" if begin in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
     source = gzip.GzipFile(fileobj=buffered) if packed else buffered
     try:
         while piece := source.read1(_CHUNK):

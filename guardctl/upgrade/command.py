@@ -5,12 +5,10 @@ asks the same first, and stops.
 """
 
 import json
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
-from botocore.exceptions import BotoCoreError
 
 from guard.approved.lists import ApprovedLists, ApprovedListsError
 from guardctl.deploy.values import (
@@ -24,11 +22,11 @@ from guardctl.deploy.values import (
 from guardctl.doctor.command import saved_for
 from guardctl.formats import Format, FormatOption, print_rows
 from guardctl.lists import SHIPPED
-from guardctl.stack import Environment, Profile, Region, StackName, deployed, told
+from guardctl.screen import say
+from guardctl.stack import Environment, Profile, Region, StackName, deployed
 from guardctl.upgrade.losses import LISTED, Deployed, Loss, approved_json, losses
 
 FOUND = 1
-COMMAND = "guardctl upgrade"
 
 Accept = Annotated[
     str,
@@ -52,21 +50,21 @@ def upgrade(
     Lists each value that somebody chose for a parameter that this version no longer has, and
     prints the parameters and the approved.json that keep it.
 
-    Examples: guardctl upgrade --region eu-west-1
-              guardctl upgrade --accept "ChangeBudget HistoryDays"
+    Examples:
+      guardctl upgrade --region eu-west-1
+      guardctl upgrade --accept "ChangeBudget HistoryDays"
 
     Exits with 1 if anything would be lost, with 2 for bad usage or a stack that cannot be read.
     """
-    with told(COMMAND, BadValues, ApprovedListsError, BotoCoreError):
-        saved = saved_for(config_env)
-        given = {**saved_pairs(saved.get("parameter_overrides")), **pairs(parameters)}
-        stack = deployed(
-            stack_name or saved.get("stack_name"),
-            profile or saved.get("profile"),
-            region or saved.get("region"),
-        )
-        old = read(stack.client("cloudformation"), stack.id, stack.parameters)
-        found = would_lose(old, known_parameters(given), accept.split())
+    saved = saved_for(config_env)
+    given = {**saved_pairs(saved.get("parameter_overrides")), **pairs(parameters)}
+    stack = deployed(
+        stack_name or saved.get("stack_name"),
+        profile or saved.get("profile"),
+        region or saved.get("region"),
+    )
+    old = read(stack.client("cloudformation"), stack.id, stack.parameters)
+    found = would_lose(old, known_parameters(given), accept.split())
     if format_ is Format.TABLE:
         show(found, old)
     else:
@@ -88,18 +86,22 @@ def read(cloudformation: Any, stack_id: str, values: Mapping[str, str]) -> Deplo
 def would_lose(old: Deployed, given: Mapping[str, str], accepted: Collection[str]) -> list[Loss]:
     """What an update by this repository's template and approved.json would lose.
 
-    Raises ApprovedListsError, and BadValues for an accepted name that the stack does not have.
+    Raises BadValues for an accepted name that the stack does not have, or a broken approved.json.
     """
     known = declared(TEMPLATE.read_text(encoding="utf-8"))
     if strange := sorted({*accepted} - {*old.values}):
         raise BadValues(f"the stack has no parameter {', '.join(strange)} to be accepted")
-    return losses(old, known, given, ApprovedLists.load(SHIPPED), accepted)
+    try:
+        lists = ApprovedLists.load(SHIPPED)
+    except ApprovedListsError as error:
+        raise BadValues(str(error), "guardctl policies lint") from error
+    return losses(old, known, given, lists, accepted)
 
 
 def show(found: Sequence[Loss], old: Deployed) -> None:
     """What would be lost, and what keeps it, to be copied."""
     if not found:
-        print("No value that somebody chose would be lost.")
+        say("No value that somebody chose would be lost.")
         return
     rows = [one.to_json() for one in found]
     print_rows(
@@ -108,11 +110,9 @@ def show(found: Sequence[Loss], old: Deployed) -> None:
     overrides = dict(one.override for one in found if one.override)
     if overrides:
         listed = " ".join(f"{name}={value}" for name, value in overrides.items())
-        print(f'\nDeploy with:\nmake deploy PARAMETERS="{listed}"')
+        say(f'\nDeploy with:\nmake deploy PARAMETERS="{listed}"')
     if any(one.parameter in LISTED for one in found):
         before: Any = json.loads(SHIPPED.read_text(encoding="utf-8"))
-        print(
-            f"\n{SHIPPED.name}, with a reason for each:\n{approved_json(found, old.name, before)}"
-        )
+        say(f"\n{SHIPPED.name}, with a reason for each:\n{approved_json(found, old.name, before)}")
     rest = " ".join(one.parameter for one in found if one.parameter not in LISTED)
-    print(f'\nWhat may be lost:\nmake deploy ACCEPT="{rest}"', file=sys.stderr)
+    say(f'\nWhat may be lost:\nmake deploy ACCEPT="{rest}"', err=True)

@@ -23,7 +23,7 @@ LISTED = {
     "ApprovedVpcs": "vpcs",
     "OrganizationId": "organization",
 }
-# To another parameter. The old ones that a new one takes the place of are looked at together.
+# To another parameter. The old ones that a new one takes the place of are read together.
 RENAMED = {
     "SlackBotTokenParameter": "SlackWebhookParameter",
     "ChatWorkspaceId": "ChatChannel",

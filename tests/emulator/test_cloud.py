@@ -25,7 +25,7 @@ def test_the_account_is_empty(small):
     assert ec2.describe_security_groups()["SecurityGroups"] == []
 
 
-def test_the_deployment_tells_of_itself():
+def test_the_deployment_says_so_itself():
     with start() as cloud:
         (happening,) = cloud.settle()
         assert happening.what == "event CloudFormation Stack Status Change → no rule"

@@ -263,11 +263,11 @@ def test_reading_a_secret(small, secrets):
 
 
 def test_secret_content_is_in_no_record(small, secrets):
-    secrets.create_secret(Name="db", SecretString="do-not-tell")
-    secrets.put_secret_value(SecretId="db", SecretString="do-not-tell-either")
-    secrets.put_secret_value(SecretId="db", SecretBinary=b"do-not-tell-bytes")
+    secrets.create_secret(Name="db", SecretString="do-not-show")
+    secrets.put_secret_value(SecretId="db", SecretString="do-not-show-either")
+    secrets.put_secret_value(SecretId="db", SecretBinary=b"do-not-show-bytes")
     secrets.get_secret_value(SecretId="db")
-    assert "do-not-tell" not in json.dumps(small.records)
+    assert "do-not-show" not in json.dumps(small.records)
 
 
 def test_a_batch_read_yields_one_record_more_per_secret(small, secrets):

@@ -327,7 +327,7 @@ def test_a_schedule_can_be_fired_by_hand(small, script):
     assert event["resources"][0].endswith(small.resource("ScheduleRule"))
 
 
-def test_an_asynchronous_function_is_tried_three_times_and_then_told_of(small, script):
+def test_an_asynchronous_function_is_tried_three_times_and_then_reported(small, script):
     def fail(function, event):
         raise RuntimeError("no")
 
@@ -366,7 +366,7 @@ def test_an_account_that_never_rests_is_an_error(small, script, monkeypatch):
         small.settle()
 
 
-def test_what_happened_is_told_in_order(small, script):
+def test_what_happened_is_reported_in_order(small, script):
     small.inject(secret_event("CreateSecret", read_only=False))
     happenings = small.settle()
     assert [one.what for one in happenings] == ["event CreateSecret → WriteRule", "WorkFunction"]

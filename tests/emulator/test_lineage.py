@@ -44,17 +44,17 @@ def root(tmp_path_factory):
         folder.mkdir(parents=True)
         (folder / "work.py").write_text(HOPPER)
     # boto3 is in the layer, as in the real build.
-    (root / "shelf" / "python").mkdir(parents=True)
+    (root / "extra" / "python").mkdir(parents=True)
     import boto3
 
     for package in ("boto3", "botocore", "s3transfer", "jmespath", "urllib3", "dateutil", "six.py"):
         there = type(ROOT)(boto3.__file__).parents[1] / package
-        (root / "shelf" / "python" / package).symlink_to(there)
+        (root / "extra" / "python" / package).symlink_to(there)
     names = ("OnceFunction", "TwiceFunction", "AllowedFunction")
     work = "  {}:\n    Type: AWS::Serverless::Function\n    Properties: {{CodeUri: Work}}\n"
-    shelf = BUILT[BUILT.index("  ShelfLayer:") :]
-    head = "Globals:\n  Function:\n    Layers: [{Ref: ShelfLayer}]\nResources:\n"
-    (build / "template.yaml").write_text(head + "".join(map(work.format, names)) + shelf)
+    extra = BUILT[BUILT.index("  ExtraLayer:") :]
+    head = "Globals:\n  Function:\n    Layers: [{Ref: ExtraLayer}]\nResources:\n"
+    (build / "template.yaml").write_text(head + "".join(map(work.format, names)) + extra)
     rie = find_rie(ROOT)
     link = root / rie.relative_to(ROOT)
     link.parent.mkdir(parents=True)

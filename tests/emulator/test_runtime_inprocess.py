@@ -15,11 +15,11 @@ TEMPLATE = Path(__file__).with_name("small_stack.yaml")
 WORK = """
 import json, os, time
 import boto3
-import shelf
+import extra
 
 client = boto3.client("secretsmanager")
 limit = int(os.environ["LIMIT"]) if "LIMIT" in os.environ else 0
-shelf.started += 1
+extra.started += 1
 print("cold")
 
 
@@ -35,8 +35,8 @@ def handler(event, context):
         time.sleep(event["seconds"])
         return [left, context.get_remaining_time_in_millis()]
     if what == "count":
-        shelf.calls += 1
-        return [shelf.started, shelf.calls]
+        extra.calls += 1
+        return [extra.started, extra.calls]
     if what == "environment":
         names = "AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME", "NOTE_QUEUE", "LIMIT"
         return {name: os.environ.get(name) for name in names}
@@ -65,7 +65,7 @@ def deployed(tmp_path_factory):
     code = root / "functions"
     code.mkdir()
     (code / "work.py").write_text(WORK)
-    (code / "shelf.py").write_text("started = 0\ncalls = 0\n")
+    (code / "extra.py").write_text("started = 0\ncalls = 0\n")
     with Cloud.start(root=root, template=TEMPLATE) as cloud:
         yield cloud
 
@@ -111,7 +111,7 @@ def test_functions_share_no_modules(cloud):
     assert run(cloud, "count").result == [1, 1]
     assert run(cloud, "count").result == [1, 2]
     assert run(cloud, "count", function="AsyncFunction").result == [1, 1]
-    assert not {"work", "shelf"} & set(sys.modules)
+    assert not {"work", "extra"} & set(sys.modules)
 
 
 def test_a_killed_function_has_made_its_call_and_does_nothing_more(cloud):
@@ -146,7 +146,7 @@ def test_a_function_that_takes_too_long_is_stopped(cloud):
     assert run(cloud, "count").result == [1, 1]
 
 
-def test_what_it_raises_is_told(cloud):
+def test_what_it_raises_is_reported(cloud):
     made = run(cloud, "raise")
     assert (made.error, made.error_type) == ("nothing here", "LookupError")
     assert "in handler" in made.trace

@@ -1,5 +1,5 @@
-"""Built functions under AWS's Runtime Interface Emulator: what it hides is told, what it leaves is
-ended.
+"""Built functions under AWS's Runtime Interface Emulator: what it hides is reported, what it leaves
+is ended.
 """
 
 import os
@@ -17,7 +17,7 @@ TEMPLATE = Path(__file__).with_name("small_stack.yaml")
 WORK = """
 import json, os, sys, time
 from pathlib import Path
-import shelf
+import extra
 
 started = time.time()
 
@@ -38,7 +38,7 @@ def handler(event, context):
         "pid": os.getpid(),
         "time": time.time(),
         "left": context.get_remaining_time_in_millis(),
-        "layer": shelf.CONTENT,
+        "layer": extra.CONTENT,
         "policies": os.environ["APPROVED_POLICIES_DIR"],
         "name": os.environ["AWS_LAMBDA_FUNCTION_NAME"],
         "limit": os.environ.get("LIMIT"),
@@ -48,7 +48,7 @@ def handler(event, context):
 BUILT = """
 Globals:
   Function:
-    Layers: [{Ref: ShelfLayer}]
+    Layers: [{Ref: ExtraLayer}]
 Resources:
   WorkFunction:
     Type: AWS::Serverless::Function
@@ -56,9 +56,9 @@ Resources:
   AsyncFunction:
     Type: AWS::Serverless::Function
     Properties: {CodeUri: Work, Handler: work.handler}
-  ShelfLayer:
+  ExtraLayer:
     Type: AWS::Serverless::LayerVersion
-    Properties: {ContentUri: ../../shelf}
+    Properties: {ContentUri: ../../extra}
 """
 
 
@@ -69,8 +69,8 @@ def root(tmp_path_factory):
     for folder in (root / "functions", build / "Work"):
         folder.mkdir(parents=True)
         (folder / "work.py").write_text(WORK)
-    (root / "shelf" / "python").mkdir(parents=True)
-    (root / "shelf" / "python" / "shelf.py").write_text("CONTENT = 'from the layer'\n")
+    (root / "extra" / "python").mkdir(parents=True)
+    (root / "extra" / "python" / "extra.py").write_text("CONTENT = 'from the layer'\n")
     (build / "template.yaml").write_text(BUILT)
     rie = find_rie(ROOT)
     link = root / rie.relative_to(ROOT)
@@ -99,28 +99,28 @@ def alive(pid):
 
 @pytest.mark.e2e
 def test_a_function_runs_with_its_layer_and_environment(deployed):
-    made = run(deployed, "look")
+    made = run(deployed, "ask")
     assert made.error is None
     assert made.result["layer"] == "from the layer"
     assert made.result["policies"].endswith("/endpoint_policies")
     assert made.result["name"] == deployed.resource("WorkFunction")
     assert made.result["limit"] == "3"
-    assert {"said": "look"} in made.logs
+    assert {"said": "ask"} in made.logs
 
 
 @pytest.mark.e2e
 def test_a_function_stays_warm_until_a_reset(deployed):
-    first, second = run(deployed, "look").result["pid"], run(deployed, "look").result["pid"]
+    first, second = run(deployed, "ask").result["pid"], run(deployed, "ask").result["pid"]
     assert first == second
     deployed.reset()
-    assert run(deployed, "look").result["pid"] != first
+    assert run(deployed, "ask").result["pid"] != first
     assert not alive(first)
 
 
 @pytest.mark.e2e
 def test_its_clock_follows_the_clouds(deployed):
     deployed.clock.skip(seconds=7200)
-    made = run(deployed, "look").result
+    made = run(deployed, "ask").result
     assert abs(made["time"] - time.time()) < 10
     assert 10_000 < made["left"] <= 20_500
 
@@ -134,13 +134,13 @@ def test_it_sees_none_of_this_environments_packages(deployed):
 def test_what_it_raises_is_an_error_although_the_emulator_says_200(deployed):
     made = run(deployed, "raise")
     assert (made.error, made.error_type) == ("nothing here", "LookupError")
-    assert run(deployed, "look").error is None
+    assert run(deployed, "ask").error is None
 
 
 @pytest.mark.e2e
 def test_a_crash_is_an_error_and_the_next_call_a_new_process(deployed):
     assert run(deployed, "crash").error is not None
-    assert run(deployed, "look").error is None
+    assert run(deployed, "ask").error is None
 
 
 @pytest.mark.e2e

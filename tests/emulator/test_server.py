@@ -146,7 +146,7 @@ def test_an_unknown_moment_is_refused(small):
 # --- bugs -----------------------------------------------------------------------------------------
 
 
-def test_a_crash_of_moto_is_told_to_the_caller_and_to_the_next_look(small, ec2, monkeypatch):
+def test_a_crash_of_moto_is_reported_to_the_caller_and_to_the_next_call(small, ec2, monkeypatch):
     def crash(*args, **settings):
         raise ZeroDivisionError("in moto")
 

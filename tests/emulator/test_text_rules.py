@@ -150,7 +150,7 @@ def test_a_text_that_aws_refuses_is_refused(service, action, params, code):
         (tags(("k", "1"), ("k", "2")), "InvalidParameterValue"),
     ],
 )
-def test_tags_are_counted_and_told_apart(params, code):
+def test_tags_are_counted_and_distinguished(params, code):
     assert refused("ec2", "CreateTags", params) == code
 
 

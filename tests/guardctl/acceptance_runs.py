@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 from emulator import Cloud
 from guardctl.__main__ import app
 from guardctl.acceptance import command
-from guardctl.acceptance.pace import Pace
+from guardctl.acceptance.polling import Polling
 
 OPERATOR = "olga"
 
@@ -59,7 +59,7 @@ class Operator:
         """Run it in this process, on virtual time. Nobody is there to be asked."""
         for name, value in self._keys().items():
             self.patch.setenv(name, value)
-        self.patch.setattr(command, "Pace", pace_of(self.cloud))
+        self.patch.setattr(command, "Polling", pace_of(self.cloud))
         found = CliRunner().invoke(app, self._arguments(account, region, *options))
         if found.exception and not isinstance(found.exception, SystemExit):
             raise found.exception
@@ -121,10 +121,10 @@ class Operator:
         return {"AWS_ACCESS_KEY_ID": keys.access_key, "AWS_SECRET_ACCESS_KEY": keys.secret_key}
 
 
-def pace_of(cloud: Cloud) -> type[Pace]:
-    """A pace whose waits let the cloud's time pass, and do there what comes due."""
+def pace_of(cloud: Cloud) -> type[Polling]:
+    """A polling whose waits let the cloud's time pass, and do there what comes due."""
 
-    class Passing(Pace):
+    class Passing(Polling):
         @override
         def now(self) -> float:
             return cloud.clock.now().timestamp()
@@ -163,7 +163,7 @@ def held(cloud: Cloud) -> dict[str, list[str]]:
 
 def held_by_lambda(cloud: Cloud, interface: str, span: timedelta, roles: list[bool]) -> None:
     """EC2 shows the interface as in use for so long, and Lambda then deletes it: with the
-    function's role, which must be there; `roles` is told whether it was.
+    function's role, which must be there; `roles` is given whether it was.
     """
     ec2, until = ec2_backends[cloud.account][cloud.region], cloud.clock.now() + span
     iam = iam_backends[cloud.account]["aws"]

@@ -86,8 +86,8 @@ def test_a_whole_run_passes_and_leaves_nothing(cloud, account, operator, before)
     assert untagged(cloud, {"cost-centre": "42=a"}) == []
     first = ended.chapters[0]["checks"][0]
     assert first["seconds"] >= 600, "the endpoint came before GraceMinutes were over"
-    for told in ("about $", "at most $", "minutes", "GraceMinutes", "Removing what was made"):
-        assert told in ended.stderr
+    for reported in ("about $", "at most $", "minutes", "GraceMinutes", "Removing what was made"):
+        assert reported in ended.stderr
     allowed = listed()
     for call, more in IMPLIED.items():
         assert more <= allowed, f"{call} needs {more - allowed} too"
@@ -112,11 +112,11 @@ def untagged(cloud, tags):
         one for one in cloud.calls if one.action in CREATIONS and one.principal.endswith(OPERATOR)
     ]
     assert {one.action for one in made} == CREATIONS
-    wanted = [*tags.items(), ("vpce-guard-acceptance", "")]
+    expected = [*tags.items(), ("vpce-guard-acceptance", "")]
     return [
         one.action
         for one in made
-        if not all(key in str(one.params) and value in str(one.params) for key, value in wanted)
+        if not all(key in str(one.params) and value in str(one.params) for key, value in expected)
     ]
 
 
@@ -180,7 +180,7 @@ def test_a_function_that_fails_is_noticed_by_its_dead_letters(cloud, operator, b
 
 
 @nightly
-def test_what_aws_refuses_the_operator_is_told_with_the_permission(cloud, operator, before):
+def test_what_aws_refuses_the_operator_is_reported_with_the_permission(cloud, operator, before):
     cloud.fault("secretsmanager", "CreateSecret", "AccessDeniedException", times=9)
 
     ended = operator.run("--yes")
@@ -225,9 +225,7 @@ def test_a_second_ctrl_c_ends_the_clean_up_and_says_how_to_go_on(cloud, operator
         ended = operator.run("--yes")
 
     assert ended.code == 1
-    assert ended.report["left"] == [
-        "the clean-up was stopped: look with --clean-up for what is left"
-    ]
+    assert ended.report["left"] == ["the clean-up was stopped: --clean-up shows what is left"]
     assert held(cloud)["vpcs"]
     assert operator.run("--clean-up", "--yes").code == 0
     assert held(cloud) == before

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from guard.policy import parse, same_meaning
+from guard.policy import parse
 from guardctl.acceptance.chapter import Check
 from guardctl.acceptance.estimate import estimate
 from guardctl.acceptance.leftovers import Thing
 from guardctl.acceptance.networks import reworded
-from guardctl.acceptance.pace import Pace, Seen
+from guardctl.acceptance.polling import Polling, Seen
 from guardctl.acceptance.rotation import CODE, packed
 from guardctl.acceptance.show import screen
 from guardctl.acceptance.stop import Stop, Stopped
@@ -26,7 +26,7 @@ from guardctl.acceptance.words import words_of
 from guardctl.policies import SHIPPED
 
 
-class Timeless(Pace):
+class Timeless(Polling):
     """Waits cost nothing, and are kept."""
 
     def now(self):
@@ -41,7 +41,7 @@ waits: list[float] = []
 
 
 @pytest.fixture
-def pace():
+def polling():
     waits.clear()
     return Timeless(Stop())
 
@@ -53,46 +53,46 @@ def refusal(code, operation="CreateFunction"):
 @given(st.floats(min_value=0.5, max_value=120), st.integers(min_value=0, max_value=20))
 def test_a_wait_ends_when_it_holds_or_its_time_is_over(minutes, after):
     waits.clear()
-    looks = []
+    checks = []
 
-    def look():
-        looks.append(1)
-        return Seen(len(looks) > after, f"look {len(looks)}")
+    def check():
+        checks.append(1)
+        return Seen(len(checks) > after, f"check {len(checks)}")
 
     reported = []
-    seen = Timeless(Stop()).until(look, minutes, reported.append)
+    seen = Timeless(Stop()).until(check, minutes, reported.append)
 
     assert seen.holds or sum(waits) >= 60 * minutes
-    assert not seen.holds or len(looks) == after + 1
+    assert not seen.holds or len(checks) == after + 1
     assert sum(waits) <= 60 * minutes + 15
     assert reported == sorted(reported)
     assert max(waits, default=0) <= 15
 
 
-def test_without_a_time_it_is_looked_at_once(pace):
-    assert not pace.until(lambda: Seen(False, "no"), 0, lambda _: None).holds
+def test_without_a_time_it_is_read_once(polling):
+    assert not polling.until(lambda: Seen(False, "no"), 0, lambda _: None).holds
     assert waits == []
 
 
-def test_what_is_not_there_yet_is_waited_for_and_a_denial_is_raised(pace):
+def test_what_is_not_there_yet_is_waited_for_and_a_denial_is_raised(polling):
     answers = iter([refusal("InvalidVpcEndpointId.NotFound"), Seen(holds=True, words="there")])
 
-    def look():
+    def check():
         answer = next(answers)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    assert pace.until(look, 5, lambda _: None).words == "there"
+    assert polling.until(check, 5, lambda _: None).words == "there"
 
     def denied():
         raise refusal("UnauthorizedOperation")
 
     with pytest.raises(ClientError):
-        pace.until(denied, 5, lambda _: None)
+        polling.until(denied, 5, lambda _: None)
 
 
-def test_what_was_just_made_is_asked_for_again_for_a_while(pace):
+def test_what_was_just_made_is_asked_for_again_for_a_while(polling):
     calls = []
 
     def unknown():
@@ -101,15 +101,15 @@ def test_what_was_just_made_is_asked_for_again_for_a_while(pace):
             raise refusal("InvalidParameterValueException")
         return "made"
 
-    assert pace.patiently(unknown, "InvalidParameterValueException") == "made"
+    assert polling.patiently(unknown, "InvalidParameterValueException") == "made"
 
     def never():
         raise refusal("InvalidParameterValueException")
 
     with pytest.raises(ClientError):
-        pace.patiently(never, "InvalidParameterValueException", seconds=60)
+        polling.patiently(never, "InvalidParameterValueException", seconds=60)
     with pytest.raises(ClientError):
-        pace.patiently(never, "AccessDenied")
+        polling.patiently(never, "AccessDenied")
 
 
 def test_a_signal_is_heard_at_the_next_call_and_handlers_are_put_back():
@@ -139,7 +139,7 @@ def test_other_words_are_other_words_of_the_same_meaning(path):
     policy = json.loads(path.read_text())
     other = reworded(policy)
     assert other != policy
-    assert same_meaning(parse(json.dumps(other)), parse(json.dumps(policy)))
+    assert parse(json.dumps(other)) == parse(json.dumps(policy))
     assert len({one["Sid"] for one in other["Statement"]}) == len(policy["Statement"])
 
 

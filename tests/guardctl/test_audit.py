@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from guardctl.__main__ import app
 from tests.reactions.account import SERVICE
+from tests.reactions.policies import tamper
 
 REGION = "us-east-1"
 
@@ -20,7 +21,14 @@ def run(*arguments, code):
 
 def rows(*arguments, code):
     found = run("--region", REGION, "--format", "jsonl", *arguments, code=code)
-    return {row["vpc_id"]: row for row in map(json.loads, found.stdout.splitlines())}
+    lines = map(json.loads, found.stdout.splitlines())
+    return {row["vpc_id"]: row for row in lines if "vpc_id" in row}
+
+
+def checks(*arguments, code):
+    """The other checks, by what is checked and of what."""
+    found = run("--region", REGION, "--format", "json", *arguments, code=code)
+    return {(one["check"], one["resource"]): one for one in json.loads(found.stdout)["checks"]}
 
 
 def test_an_account_that_is_well_exits_with_0(cloud, account):
@@ -28,7 +36,7 @@ def test_an_account_that_is_well_exits_with_0(cloud, account):
     cloud.settle()
 
     row = rows(code=0)[vpc_id]
-    assert (row["verdict"], row["well"], row["steps"]) == ("works", True, [])
+    assert (row["verdict"], row["healthy"], row["steps"]) == ("works", True, [])
     assert (row["account"], row["region"]) == (cloud.account, REGION)
     assert row["endpoint_id"] == account.endpoints(vpc_id)[0]["VpcEndpointId"]
 
@@ -72,7 +80,14 @@ def test_the_audit_changes_nothing(cloud, account):
     rows(code=1)
 
     asked = {call.iam_action for call in cloud.calls[before:]}
-    assert {action.split(":")[1][:4] for action in asked} <= {"Desc", "List", "GetC"}
+    assert {action.split(":")[1][:4] for action in asked} <= {
+        "Desc",
+        "List",
+        "GetC",
+        "GetF",
+        "GetT",
+        "GetE",
+    }
 
 
 def test_one_vpc_alone_can_be_asked_for(cloud, account):
@@ -87,10 +102,10 @@ def test_settings_of_the_template_can_be_given(cloud, account):
     vpc_id, _ = account.vpc_with_subnets(tags={"left-alone": ""})
 
     assert rows("--maximum-zones", "1", code=1)[vpc_id]["azs_added"] == 1
-    assert rows("--opt-out-tag", "left-alone", code=0)[vpc_id]["verdict"] == "exempt"
+    assert rows("--opt-out-tag", "left-alone", code=1)[vpc_id]["verdict"] == "exempt"
 
 
-def test_regions_are_looked_at_one_after_the_other(cloud, account):
+def test_regions_are_read_one_after_the_other(cloud, account):
     here = account.vpc()
     there = cloud.session("alice").client("ec2", region_name="eu-west-1")
     other = there.create_vpc(CidrBlock="10.30.0.0/16")["Vpc"]["VpcId"]
@@ -116,14 +131,14 @@ def test_the_table_shows_it_to_people(cloud, account):
     assert "[red]orders[/red]" in shown
     assert "broken" in shown
     assert "14.60" in shown
-    assert "1 VPCs, 1 not well" in shown
+    assert "1 VPCs, 1 unhealthy" in shown
 
 
 def test_json_is_one_document(cloud, account):
     account.vpc_with_subnets()
 
     document = json.loads(run("--region", REGION, "--format", "json", code=1).stdout)
-    assert document["well"] is False
+    assert document["healthy"] is False
     assert document["monthly_price_usd"] == 14.6
     assert len(document["vpcs"]) == 1
 
@@ -164,3 +179,96 @@ def test_a_missing_permission_is_named(cloud):
 
     found = run("--region", REGION, code=2)
     assert "missing permission: ec2:DescribeVpcs" in found.stderr
+
+
+# What the deployed stack is set to, and what is judged besides VPCs.
+
+
+@pytest.fixture
+def set_variables(cloud, account):
+    """Sets variables of ensure_endpoint, until the test ends."""
+    functions = account.client("lambda")
+    name = cloud.resource("EnsureEndpointFunction")
+    config = functions.get_function_configuration(FunctionName=name)
+    before = {key: str(one) for key, one in config["Environment"]["Variables"].items()}
+
+    def change(**variables):
+        functions.update_function_configuration(
+            FunctionName=name, Environment={"Variables": {**before, **variables}}
+        )
+
+    yield change
+    change()
+
+
+def test_the_deployed_stacks_settings_count(cloud, account, set_variables):
+    vpc_id, _ = account.vpc_with_subnets(tags={"left-alone": ""})
+    assert (
+        "judged by the settings of the stack vpce-guard" in run("--region", REGION, code=1).stdout
+    )
+
+    set_variables(PRICE_PER_AZ_HOUR="0.05", MAXIMUM_ZONES="1")
+    row = rows(code=1)[vpc_id]
+    assert (row["azs_added"], row["monthly_price_usd"]) == (1, 36.5)
+
+    set_variables(SCOPE="tagged")
+    row = rows("--vpc", vpc_id, code=0)[vpc_id]
+    assert row["verdict"] == "exempt"
+    assert row["reasons"] == ["only VPCs with the tag vpce-guard:guarded are in scope"]
+
+    set_variables(SCOPE="all", OPT_OUT_TAG="left-alone")
+    assert rows("--vpc", vpc_id, code=1)[vpc_id]["verdict"] == "exempt"
+
+
+def test_without_a_stack_the_defaults_count_unless_one_was_named(cloud):
+    shown = run("--region", "eu-west-1", code=1).stdout
+    assert "judged by the template's defaults, because there is no stack vpce-guard" in shown
+    assert "there is no stack other" in run("--stack-name", "other", code=2).stderr
+
+
+def test_endpoint_policies_are_compared_with_the_approved_one(cloud, account, endpoint_id):
+    cloud.settle()
+    assert checks(code=0)["policy", endpoint_id]["text"] == "means own-account"
+
+    tamper(cloud, endpoint_id)
+    found = checks(code=1)["policy", endpoint_id]
+    assert found["healthy"] is False
+    assert found["reasons"][0].startswith("wider: now also allows")
+    assert found["planned"] == f"write own-account to {endpoint_id}"
+
+    account.ec2.create_tags(
+        Resources=[endpoint_id], Tags=[{"Key": "vpce-guard:ignore", "Value": ""}]
+    )
+    assert checks(code=0)["policy", endpoint_id]["text"] == "left alone: the tag vpce-guard:ignore"
+
+
+def test_a_rotation_that_cannot_work_is_unhealthy(cloud, account):
+    account.client("secretsmanager").rotate_secret(
+        SecretId=account.secret("db"),
+        RotationLambdaARN=account.function("rotate"),
+        RotationRules={"AutomaticallyAfterDays": 30},
+    )
+    found = checks(code=1)["rotation", "db"]
+    assert "runs outside any VPC" in found["text"]
+
+
+def test_the_trail_is_judged_and_what_may_not_be_read_is_no_fault(cloud):
+    assert "logs management events, reads included" in checks(code=0)["trail", REGION]["text"]
+    cloud.fault(service="cloudtrail", action="DescribeTrails", error="AccessDenied", times=9)
+    found = checks(code=0)["trail", REGION]
+    assert "cannot be read here" in found["text"]
+
+
+def test_it_is_a_list_like_a_plan_within_80_columns(cloud, account, endpoint_id):
+    cloud.settle()
+    tamper(cloud, endpoint_id)
+    account.vpc_with_subnets(tags={"Name": "orders"})
+    lines = run("--region", REGION, code=1).stdout.splitlines()
+    long = [line for line in lines if len(line) > 80 and len(max(line.split(), key=len)) < 70]
+    assert long == []
+    assert any(line.startswith("  + create a security group") for line in lines)
+    assert any(line.startswith(f"  ~ write own-account to {endpoint_id}") for line in lines)
+    whole = " ".join(line.strip() for line in lines)
+    assert (
+        "Plan: 1 endpoint, 1 group, 2 other changes, 1 policy, $14.60 a month plus data." in whole
+    )

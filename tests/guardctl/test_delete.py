@@ -70,6 +70,22 @@ def test_what_is_not_a_yes_deletes_nothing(cloud, at_a_terminal, answers):
     assert not any(call.action == "DeleteStack" for call in cloud.calls)
 
 
+def test_with_yes_the_history_is_exported_unless_it_is_discarded(
+    cloud, endpoint_id, at_a_terminal, monkeypatch
+):
+    deleted = []
+    monkeypatch.setattr(command, "sam_delete", deleted.append)
+    tamper(cloud, endpoint_id)
+    cloud.settle()
+    run("--yes", "--discard-history", code=0)
+    assert list(at_a_terminal.glob("*")) == []
+    run("--yes", code=0)
+    (file,) = at_a_terminal.glob("vpce-guard-history-*.json")
+    assert [one["action"] for one in json.loads(file.read_text())][-1] == "restored"
+    assert len(deleted) == 2
+    run("--yes", "--discard-history", "--export", "x.json", code=2)
+
+
 def test_a_stack_that_is_not_there_is_nothing_to_delete(cloud):
     assert "nothing is to be deleted" in run("--yes", "--stack-name", "none", code=0).stdout
 
@@ -78,11 +94,11 @@ def test_what_a_change_set_left_is_deleted_without_more(cloud):
     client = cloud.session("ann").client("cloudformation", region_name="eu-west-1")
     body = json.dumps({"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}})
     client.create_change_set(
-        StackName="begun", ChangeSetName="a-set", ChangeSetType="CREATE", TemplateBody=body
+        StackName="unfinished", ChangeSetName="a-set", ChangeSetType="CREATE", TemplateBody=body
     )
-    found = run("--yes", "--stack-name", "begun", "--region", "eu-west-1", code=0)
+    found = run("--yes", "--stack-name", "unfinished", "--region", "eu-west-1", code=0)
     assert "was never deployed" in found.stdout
-    assert [one["StackName"] for one in client.describe_stacks()["Stacks"]].count("begun") == 0
+    assert [one["StackName"] for one in client.describe_stacks()["Stacks"]].count("unfinished") == 0
 
 
 def test_the_stack_of_somebody_else_is_left_alone(cloud):

@@ -22,7 +22,7 @@ ENTER = b"\n"
 
 
 class Terminal:
-    """Runs make as somebody at a terminal would, and answers its questions in turn."""
+    """Runs make as somebody at a terminal would, and answers its questions in order."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder

@@ -20,12 +20,12 @@ def test_pairs_are_read_as_a_shell_would(values):
 
 
 def test_samconfig_may_hold_one_text_a_list_or_a_table():
-    wanted = {"A": "b c", "D": "e"}
+    expected = {"A": "b c", "D": "e"}
     assert (
         saved_pairs('A="b c" D=e')
         == saved_pairs(['A="b c"', "D=e"])
-        == saved_pairs(wanted)
-        == wanted
+        == saved_pairs(expected)
+        == expected
     )
     assert saved_pairs(None) == {}
 

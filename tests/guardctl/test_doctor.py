@@ -36,7 +36,7 @@ def test_a_first_deployment_is_created_and_another_guard_is_named(cloud):
     assert lines["stack"]["text"] == "second is not there yet and will be created"
     assert lines["another guard"]["state"] == "warning"
     assert "vpce-guard guards" in lines["another guard"]["text"]
-    assert "15 more needed" in lines["EventBridge rules"]["text"]
+    assert "17 more needed" in lines["EventBridge rules"]["text"]
     assert "mode" not in lines
 
 
@@ -84,7 +84,7 @@ def test_no_credentials(cloud, monkeypatch):
     assert "make PROFILE=" in line["do"]
 
 
-def test_a_region_that_is_not_enabled_is_told_from_credentials_that_are_not_valid(cloud):
+def test_a_region_that_is_not_enabled_is_reported_from_credentials_that_are_not_valid(cloud):
     cloud.fault("sts", "GetCallerIdentity", "InvalidClientTokenId", times=1)
     lines = doctor("--region", "ap-east-1", code=1)
     assert lines["credentials"]["state"] == "ok"

@@ -125,7 +125,7 @@ def test_the_documented_policy_allows_what_is_called_and_no_more(cloud, account)
     assert {one.lower() for one in called} == {one.lower() for one in statement["Action"]}
 
 
-def test_the_endpoints_that_are_looked_for_are_those_of_the_documentation():
+def test_the_endpoints_that_are_checked_are_those_of_the_documentation():
     text = (ROOT / "docs" / "security.md").read_text()
     assert sorted(re.findall(r"`com\.amazonaws\.<region>\.([a-z0-9]+)`", text)) == sorted(
         [*ENDPOINTS, S3]

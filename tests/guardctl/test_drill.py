@@ -24,7 +24,7 @@ NIGHTLY = pytest.mark.skipif(
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def test_the_story_holds_and_is_told_to_machines(deployment):
+def test_the_story_holds_and_is_reported_to_machines(deployment):
     result = CliRunner().invoke(app, ["drill", "--format", "jsonl"])
 
     assert result.exit_code == 0, result.output

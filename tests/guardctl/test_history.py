@@ -58,12 +58,12 @@ def test_an_endpoint_of_which_nothing_is_kept_exits_with_1(cloud):
 def test_rollback_writes_the_earlier_policy_and_the_guard_leaves_it(cloud, account, endpoint_id):
     done = len(writes(cloud, RESTORE))
 
-    said = run("rollback", endpoint_id, "--to", "2", "--pause-hours", "1").stdout
+    said = run("rollback", endpoint_id, "--before", "2", "--pause-hours", "1", "--yes").stdout
     cloud.pass_time(timedelta(minutes=50))
     cloud.fire_schedule()
     cloud.pass_time(timedelta(minutes=5))
 
-    assert "before change 2 again; this is change 3" in said
+    assert "the policy before version 2 again; this is version 3 now" in said
     assert "everyone" in said
     assert account.policy(endpoint_id)["Statement"] == ALLOW_ALL["Statement"]
     assert len(writes(cloud, RESTORE)) == done
@@ -77,7 +77,7 @@ def test_rollback_writes_the_earlier_policy_and_the_guard_leaves_it(cloud, accou
 
 def test_enforcement_resumes_by_itself(cloud, account, endpoint_id):
     approved = account.policy(endpoint_id)
-    run("rollback", endpoint_id, "--to", "2", "--pause-hours", "2")
+    run("rollback", endpoint_id, "--before", "2", "--pause-hours", "2", "--yes")
     cloud.pass_time(timedelta(hours=1, minutes=50))
     assert account.policy(endpoint_id) != approved
 
@@ -89,9 +89,9 @@ def test_enforcement_resumes_by_itself(cloud, account, endpoint_id):
 
 @pytest.mark.parametrize("hours", [24, 7, 6.9])
 def test_a_pause_of_a_day_ends_on_time_and_in_few_messages(cloud, account, endpoint_id, hours):
-    """The sweep that comes near its end asks for the look there: no chain of a day."""
+    """The sweep that comes near its end requests it there: no chain of a day."""
     approved = account.policy(endpoint_id)
-    run("rollback", endpoint_id, "--to", "2", "--pause-hours", str(hours))
+    run("rollback", endpoint_id, "--before", "2", "--pause-hours", str(hours), "--yes")
     began = len(cloud.calls)
     cloud.pass_time(timedelta(hours=hours, minutes=-2))
     assert account.policy(endpoint_id) != approved
@@ -105,7 +105,7 @@ def test_a_pause_of_a_day_ends_on_time_and_in_few_messages(cloud, account, endpo
 
 def test_resume_ends_the_pause(cloud, account, endpoint_id):
     approved = account.policy(endpoint_id)
-    run("rollback", endpoint_id, "--to", "2")
+    run("rollback", endpoint_id, "--before", "2", "--yes")
     cloud.pass_time(timedelta(minutes=1))
 
     assert "guarded again" in run("resume", endpoint_id).stdout
@@ -118,7 +118,7 @@ def test_resume_ends_the_pause(cloud, account, endpoint_id):
 def test_a_dry_run_writes_nothing(cloud, account, endpoint_id):
     approved, before = account.policy(endpoint_id), len(cloud.calls)
 
-    said = run("rollback", endpoint_id, "--to", "2", "--dry-run").stdout
+    said = run("rollback", endpoint_id, "--before", "2", "--dry-run").stdout
 
     assert "everyone" in said
     assert account.policy(endpoint_id) == approved
@@ -128,12 +128,43 @@ def test_a_dry_run_writes_nothing(cloud, account, endpoint_id):
 
 def test_a_change_that_is_not_there_names_those_that_are(cloud, endpoint_id):
     said = run("rollback", endpoint_id, "--to", "9", code=2).stderr
-    assert "has no change 9 in the history: there are 1, 2" in said
+    assert "has no version 9 in the history: there are 1, 2" in said
 
 
 def test_before_the_creation_there_was_nothing(cloud, account, endpoint_id):
-    assert "--after writes" in run("rollback", endpoint_id, "--to", "1", code=2).stderr
-    assert "already has" in run("rollback", endpoint_id, "--to", "1", "--after", code=2).stderr
+    said = run("rollback", endpoint_id, "--before", "1", code=2).stderr
+    assert f"next: guardctl rollback {endpoint_id} --to 1" in said
+    assert "already has version 1" in run("rollback", endpoint_id, "--to", "1", code=2).stderr
+
+
+def test_a_wider_policy_is_shown_and_not_written_without_yes(cloud, account, endpoint_id):
+    approved, before = account.policy(endpoint_id), len(cloud.calls)
+
+    found = run("rollback", endpoint_id, "--before", "2", code=2)
+
+    assert '"Principal": "*"' in found.stdout
+    assert (
+        "Difference to the policy that is attached now:\n  wider: now also allows" in found.stdout
+    )
+    assert "next: read the difference above, and add --yes" in found.stderr
+    assert account.policy(endpoint_id) == approved
+    assert not [one for one in cloud.calls[before:] if one.action == "ModifyVpcEndpoint"]
+
+
+def test_a_version_is_what_its_change_wrote_and_a_narrower_one_needs_no_yes(
+    cloud, account, endpoint_id
+):
+    approved = account.policy(endpoint_id)
+    run("rollback", endpoint_id, "--before", "2", "--yes")
+    found = run("rollback", endpoint_id, "--to", "2")
+    assert f"{endpoint_id} has version 2 again; this is version 4 now" in found.stdout
+    assert "wider" not in found.stdout
+    assert account.policy(endpoint_id) == approved
+
+
+@pytest.mark.parametrize("options", [[], ["--to", "1", "--before", "2"]])
+def test_one_version_is_to_be_named(cloud, endpoint_id, options):
+    assert "give either --to or --before" in run("rollback", endpoint_id, *options, code=2).stderr
 
 
 def test_what_is_no_endpoint_is_refused(cloud):
@@ -144,7 +175,7 @@ def test_what_is_no_endpoint_is_refused(cloud):
 def test_a_rollback_that_aws_refuses_pauses_nothing(cloud, account, endpoint_id):
     cloud.fault("ec2", "ModifyVpcEndpoint", "UnauthorizedOperation", times=5)
 
-    said = run("rollback", endpoint_id, "--to", "2", code=2).stderr
+    said = run("rollback", endpoint_id, "--before", "2", "--yes", code=2).stderr
 
     assert "missing permission: ec2:ModifyVpcEndpoint" in said
     assert "not paused" in run("resume", endpoint_id, code=1).stderr

@@ -1,4 +1,4 @@
-"""guardctl policies lint and doctor look at approved.json, too."""
+"""guardctl policies lint and doctor check approved.json, too."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_the_shipped_file_is_well():
     assert list(list_problems(ROOT, POLICIES)) == []
 
 
-def test_a_chosen_policy_that_needs_the_organization_is_told(root, tmp_path):
+def test_a_chosen_policy_that_needs_the_organization_is_reported(root, tmp_path):
     ((name, place, text),) = list_problems(root, POLICIES)
     assert (name, place) == ("own-organization", "approved.json")
     assert "needs the id of your organization" in text
@@ -55,7 +55,7 @@ def test_a_file_that_is_wrong_fails_the_lint_with_each_mistake(
     assert all(any(one in text for text in texts) for one in said)
 
 
-def test_a_file_that_is_not_there_is_told(root, tmp_path):
+def test_a_file_that_is_not_there_is_reported(root, tmp_path):
     ((_, _, text),) = list_problems(root, POLICIES, tmp_path / "none.json")
     assert "cannot be read" in text
 

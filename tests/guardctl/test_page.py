@@ -88,7 +88,7 @@ def page(browser: "Browser", html: Path) -> Iterator["Page"]:
     wrong: list[str] = []
     page.on("request", lambda request: request.url.startswith("file:") or wrong.append(request.url))
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda told: wrong.append(told.text))
+    page.on("console", lambda reported: wrong.append(reported.text))
     page.goto(html.as_uri())
     yield page
     page.close()
@@ -237,9 +237,9 @@ def test_what_the_script_sorts_and_filters_by_is_there(html: Path):
         "secret-policy-changed",
     }
     chosen = [option["text"] for option in outline.all("option") if option["text"] != "all"]
-    told = {row[name] for row in rows for name in ("data-severity", "data-kind")}
-    assert set(chosen) == told
-    assert len(chosen) == len(told)
+    reported = {row[name] for row in rows for name in ("data-severity", "data-kind")}
+    assert set(chosen) == reported
+    assert len(chosen) == len(reported)
     cards = [card["id"] for card in outline.all("article", "id")]
     assert cards == [f"card-{row['data-card']}" for row in rows]
     links = {link["href"] for link in outline.all("a") if str(link["href"]).startswith("#")}
@@ -282,7 +282,7 @@ def test_a_page_is_whole_by_itself(html: Path):
     assert HOSTILE not in text
 
 
-def test_an_exception_that_has_expired_is_told_once(tmp_path):
+def test_an_exception_that_has_expired_is_reported_once(tmp_path):
     entry = {"name": "old", "owner": "o", "reason": "r", "expires": "2026-05-31"}
     exceptions = tmp_path / "exceptions.json"
     exceptions.write_text(json.dumps({"exceptions": [entry | {"cidr": "198.51.100.7/32"}]}))
@@ -317,8 +317,8 @@ def test_the_timeline_adds_up_whatever_its_span():
             for verdict in ("bypass", "service")
         }
         drawn = chart(counted)
-        told = [int(bar.title.rsplit(" ", 1)[1]) for bar in drawn.bars]
-        assert sum(told) == sum(counted.values())
+        reported = [int(bar.title.rsplit(" ", 1)[1]) for bar in drawn.bars]
+        assert sum(reported) == sum(counted.values())
         assert len({bar.x for bar in drawn.bars}) == len(times)
         assert max(bar.x + bar.width for bar in drawn.bars) <= 960
         assert min(bar.y for bar in drawn.bars) == pytest.approx(0)

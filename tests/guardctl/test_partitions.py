@@ -62,7 +62,7 @@ def test_the_approved_policy_is_back(played: Cloud):
     assert "aws:PrincipalAccount" in endpoint["PolicyDocument"]
 
 
-def test_each_thing_is_told_and_a_service_is_no_bypass(played: Cloud):
+def test_each_thing_is_reported_and_a_service_is_no_bypass(played: Cloud):
     assert kinds(played) == ["endpoint-created", "policy-restored", "bypass"]
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from guardctl.policies import SHIPPED, app
+from guardctl.__main__ import app
+from guardctl.policies import SHIPPED
 from guardctl.policy_lint import Level, lint
 
 SECRET = "arn:${Partition}:secretsmanager:${Region}:${AccountId}:secret:db-??????"
@@ -43,7 +44,55 @@ def condition(operator: str, value: Any, key: str = "aws:PrincipalTag/team") -> 
     return d(s(Condition={operator: {key: value}}))
 
 
+# As "Using an AWS Secrets Manager VPC endpoint" has it in the Secrets Manager user guide, and the
+# default_endpoint_policy.json of AWS's data perimeter policy examples.
+USER_GUIDE = {
+    "Statement": [
+        {
+            "Principal": "*",
+            "Effect": "Allow",
+            "Action": ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
+            "Resource": "arn:aws:secretsmanager:us-east-1:111122223333:secret:Name-AbCdEf",
+        }
+    ]
+}
+
+
+def of_organization(sid: str, operator: str, conditions: dict[str, str]) -> dict[str, Any]:
+    return {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "*",
+        "Resource": "*",
+        "Condition": {operator: conditions},
+    }
+
+
+OWN_ORG = {"aws:PrincipalOrgID": "<my-org-id>"}
+DATA_PERIMETER = {
+    "Version": "2012-10-17",
+    "Statement": [
+        of_organization(
+            "AllowRequestsByOrgsIdentitiesToOrgsResources",
+            "StringEquals",
+            {**OWN_ORG, "aws:ResourceOrgID": "<my-org-id>"},
+        ),
+        of_organization(
+            "AllowRequestsByAWSServicePrincipals", "Bool", {"aws:PrincipalIsAWSService": "true"}
+        ),
+        of_organization(
+            "AllowRequestsByOrgsIdentitiesToAnyResources",
+            "StringEquals",
+            {**OWN_ORG, "aws:PrincipalTag/dp:exclude:resource": "true"},
+        ),
+    ],
+}
+BY_TAG = s(Condition={"StringEquals": {"aws:PrincipalTag/a": "${aws:PrincipalTag/b}"}})
+
 WITHOUT_FAULT = [
+    json.dumps({"Statement": [s()]}),
+    d(s(), Version="2008-10-17"),
     d(s()),
     d(s(Sid="One"), s(Sid="Two", Principal={"AWS": "${AccountId}"}, Condition=None)),
     d(s(), s(Effect="Deny", Action="secretsmanager:Get*", Condition={"Bool": {"a:b": True}})),
@@ -60,6 +109,11 @@ WITHOUT_FAULT = [
 ]
 
 
+@pytest.mark.parametrize("document", [USER_GUIDE, DATA_PERIMETER])
+def test_what_aws_publishes_passes(document: dict[str, Any]):
+    assert problems(json.dumps(document)) == []
+
+
 @pytest.mark.parametrize("source", WITHOUT_FAULT)
 def test_a_policy_without_fault(source: str):
     assert lint("test", source) == []
@@ -72,8 +126,8 @@ FAULTS = [
     ("{", "line 1, column 2", "not JSON"),
     (d(s(Principal=None)), "Statement[0]", "no Principal"),
     (d(s(Effect="Permit")), "Statement[0].Effect", "neither"),
-    (d(s(), Version="2008-10-17"), "Version", "2012-10-17"),
-    (json.dumps({"Statement": [s()]}), "Version", "2012-10-17"),
+    (d(BY_TAG, Version="2008-10-17"), "Version", "2012-10-17"),
+    (json.dumps({"Statement": [BY_TAG]}), "Version", "2012-10-17"),
     (d(s(Resource="arn:${Account}:${Org}")), "document", "${Account}, ${Org}"),
     (condition("StringEquals", "${AccountId"), "document", "not closed"),
     (condition("StringEquals", "x" * 21_000), "document", "20,480"),
@@ -229,7 +283,9 @@ def test_no_document_makes_the_lint_fail_in_a_way_of_its_own():
 
 # The commands
 
-run = CliRunner().invoke
+
+def run(one: Any, arguments: list[str], **options: Any) -> Any:
+    return CliRunner().invoke(one, ["policies", *arguments], **options)
 
 
 def test_the_shipped_policies_are_without_fault():
@@ -280,11 +336,64 @@ def test_lint_of_a_folder_without_policies_is_bad_usage(tmp_path: Path):
     assert run(app, ["lint", str(tmp_path / "absent")]).exit_code == 2
 
 
+FILLED = ("--account", "111122223333", "--region", "eu-west-1")
+
+
+def test_compare_fills_placeholders_from_the_options_or_the_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    attached = tmp_path / "attached.json"
+    text = d(s(), s(Sid="Two", Resource=SECRET, Condition=None))
+    (tmp_path / "approved.json").write_text(text)
+    filled = text.replace("${AccountId}", "111122223333").replace("${Region}", "eu-west-1")
+    attached.write_text(filled.replace("${Partition}", "aws"))
+    arguments = ["compare", str(attached), str(tmp_path / "approved.json")]
+    assert run(app, [*arguments, *FILLED]).exit_code == 0
+    other = run(app, [*arguments, "--account", "444455556666", "--region", "eu-west-1"])
+    assert other.exit_code == 1
+
+    class Sts:
+        def get_caller_identity(self):
+            return {"Account": "111122223333"}
+
+    class Session:
+        region_name = "eu-west-1"
+
+        def __init__(self, profile_name: str | None) -> None:
+            assert profile_name == "mine"
+
+        def client(self, name: str, region_name: str):
+            return Sts()
+
+    monkeypatch.setattr("boto3.Session", Session)
+    assert run(app, [*arguments, "--profile", "mine"]).exit_code == 0
+
+
+def test_compare_takes_the_name_of_an_approved_policy(tmp_path: Path):
+    text = (SHIPPED / "own-organization.json").read_text()
+    attached = tmp_path / "attached.json"
+    values = {"OrgId": "o-a1b2c3d4e5", "AccountId": "111122223333", "Region": "eu-west-1"}
+    for name, value in {**values, "Partition": "aws"}.items():
+        text = text.replace(f"${{{name}}}", value)
+    attached.write_text(text)
+    given = [*FILLED, "--org-id", "o-a1b2c3d4e5"]
+    assert run(app, ["compare", str(attached), "own-organization", *given]).exit_code == 0
+    lacking = run(app, ["compare", str(attached), "own-organization", *FILLED])
+    assert (lacking.exit_code, "next: give --org-id" in lacking.stderr) == (2, True)
+
+
 def test_compare(tmp_path: Path):
     directory = folder(tmp_path, approved=d(s()), same=d(s(Sid="Else")), other=d(s(), OPEN))
     approved = str(directory / "approved.json")
-    assert run(app, ["compare", str(directory / "same.json"), approved]).exit_code == 0
-    result = run(app, ["compare", str(directory / "other.json"), approved, "--format", "json"])
+    same = run(app, ["compare", str(directory / "same.json"), approved, *FILLED])
+    assert (same.exit_code, same.stdout) == (0, "equal: both documents mean the same\n")
+    none = run(
+        app, ["compare", str(directory / "same.json"), approved, *FILLED, "--format", "json"]
+    )
+    assert (none.exit_code, json.loads(none.stdout)) == (0, [])
+    result = run(
+        app, ["compare", str(directory / "other.json"), approved, *FILLED, "--format", "json"]
+    )
     assert result.exit_code == 1
     (row,) = json.loads(result.stdout)
     assert row["risk"] == "wider"
@@ -292,9 +401,9 @@ def test_compare(tmp_path: Path):
     assert "wider" in result.stderr
 
 
-def test_compare_reads_standard_input_and_tells_of_broken_documents(tmp_path: Path):
+def test_compare_reads_standard_input_and_reports_broken_documents(tmp_path: Path):
     approved = str(folder(tmp_path, approved=d(s())) / "approved.json")
-    result = run(app, ["compare", "-", approved, "--format", "jsonl"], input="{")
+    result = run(app, ["compare", "-", approved, *FILLED, "--format", "jsonl"], input="{")
     assert result.exit_code == 1
     assert "line 1, column 2" in result.stdout
 
@@ -306,4 +415,4 @@ def test_compare_without_a_file_is_bad_usage(tmp_path: Path, arguments: list[str
         app, ["compare", *(one if one == "-" else str(tmp_path / one) for one in arguments)]
     )
     assert result.exit_code == 2
-    assert "Cannot compare" in result.stderr
+    assert "guardctl policies compare: cannot compare" in result.stderr

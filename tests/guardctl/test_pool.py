@@ -46,12 +46,12 @@ def log(tmp_path: Path):
     return write
 
 
-def told(files: list[Source | Missing], processes: int, **options: Any) -> list[Any]:
+def reported(files: list[Source | Missing], processes: int, **options: Any) -> list[Any]:
     """Ids and complaints in order, and how many records were passed over."""
-    news = list(pool.judge_all(files, TASK, processes, **options))
-    found = [one.row["event_id"] for one in news if isinstance(one, Judged)]
-    found += [one.text for one in news if isinstance(one, Complaint)]
-    return [*found, sum(one.others for one in news if isinstance(one, PassedOver))]
+    outputs = list(pool.judge_all(files, TASK, processes, **options))
+    found = [one.row["event_id"] for one in outputs if isinstance(one, Judged)]
+    found += [one.text for one in outputs if isinstance(one, Complaint)]
+    return [*found, sum(one.others for one in outputs if isinstance(one, PassedOver))]
 
 
 def test_files_of_very_different_size_stay_in_order(log, monkeypatch):
@@ -62,22 +62,22 @@ def test_files_of_very_different_size_stay_in_order(log, monkeypatch):
         for number, n in enumerate((300, 1, 0, 40, 7, 120, 2))
     ]
     mixed = [*files[:3], Missing("nothing there"), *files[3:]]
-    assert told(mixed, 3) == told(mixed, 1)
-    assert told(mixed, 3)[-1] == len(files)
+    assert reported(mixed, 3) == reported(mixed, 1)
+    assert reported(mixed, 3)[-1] == len(files)
 
 
 def test_bytes_are_counted(log):
     files = [log(f"{number}.json.gz", *[READ] * 50) for number in range(4)]
     for processes in (1, 2):
         ticks: list[int] = []
-        told(files, processes, tick=ticks.append)
+        reported(files, processes, tick=ticks.append)
         assert sum(ticks) == sum(file.size for file in files)
 
 
 def test_a_process_that_dies_takes_only_its_file_along(log):
     files = [log("a.json.gz", READ), cast(Source, Deadly()), log("b.json.gz", READ)]
     files += [log("c.json.gz", OTHER), cast(Source, Deadly())]
-    found = told(files, 2)
+    found = reported(files, 2)
     assert found[:2] == [READ["eventID"]] * 2
     assert found[2:4] == ["deadly: the process that judged it ended with 9"] * 2
     assert found[4] == 1
@@ -85,9 +85,9 @@ def test_a_process_that_dies_takes_only_its_file_along(log):
 
 def test_whoever_stops_listening_leaves_no_process_behind(log):
     files = [log(f"{number}.json.gz", *[READ] * 500) for number in range(4)]
-    news = pool.judge_all(files, TASK, 2)
-    next(news)
-    news.close()  # pyright: ignore[reportAttributeAccessIssue]
+    outputs = pool.judge_all(files, TASK, 2)
+    next(outputs)
+    outputs.close()  # pyright: ignore[reportAttributeAccessIssue]
     assert not pool.multiprocessing.active_children()
 
 
@@ -97,4 +97,4 @@ def test_standard_input_has_its_turn(log, monkeypatch):
     content = io.TextIOWrapper(io.BytesIO(json.dumps(changed(READ, eventID="piped")).encode()))
     monkeypatch.setattr("sys.stdin", content)
     files = [log("a.json.gz", READ), StandardInput(), log("b.json.gz", READ)]
-    assert told(files, 2)[:3] == [READ["eventID"], "piped", READ["eventID"]]
+    assert reported(files, 2)[:3] == [READ["eventID"], "piped", READ["eventID"]]

@@ -85,7 +85,7 @@ def verdict(policy: dict[str, Any], record: dict[str, Any], *options: str, files
     return found[0]["verdict"] if found else "allowed"
 
 
-def test_what_is_refused_is_told_by_principal_action_and_secret(files):
+def test_what_is_refused_is_reported_by_principal_action_and_secret(files):
     policy = statement(Principal={"AWS": OTHER_ROLE})
     second = SECRET.replace("db", "api")
     records = [
@@ -188,7 +188,7 @@ CONDITIONS = [
     ("StringLike", "aws:userid", "AROAEXAMPLE0000000000:*", "allowed"),
     ("StringEquals", "secretsmanager:SecretId", SECRET, "allowed"),
     ("StringEquals", "secretsmanager:VersionStage", "AWSCURRENT", "unknown"),
-    # What Secrets Manager does not send is absent, whatever the record tells of the endpoint.
+    # What Secrets Manager does not send is absent, whatever the record says of the endpoint.
     ("StringEquals", "aws:VpceAccount", ACCOUNT, "refused"),
     ("StringEqualsIfExists", "aws:VpceAccount", OTHER_ACCOUNT, "allowed"),
     ("StringNotEquals", "aws:VpceOrgID", "o-abcdefghij", "allowed"),
@@ -201,7 +201,7 @@ CONDITIONS = [
 
 
 @pytest.mark.parametrize(("operator", "key", "value", "expected"), CONDITIONS)
-def test_what_cloudtrail_tells_is_known_and_nothing_else(files, operator, key, value, expected):
+def test_what_cloudtrail_reports_is_known_and_nothing_else(files, operator, key, value, expected):
     policy = given(operator, key, value)
     found = rows(*files(policy, through()))
     assert (found[0]["verdict"] if found else "allowed") == expected
@@ -278,7 +278,7 @@ def test_an_approved_policy_is_filled_in_for_the_account_of_each_record(files):
     )  # fmt: skip
 
 
-def test_an_organization_is_known_of_the_accounts_that_are_told(files):
+def test_an_organization_is_known_of_the_accounts_that_are_reported(files):
     _, log = files("", through())
     options = ("--org-id", "o-abcdefghij", "--account")
     assert rows("own-organization", log, *options[:2])[0]["verdict"] == "unknown"
@@ -297,22 +297,22 @@ def test_the_statement_that_denies_is_named(files):
 
 
 @pytest.mark.parametrize(
-    ("policy", "told"),
+    ("policy", "reported"),
     [
         ("{", "line 1, column 2"),
         ('{"Statement": [], "Statement": []}', "Statement: this key is given twice"),
         ('{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}', "no Principal"),
     ],
 )
-def test_a_broken_policy_is_told_with_its_place(files, policy, told):
+def test_a_broken_policy_is_reported_with_its_place(files, policy, reported):
     result = preflight(*files(policy, through()))
     assert (result.exit_code, result.stdout) == (2, "")
-    assert told in result.stderr
+    assert reported in result.stderr
 
 
 def test_bad_usage(files):
     _, log = files("", through())
-    for arguments, told in (
+    for arguments, reported in (
         (("none-such", log), "own-account, own-organization"),
         (("own-organization", log), "--org-id"),
         (("own-organization", log, "--org-id", "acme"), "cannot be filled in"),
@@ -321,10 +321,10 @@ def test_bad_usage(files):
     ):
         result = preflight(*arguments)
         assert result.exit_code == 2
-        assert told in result.stderr
+        assert reported in result.stderr
 
 
-def test_what_cannot_be_read_is_told_and_the_rest_is_asked_of(files, tmp_path):
+def test_what_cannot_be_read_is_reported_and_the_rest_is_asked_of(files, tmp_path):
     policy, _ = files(statement(Effect="Deny"))
     path = tmp_path / "lines.jsonl"
     path.write_text(f"{json.dumps(envelope(through()))}\n{{\n{json.dumps(through())}\n")
@@ -346,3 +346,80 @@ def test_what_is_in_records_does_not_steer_the_terminal(files):
     result = preflight(*files(statement(Effect="Deny"), asking("\x1b[2J[bold]x")))
     assert "\x1b" not in result.output
     assert "[bold]x" in result.stdout
+
+
+# --- a secret's own policy ------------------------------------------------------------------------
+
+OUTSIDE = {"aws:SourceVpc": ["vpc-0123456789abcdef0"]}
+
+
+def closing(**conditions: Any) -> dict[str, Any]:
+    """As `guardctl suggest-secret-policy` proposes it."""
+    usual = {
+        "StringNotEqualsIfExists": OUTSIDE,
+        "BoolIfExists": {"aws:PrincipalIsAWSService": "false", "aws:ViaAWSService": "false"},
+        "ArnNotLikeIfExists": {
+            "aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/*"
+        },
+    }
+    return statement(
+        Sid="VpceGuardPerimeter",
+        Effect="Deny",
+        Action="secretsmanager:GetSecretValue",
+        Condition=usual | conditions,
+    )
+
+
+def test_the_proposed_policy_of_a_secret_refuses_what_comes_from_outside(files):
+    found = rows(*files(closing(), READ, read(eventName="ListSecrets", requestParameters=None)))
+    assert [(one["verdict"], one["count"], one["statement"]) for one in found] == [
+        ("refused", 1, "VpceGuardPerimeter")
+    ]
+    result = preflight(*files(closing(), READ))
+    assert result.exit_code == 1
+    assert "1 requests: 0 would have been let pass, 1 refused" in result.stderr
+    assert "Read as the policy of every secret" in result.stderr
+
+
+def test_through_an_endpoint_it_hangs_on_the_vpc_which_can_be_given(files):
+    paths = files(closing(), through())
+    (row,) = rows(*paths)
+    assert (row["verdict"], row["needs"]) == ("unknown", ["aws:sourcevpc"])
+    said = preflight(*paths).stderr
+    assert "Could not be judged: 1 without knowing aws:sourcevpc; --endpoint-vpc" in said
+    assert rows(*paths, "--endpoint-vpc", f"{OWN_ENDPOINT}=vpc-0123456789abcdef0") == []
+    (row,) = rows(*paths, "--endpoint-vpc", f"{OWN_ENDPOINT}=vpc-0a")
+    assert row["verdict"] == "refused"
+    assert preflight(*paths, "--endpoint-vpc", "vpce-0a").exit_code == 2
+
+
+def test_services_and_service_linked_roles_are_judged_too(files):
+    linked = role("aws-service-role/x.amazonaws.com/AWSServiceRoleForX")
+    assert rows(*files(closing(), SERVICE_CALL, read(userIdentity=linked))) == []
+    everybody = statement(Effect="Deny", Action="secretsmanager:*")
+    (row,) = rows(*files(everybody, SERVICE_CALL))
+    assert row["verdict"] == "refused"
+
+
+def test_only_the_secret_that_is_named_is_judged(files):
+    other = asking("api")
+    paths = files(statement(Effect="Deny"), asking(SECRET), asking("prod/db"), other)
+    for name in (SECRET, "prod/db"):
+        found = rows(*paths, "--secret", name)
+        assert sum(one["count"] for one in found) == 2, found
+    assert "1 of no secret, or another one" in preflight(*paths, "--secret", "prod/db").stderr
+
+
+def test_in_the_secrets_own_account_a_policy_need_not_allow_and_elsewhere_it_must(files):
+    nobody = statement(Principal={"AWS": OTHER_ROLE}, Action="secretsmanager:GetSecretValue")
+    assert rows(*files(nobody, READ), "--secret", "prod/db") == []
+    there = SECRET.replace(ACCOUNT, OTHER_ACCOUNT)
+    stranger = read(requestParameters={"secretId": there})
+    (row,) = rows(*files(nobody, stranger), "--secret", "prod/db")
+    assert row["verdict"] == "refused"
+
+
+def test_where_nothing_was_judged_it_says_so_and_what_to_do(files):
+    said = preflight(*files(statement(), READ)).stderr
+    assert "No request was judged" in said
+    assert "--assume-endpoint" in said

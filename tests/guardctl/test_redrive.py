@@ -7,7 +7,9 @@ from typer.testing import CliRunner
 
 from guard.reconcile.batch import HOPS
 from guardctl.__main__ import app
+from guardctl.redrive.command import QUEUES
 from guardctl.redrive.letters import read
+from guardctl.redrive.queues import ENDING
 from tests.reactions.account import kinds
 
 SECRET_READ = "GetSecretValue"
@@ -15,7 +17,7 @@ SECRET_READ = "GetSecretValue"
 
 @pytest.fixture
 def bypass(cloud, account, secret):
-    """A read over the internet that was given up, because SNS refused to tell of it."""
+    """A read over the internet that was given up, because SNS refused to publish it."""
     cloud.fault("sns", "PublishBatch", "InternalError", times=99, function="DetectBypassFunction")
     account.client("secretsmanager").get_secret_value(SecretId=secret)
     cloud.settle()
@@ -52,14 +54,14 @@ def test_what_waits_is_shown_with_the_reason_from_the_log(cloud, bypass):
     assert SECRET_READ in table
 
 
-def test_looking_changes_nothing(cloud, bypass):
+def test_reading_changes_nothing(cloud, bypass):
     assert shown() == shown() == shown("detection")
     assert cloud.queue_depth("DetectionDeadLetterQueue") == 1
     assert cloud.queue_depth("DetectionQueue") == 0
 
 
 @pytest.mark.parametrize("name", ["detection", "DetectionQueue", "DetectionDeadLetterQueue"])
-def test_after_the_fix_it_is_put_back_and_told(cloud, bypass, name):
+def test_after_the_fix_it_is_put_back_and_reported(cloud, bypass, name):
     found = run(name, "--yes")
     assert "1 put back, 0 left" in found.stderr
     cloud.settle()
@@ -106,7 +108,7 @@ def test_a_death_between_sending_and_deleting_loses_nothing(cloud, bypass):
     cloud.clock.skip(seconds=121)
     run("detection", "--yes")
     cloud.settle()
-    assert kinds(cloud) == ["bypass"]  # given twice, told once
+    assert kinds(cloud) == ["bypass"]  # given twice, reported once
 
 
 def test_an_answer_that_never_comes_leaves_the_message(cloud, bypass):
@@ -217,3 +219,12 @@ def test_a_body_that_cannot_be_read_is_shown_as_it_begins(body):
     assert letter.payload == body
     assert letter.about.startswith(body[:100])
     assert letter.target == ""
+
+
+def test_the_help_names_every_dead_letter_queue(cloud):
+    queues = {
+        name.removesuffix(ENDING).lower()
+        for name in cloud.deployment.resources
+        if name.endswith(ENDING)
+    }
+    assert set(QUEUES) == queues

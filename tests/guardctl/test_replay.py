@@ -48,6 +48,8 @@ KEYS = [
     "source_ip",
     "vpc_endpoint_id",
     "fingerprint",
+    "account",
+    "region",
 ]
 OTHER = read(eventSource="ec2.amazonaws.com", eventName="RunInstances")
 APPROVED = read(vpcEndpointId=OWN_ENDPOINT, eventID="approved")
@@ -95,6 +97,8 @@ def test_one_line_for_each_record_of_secrets_manager_in_order(log):
         "source_ip": "198.51.100.7",
         "vpc_endpoint_id": None,
         "fingerprint": found[2]["fingerprint"],
+        "account": ACCOUNT,
+        "region": READ["awsRegion"],
     }
     assert "6 records: 4 of Secrets Manager, 2 of other services" in result.stderr
     assert result.exit_code == 1
@@ -178,14 +182,16 @@ def test_table(log):
     assert f"Top secrets: {SECRET} (2)" in result.stderr
 
 
-def test_a_call_that_several_records_tell_of_is_one_alert(log):
+def test_a_call_that_several_records_are_about_is_one_alert_in_each_account(log):
     twin = changed(READ, eventID="twin", sharedEventID="s", recipientAccountId=OTHER_ACCOUNT)
     shared = changed(READ, eventID="first", sharedEventID="s")
     result = replay(log(READ, READ, shared, twin), "--format", "json")
     body = json.loads(result.stdout)
     assert len(body["records"]) == 4
-    assert (body["summary"]["findings"], body["summary"]["occurrences"]) == (1, 2)
-    assert "Findings: 1, of 2 occurrences; alerts: 1;" in result.stderr
+    # READ and `first` are two calls of one caller; the other account's guard receives the twin.
+    assert (body["summary"]["findings"], body["summary"]["occurrences"]) == (2, 3)
+    assert sorted(one["account"] for one in body["alerts"]) == [ACCOUNT, OTHER_ACCOUNT]
+    assert "Findings: 2, of 3 occurrences; alerts: 2;" in result.stderr
 
 
 def test_causes_are_counted_without_what_makes_each_differ(log):
@@ -309,11 +315,11 @@ def test_what_can_be_read_is_judged_beside_what_cannot(log, tmp_path):
         assert words in result.stderr
 
 
-def test_each_broken_file_is_told_with_place_and_reason(log, tmp_path):
+def test_each_broken_file_is_reported_with_place_and_reason(log, tmp_path):
     line, good = json.dumps(READ), log(READ, name="z.json")
     broken = {
         "half.jsonl": (f"{line}\n{line[:200]}\n{line}\n".encode(), "2:201: "),
-        "utf16.json": (line.encode("utf-16"), "1:"),
+        "utf32.json": (line.encode("utf-32"), "1:"),
         "latin.jsonl": (b'{"eventName": "caf\xe9"}\n', "1:22: not UTF-8"),
         "list.json": (
             f'{{"Records": [{line}'.encode(),
@@ -349,9 +355,9 @@ def test_progress_is_shown_on_a_terminal_and_nowhere_else(log):
     ours, theirs = pty.openpty()
     shown = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, text=True)
     os.close(theirs)
-    told = os.read(ours, 1 << 16).decode()
+    reported = os.read(ours, 1 << 16).decode()
     os.close(ours)
-    assert "Judging" in told
+    assert "Judging" in reported
     assert shown.stdout == plain.stdout
 
 

@@ -165,10 +165,10 @@ def live(cloud: Cloud, records: list[dict[str, Any]]) -> tuple[list[Any], list[A
             hour += timedelta(hours=1)
     finally:
         clock.move_to(cloud.clock.now(), tick=True)
-    told = [one for one in cloud.findings if one["kind"] != "daily-report"]
+    reported = [one for one in cloud.findings if one["kind"] != "daily-report"]
     deferred = [one for one in cloud.collected if one["kind"] != "daily-report"]
-    alerts = [one for one in told if one not in deferred and one["kind"] != "digest"]
-    digests = [one for one in told if one["kind"] == "digest"]
+    alerts = [one for one in reported if one not in deferred and one["kind"] != "digest"]
+    digests = [one for one in reported if one["kind"] == "digest"]
     return alerts, deferred, digests
 
 
@@ -243,8 +243,8 @@ def test_follow_ups_come_at_ten_and_a_hundred_and_the_digest_sums_up_the_rest(re
 
 
 def test_what_is_low_waits_for_the_digest(replay_of):
-    looks = {"eventName": "ListSecrets", "requestParameters": None}
-    body = replay_of(stream([(0, looks, 1), (5_000, {**user(1), **looks}, 1)], START))
+    lists = {"eventName": "ListSecrets", "requestParameters": None}
+    body = replay_of(stream([(0, lists, 1), (5_000, {**user(1), **lists}, 1)], START))
     assert body["alerts"] == []
     assert [one["deferred"] for one in body["findings"]] == [1, 1]
     assert len(body["digests"]) == 2
@@ -292,3 +292,98 @@ def test_what_came_of_an_addendum_is_published_and_not_what_it_amends(replay_of)
     records = stream([(0, {"errorCode": "AccessDenied"}, 1), (0, {"addendum": amended}, 1)], START)
     (finding,) = replay_of(records)["findings"]
     assert (finding["occurrences"], finding["severity"]) == (1, "high")
+
+
+# Several stacks, and the guard's own requests
+
+HEARTBEAT_ROLE = f"arn:aws:iam::{ACCOUNT}:role/guard-HeartbeatRole-0a"
+GUARD_ROLE = f"arn:aws:iam::{ACCOUNT}:role/guard-SecretPolicyRole-0a"
+
+
+def heartbeat(**fields: Any) -> dict[str, Any]:
+    return {
+        "eventName": "DescribeSecret",
+        "errorCode": "ResourceNotFoundException",
+        "userIdentity": role("guard-HeartbeatRole-0a", session="heartbeat"),
+        "requestParameters": {"secretId": "vpce-guard-heartbeat/0a-0b/1780306200000"},
+        **fields,
+    }
+
+
+def test_each_account_and_region_has_a_stack_of_its_own(tmp_path: Path):
+    places = [("eu-west-1", ACCOUNT), ("eu-west-1", OTHER_ACCOUNT), ("us-east-1", ACCOUNT)]
+    of_each = {
+        place: [
+            {**one, "awsRegion": place[0], "recipientAccountId": place[1]}
+            for one in stream([(30, user(n), 1) for n in range(8 + 20 * number)], START)
+        ]
+        for number, place in enumerate(places)
+    }
+    (tmp_path / "all").mkdir()
+    together = replayed([one for some in of_each.values() for one in some], tmp_path / "all")
+    for number, (place, records) in enumerate(of_each.items()):
+        (tmp_path / str(number)).mkdir()
+        alone = replayed(records, tmp_path / str(number))
+        for name in ("alerts", "digests"):
+            here = [one for one in together[name] if (one["region"], one["account"]) == place]
+            assert here == alone[name]
+
+
+def test_ten_callers_in_each_of_two_accounts_are_no_storm(replay_of):
+    records = stream([(0, user(n), 1) for n in range(18)], START)
+    for number, one in enumerate(records):
+        one["recipientAccountId"] = (ACCOUNT, OTHER_ACCOUNT)[number % 2]
+    assert len(replay_of(records)["alerts"]) == 18
+
+
+def test_what_names_no_account_belongs_to_a_stack_of_its_region(replay_of):
+    records = stream([(0, user(0), 1)] * 3, START)
+    records[1] = {"eventSource": "secretsmanager.amazonaws.com", "awsRegion": REGION}
+    body = replay_of(records)
+    assert body["summary"]["findings"] == 2
+    assert [one["account"] for one in body["digests"]] == [ACCOUNT]
+
+
+def test_the_guards_own_requests_and_heartbeats_are_no_alerts(tmp_path: Path):
+    describes = {
+        "eventName": "DescribeSecret",
+        "userIdentity": role("guard-SecretPolicyRole-0a", session="guard"),
+    }
+    records = stream([(0, heartbeat(), 3), (0, describes, 3)], START)
+    options = ["--heartbeat-role", HEARTBEAT_ROLE, "--guard-role", GUARD_ROLE]
+    assert replayed(records, tmp_path, *options)["findings"] == []
+    assert len(replayed(records, tmp_path)["findings"]) == 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"requestParameters": {"secretId": "prod/db"}},
+        {"eventName": "GetSecretValue"},
+        {"errorCode": None},
+        {"userIdentity": role("app")},
+    ],
+)
+def test_what_only_resembles_a_heartbeat_is_judged(tmp_path: Path, fields: dict[str, Any]):
+    records = stream([(0, heartbeat(**fields), 1)], START)
+    assert len(replayed(records, tmp_path, "--heartbeat-role", HEARTBEAT_ROLE)["findings"]) == 1
+
+
+def test_our_organization_is_an_option(tmp_path: Path):
+    allow = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+    condition = {"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}
+    text = json.dumps({"Statement": [{**allow, "Condition": condition}]})
+    change = {
+        "eventName": "PutResourcePolicy",
+        "vpcEndpointId": "vpce-0aaaaaaaaaaaaaaa1",
+        "requestParameters": {"secretId": "prod/0", "resourcePolicy": text},
+    }
+    records = stream([(0, change, 1)], START)
+    severities = [
+        {one["severity"] for one in replayed(records, tmp_path, *options)["findings"]}
+        for options in (
+            ("--approved-endpoint", "vpce-0aaaaaaaaaaaaaaa1", "--organization", "o-a1b2c3d4e5"),
+            ("--approved-endpoint", "vpce-0aaaaaaaaaaaaaaa1", "--organization", "o-zzzzzzzzzz"),
+        )
+    ]
+    assert severities == [{"low"}, {"high"}]

@@ -46,13 +46,13 @@ def test_the_policy_alone_is_printed_and_aws_takes_it(cloud, account, secret, vp
     assert "nothing is to be changed" in again.stderr
 
 
-def test_what_is_open_and_what_aws_warns_of_is_told_beside_it(secret):
+def test_what_is_open_and_what_aws_warns_of_is_reported_beside_it(secret):
     found = suggest("prod/ledger", "--region", "us-east-1", code=1)
     assert "open: a request over the internet is not denied" in found.stderr
     assert "before you put it: AWS services that read it with a role of yours" in found.stderr
 
 
-def test_that_nobody_inside_could_read_it_is_told(account, secret):
+def test_that_nobody_inside_could_read_it_is_reported(account, secret):
     assert "to everybody inside" not in suggest(secret, code=1).stderr
     put_policy(account, secret, {**READER, "Effect": "Deny", "Principal": "*"})
     assert "denies reading the value to everybody inside" in suggest(secret, code=0).stderr
@@ -92,7 +92,7 @@ def test_vpcs_and_endpoints_of_others_can_be_approved(secret, vpc_id):
     }
 
 
-def test_a_policy_that_aws_would_refuse_is_told(account, secret):
+def test_a_policy_that_aws_would_refuse_is_reported(account, secret):
     put_policy(account, secret, {**READER, "Principal": "*"})
     found = suggest(secret, code=2)
     assert "AWS would refuse it: The policy allows broad access" in found.stderr

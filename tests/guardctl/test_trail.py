@@ -109,7 +109,7 @@ def test_an_empty_file(content: bytes):
     assert broken(content) == [("1:1", "the file is empty")]
 
 
-def test_text_that_looks_like_the_end_of_a_record():
+def test_text_that_resembles_the_end_of_a_record():
     tricky = changed(
         OTHER, note='"},{"eventVersion":"', policy='{"a": ["}', nested=[{"eventVersion": 1}]
     )
@@ -123,7 +123,7 @@ def test_text_that_looks_like_the_end_of_a_record():
     assert (number(lines), broken(lines)) == (150, [])
 
 
-# Broken input: the place and the reason are told, and what can be read still is.
+# Broken input: the place and the reason are reported, and what can be read still is.
 
 
 def test_a_cut_gzip_file():
@@ -180,8 +180,9 @@ def test_values_that_are_no_records():
 
 
 def test_another_encoding():
-    assert broken(compact(READ).encode("utf-16"))
-    assert elements(compact(READ).encode("utf-16")) == []
+    assert elements(compact(READ).encode("utf-16")) == [READ]  # as PowerShell writes it
+    assert broken(compact(READ).encode("utf-32"))
+    assert elements(compact(READ).encode("utf-32")) == []
     latin = changed(READ, userAgent="café")
     content = (
         json.dumps(latin, ensure_ascii=False).encode("latin-1") + b"\n" + compact(READ).encode()

@@ -104,7 +104,7 @@ def test_what_the_guard_finds_out_by_itself_is_not_lost(region, name, value, der
     assert (lost(region, **{name: value}) == {}) is derived
 
 
-def test_in_a_vpc_hubs_are_not_looked_for_anyway():
+def test_in_a_vpc_hubs_are_not_searched_anyway():
     assert lost(CoveredByHub="false", FunctionSubnets="subnet-0a") == {}
 
 

@@ -1,4 +1,4 @@
-"""Reading a file at once, parsing what is wanted alone, comes to the same as parsing all of it."""
+"""Reading a file at once, parsing what is needed alone, comes to the same as parsing all of it."""
 
 import gzip
 import io
@@ -148,7 +148,7 @@ def test_left(odd: str, layout: str):
     assert read_whole(left.encode("utf-8", "surrogatepass")) is None
 
 
-# What could mislead whoever looks for texts: it is told apart by the parser.
+# What could mislead whoever searches for texts: the parser distinguishes it.
 
 HIDDEN = '{"eventVersion":"1.11","eventSource":"\\u0073ecretsmanager.amazonaws.com"}'
 FOUND = {

@@ -30,7 +30,7 @@ BROKEN = {"s3": "InternalError"}
 READS = ("Describe", "Get", "List")
 FOR_GOOD = 10_000
 
-# Told where the guard can do no more: ops know why the state is not the wanted one.
+# Published where the guard can do no more: ops know why the state is not the desired one.
 EXPLAINS = {
     "endpoint-not-repairable",
     "endpoint-yielded",
@@ -40,11 +40,11 @@ EXPLAINS = {
     "stood-down",
 }
 OUTCOMES = {
-    "R": "the end state is right, and all is told",
+    "R": "the end state is right, and all is published",
     "K": "the message is kept in a dead-letter queue with an alarm",
-    "T": "ops are told what could not be done",
-    "s": "right after the next sweep: the mode could not be read, or the state looked right",
-    "X": "WRONG: neither right, nor kept, nor told",
+    "T": "ops are notified what could not be done",
+    "s": "right after the next sweep: the mode could not be read, or the state seemed right",
+    "X": "WRONG: neither right, nor kept, nor published",
     "-": "cannot happen: no such answer, or always the same one",
     ".": "not played here: `make nightly` plays all",
 }

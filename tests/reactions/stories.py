@@ -34,7 +34,7 @@ SECRET_POLICY = "SecretPolicyFunction"
 class Story:
     """`before` is history, `act` what calls for the function, `holds` whether it ended well.
 
-    `before` returns what the other two are about. `tells` are the kinds of the findings that must
+    `before` returns what the other two are about. `reports` are the kinds of the findings that must
     not be lost; `kept_in` is the queue in whose dead-letter queue the work ends that could not be
     done (its own, where it has none). Only functions in `awake` work off their queues when the
     story is played. `anew` are calls that other stories make as well, but other code here: they
@@ -45,13 +45,13 @@ class Story:
     before: Callable[[Account], str]
     act: Callable[[Account, str], None]
     holds: Callable[[Account, str], bool]
-    tells: frozenset[str]
+    reports: frozenset[str]
     kept_in: str
     awake: tuple[str, ...]
     anew: frozenset[str] = frozenset()
 
     def ends_well(self, account: Account, subject: str) -> bool:
-        return self.holds(account, subject) and self.tells <= set(kinds(account.cloud))
+        return self.holds(account, subject) and self.reports <= set(kinds(account.cloud))
 
 
 def anything(account: Account, _: str) -> bool:
@@ -63,6 +63,9 @@ def nothing(account: Account) -> str:
 
 
 # --- ensure_endpoint ------------------------------------------------------------------------------
+
+
+EVERYTHING = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
 
 
 def served(account: Account, vpc_id: str) -> bool:
@@ -132,6 +135,31 @@ def tear_down(account: Account, vpc_id: str) -> None:
         account.ec2.delete_subnet(SubnetId=subnet["SubnetId"])
 
 
+def lived_in_vpc(account: Account) -> str:
+    """A VPC with its endpoint, and with something else in one subnet."""
+    vpc_id = served_vpc(account)
+    (*_, subnet) = account.ec2.describe_subnets()["Subnets"]
+    account.ec2.create_network_interface(SubnetId=subnet["SubnetId"])
+    account.cloud.lose_events()
+    return vpc_id
+
+
+def open_our_group(account: Account, vpc_id: str) -> None:
+    (endpoint,) = account.endpoints(vpc_id)
+    account.ec2.authorize_security_group_ingress(
+        GroupId=endpoint["Groups"][0]["GroupId"], IpPermissions=[EVERYTHING]
+    )
+    account.ec2.modify_vpc_attribute(VpcId=vpc_id, EnableDnsHostnames={"Value": True})
+
+
+def exactly_the_vpc_is_admitted(account: Account, vpc_id: str) -> bool:
+    (endpoint,) = account.endpoints(vpc_id)
+    ids = [group["GroupId"] for group in endpoint["Groups"]]
+    groups = account.ec2.describe_security_groups(GroupIds=ids)["SecurityGroups"]
+    rules = [rule for group in groups for rule in group["IpPermissions"]]
+    return served(account, vpc_id) and [rule["IpProtocol"] for rule in rules] == ["tcp"]
+
+
 def nothing_of_ours_is_left(account: Account, vpc_id: str) -> bool:
     groups = account.ec2.describe_security_groups(
         Filters=[{"Name": "tag:vpce-guard:managed", "Values": ["true"]}]
@@ -167,9 +195,9 @@ def _ensure(
     before: Callable[[Account], str],
     act: Callable[[Account, str], None],
     holds: Callable[[Account, str], bool],
-    tells: str,
+    reports: str,
 ) -> Story:
-    return Story(ENSURE, before, act, holds, frozenset({tells}), "VpcQueue", (ENSURE,))
+    return Story(ENSURE, before, act, holds, frozenset({reports}), "VpcQueue", (ENSURE,))
 
 
 # --- restore_policy -------------------------------------------------------------------------------
@@ -184,7 +212,7 @@ READS = {
 
 
 def endpoint_of_theirs(account: Account) -> str:
-    """An endpoint that nobody told the guard of; its id."""
+    """An endpoint that no event named; its id."""
     vpc_id, _ = account.vpc_with_subnets()
     bring_endpoint(account, vpc_id)
     account.cloud.lose_events()
@@ -324,7 +352,7 @@ def ours_read_past_the_endpoint(account: Account, instance_id: str) -> None:
 
 
 def bound_secret(account: Account) -> str:
-    """A secret that is read from inside alone, by its owner's own words; no event told of it."""
+    """A secret that is read from inside alone, by its owner's own words; no event named it."""
     endpoint = account.ec2.describe_vpc_endpoints(VpcEndpointIds=[endpoint_of_theirs(account)])
     where = {"StringNotEquals": {"aws:SourceVpc": endpoint["VpcEndpoints"][0]["VpcId"]}}
     arn = account.bound_secret("prod/ledger")
@@ -436,7 +464,7 @@ def _perimeter(act: Callable[[Account, str], None]) -> Story:
 # --- digest, find_missed, heartbeat, watch_guard --------------------------------------------------
 
 
-def news_that_waits(account: Account) -> str:
+def finding_that_waits(account: Account) -> str:
     """Findings of low severity, and an alert that came again within its window."""
     for name in ("prod/db", "prod/api"):
         secret = account.secret(name)
@@ -463,11 +491,11 @@ def message_given_up(account: Account) -> str:
     return ""
 
 
-def beat(account: Account, _: str) -> None:
+def send_heartbeat(account: Account, _: str) -> None:
     account.cloud.fire_schedule("HeartbeatRule")
 
 
-def beaten(account: Account, _: str) -> bool:
+def heartbeat_came(account: Account, _: str) -> bool:
     return any(record["eventName"] == "DescribeSecret" for record in account.cloud.records)
 
 
@@ -498,6 +526,11 @@ STORIES = {
     "repair": _ensure(served_vpc, add_zone, served, "endpoint-repaired"),
     "rotation": _ensure(rotating_vpc, rotate, served, "endpoint-created"),
     "tear-down": _ensure(served_vpc, tear_down, nothing_of_ours_is_left, "stood-down"),
+    # After 20 minutes the subnet, which nobody deleted, has the endpoint again.
+    "leaving": _ensure(lived_in_vpc, tear_down, served, "stood-down"),
+    "narrowing": _ensure(
+        served_vpc, open_our_group, exactly_the_vpc_is_admitted, "endpoint-repaired"
+    ),
     "yielding": _ensure(served_vpc, bring_endpoint, theirs_serves, "endpoint-yielded"),
     "zone": _ensure(hub_zone, add_first_subnet, without_endpoint, "endpoint-not-repairable"),
     "restoration": Story(
@@ -509,7 +542,7 @@ STORIES = {
         "PolicyQueue",
         (RESTORE,),
     ),
-    "restoration in turn": Story(
+    "restoration in its slot": Story(
         RESTORE,
         endpoint_of_theirs,
         open_while_ec2_is_busy,
@@ -576,7 +609,7 @@ STORIES = {
     ),
     "perimeter": _perimeter(open_perimeter),
     "perimeter by the sweep": _perimeter(open_perimeter_unseen),
-    "perimeter told late": _perimeter(open_perimeter_while_sns_fails),
+    "perimeter published late": _perimeter(open_perimeter_while_sns_fails),
     "sweep": Story(
         "SweepFunction",
         unserved_and_tampered,
@@ -588,7 +621,7 @@ STORIES = {
     ),
     "digest": Story(
         "DigestFunction",
-        news_that_waits,
+        finding_that_waits,
         two_mornings,
         anything,
         frozenset({"digest", "daily-report"}),
@@ -607,8 +640,8 @@ STORIES = {
     "heartbeat": Story(
         "HeartbeatFunction",
         message_given_up,
-        beat,
-        beaten,
+        send_heartbeat,
+        heartbeat_came,
         frozenset({"dead-letters"}),
         "RuleDeadLetterQueue",
         (),

@@ -1,7 +1,7 @@
 """How often each reaction asks EC2, whose calls are throttled for the whole account and Region.
 
-Calls to the guard's own table, queues, topic and parameter are told in docs/performance.md; they
-have limits of their own, which nobody else shares.
+Calls to the guard's own table, queues, topic and parameter are in docs/performance.md; they have
+limits of their own, which nobody else shares.
 """
 
 from collections import Counter
@@ -32,32 +32,38 @@ def of(cloud: Cloud, function: str, since: int) -> Counter[str]:
     )
 
 
-LOOKS = ["DescribeVpcs", "DescribeSubnets", "DescribeVpcEndpoints", "DescribeSecurityGroups"]
+READS = [
+    "DescribeVpcs",
+    "DescribeSubnets",
+    "DescribeVpcEndpoints",
+    "DescribeSecurityGroups",
+    "DescribeNetworkAcls",
+]
 
 
-def calls_to_look(cloud: Cloud, since: int) -> list[str]:
+def calls_to_read(cloud: Cloud, since: int) -> list[str]:
     """All AWS calls of ensure_endpoint's one run, whatever the service."""
     cloud.settle()
     made = [one for one in cloud.calls[since:] if one.function == "EnsureEndpointFunction"]
     return [one.action for one in made]
 
 
-def test_nothing_to_do_takes_four_calls(cloud: Cloud, vpc_id: str):
-    """A creation that is told twice."""
-    told = next(one for one in cloud.records if one["eventName"] == "CreateVpcEndpoint")
+def test_nothing_to_do_takes_five_calls(cloud: Cloud, vpc_id: str):
+    """A creation that is published twice."""
+    published = next(one for one in cloud.records if one["eventName"] == "CreateVpcEndpoint")
     since = len(cloud.calls)
-    cloud.inject(envelope(told))
-    assert calls_to_look(cloud, since) == LOOKS
+    cloud.inject(envelope(published))
+    assert calls_to_read(cloud, since) == READS
 
 
-def test_nothing_to_do_for_a_new_subnet_takes_four_calls(cloud: Cloud, vpc_id: str):
+def test_nothing_to_do_for_a_new_subnet_takes_five_calls(cloud: Cloud, vpc_id: str):
     """And one to the guard's own table: a tear-down from before may come later."""
     since = len(cloud.calls)
     Account(cloud).subnet(vpc_id, "10.20.9.0/24", "us-east-1a")
-    assert calls_to_look(cloud, since) == [*LOOKS, "UpdateItem"]
+    assert calls_to_read(cloud, since) == [*READS, "UpdateItem"]
 
 
-def test_an_endpoint_from_scratch_takes_ten_calls(cloud: Cloud, vpc_id: str):
+def test_an_endpoint_from_scratch_takes_eleven_calls(cloud: Cloud, vpc_id: str):
     """Reads, group, rule, DNS attribute, endpoint; what the service offers is known by now."""
     account = Account(cloud)
     other, _ = account.vpc_with_subnets()
@@ -68,14 +74,14 @@ def test_an_endpoint_from_scratch_takes_ten_calls(cloud: Cloud, vpc_id: str):
         for one in cloud.calls[since:]
         if one.function == "EnsureEndpointFunction" and one.service == "ec2"
     ]
-    # The looks before it waited for the VPC's builders.
+    # The reconciles before it waited for the VPC's builders.
     until = made.index("CreateVpcEndpoint") + 1
-    begun = max(at for at, action in enumerate(made[:until]) if action == "DescribeVpcs")
+    first = max(at for at, action in enumerate(made[:until]) if action == "DescribeVpcs")
     assert account.endpoints(other)
-    assert until - begun <= 10, made[begun:until]
+    assert until - first <= 11, made[first:until]
 
 
-def test_a_failed_deletion_costs_one_look_at_the_interfaces(cloud: Cloud, vpc_id: str):
+def test_a_failed_deletion_costs_one_read_of_the_interfaces(cloud: Cloud, vpc_id: str):
     account = Account(cloud)
     subnet_id = account.endpoints(vpc_id)[0]["SubnetIds"][0]
     account.ec2.create_network_interface(SubnetId=subnet_id)
@@ -88,14 +94,15 @@ def test_a_failed_deletion_costs_one_look_at_the_interfaces(cloud: Cloud, vpc_id
         "DescribeSubnets": 2,  # the record names the subnet alone
         "DescribeVpcEndpoints": 1,
         "DescribeSecurityGroups": 1,
+        "DescribeNetworkAcls": 1,
         "DescribeNetworkInterfaces": 1,
     }
 
 
 RESTORED = {"DescribeVpcEndpoints": 2, "ModifyVpcEndpoint": 1}
-"""The endpoint, the write, and the look at what was written."""
+"""The endpoint, the write, and the check of what was written."""
 ECHO = {"DescribeVpcEndpoints": 1}
-"""Our own write comes back as an event, and is looked at once more."""
+"""Our own write comes back as an event, and is reconciled once more."""
 TAGS = {"DescribeVpcs": 1}
 SOON = timedelta(seconds=15)
 """Enough for an event, its batch window, and the echo of what was written."""

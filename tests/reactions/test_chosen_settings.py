@@ -49,7 +49,7 @@ def test_without_hubs_route_53_is_never_asked(chosen, account):
     assert not [call for call in chosen.calls if call.service == "route53"]
 
 
-def test_a_rotation_that_the_approved_policy_refuses_is_told_with_the_actions(chosen, account):
+def test_a_rotation_that_the_approved_policy_refuses_is_published_with_the_actions(chosen, account):
     _, subnets = account.vpc_with_subnets()
     function, secret = account.function("rotate", subnets), account.secret("prod/orders-db")
 
@@ -62,7 +62,9 @@ def test_a_rotation_that_the_approved_policy_refuses_is_told_with_the_actions(ch
     assert "one-secret" in finding["cause"]
 
 
-def test_where_all_secrets_are_bound_one_without_a_tag_is_told_and_not_written(chosen, account):
+def test_where_all_secrets_are_bound_one_without_a_tag_is_published_and_not_written(
+    chosen, account
+):
     secret = account.secret("prod/untagged")
 
     chosen.settle()

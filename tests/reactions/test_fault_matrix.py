@@ -1,4 +1,4 @@
-"""Whatever call goes wrong, in whatever way: the end state is right, or the work is kept and told.
+"""Whatever call goes wrong, however: the end state is right, or the work is kept and reported.
 
 `FAULT_MATRIX=all` plays every call with every fault (`make nightly`); else each call is
 played with one fault, and every fault is among them.

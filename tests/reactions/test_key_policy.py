@@ -1,5 +1,5 @@
 """A stack under a key of the owner's: with the policy of docs/security.md everything arrives, and
-with one that AWS would not honour the loss is told.
+with one that AWS would not honour the loss is published.
 """
 
 import json
@@ -92,7 +92,7 @@ def test_under_the_documented_policy_all_arrives(deployed: Cloud):
     assert cloud.queue_depth("NotifyUrgentQueue") == 1
 
 
-def test_with_a_condition_on_the_source_the_event_is_lost_and_two_alarms_tell(deployed: Cloud):
+def test_with_a_condition_on_the_source_the_event_is_lost_and_two_alarms_report(deployed: Cloud):
     cloud = under_key(
         deployed, with_source("aws:SourceAccount", deployed.account, deployed.account)
     )

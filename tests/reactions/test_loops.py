@@ -107,7 +107,7 @@ def test_under_lambdas_brake_the_next_sweep_goes_on(cloud, account, loops):
     assert any("left to the next sweep" in str(one.logs) for one in cloud.invocations)
 
 
-def test_what_was_begun_is_not_left_to_a_sweep(cloud, account, loops):
+def test_what_was_recorded_is_not_left_to_a_sweep(cloud, account, loops):
     """AWS answers that the state has changed once the group is made; the chain is at its end."""
     loops.set(allowed=False)
     vpc_id = bare_vpc(cloud, account)
@@ -153,7 +153,7 @@ def test_a_message_with_absurd_numbers_harms_only_itself(cloud, account, more):
 
 
 @pytest.mark.parametrize("allowed", [True, False])
-def test_what_ec2_always_throttles_is_given_up_and_told(cloud, account, loops, allowed):
+def test_what_ec2_always_throttles_is_given_up_and_published(cloud, account, loops, allowed):
     """Of the guard's own accord, long before a brake."""
     loops.set(allowed=allowed)
     vpc_id = bare_vpc(cloud, account)

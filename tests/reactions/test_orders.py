@@ -2,7 +2,7 @@
 
 Each life is played in two ways. In the first it is over before any of its events comes: then they
 come in some order, each followed at once by its duplicate. In the second the two copies of an event
-come anywhere after what they tell of, so that old events come after new changes, and several may
+come anywhere after what they report, so that old events come after new changes, and several may
 come together; what happens when is drawn by lot, from a seed.
 
 `ORDERS=all` plays every permutation and many draws (`make nightly`); else one of each.
@@ -34,7 +34,7 @@ from tests.reactions.stories import (
 
 ALL = os.environ.get("ORDERS") == "all"
 DRAWS = range(200 if ALL else 1)
-TOLD = frozenset(
+PUBLISHED = frozenset(
     {
         "CreateVpc",
         "CreateSubnet",
@@ -101,8 +101,8 @@ def let_guard_work(account: Account, _: str) -> None:
 @dataclass(frozen=True, slots=True)
 class Life:
     """A VPC's life. What is in `before` the guard saw as it happened: its events come twice more.
-    Of the `acts` it is told in some order. `events` is how many there are when all acts are done
-    before any is told, `served` whether the VPC has its endpoint in the end.
+    Its `acts` are reported in some order. `events` is how many there are when all acts are done
+    before any is published, `served` whether the VPC has its endpoint in the end.
     """
 
     before: Sequence[Act]
@@ -112,7 +112,7 @@ class Life:
 
     @property
     def end(self) -> dict[str, Any]:
-        """What `Told.end` must see."""
+        """What `Published.end` must see."""
         return {
             "served": self.served,
             "private_dns": [True] * self.served,
@@ -150,7 +150,7 @@ LIVES = {
 
 
 @dataclass(slots=True)
-class Told:
+class Published:
     """Somebody who lives a life, and the events of it, which come only when they are let."""
 
     cloud: Cloud
@@ -172,14 +172,16 @@ class Told:
         self._note()
 
     def do(self, act: Act) -> None:
-        """Do it; what tells of it waits."""
+        """Do it; what reports it waits."""
         act(self.account, self.vpc_id)
         self.cloud.lose_events()
         self.cloud.clock.skip(2)
         self._note()
 
     def _note(self) -> None:
-        mine = [one for one in self.cloud.records if one["eventName"] in TOLD and _is_hers(one)]
+        mine = [
+            one for one in self.cloud.records if one["eventName"] in PUBLISHED and _is_hers(one)
+        ]
         self.events += [envelope(one) for one in mine[len(self.events) :]]
 
     def come(self, *numbers: int) -> None:
@@ -212,36 +214,36 @@ def _is_hers(record: dict[str, Any]) -> bool:
     return record["userIdentity"].get("userName") == "alice"
 
 
-# --- how it is told -------------------------------------------------------------------------------
+# --- how it is reported ---------------------------------------------------------------------------
 
 
-def told_afterwards(cloud: Cloud, life: Life, order: Sequence[int]) -> dict[str, Any]:
+def published_afterwards(cloud: Cloud, life: Life, order: Sequence[int]) -> dict[str, Any]:
     """The end when the life is over before its events come in this order, each twice."""
-    told = Told(cloud, life)
+    published = Published(cloud, life)
     for act in life.acts:
-        told.do(act)
-    assert len(told.events) == life.events
+        published.do(act)
+    assert len(published.events) == life.events
     for number in order:
-        told.come(number, number)
-    return told.end()
+        published.come(number, number)
+    return published.end()
 
 
-def told_meanwhile(cloud: Cloud, life: Life, seed: int) -> dict[str, Any]:
-    """The end when each event comes twice, anywhere after what it tells of."""
-    told, acts = Told(cloud, life), list(life.acts)
+def published_meanwhile(cloud: Cloud, life: Life, seed: int) -> dict[str, Any]:
+    """The end when each event comes twice, anywhere after what it reports."""
+    published, acts = Published(cloud, life), list(life.acts)
     lot = Random(seed)  # noqa: S311 - a lot that can be drawn again
     waiting: list[int] = []
     noted = 0
     while True:
-        waiting += [number for number in range(noted, len(told.events)) for _ in "12"]
-        noted = len(told.events)
+        waiting += [number for number in range(noted, len(published.events)) for _ in "12"]
+        noted = len(published.events)
         if not waiting and not acts:
-            return told.end()
+            return published.end()
         if acts and lot.randrange(len(waiting) + len(acts)) < len(acts):
-            told.do(acts.pop(0))
+            published.do(acts.pop(0))
         else:
             together = lot.sample(range(len(waiting)), min(len(waiting), lot.randint(1, 4)))
-            told.come(*(waiting[place] for place in together))
+            published.come(*(waiting[place] for place in together))
             waiting = [one for place, one in enumerate(waiting) if place not in together]
 
 
@@ -262,11 +264,11 @@ def test_any_order_each_twice_leads_to_the_same_end(deployment: Cloud, subtests,
     life = LIVES[name]
     for order in orders(life.events):
         with subtests.test(str(order)):
-            assert told_afterwards(deployment, life, order) == life.end
+            assert published_afterwards(deployment, life, order) == life.end
 
 
 @pytest.mark.parametrize("name", LIVES)
 def test_old_events_after_new_changes_lead_to_the_same_end(deployment: Cloud, subtests, name):
     for seed in DRAWS:
         with subtests.test(f"seed {seed}"):
-            assert told_meanwhile(deployment, LIVES[name], seed) == LIVES[name].end
+            assert published_meanwhile(deployment, LIVES[name], seed) == LIVES[name].end

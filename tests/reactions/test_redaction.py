@@ -87,7 +87,7 @@ def record(cloud: Cloud, **changes: Any) -> dict[str, Any]:
 
 
 def test_the_search_finds_what_did_leak(cloud):
-    """A plant in what must be told, the caller's name: it is found in both."""
+    """A plant in what must be published, the caller's name: it is found in both."""
     arn = Account(cloud).secret("prod/db")
     cloud.lose_events()
     caller = cloud.session(plant(9), Caller(source_ip="198.51.100.7"))
@@ -119,21 +119,21 @@ def test_what_a_record_holds_is_not_repeated(cloud, changes):
     cloud.inject(record(cloud, **changes))
     cloud.settle()
     assert leaks(cloud) == []
-    assert kinds(cloud)  # it was told, without the plant
+    assert kinds(cloud)  # it was published, without the plant
 
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
 def test_a_value_that_is_no_word_is_not_repeated_either(cloud, text):
-    """Where what a record says is told: in a refusal's message, and in the caller's agent."""
+    """Where what a record says is published: in a refusal's message, and in the caller's agent."""
     cloud.inject(record(cloud, errorCode="ValidationException", errorMessage=text, userAgent=text))
     cloud.settle()
     assert leaks(cloud) == []
-    assert any("[redacted]" in told for _, told in left(cloud))
+    assert any("[redacted]" in published for _, published in left(cloud))
 
 
 @pytest.mark.parametrize("text", [BROKEN["apostrophe"], BROKEN["JSON in JSON"]])
 def test_a_value_that_is_no_word_in_a_functions_error(cloud, text):
-    """AWS's words as boto3 raises them: in logs, in the trace, in what ops are told."""
+    """AWS's words as boto3 raises them: in logs, in the trace, in what ops are notified."""
     planned = [
         cloud.fault(
             service, action, "ValidationException", times=6, function=function, message=text
@@ -146,7 +146,7 @@ def test_a_value_that_is_no_word_in_a_functions_error(cloud, text):
     cloud.settle()
     assert leaks(cloud) == []
     assert [one for one in planned if one.times < 6]
-    assert any("[redacted]" in told for _, told in left(cloud))
+    assert any("[redacted]" in published for _, published in left(cloud))
 
 
 @pytest.mark.parametrize("name", [f"api-key={plant(7)}", f"password={plant(7)}"])

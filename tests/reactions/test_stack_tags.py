@@ -72,7 +72,7 @@ def test_a_policy_that_demands_tags_is_answered_by_tags_of_the_stack(cloud, acco
     assert "a service control policy denies it" in todo
     assert "sam deploy --stack-name vpce-guard --tags KEY=VALUE" in todo
 
-    cloud.tag_stack(TAGS)  # which is a deployment, upon which all VPCs are looked at
+    cloud.tag_stack(TAGS)  # which is a deployment, upon which all VPCs are reconciled
     cloud.settle()
     assert all(tags["CostCentre"] == "1234" for tags in tags_of(account, vpc_id))
 

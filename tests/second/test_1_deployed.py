@@ -120,7 +120,7 @@ def test_rules_are_as_the_template_says(second: Second, template: Stack):
 @pytest.mark.parametrize("path", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)
 def test_a_sample_matches_the_rules_that_its_name_says(second: Second, template: Stack, path):
     """The patterns as another matcher reads them."""
-    wanted = set() if path.stem.startswith("none.") else set(path.stem.split(".")[0].split("+"))
+    expected = set() if path.stem.startswith("none.") else set(path.stem.split(".")[0].split("+"))
     events = second.client("events")
     matching = {
         _spelled(name)
@@ -130,7 +130,7 @@ def test_a_sample_matches_the_rules_that_its_name_says(second: Second, template:
             "Result"
         ]
     }
-    assert matching == {one for one in wanted if one not in SCHEDULED}
+    assert matching == {one for one in expected if one not in SCHEDULED}
 
 
 SCHEDULED = {"digest", "find-missed", "heartbeat", "schedule"}

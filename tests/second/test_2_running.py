@@ -44,26 +44,26 @@ def test_a_bypass_becomes_a_finding_and_a_message(second: Second, ops: Listener,
 
 
 def test_an_approved_request_becomes_none(second: Second, ops: Listener):
-    """By the time that a bypass sent after it was told, it was judged, too."""
+    """By the time that a bypass sent after it was published, it was judged, too."""
     send(second, "DetectionQueue", sample("none.get-secret-value-through-own-endpoint"))
     send(second, "DetectionQueue", sample("bypass.put-secret-value"))
     ops.finding("bypass", "role/orders-app")
     assert [one["kind"] for one in ops.heard] == []
 
 
-def test_a_change_of_the_guard_is_told(second: Second, ops: Listener):
+def test_a_change_of_the_guard_is_published(second: Second, ops: Listener):
     record = sample("watch.disable-the-bypass-rule")
     name = record["detail"]["requestParameters"]["name"]
     record = json.loads(json.dumps(record).replace(name, second.resources["BypassRule"]))
-    assert invoke(second, "WatchGuardFunction", record) == {"told": True}
+    assert invoke(second, "WatchGuardFunction", record) == {"published": True}
     finding = ops.finding("guard-changed", "BypassRule")
     assert "DisableRule" in finding["title"]
     other = sample("watch.enable-rule-of-another-stack")
-    assert invoke(second, "WatchGuardFunction", other) == {"told": False}
+    assert invoke(second, "WatchGuardFunction", other) == {"published": False}
 
 
-def test_the_digest_tells_what_its_schedule_finds(second: Second, ops: Listener):
-    """Put by as a function does, told by the rule, which is made to fire each minute."""
+def test_the_digest_reports_what_its_schedule_finds(second: Second, ops: Listener):
+    """Deferred as a function does, published by the rule, which is made to fire each minute."""
     rule = second.resources["DigestRule"]
     second.client("events").put_rule(Name=rule, ScheduleExpression="rate(1 minute)")
     collected = sample("bypass.get-random-password")

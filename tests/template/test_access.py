@@ -8,7 +8,7 @@ from botocore.session import Session
 from tests.template.stack import ACCOUNT, REGION, Stack
 from tests.template.test_parliament import in_the_template, switches
 from tools.rights.access import Need, Policies, Verdict, verdict
-from tools.rights.needs import attributes, told_attributes
+from tools.rights.needs import attributes, reported_attributes
 from tools.rights.shapes import SHAPES, boundary, key_policy
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/reader"
@@ -110,7 +110,7 @@ def test_what_aws_does_not_document_is_not_decided():
         verdict(Need("sqs:SendMessage", QUEUE), ROLE, Policies({"A": ALLOW}, resource=policy))
 
 
-# --- what EC2 tells of a Modify call --------------------------------------------------------------
+# --- what EC2 says of a Modify call--------------------------------------------------------------
 
 
 def role(stack: Stack, name: str) -> Policies:
@@ -138,7 +138,7 @@ def may(stack: Stack, name: str, operation: str, **parameters: Any) -> bool:
         ({"IpAddressType": "ipv4", "PrivateDnsEnabled": True}, False, True),
         ({"PolicyDocument": "{}", "PrivateDnsEnabled": True}, False, False),
         ({"PolicyDocument": "{}", "ResetPolicy": True}, False, False),
-        ({"AddSubnetIds": ["subnet-0a"]}, True, True),  # EC2 tells no lists: see the subnet
+        ({"AddSubnetIds": ["subnet-0a"]}, True, True),  # EC2 reports no lists: see the subnet
     ],
 )
 def test_the_policy_is_restore_policys_and_the_rest_is_ensure_endpoints(
@@ -148,14 +148,14 @@ def test_the_policy_is_restore_policys_and_the_rest_is_ensure_endpoints(
     assert may(stack, "EnsureEndpointRole", "ModifyVpcEndpoint", **parameters) == ensures
 
 
-def test_no_attribute_of_an_endpoint_that_ec2_tells_is_forgotten(stack: Stack):
+def test_no_attribute_of_an_endpoint_that_ec2_reports_is_forgotten(stack: Stack):
     """A new one in botocore's model needs a Deny, or a function that sets it."""
     values = {"PolicyDocument": "{}", "IpAddressType": "ipv6"}
-    told = told_attributes("ModifyVpcEndpoint")
+    reported = reported_attributes("ModifyVpcEndpoint")
     allowed = {
         name: {
             one
-            for one in told
+            for one in reported
             if may(stack, name, "ModifyVpcEndpoint", **{one: values.get(one, True)})
         }
         for name in ("RestorePolicyRole", "EnsureEndpointRole")
@@ -169,27 +169,27 @@ def test_no_attribute_of_an_endpoint_that_ec2_tells_is_forgotten(stack: Stack):
 def test_the_dns_attributes_of_a_vpc_are_switched_on_alone(stack: Stack):
     allowed = {
         (name, on)
-        for name in told_attributes("ModifyVpcAttribute")
+        for name in reported_attributes("ModifyVpcAttribute")
         for on in (True, False)
         if may(stack, "EnsureEndpointRole", "ModifyVpcAttribute", **{name: {"Value": on}})
     }
     assert allowed == {("EnableDnsSupport", True), ("EnableDnsHostnames", True)}
 
 
-def test_repairs_go_on_where_ec2_tells_nothing(stack: Stack):
+def test_repairs_go_on_where_ec2_reports_nothing(stack: Stack):
     for name in ("RestorePolicyRole", "EnsureEndpointRole"):
         assert verdict(Need("ec2:ModifyVpcEndpoint", ENDPOINT), ROLE, role(stack, name)).allowed
 
 
-def test_ec2_tells_primitive_values_and_objects_of_a_value_alone():
-    assert told_attributes("ModifyVpcAttribute") == {
+def test_ec2_reports_primitive_values_and_objects_of_a_value_alone():
+    assert reported_attributes("ModifyVpcAttribute") == {
         "EnableDnsSupport",
         "EnableDnsHostnames",
         "EnableNetworkAddressUsageMetrics",
     }
     shape = Session().get_service_model("ec2").operation_model("ModifyVpcEndpoint").input_shape
     assert shape
-    rest = set(shape.members) - told_attributes("ModifyVpcEndpoint")  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue, reportUnknownArgumentType]
+    rest = set(shape.members) - reported_attributes("ModifyVpcEndpoint")  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue, reportUnknownArgumentType]
     assert {"VpcEndpointId", "DryRun", "DnsOptions", "AddSubnetIds"} <= rest
     assert attributes("ModifyVpcEndpoint", {"PrivateDnsEnabled": True}) == {
         "ec2:Attribute": "PrivateDnsEnabled",
@@ -203,8 +203,8 @@ def test_ec2_tells_primitive_values_and_objects_of_a_value_alone():
 
 def test_every_condition_that_decides_about_a_policy_holds_in_a_shape_and_fails_in_another():
     resources = in_the_template()
-    wanted = switches([one["Properties"] for one in resources.values()])
-    wanted |= {one["Condition"] for one in resources.values() if "Condition" in one}
+    expected = switches([one["Properties"] for one in resources.values()])
+    expected |= {one["Condition"] for one in resources.values() if "Condition" in one}
     made = {
         "FunctionSubnets": "subnet-0a",
         "FunctionSecurityGroups": "sg-0a",
@@ -214,7 +214,7 @@ def test_every_condition_that_decides_about_a_policy_holds_in_a_shape_and_fails_
         Stack({name: one[name] or made.get(name, "") for name in one}) for one in SHAPES.values()
     ]
     # Amazon Q Developer's role has no rights.
-    for condition in wanted - {"HasChat"}:
+    for condition in expected - {"HasChat"}:
         assert {stack._holds(condition) for stack in stacks} == {True, False}, condition
 
 

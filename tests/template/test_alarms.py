@@ -1,4 +1,4 @@
-"""Whatever goes wrong is told on the topic, and the topic can be reached by those who tell."""
+"""Whatever goes wrong is published on the topic, and those who publish can reach it."""
 
 import re
 from datetime import UTC, datetime
@@ -123,7 +123,7 @@ def test_silence_of_the_heartbeat_is_an_alarm():
 
 
 @pytest.mark.parametrize("name", sorted(set(ALARMS) - {"HeartbeatAlarm"}))
-def test_an_alarm_is_told_and_silence_is_health(name: str):
+def test_an_alarm_is_reported_and_silence_is_health(name: str):
     alarm = ALARMS[name]
     assert alarm["AlarmActions"] == ["AlarmsTopic"]
     assert alarm["TreatMissingData"] == "notBreaching"

@@ -69,17 +69,17 @@ def session(data: Path) -> Any:
     return one
 
 
-def told(shape: Shape | None, above: tuple[str, ...] = ()) -> Any:
+def reported(shape: Shape | None, above: tuple[str, ...] = ()) -> Any:
     """All that a shape says of itself and of those below it, but its documentation."""
     if shape is None or shape.name in above:
         return shape and shape.name
     above = (*above, shape.name)
     members: dict[str, Any] = {
-        name: told(one, above) for name, one in getattr(shape, "members", {}).items()
+        name: reported(one, above) for name, one in getattr(shape, "members", {}).items()
     }
     for part in ("member", "key", "value"):
         if hasattr(shape, part):
-            members[part] = told(getattr(shape, part), above)
+            members[part] = reported(getattr(shape, part), above)
     metadata = {key: value for key, value in shape.metadata.items() if key != "documentation"}
     return shape.type_name, metadata, shape.serialization, members
 
@@ -91,10 +91,10 @@ def test_what_is_left_of_a_model_says_the_same(trimmed: Path, service: str):
     assert left.metadata == whole.metadata
     for name in OPERATIONS[service]:
         one, other = left.operation_model(name), whole.operation_model(name)
-        assert told(one.input_shape) == told(other.input_shape)
-        assert told(one.output_shape) == told(other.output_shape)
-        assert [told(shape) for shape in one.error_shapes] == [
-            told(shape) for shape in other.error_shapes
+        assert reported(one.input_shape) == reported(other.input_shape)
+        assert reported(one.output_shape) == reported(other.output_shape)
+        assert [reported(shape) for shape in one.error_shapes] == [
+            reported(shape) for shape in other.error_shapes
         ]
         assert (one.http, one.auth_type) == (other.http, other.auth_type)
 
@@ -200,7 +200,7 @@ HEAVY = (
     "asyncio",
     "multiprocessing",
 )
-# What only some records need, and those that start a function seldom are.
+# What only some records need, and those that rarely start a function are.
 LATER = {
     "detect_bypass": {
         "guard.endpoint.decide",

@@ -101,19 +101,19 @@ def test_a_search_is_as_short_as_cloudwatch_takes_it():
     longest = "f" * 64  # the longest name of a function
     for one in metrics():
         if isinstance(one[0], dict):
-            told = one[0]["expression"]
+            reported = one[0]["expression"]
             for name in STACK.of_type("AWS::Lambda::Function"):
-                told = told.replace(f'"{name}"', f'"{longest}"')
-            assert len(told) <= 1024
+                reported = reported.replace(f'"{name}"', f'"{longest}"')
+            assert len(reported) <= 1024
 
 
 @pytest.mark.parametrize("metric", ["ApproximateNumberOfMessagesVisible", "ApproximateAge"])
-def test_every_queue_is_shown_by_what_tells_of_it(metric: str):
+def test_every_queue_is_shown_by_what_explains_it(metric: str):
     shown = {one[3] for one in metrics() if isinstance(one[0], str) and one[1].startswith(metric)}
     dead = {one for one in STACK.of_type("AWS::SQS::Queue") if one.endswith("DeadLetterQueue")}
     alive = set(STACK.of_type("AWS::SQS::Queue")) - dead
-    wanted = dead if metric.endswith("Visible") else alive
-    assert shown == {f"{one}.QueueName" for one in wanted}
+    expected = dead if metric.endswith("Visible") else alive
+    assert shown == {f"{one}.QueueName" for one in expected}
 
 
 def test_the_dashboard_stays_within_the_free_tier():

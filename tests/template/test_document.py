@@ -99,8 +99,11 @@ def test_nothing_is_tied_to_one_partition_region_or_account():
     assert domains - set(TYPES) == {
         "chatbot.amazonaws.com",
         "cloudformation.amazonaws.com",
+        "cloudtrail.amazonaws.com",
         "cloudwatch.amazonaws.com",
         "ec2.amazonaws.com",
+        "route53.amazonaws.com",
+        "route53profiles.amazonaws.com",
         "secretsmanager.amazonaws.com",
     }
 
@@ -182,11 +185,11 @@ def test_amazon_q_is_left_out_where_cloudformation_does_not_know_it(
 ):
     monkeypatch.setitem(PSEUDO, "AWS::Partition", partition)
     stack = Stack(CHAT)
-    told = {one["Environment"]["Variables"]["CHAT"] for one in functions(stack)}
+    reported = {one["Environment"]["Variables"]["CHAT"] for one in functions(stack)}
     offered = partition not in ("aws-cn", "aws-us-gov")
     assert bool(stack.of_type(CHAT_TYPE)) is offered
     assert ("ChatRole" in stack.resources) is offered
-    assert told == {str(offered).lower()}
+    assert reported == {str(offered).lower()}
 
 
 def test_asking_for_amazon_q_there_is_refused():

@@ -126,15 +126,15 @@ def test_lambda_may_make_interfaces_and_the_code_may_only_what_its_own_role_says
 
     assert verdict(need, arn, both).allowed
     assert verdict(code, arn, both).allowed == verdict(code, arn, Policies(own)).allowed
-    looks = {"EnsureEndpointFunction", "DetectBypassFunction"}
-    may = (function in looks and action.endswith("DescribeNetworkInterfaces")) or (
-        function in {*looks, "SweepFunction"} and action.endswith("DescribeSubnets")
+    readers = {"EnsureEndpointFunction", "DetectBypassFunction"}
+    may = (function in readers and action.endswith("DescribeNetworkInterfaces")) or (
+        function in {*readers, "SweepFunction"} and action.endswith("DescribeSubnets")
     )
     assert verdict(code, arn, both).allowed == may
 
 
 def test_what_makes_or_takes_interfaces_is_denied_to_the_code_whatever_else_it_may_do():
-    """As in AWS's guide, which denies what only looks, too: two functions have to look."""
+    """As in AWS's guide, which denies what only reads, too: two functions have to read."""
     (deny,) = [
         one
         for one in HARD.properties("VpcPolicy")["PolicyDocument"]["Statement"]

@@ -28,6 +28,7 @@ TARGETS = [
     "audit",
     "sbom",
     "reproducible",
+    "release",
     "doctor",
     "deploy",
     "delete",
@@ -66,9 +67,9 @@ def test_the_drill_builds_only_what_it_runs():
 
 
 def test_a_deployment_checks_builds_and_takes_its_values_from_the_command_line():
-    told = make("--dry-run", "--always-make", "deploy", "CONFIG_ENV=prod")
-    assert told.index("sam build") < told.index("guardctl deploy")
-    assert "--guided" not in told
+    reported = make("--dry-run", "--always-make", "deploy", "CONFIG_ENV=prod")
+    assert reported.index("sam build") < reported.index("guardctl deploy")
+    assert "--guided" not in reported
 
 
 @pytest.mark.parametrize("target", ["deploy", "delete", "doctor"])
@@ -85,6 +86,7 @@ def test_values_reach_guardctl_whole(target: str):
         "TAGS": "team='x y'",
         "ACCEPT": "ChangeBudget HistoryDays",
         "EXPORT": "my file.json",
+        "DISCARD": "",
         "YES": "1",
     }
     assert run(line, {"CONFIG_ENV": "default"}) == [target, "--config-env", "default"]

@@ -129,7 +129,7 @@ def justification(**changed: Any) -> dict[str, Any]:
 def test_what_is_found_and_what_is_justified_are_held_to_each_other(
     found: list[Any], justified: list[dict[str, Any]], lines: list[str]
 ):
-    assert JUDGED.unsettled(found, justified) == lines
+    assert JUDGED.unjustified(found, justified) == lines
 
 
 @pytest.mark.skipif(not PARLIAMENT.exists(), reason="parliament's environment is made by make lint")

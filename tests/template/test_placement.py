@@ -8,7 +8,7 @@ from tests.template.test_functions import FILES
 from tests.template.test_hardening import OUTSIDE
 
 # Not called in this placement: see COVERED_BY_HUB in template.yaml.
-WITHOUT_ENDPOINT = {"route53"}
+WITHOUT_ENDPOINT = {"route53", "route53profiles"}
 
 
 def listed_endpoints() -> set[str]:

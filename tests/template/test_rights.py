@@ -132,8 +132,9 @@ def test_only_what_this_stack_made_can_be_deleted(stack: Stack):
     assert conditions == {
         "ec2:DeleteVpcEndpoints": ours,
         "ec2:DeleteSecurityGroup": ours,
+        "ec2:RevokeSecurityGroupIngress": ours,
         "sqs:DeleteMessage": {},
-        "dynamodb:DeleteItem": {},  # the digest, of what it has told
+        "dynamodb:DeleteItem": {},  # the digest, of what it has reported
     }
 
 
@@ -173,6 +174,14 @@ def test_only_what_this_stack_made_can_be_deleted(stack: Stack):
                 {"aws:ResourceTag/team": "orders"},
             ),
             "a group that is not ours",
+        ),
+        (
+            Need(
+                "ec2:RevokeSecurityGroupIngress",
+                "arn:aws:ec2:eu-west-1:111122223333:security-group/sg-0a",
+                {"aws:ResourceTag/vpce-guard:managed": "true"},
+            ),
+            "a group of another stack",
         ),
         (
             Need(

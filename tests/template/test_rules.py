@@ -14,7 +14,7 @@ import pytest
 
 from emulator.eventbridge import matches, state_admits, validate
 from tests.template.stack import EVENTS, EVERYTHING, ROOT, Stack, sample
-from watch_guard.changes import CLOUDFORMATION, GIVEN, TYPES, owner_parts
+from watch_guard.changes import CLOUDFORMATION, CLOUDTRAIL, GIVEN, TYPES, owner_parts
 
 ALL_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 RULES = Stack().of_type("AWS::Events::Rule")
@@ -23,6 +23,8 @@ SAMPLES = sorted(path.stem for path in EVENTS.glob("*.json"))
 
 QUEUES_OF = {
     "VpcLifeRule": {"VpcQueue"},
+    "GuardTagRule": {"VpcQueue"},
+    "ServiceNameRule": {"VpcQueue"},
     "TearDownRule": {"VpcQueue"},
     "EndpointChangeRule": {"VpcQueue", "PolicyQueue"},
     "RotationRule": {"VpcQueue"},
@@ -40,7 +42,7 @@ QUEUES_OF = {
 }
 
 # An API call's name, or its error, already says which service and which kind of event it is; these
-# two are there so that EventBridge looks no further. What they alone decide is tested by samples.
+# two are there so that EventBridge reads no further. What they alone decide is tested by samples.
 SAID_TWICE = {"source", "detail.eventSource", "detail-type"}
 
 
@@ -71,7 +73,7 @@ def test_a_sample_matches_the_rules_in_its_name_and_no_other(name: str):
     assert matched(sample(name)) == set(rules) - {"none"}
 
 
-def test_samples_are_whole_envelopes_and_tell_themselves_apart():
+def test_samples_are_whole_envelopes_and_are_distinct():
     ids: list[str] = []
     for name in SAMPLES:
         event = sample(name)
@@ -144,7 +146,7 @@ def test_eventbridge_takes_the_pattern(name: str):
     assert len(json.dumps(PATTERNS[name], separators=(",", ":"))) <= 2048
 
 
-def test_only_the_rules_that_look_for_reads_see_reads():
+def test_only_the_rules_for_reads_see_reads():
     assert {name for name, rule in RULES.items() if rule.get("State") == ALL_EVENTS} == {
         "BypassRule",
         "ForeignEndpointRule",
@@ -206,9 +208,9 @@ def test_how_often_each_schedule_comes():
     }
 
 
-def test_every_kind_of_resource_that_is_watched_for_can_be_told_of():
+def test_every_kind_of_resource_that_is_watched_for_can_be_published():
     sources = set(PATTERNS["WatchRule"]["detail"]["eventSource"])
-    assert sources == {*TYPES, CLOUDFORMATION}
+    assert sources == {*TYPES, CLOUDFORMATION, CLOUDTRAIL}
     watched = {kind for kinds in TYPES.values() for kind in kinds}
     made = {one["Type"] for one in Stack().resources.values()}
     owners = {kind for _, kind in GIVEN.values()}
@@ -285,7 +287,7 @@ def test_what_can_blind_or_silence_the_guard_is_watched_and_daily_work_is_not(
     assert sees("WatchRule", PATTERNS["WatchRule"], event) is seen
 
 
-def test_what_the_owner_made_is_told_to_who_watches():
+def test_what_the_owner_made_is_reported_to_who_watches():
     made = {
         "SlackWebhookParameter": "/vpce-guard/slack-webhook",
         "EncryptionKeyArn": "arn:aws:kms:eu-west-1:111122223333:key/0f0e",

@@ -23,7 +23,7 @@ def statements(policy: str) -> dict[str, dict[str, Any]]:
 
 
 def test_only_functions_that_find_something_may_publish() -> None:
-    deny = statements("FindingsTopicPolicy")["OnlyTheGuardTells"]
+    deny = statements("FindingsTopicPolicy")["OnlyTheGuardPublishes"]
     assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "sns:Publish")
     assert list(deny["Condition"]) == ["ArnNotEquals"]
     tellers = {

@@ -42,7 +42,7 @@ def test_a_grant_too_many_is_found(day: Cloud, monkeypatch):
 
 def test_a_grant_too_few_is_found(day: Cloud, monkeypatch):
     (policy,) = day.deployment.resources[role_of(ENSURE)][1]["Policies"]
-    fewer = [one for one in statements(day, ENSURE) if one["Sid"] != "Tell"]
+    fewer = [one for one in statements(day, ENSURE) if one["Sid"] != "Report"]
     monkeypatch.setitem(policy["PolicyDocument"], "Statement", fewer)
     assert problems(day) == {(ENSURE, "sns:Publish", REFUSED)}
 
@@ -119,12 +119,12 @@ def test_both_judges_decide_alike(day: Cloud, judged_case: second.Case):
         for one in judged_case.asked
     ]
     assert ours == theirs
-    assert set(ours[: judged_case.wanted]) == {True}
-    assert set(ours[judged_case.wanted :]) == {False}
+    assert set(ours[: judged_case.allowed]) == {True}
+    assert set(ours[judged_case.allowed :]) == {False}
 
 
 def test_a_needed_statement_that_is_gone_is_found(judged_case: second.Case):
-    (line,) = lines(changed(judged_case, ENSURE, without="Tell"))
+    (line,) = lines(changed(judged_case, ENSURE, without="Report"))
     assert line.startswith(f"needed and denied: {ENSURE}: sns:Publish on arn:aws:sns:")
 
 

@@ -29,7 +29,7 @@ def test_every_kind_has_one() -> None:
     assert {"follow-up", "possible-repeat", "alarm", "alarm-over", "unknown-form"} <= names
 
 
-def test_a_picture_that_is_old_is_told(tmp_path: Path) -> None:
+def test_a_picture_that_is_old_is_reported(tmp_path: Path) -> None:
     runner = CliRunner()
     assert runner.invoke(app, ["--folder", str(tmp_path)]).exit_code == 0
     (tmp_path / "bypass.svg").write_text("old")

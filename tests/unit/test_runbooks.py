@@ -1,4 +1,4 @@
-"""Every kind of finding has its page, and what the pages tell people to type is right."""
+"""Every kind of finding has its page, and what the pages ask people to type is right."""
 
 import re
 import shlex

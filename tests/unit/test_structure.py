@@ -11,6 +11,7 @@ FUNCTIONS = ROOT / "functions"
 REACTIONS = {path.parent.name for path in FUNCTIONS.glob("*/app.py")}
 # What guard/ holds, from the ground up: each package imports from those above it in this list.
 PACKAGES = (
+    "alone",
     "partitions",
     "redact",
     "settings",

@@ -15,6 +15,7 @@ from guard.findings.finding import Finding, Kind, Severity
 from guard.findings.summary import summary
 from guard.publishing.message import published_form
 from guard.settings import Publishing, Settings
+from guard.table.opt_outs import OptOut
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 ACCOUNT, REGION = "111122223333", "eu-west-1"
@@ -114,7 +115,7 @@ def _finding(kind: Kind, runbooks: Path) -> Finding:
         case Kind.POLICY_RESTORED:
             return RESTORED
         case Kind.DIGEST:
-            return digest(SETTINGS, NOON, _told())
+            return digest(SETTINGS, NOON, _counted())
         case Kind.DAILY_REPORT:
             return _report()
         case _:
@@ -148,7 +149,7 @@ def _first_sentence(text: str) -> str:
     return re.split(r"(?<=[.:])\s", plain)[0][:300]
 
 
-def _told() -> list[dict[str, Any]]:
+def _counted() -> list[dict[str, Any]]:
     created = replace(
         BYPASS,
         kind=Kind.ENDPOINT_CREATED,
@@ -180,4 +181,5 @@ def _report() -> Finding:
     )
     waiting = Waiting(drift, NOON - timedelta(hours=30), NOON)
     day = Day((NOON - timedelta(days=1)).date(), counts)
-    return daily_report(SETTINGS, NOON, day, [waiting], "remediate")
+    opted_out = OptOut("vpc-0b", "until 2026-06-30", "alice at 2026-05-01 09:12 UTC")
+    return daily_report(SETTINGS, NOON, day, [waiting], "remediate", (1, [opted_out]))

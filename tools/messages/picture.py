@@ -1,6 +1,6 @@
 """A Slack message as an SVG picture, drawn from the very blocks that would be sent. Pure.
 
-It shows what stands where and how it is cut, not Slack's own look to the pixel: the widths of
+It shows what stands where and how it is cut, not Slack's own design to the pixel: the widths of
 characters are guessed by their style, and lines break at spaces.
 """
 
@@ -35,7 +35,7 @@ _STYLE_SHEET = (
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A piece of text that is not broken, and how it looks."""
+    """A piece of text that is not broken, and its style."""
 
     text: str
     style: str

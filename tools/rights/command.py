@@ -39,7 +39,7 @@ def least_rights(
     from tools.rights.least import rights
 
     with warnings.catch_warnings(), Cloud.start(parameters=PARAMETERS) as cloud:
-        warnings.simplefilter("ignore")  # Powertools tells of runs that had nothing to count
+        warnings.simplefilter("ignore")  # Powertools warns of runs that had nothing to count
         play(cloud)
         found = rights(cloud)
         known = sorted(cloud.deployment.functions)

@@ -9,7 +9,9 @@ from botocore.exceptions import ClientError
 from emulator import Caller, Cloud
 from emulator.people import ALLOW_ALL, Account
 from guard.reconcile.messages import DETAIL_TYPE, SOURCE
-from secret_policy.perimeter import Perimeter, corrected
+from guard.settings import OPT_OUT_TAG, PERIMETER_TAG, POLICY_TAG
+from secret_policy.correction import corrected
+from secret_policy.perimeter import Perimeter
 from tools.rights.shapes import PARAMETERS
 
 __all__ = ["PARAMETERS", "play"]
@@ -25,7 +27,7 @@ def play(cloud: Cloud) -> None:
     """Play the day. Raises RuntimeError where it goes another way than it should."""
     cloud.inject(cloud.stack_event("UPDATE_COMPLETE"))
     vpcs_and_policies(cloud)
-    looks_to_come(cloud)
+    requests_to_come(cloud)
     repairs(cloud)
     hub(cloud)
     rotations(cloud)
@@ -33,6 +35,7 @@ def play(cloud: Cloud) -> None:
     verdicts(cloud)
     callers(cloud)
     secret_policies(cloud)
+    tags(cloud)
     digests(cloud)
     heartbeats(cloud)
     if "FindMissedFunction" in cloud.deployment.functions:
@@ -41,7 +44,7 @@ def play(cloud: Cloud) -> None:
 
 
 def guarded_vpc(account: Account) -> tuple[str, list[str]]:
-    """A VPC with subnets that the guard looks after, whatever its scope."""
+    """A VPC with subnets that is in the guard's scope, whatever its scope."""
     vpc_id, subnets = account.vpc_with_subnets()
     into_scope(account, subnets)
     return vpc_id, subnets
@@ -69,6 +72,10 @@ def vpcs_and_policies(cloud: Cloud) -> None:
     vpc_id, _ = guarded_vpc(account)
     cloud.settle()
     (endpoint,) = account.endpoints(vpc_id)
+    account.ec2.authorize_security_group_ingress(
+        GroupId=endpoint["Groups"][0]["GroupId"],
+        IpPermissions=[{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}],
+    )
     account.subnet(vpc_id, "10.20.9.0/24", "us-east-1d")
     modify, restorer = "ModifyVpcEndpoint", "RestorePolicyFunction"
     cloud.fault("ec2", modify, "RequestLimitExceeded", times=2, function=restorer)
@@ -80,7 +87,7 @@ def vpcs_and_policies(cloud: Cloud) -> None:
     tear_down(cloud, account)
 
 
-def looks_to_come(cloud: Cloud) -> None:
+def requests_to_come(cloud: Cloud) -> None:
     """An endpoint tries a new policy and refuses a request, and is to be reconciled in an hour."""
     account = Account(cloud)
     vpc_id, _ = guarded_vpc(account)
@@ -142,16 +149,47 @@ def repairs(cloud: Cloud) -> None:
 
 
 def hub(cloud: Cloud) -> None:
-    """A VPC without an endpoint of its own, where a hosted zone has the service's name."""
+    """VPCs without an endpoint of their own: a hosted zone names a hub's endpoint for one of them,
+    and a Route 53 Profile serves the other.
+    """
     account = Account(cloud)
-    vpc_id = account.vpc()
-    account.client("route53").create_hosted_zone(
-        Name="secretsmanager.us-east-1.amazonaws.com",
+    name = "secretsmanager.us-east-1.amazonaws.com"
+    hub_id, subnets = account.vpc_with_subnets(tags={OPT_OUT_TAG: "the hub"})
+    endpoint = account.ec2.create_vpc_endpoint(
+        VpcId=hub_id,
+        ServiceName="com.amazonaws.us-east-1.secretsmanager",
+        VpcEndpointType="Interface",
+        SubnetIds=subnets,
+        PrivateDnsEnabled=False,
+    )["VpcEndpoint"]
+    served, profiled = account.vpc("10.30.0.0/16"), account.vpc("10.31.0.0/16")
+    route53 = account.client("route53")
+    zone_id = route53.create_hosted_zone(
+        Name=name,
         CallerReference="hub",
-        VPC={"VPCRegion": "us-east-1", "VPCId": vpc_id},
+        VPC={"VPCRegion": "us-east-1", "VPCId": served},
         HostedZoneConfig={"PrivateZone": True},
+    )["HostedZone"]["Id"]
+    alias = {
+        "DNSName": endpoint["DnsEntries"][0]["DnsName"],
+        "HostedZoneId": "Z7HUB8P4",
+        "EvaluateTargetHealth": False,
+    }
+    record = {"Name": name, "Type": "A", "AliasTarget": alias}
+    route53.change_resource_record_sets(
+        HostedZoneId=zone_id,
+        ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]},
     )
-    into_scope(account, [account.subnet(vpc_id, "10.20.0.0/24", "us-east-1a")])
+    profiles = account.client("route53profiles")
+    profile_id = profiles.create_profile(Name="dns")["Profile"]["Id"]
+    profiles.associate_resource_to_profile(
+        ProfileId=profile_id,
+        ResourceArn=f"arn:aws:route53:::hostedzone/{zone_id.rpartition('/')[2]}",
+        Name="zone",
+    )
+    profiles.associate_profile(ProfileId=profile_id, ResourceId=profiled, Name="spoke")
+    into_scope(account, [account.subnet(served, "10.30.0.0/24", "us-east-1a")])
+    into_scope(account, [account.subnet(profiled, "10.31.0.0/24", "us-east-1a")])
     cloud.settle()
 
 
@@ -195,7 +233,7 @@ def callers(cloud: Cloud) -> None:
 
 
 def secret_policies(cloud: Cloud) -> None:
-    """A bound secret without its policy; then all of them are looked at."""
+    """A bound secret without its policy; then all of them are reconciled."""
     account = Account(cloud)
     account.bound_secret("prod/ledger")
     cloud.settle()
@@ -215,8 +253,24 @@ def secret_policies(cloud: Cloud) -> None:
     cloud.settle()
 
 
+def tags(cloud: Cloud) -> None:
+    """Tags of the guard's: who set them is asked of CloudTrail. And a rotation that needs a gap."""
+    account = Account(cloud)
+    vpc_id, subnets = guarded_vpc(account)
+    cloud.settle()
+    (endpoint,) = account.endpoints(vpc_id)
+    for resource, key in ((vpc_id, OPT_OUT_TAG), (endpoint["VpcEndpointId"], POLICY_TAG)):
+        account.ec2.create_tags(Resources=[resource], Tags=[{"Key": key, "Value": "nonsense"}])
+    secret = rotated(account, "bound", subnets)
+    bound = [{"Key": PERIMETER_TAG, "Value": ""}]
+    account.client("secretsmanager").tag_resource(SecretId=secret, Tags=bound)
+    cloud.settle()
+    cloud.fire_schedule()
+    cloud.settle()
+
+
 def digests(cloud: Cloud) -> None:
-    """What was collected is told, an alert that is over is summed up, and a day is reported on."""
+    """Deferred findings are published, an alert that is over is summed up, a day is reported."""
     stranger = cloud.session("reader-0").client("secretsmanager")
     for _ in range(3):
         stranger.get_secret_value(SecretId="prod/orders-db")
@@ -252,8 +306,8 @@ def missed(cloud: Cloud) -> None:
     cloud.clock.skip(seconds=4 * 3600)
     cloud.fire_schedule("FindMissedRule")
     cloud.settle()
-    told = {finding["kind"] for finding in cloud.findings}
-    require("events-missed" in told, "the event that never came was told")
+    kinds = {finding["kind"] for finding in cloud.findings}
+    require("events-missed" in kinds, "the event that never came was published")
 
 
 def verdicts(cloud: Cloud) -> None:

@@ -29,6 +29,7 @@ TARGETS: dict[str, dict[str, str | None]] = {
     "DescribeVpcAttribute": {"vpc": "VpcId"},
     "ModifyVpcAttribute": {"vpc": "VpcId"},
     "ModifyVpcEndpoint": {"vpc-endpoint": "VpcEndpointId"},
+    "RevokeSecurityGroupIngress": {"security-group": "GroupId"},
 }
 
 
@@ -99,7 +100,7 @@ def _resource(call: Call, cloud: Cloud) -> str:  # noqa: C901 - one case for eac
             return call.params["StackName"]
         case "cloudtrail" if name := call.params.get("Name") or call.params.get("TrailName"):
             return name
-        case "cloudtrail" | "events":
+        case "cloudtrail" | "events" | "route53profiles":
             return "*"
         case "secretsmanager" if "SecretId" not in call.params:
             return "*"
@@ -153,7 +154,7 @@ def _request_tags(params: Mapping[str, Any]) -> dict[str, str | tuple[str, ...]]
 
 
 def attributes(operation: str, params: Mapping[str, Any]) -> dict[str, str]:
-    """`ec2:Attribute/...`, for what a Modify call sets: EC2 tells primitive values, and objects of
+    """`ec2:Attribute/...`, for what a Modify call sets: EC2 gives primitive values, and objects of
     nothing but a `Value`, no lists and no other objects. `ec2:Attribute` where it sets one thing.
     """
     if not operation.startswith("Modify"):
@@ -161,7 +162,7 @@ def attributes(operation: str, params: Mapping[str, Any]) -> dict[str, str]:
     found = {
         name: str(value).lower() if isinstance(value, bool) else str(value)
         for name, given in params.items()
-        if name in told_attributes(operation)
+        if name in reported_attributes(operation)
         for value in [given["Value"] if isinstance(given, dict) else given]
     }
     one = {"ec2:Attribute": next(iter(found))} if len(found) == 1 else {}
@@ -169,8 +170,8 @@ def attributes(operation: str, params: Mapping[str, Any]) -> dict[str, str]:
 
 
 @cache
-def told_attributes(operation: str) -> frozenset[str]:
-    """The parameters of an operation of EC2 that it tells as `ec2:Attribute/...`.
+def reported_attributes(operation: str) -> frozenset[str]:
+    """The parameters of an operation of EC2 that it gives as `ec2:Attribute/...`.
 
     The resource's own id is none, and neither is DryRun.
     """
@@ -188,7 +189,7 @@ def told_attributes(operation: str) -> frozenset[str]:
 
 
 def _resource_tags(kind: str, id_: str, cloud: Cloud) -> dict[str, str]:
-    """The tags that a security group or endpoint was made with, as IAM would have looked them up:
+    """The tags that a security group or endpoint was made with, as IAM would have read them:
     by now it may be gone. No other kind's are asked for.
     """
     made_by = {"security-group": "CreateSecurityGroup", "vpc-endpoint": "CreateVpcEndpoint"}

@@ -161,7 +161,7 @@ def _rules(cloud: Cloud) -> Iterator[Asked]:
 def _send(
     cloud: Cloud, service: str, action: str, resource: str, source: dict[str, str]
 ) -> Iterator[Asked]:
-    """A service hands something on. To KMS, EventBridge tells no source: AWS's statement for it in
+    """A service hands something on. To KMS, EventBridge gives no source: AWS's statement for it in
     "Configuring AWS KMS permissions" has no condition.
     """
     principal = f"{service}.amazonaws.com"

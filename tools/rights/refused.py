@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from emulator import Cloud
 from tools.rights.access import Need
-from tools.rights.needs import told_attributes
+from tools.rights.needs import reported_attributes
 from tools.rights.onbehalf import INTERFACES, Asked
 
 STRANGER = "stranger"
@@ -25,6 +25,8 @@ _KEYS: Sequence[tuple[str, str, str | None, str]] = (
     ("ec2:DeleteSecurityGroup", "aws:ResourceTag/vpce-guard:managed", None, "not ours"),
     ("ec2:DeleteVpcEndpoints", "aws:ResourceTag/vpce-guard:stack", "other", "another stack's"),
     ("ec2:DeleteVpcEndpoints", "aws:ResourceTag/vpce-guard:managed", None, "not ours"),
+    ("ec2:RevokeSecurityGroupIngress", "aws:ResourceTag/vpce-guard:stack", "other", "another's"),
+    ("ec2:RevokeSecurityGroupIngress", "aws:ResourceTag/vpce-guard:managed", None, "not ours"),
     ("secretsmanager:PutResourcePolicy", "secretsmanager:BlockPublicPolicy", "false", "public"),
     ("s3:ListBucket", "s3:prefix", "another-folder/", "another folder"),
     ("kms:Decrypt", "kms:ViaService", "rds.us-east-1.amazonaws.com", "through another service"),
@@ -88,7 +90,7 @@ def _attributes(own: Sequence[Asked]) -> Iterator[Asked]:
         ]
         if not calls:
             continue
-        names = [f"ec2:Attribute/{name}" for name in told_attributes(operation)]
+        names = [f"ec2:Attribute/{name}" for name in reported_attributes(operation)]
         plain = {key: value for key, value in calls[0].keys.items() if "ec2:Attribute" not in key}
         for name in sorted(names):
             seen = {str(call.keys[name]) for call in calls if name in call.keys}
@@ -98,7 +100,7 @@ def _attributes(own: Sequence[Asked]) -> Iterator[Asked]:
 
 
 def _others(seen: set[str]) -> list[str]:
-    """Values never set: of an attribute that is set, those of a switch alone can be told."""
+    """Values never set: of an attribute that is set, those of a switch alone are known."""
     if not seen:
         return ["true", "false"]
     return [value for value in ("true", "false") if seen <= {"true", "false"} and value not in seen]

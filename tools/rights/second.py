@@ -34,14 +34,14 @@ class NotInstalled(RuntimeError):
 class Case:
     """Everything that is to be judged of one deployment.
 
-    `requests` are what is asked for and then, from `wanted` on, what must be refused.
+    `requests` are what is asked for and then, from `allowed` on, what must be refused.
     """
 
     roles: Mapping[str, Json]
     resources: Mapping[str, Json]
     requests: Sequence[Json]
     asked: Sequence[Asked]
-    wanted: int
+    allowed: int
 
     @property
     def text(self) -> str:
@@ -95,7 +95,7 @@ def findings(one: Case, verdicts: Sequence[Json]) -> list[str]:
     used: set[tuple[str, str, str]] = set()
     for number, (asked, verdict) in enumerate(zip(one.asked, verdicts, strict=True)):
         where = f"{asked.principal}: {asked.need.action} on {asked.need.resource} ({asked.why})"
-        match verdict["result"], number < one.wanted:
+        match verdict["result"], number < one.allowed:
             case "Unjudged", _:
                 found.add(f"not judged: {where}: {verdict['why']}")
             case "Denied", True:

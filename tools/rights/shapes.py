@@ -16,7 +16,7 @@ from emulator.cloud import ACCOUNT, REGION, ROOT
 from emulator.trails import BUCKET
 
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
-# What a deployment must be told for every function to be there and to have work.
+# What a deployment must be given for every function to be there and to have work.
 PARAMETERS = {"Mode": "remediate", "SecretPerimeter": "restore-tagged", "TrailBucket": BUCKET}
 EVERY_PARAMETER = {
     **PARAMETERS,
@@ -83,11 +83,11 @@ def key_policy(region: str, account: str, *, ours: bool) -> dict[str, Any]:
         "Action": "kms:*",
         "Resource": "*",
     }
-    told = json.dumps(_documented('"Sid": "Logs"')["Statement"]) if ours else "[]"
+    documented = json.dumps(_documented('"Sid": "Logs"')["Statement"]) if ours else "[]"
     places = {"partition": "aws", "domain": "amazonaws.com", "region": region, "account": account}
     for place, value in places.items():
-        told = told.replace(f"<{place}>", value)
-    return {"Version": "2012-10-17", "Statement": [iam, *json.loads(told)]}
+        documented = documented.replace(f"<{place}>", value)
+    return {"Version": "2012-10-17", "Statement": [iam, *json.loads(documented)]}
 
 
 def _documented(mark: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from detect_bypass.judge.exceptions import Exemption
-from detect_bypass.judge.locations import CallerLocation, address_of, clues
+from detect_bypass.judge.locations import LAMBDA_FUNCTION, CallerLocation, address_of, clues
 from guard.cloudtrail.record import Record
 
 SECRETS_MANAGER = "secretsmanager.amazonaws.com"
@@ -33,8 +33,8 @@ class Inventory:
     """What is known of the guarded accounts.
 
     `accounts` are the owner's own; where it is empty, the account a record was delivered to counts
-    as own. `locations` gives where a clue of `judge.locations` led to, and `blind` says why nobody
-    could look; `strangers` are the public addresses that nothing in the account has. `read_before`
+    as own. `locations` gives where a clue of `judge.locations` led to, and `blind` says why it was
+    not asked; `strangers` are the public addresses that nothing in the account has. `read_before`
     are the ids of events in which a caller reads what it has read before, and `signed_in_from`
     gives the address at which the session of an event was first in the console, by event id.
     `guard_roles` are the ARNs of the roles with which the guard itself asks Secrets Manager.
@@ -58,7 +58,7 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What the predicates look at."""
+    """What the predicates read."""
 
     record: Record
     inventory: Inventory
@@ -88,6 +88,22 @@ class Case:
         """The own VPC that the caller's address belongs to; a session's name proves nothing."""
         location = self.inventory.locations.get(address_of(self.record))
         return location.vpc_id if location else ""
+
+    @property
+    def roams(self) -> bool:
+        """Whether it is, by AWS's own word, a function, and that is known to be in no VPC."""
+        identity = self.record.identity
+        found = self.inventory.locations.get(identity.in_scope_of)
+        is_function = identity.in_scope_of_type == LAMBDA_FUNCTION
+        return is_function and found is not None and not found.vpc_id
+
+    @property
+    def not_located(self) -> str:
+        """Why it is not known where its address is; empty if it is, or if nobody asked."""
+        address = address_of(self.record)
+        known = address in self.inventory.locations or address in self.inventory.strangers
+        found = known if address else self.location is not None
+        return "" if found or not self.clues else self.inventory.blind
 
     @property
     def read_before(self) -> bool:

@@ -27,7 +27,7 @@ def _cause_of(verdict: Verdict, case: Case) -> str:
     record = case.record
     match verdict:
         case Verdict.EXEMPT:
-            return "The guard itself looks after secrets; it never reads their values."
+            return "The guard itself checks secrets; it never reads their values."
         case Verdict.APPROVED:
             return f"It came through {record.vpc_endpoint_id}."
         case Verdict.SERVICE:
@@ -68,6 +68,8 @@ def _reason_of(verdict: Verdict, case: Case) -> str:
         parts.append(f"{case.vpc}{broken}")
     if other := other_name(case.record):
         parts.append(other.kind)
+    if case.not_located:
+        parts.append("address not known")
     return ", ".join(parts) or "no endpoint"
 
 
@@ -118,18 +120,23 @@ def _way_there(case: Case) -> str:
             "leaves by somebody else's gateway or proxy, or the credentials are used elsewhere."
         )
     other = other_name(record)
+    if location and location.vpc_id and case.not_located:
+        return (
+            f"It has the credentials of {location.via} in {location.vpc_id}; whether "
+            f"{record.source_ip} is an address of ours is not known: {case.not_located}."
+        )
     if location and location.vpc_id:
         why = location.trouble or "the VPC has no endpoint, or the caller does not resolve to it"
         return f"It came out of {location.vpc_id} ({location.via}): {other.why if other else why}."
     start = f"{_runner(record)} reached Secrets Manager" if _runner(record) else "It came"
-    told = f"{start} from {_from(record)}, not through a VPC endpoint."
+    cause = f"{start} from {_from(record)}, not through a VPC endpoint."
     if other:
-        told += f" {other.why[0].upper()}{other.why[1:]}."
+        cause += f" {other.why[0].upper()}{other.why[1:]}."
     if location:
-        told += f" {location.via} is in no VPC."
-    elif case.inventory.blind and case.clues:
-        told += f" Whether that is a VPC of ours could not be looked up: {case.inventory.blind}."
-    return told
+        cause += f" {location.via} is in no VPC."
+    elif case.not_located:
+        cause += f" Whether that is a VPC of ours is not known: {case.not_located}."
+    return cause
 
 
 def _from(record: Record) -> str:
@@ -147,7 +154,7 @@ def _from(record: Record) -> str:
 
 
 def _runner(record: Record) -> str:
-    """The thing that ran with a role, where the record tells: a function, a task, an instance."""
+    """The thing that ran with a role, where the record says: a function, a task, an instance."""
     identity = record.identity
     if identity.in_scope_of:
         kind = identity.in_scope_of_type.removeprefix("AWS::").replace("::", " ")
@@ -183,7 +190,7 @@ def todo_of(verdict: Verdict, case: Case) -> tuple[str, ...]:
             )
         case Verdict.UNREADABLE:
             return (
-                "Look at the record in CloudTrail, and tell the guard's maintainers its shape.",
+                "Read the record in CloudTrail, and report its shape to the guard's maintainers.",
             )
         case Verdict.BYPASS:
             return _bypass_todo(case)
@@ -191,11 +198,11 @@ def todo_of(verdict: Verdict, case: Case) -> tuple[str, ...]:
 
 def _bypass_todo(case: Case) -> tuple[str, ...]:
     record = case.record
-    location = _where_to_look(case, case.location)
+    location = _where_to_check(case, case.location)
     after = {
         Reach.VALUE: "Rotate the secret if the caller is not known.",
         Reach.CHANGE: "Undo the change if the caller is not known.",
-        Reach.LOOK: "Revoke the caller's credentials if it is not known.",
+        Reach.METADATA: "Revoke the caller's credentials if it is not known.",
     }
     doubt = (
         "Nothing was given away; find out why it tried." if record.failed else after[reach(record)]
@@ -207,7 +214,7 @@ def _bypass_todo(case: Case) -> tuple[str, ...]:
     )
 
 
-def _where_to_look(case: Case, location: CallerLocation | None) -> str:
+def _where_to_check(case: Case, location: CallerLocation | None) -> str:
     record = case.record
     if location and is_used_elsewhere(case):
         return (

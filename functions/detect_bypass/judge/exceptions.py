@@ -21,23 +21,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
+from detect_bypass.judge.spelling import own_head, parts_of
 from guard.cloudtrail.record import Record
 from guard.cloudtrail.resource_ids import secret_ids
-from guard.partitions import partition_in
 
 FILE_NAME = "exceptions.json"  # in the layer of approved policies, beside their folder
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_TOLD = ("name", "owner", "reason")
+_TEXTS = ("name", "owner", "reason")
 _NARROWING = ("principal", "cidr", "vpc", "endpoint", "secret")
 _CONDITIONS = (*_NARROWING, "action", "account")
 _NAME_CHARACTERS = 255  # its uses are counted under it, in a table whose keys have a limit
 _NETWORKS_TOO_WIDE = 8  # a prefix shorter than this is no network somebody owns
-# AWS adds a hyphen and six random letters and digits to the name in an ARN. Six small letters are
-# taken for a word of the name (one true suffix in 190 looks so): an exception then covers less.
-_SUFFIX = re.compile(r"-(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{6}", re.ASCII)
-_OPEN_SUFFIX = "-??????"
 _WILD = re.compile(r"[*?]")
 
 
@@ -115,13 +111,6 @@ def parse(body: object) -> tuple[Exemption, ...]:
     return tuple(exemptions)
 
 
-def name_of_secret(secret: str) -> str:
-    """The name in a secret's ARN, with AWS's random suffix if the ARN has it; a name as it is."""
-    return (
-        secret.split(":", 6)[6] if secret.startswith("arn:") and secret.count(":") >= 6 else secret
-    )
-
-
 # Matching
 
 
@@ -156,50 +145,19 @@ def _covers_secrets(patterns: Sequence[str], record: Record) -> bool:
 
 
 def _is_one_of(patterns: Iterable[str], secret: str, record: Record) -> bool:
-    written = _parts(secret)
-    own = _own_head(record)
+    written = parts_of(secret)
+    own = own_head(record)
     # A caller's bare name means the secret in its own account and Region; so does an exception's.
     head = written.head or own
     for pattern in patterns:
-        wanted = _parts(pattern)
-        same_home = _meets((wanted.head or _literal(own),), [head])
-        same_suffix = not wanted.suffix or not written.suffix or wanted.suffix == written.suffix
-        if same_home and same_suffix and _meets((wanted.name,), [written.name]):
+        meant = parts_of(pattern)
+        same_home = _meets((meant.head or _literal(own),), [head])
+        same_suffix = not meant.suffix or not written.suffix or meant.suffix == written.suffix
+        if same_home and same_suffix and _meets((meant.name,), [written.name]):
             return True
         if _WILD.search(pattern) and _meets((pattern,), [secret, f"{head}{written.tail}"]):
             return True
     return False
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """What identifies a secret: `head` is its ARN up to the name, and both may be unknown ("")."""
-
-    head: str
-    name: str
-    suffix: str
-
-    @property
-    def tail(self) -> str:
-        return f"{self.name}{self.suffix or '-??????'}"  # meets what leaves the suffix open
-
-
-def _parts(secret: str) -> _Parts:
-    """Read a name, a partial ARN (which has no suffix), or a full one."""
-    if not (secret.startswith("arn:") and secret.count(":") >= 6):
-        return _Parts("", secret, "")
-    name = secret.split(":", 6)[6]
-    head = secret.removesuffix(name)
-    if name.endswith(_OPEN_SUFFIX):
-        return _Parts(head, name.removesuffix(_OPEN_SUFFIX), "")
-    if _SUFFIX.fullmatch(name[-7:]):
-        return _Parts(head, name[:-7], name[-7:])
-    return _Parts(head, name, "")
-
-
-def _own_head(record: Record) -> str:
-    partition = partition_in(record.identity.arn, record.region)
-    return f"arn:{partition}:secretsmanager:{record.region}:{record.account}:secret:"
 
 
 def _literal(text: str) -> str:
@@ -214,11 +172,11 @@ def _mistakes(entry: object) -> Iterator[str]:
         yield "must be an object"
         return
     entry = cast(Mapping[str, Any], entry)
-    known = (*_TOLD, "expires", *_CONDITIONS)
+    known = (*_TEXTS, "expires", *_CONDITIONS)
     for key in entry:
         if key not in known:
             yield f"{key!r} is not known; known are {', '.join(known)}"
-    for key in _TOLD:
+    for key in _TEXTS:
         value = entry.get(key)
         if not isinstance(value, str) or not value.strip():
             yield f"{key!r} must be a text that is not empty"

@@ -37,6 +37,7 @@ class Judgement:
     `expired` those that would have covered the record had they not expired. `vpc_id` is the own VPC
     it came out of, where that is known, and `broken` says that its endpoint needs repair. `reason`
     is the kind of the cause in a few words: two requests with one reason have the same trouble.
+    `roams` says that the caller is a function known to be in no VPC, whose address is any.
     """
 
     verdict: Verdict
@@ -50,6 +51,7 @@ class Judgement:
     expired: tuple[str, ...] = ()
     vpc_id: str = ""
     broken: bool = False
+    roams: bool = False
 
 
 def judge(record: Record, inventory: Inventory, exceptions: Sequence[Exemption] = ()) -> Judgement:
@@ -76,6 +78,7 @@ def judge(record: Record, inventory: Inventory, exceptions: Sequence[Exemption] 
         expired=expired,
         vpc_id=case.vpc,
         broken=bool(case.location and case.location.broken),
+        roams=case.roams,
     )
 
 

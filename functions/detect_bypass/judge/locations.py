@@ -1,4 +1,4 @@
-"""Where a caller may be found: what a record tells of it, and what AWS answered. Pure.
+"""Where a caller may be found: what a record says of it, and what AWS answered. Pure.
 
 A role's session bears the id of the instance or the name of the function that uses it ("CloudTrail
 userIdentity element" in the CloudTrail user guide; "IAM roles for Amazon EC2" in the EC2 user
@@ -9,11 +9,12 @@ and cure, and never lets a request pass.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from detect_bypass.judge.origin import Origin, origin
 from guard.cloudtrail.record import Record
 
+LAMBDA_FUNCTION = "AWS::Lambda::Function"  # `inScopeOf.issuerType`
 INSTANCE = re.compile(r"i-[0-9a-f]{8,17}", re.ASCII)
 
 _FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -22,7 +23,7 @@ _IN_LAMBDA = "exec-env/AWS_Lambda_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallerLocation:
-    """Where a caller is. `via` is what told so, in words, such as "NAT gateway nat-0a".
+    """Where a caller is. `via` is what showed it, in words, such as "NAT gateway nat-0a".
 
     An empty `vpc_id` is a caller known to be in no VPC. `trouble` says why the VPC's endpoint did
     not serve it, empty if nobody asked; `broken` that there is something to repair.
@@ -52,7 +53,7 @@ def instance_of(record: Record) -> str:
 def function_of(record: Record) -> str:
     """The function that runs with the role: its ARN by AWS's word, its name by its session's."""
     identity = record.identity
-    if identity.in_scope_of_type == "AWS::Lambda::Function":
+    if identity.in_scope_of_type == LAMBDA_FUNCTION:
         return identity.in_scope_of
     in_lambda = identity.type == "AssumedRole" and _IN_LAMBDA in record.user_agent
     named = _FUNCTION_NAME.fullmatch(identity.session_name)
@@ -67,6 +68,18 @@ def address_of(record: Record) -> str:
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
     return str(address)
+
+
+def network_of(record: Record) -> str:
+    """Roughly where an address is: its /8, or its /32 of IPv6; else what kind of thing it is.
+
+    A function outside any VPC has addresses out of a few networks of AWS's.
+    """
+    address = address_of(record)
+    if not address:
+        return origin(record).value
+    bits = 8 if ip_address(address).version == 4 else 32
+    return str(ip_network(f"{address}/{bits}", strict=False))
 
 
 def _clues(record: Record) -> Iterator[str]:

@@ -21,8 +21,12 @@ class Origin(StrEnum):
 
 # Step Functions, "Calling AWS service APIs" (AWS SDK integrations); EventBridge Scheduler, "Using
 # universal targets"; API Gateway, "AWS service integrations"; AppSync, "HTTP resolvers"; AppStream
-# 2.0, "Using an IAM role with fleets and image builders".
-_RELAYS = frozenset({"states", "scheduler", "apigateway", "appsync", "appstream"})
+# 2.0, "Using an IAM role with fleets and image builders"; Systems Manager, "aws:executeAwsApi" of
+# Automation, and "Referencing AWS Secrets Manager secrets from Parameter Store parameters"; Amazon
+# Q Developer in chat applications (once AWS Chatbot), "Running AWS CLI commands".
+_RELAYS = frozenset(
+    {"states", "scheduler", "apigateway", "appsync", "appstream", "ssm", "chatbot", "q"}
+)
 
 # As in real records: "[S3Console/0.4, aws-internal/3 ...]", "aws-internal/3 aws-sdk-java/1.12".
 _PAGE = re.compile(r"\[?(aws-internal/|[A-Za-z0-9]+Console/|AWS-?Console)", re.ASCII)
@@ -82,7 +86,7 @@ def names_relay(text: str) -> bool:
     """Whether a text names a service that makes any call which its user writes, with a role that
     the user chooses.
     """
-    return service_of(text).partition(".")[0] in _RELAYS
+    return not _RELAYS.isdisjoint(service_of(text).split("."))
 
 
 def names_aws_page(user_agent: str) -> bool:

@@ -158,18 +158,18 @@ PERSON_SIGNALS: tuple[Callable[[Case], bool], ...] = (
 def was_relayed(case: Case) -> bool:
     """A person's or workload's identity asks from a service's hosts, so the service did not choose.
 
-    Their users write the calls that these services make: Step Functions and EventBridge Scheduler
-    with a role of their choice (`invokedBy` names the service), AppStream with its fleet's role
-    (nothing but the source names the service). A service that acts by itself has an identity of its
-    own, and one that acts for its caller (a forward access session) is named in `invokedBy`.
+    Their users write the calls that these services make: Step Functions, EventBridge Scheduler and
+    Systems Manager Automation with a role of their choice (`invokedBy` names the service),
+    AppStream with its fleet's role (nothing but the source names the service). A service that acts
+    by itself has an identity of its own, and one that acts for its caller (a forward access
+    session) is named in `invokedBy`.
     """
-    identity = case.record.identity
-    if identity.type in ("", "AWSService") or has_service_linked_role(case):
+    identity, source = case.record.identity, case.record.source_ip
+    nobody = identity.type == "AWSService" or not (identity.type or identity.arn)
+    if nobody or has_service_linked_role(case):
         return False
-    by_relay = names_relay(identity.invoked_by)
-    on_its_hosts = names_service(case.record.source_ip) and not names_internal(
-        case.record.source_ip
-    )
+    by_relay = names_relay(identity.invoked_by) or names_relay(source)
+    on_its_hosts = names_service(source) and not names_internal(source)
     return by_relay or (on_its_hosts and not identity.invoked_by)
 
 
@@ -190,7 +190,8 @@ def is_service_linked(case: Case) -> bool:
 
 def is_in_console(case: Case) -> bool:
     """A person is in the console: of Secrets Manager, or of a service that asks it for them."""
-    through_service = was_invoked_by_service(case) and came_from_address(case)
+    by_service = was_invoked_by_service(case) and came_from_address(case)
+    through_service = by_service and not _is_client(case.record)
     return (
         on_console_page(case.record)
         or signed_in(case)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from detect_bypass.judge.case import Case, Verdict
+from detect_bypass.judge.locations import LAMBDA_FUNCTION
 from detect_bypass.judge.origin import Origin, origin
 from detect_bypass.judge.predicates import (
     came_through_unknown_endpoint,
@@ -22,7 +23,7 @@ class Reach(StrEnum):
 
     VALUE = "value"  # a secret's value travels, in either direction
     CHANGE = "change"
-    LOOK = "look"
+    METADATA = "look"  # part of fingerprints, so its value stays
 
 
 _WITH_VALUE = frozenset(
@@ -35,7 +36,7 @@ def reach(record: Record) -> Reach:
     """What a request is after. An operation not known here counts as a change unless it reads."""
     if record.event_name in _WITH_VALUE:
         return Reach.VALUE
-    return Reach.LOOK if record.event_name.startswith(_READS) else Reach.CHANGE
+    return Reach.METADATA if record.event_name.startswith(_READS) else Reach.CHANGE
 
 
 # What makes it matter more or less.
@@ -59,11 +60,11 @@ def was_refused(case: Case) -> bool:
 def used_lasting_key(case: Case) -> bool:
     """An IAM user's key, which never ends, read a value or changed something from outside our VPCs.
 
-    A role's session ends by itself. Looks and refusals by such a key weigh what they always did.
+    A role's session ends by itself. Metadata and refusals by such a key weigh what they always did.
     """
     identity = case.record.identity
     key = identity.type == "IAMUser" and identity.access_key_id.startswith("AKIA")
-    mattered = reach(case.record) is not Reach.LOOK and not was_refused(case)
+    mattered = reach(case.record) is not Reach.METADATA and not was_refused(case)
     return key and mattered and not case.proven_vpc
 
 
@@ -81,7 +82,7 @@ def is_rotating(case: Case) -> bool:
     stages = record.request.get("versionStage"), record.request.get("versionStages")
     pending = any(one == PENDING or (isinstance(one, list) and PENDING in one) for one in stages)
     moves = record.event_name == "UpdateSecretVersionStage"
-    by_function = record.identity.in_scope_of_type == "AWS::Lambda::Function"
+    by_function = record.identity.in_scope_of_type == LAMBDA_FUNCTION and not case.not_located
     return by_function and (pending or moves) and not is_used_elsewhere(case)
 
 
@@ -95,17 +96,17 @@ def came_through_aws_endpoint(case: Case) -> bool:
 # Of a refusal by an endpoint's policy: who asked, and what for.
 
 
-def person_wanted_value(case: Case) -> bool:
+def person_asked_for_value(case: Case) -> bool:
     """A person asked for a value: root, an IAM user, a console or single sign-on session."""
     return _is_person(case) and reach(case.record) is Reach.VALUE
 
 
-def workload_looked(case: Case) -> bool:
-    """A role of this account, with no person behind it, only wanted to describe or list."""
+def workload_described(case: Case) -> bool:
+    """A role of this account, with no person behind it, only asked to describe or list."""
     identity = case.record.identity
     own = identity.account_id in (case.inventory.accounts or {case.record.account}) - {""}
     workload = identity.type == "AssumedRole" and own and not _is_person(case)
-    return workload and reach(case.record) is Reach.LOOK
+    return workload and reach(case.record) is Reach.METADATA
 
 
 def _is_person(case: Case) -> bool:
@@ -127,7 +128,10 @@ WEIGHTS: tuple[tuple[Rule, int], ...] = (
     (was_relayed, -1),
     (is_used_elsewhere, 1),
 )
-DENIAL_WEIGHTS: tuple[tuple[Rule, int], ...] = ((person_wanted_value, 1), (workload_looked, -1))
+DENIAL_WEIGHTS: tuple[tuple[Rule, int], ...] = (
+    (person_asked_for_value, 1),
+    (workload_described, -1),
+)
 # What no verdict that alerts may fall below. Nobody needs root for a secret.
 FLOORS: tuple[tuple[Rule, Severity], ...] = (
     (is_root, Severity.MEDIUM),
@@ -160,7 +164,7 @@ def _rank(verdict: Verdict, case: Case) -> int:
             return Severity.LOW.rank
 
 
-_RANKS = {Reach.VALUE: 3, Reach.CHANGE: 2, Reach.LOOK: 1}
+_RANKS = {Reach.VALUE: 3, Reach.CHANGE: 2, Reach.METADATA: 1}
 
 
 def _weight(weights: tuple[tuple[Rule, int], ...], case: Case) -> int:

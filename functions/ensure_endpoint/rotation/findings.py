@@ -1,44 +1,15 @@
 """The findings of a secret's rotation, in the words ops read. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, override
+from typing import Any
 
 from ensure_endpoint.rotation.function import Rotation
+from guard.aws.errors import steady
 from guard.findings.finding import DAY, Finding, Kind, Severity
 from guard.findings.subject import Subject
 from guard.reconcile.request import Trigger
 from guard.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class RotationSubject(Subject):
-    """The rotation of one secret: the event that turned it on, and where it runs."""
-
-    trigger: Trigger
-    found: Rotation
-
-    @override
-    def resource(self) -> str:
-        return self.found.secret_arn or self.found.secret_id
-
-    @override
-    def evidence(self, **more: Any) -> dict[str, Any]:
-        return {
-            "rotation_function": self.found.function_arn,
-            "role": self.found.role_arn,
-            "vpc_id": self.found.vpc_id,
-            **more,
-            "who": self.trigger.who,
-            "event_ids": [self.trigger.event_id],
-        }
-
-    @override
-    def identity(self, title: str, cause: str, window: int) -> Sequence[str]:
-        if self.found.problem:
-            return (self.trigger.event_id,)
-        return (self.found.function_arn, cause)
 
 
 def unserved(
@@ -50,13 +21,46 @@ def unserved(
         Kind.ROTATION_FUNCTION_MISSING: "create the function, or name another with rotate-secret",
         Kind.ROTATION_ELSEWHERE: "see that the function's own account and Region run the guard",
     }[kind]
-    return RotationSubject(settings, now, trigger, found).finding(
+    return _finding(
+        (settings, now, trigger, found),
         kind,
-        Severity.MEDIUM,
-        window=DAY,
         title="Rotation was turned on where no endpoint can serve it",
         cause=found.cause,
         todo=(todo,),
+    )
+
+
+def unreadable(settings: Settings, now: datetime, trigger: Trigger, found: Rotation) -> Finding:
+    """AWS refuses to say where the rotation runs, so whether it is served is not known."""
+    return _finding(
+        (settings, now, trigger, found),
+        Kind.ENDPOINT_NOT_REPAIRABLE,
+        title=f"The guard may not read where {found.secret_id} is rotated",
+        cause=found.cause,
+        todo=(found.cure, _again(found)),
+    )
+
+
+def failed(
+    settings: Settings, now: datetime, trigger: Trigger, found: Rotation, words: str, verdict: str
+) -> Finding:
+    """AWS says that a rotation failed; `verdict` is what the guard finds of the way to the service.
+
+    One finding a day for what is the same: Secrets Manager tries a rotation again for days.
+    """
+    return _finding(
+        (settings, now, trigger, found),
+        Kind.ROTATION_FAILED,
+        title=f"Rotation of a secret failed: {trigger.name}",
+        cause=f'AWS says "{words}". Checked just now: {verdict}.',
+        todo=(
+            f"read the log of the function {found.function_arn}"
+            if found.function_arn
+            else f"see what describe-secret says of the rotation of {found.secret_id}",
+            _again(found),
+        ),
+        identity=(trigger.name, steady(words), verdict),
+        verdict=verdict,
     )
 
 
@@ -64,10 +68,9 @@ def cannot_reach(
     settings: Settings, now: datetime, trigger: Trigger, found: Rotation, cause: str
 ) -> Finding:
     """The function's way to the endpoint is closed by a security group, or by its subnets."""
-    return RotationSubject(settings, now, trigger, found).finding(
+    return _finding(
+        (settings, now, trigger, found),
         Kind.ROTATION_CANNOT_REACH_ENDPOINT,
-        Severity.MEDIUM,
-        window=DAY,
         title="A rotation function cannot reach the Secrets Manager endpoint of its VPC",
         cause=f"The rotation function {found.function_arn} cannot reach the endpoint: {cause}.",
         todo=(
@@ -86,10 +89,9 @@ def refused_by_policy(
     actions: Sequence[str],
 ) -> Finding:
     """The approved policy, which every endpoint gets, refuses what the rotation has to do."""
-    return RotationSubject(settings, now, trigger, found).finding(
+    return _finding(
+        (settings, now, trigger, found),
         Kind.ROTATION_REFUSED_BY_POLICY,
-        Severity.MEDIUM,
-        window=DAY,
         title="The approved endpoint policy refuses a secret's rotation",
         cause=(
             f"The approved policy {policy} refuses the role {found.role_arn} of the rotation"
@@ -100,6 +102,34 @@ def refused_by_policy(
             _again(found),
         ),
         refused_actions=list(actions),
+    )
+
+
+def _finding(
+    about: tuple[Settings, datetime, Trigger, Rotation],
+    kind: Kind,
+    *,
+    cause: str,
+    identity: Sequence[str] = (),
+    **more: Any,
+) -> Finding:
+    """A finding about the rotation of one secret: what turned it on, and where it runs."""
+    settings, now, trigger, found = about
+    known = {
+        "rotation_function": found.function_arn,
+        "role": found.role_arn,
+        "vpc_id": found.vpc_id,
+    }
+    once = found.problem and not found.cure
+    identity = identity or ((trigger.event_id,) if once else (found.function_arn, cause))
+    more |= {"who": trigger.who, "event_ids": [trigger.event_id]}
+    return Subject(settings, now, found.secret_arn or found.secret_id, known).finding(
+        kind,
+        Severity.MEDIUM,
+        cause=cause,
+        window=DAY,
+        identity=identity,
+        **more,
     )
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import ClientError
 
-from guard.aws.errors import code_of
+from guard.aws.denials import action_of, cure
+from guard.aws.errors import code_of, message_of, readable, refused
 from guard.findings.finding import Kind
 
 if TYPE_CHECKING:
@@ -14,9 +15,14 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 
+FAILED = "failed"  # the fact of a trigger that holds AWS's words on a rotation that failed
+
+
 @dataclass(frozen=True, slots=True)
 class Rotation:
     """Where a rotation runs: a VPC of ours, or the kind of finding and the words for why not.
+
+    `cure` is what to do where AWS refuses to say.
 
     `secret_arn` is empty where the secret could not be described. Neither VPC nor problem is set
     for a secret that is deleted since, or that AWS rotates itself, which needs no endpoint.
@@ -27,6 +33,7 @@ class Rotation:
     vpc_id: str = ""
     problem: Kind | None = None
     cause: str = ""
+    cure: str = ""
     secret_arn: str = ""
     role_arn: str = ""
     subnet_ids: frozenset[str] = frozenset()
@@ -75,14 +82,22 @@ def locate(
 ) -> Rotation:
     """Find the VPC of a secret's rotation function.
 
-    `function_arn` is what the RotateSecret record named; empty where it named none, and then the
-    secret's stored setting counts (RotateSecret without settings repeats the stored ones).
-    Raises ClientError for anything but a secret or function that does not exist.
+    `function_arn` is what the RotateSecret record named, which may also be a name or a part of an
+    ARN; empty where it named none, and then the secret's stored setting counts (RotateSecret
+    without settings repeats the stored ones). Raises ClientError for what may pass.
     """
     if not _is_here(secret_id, account_id, region):
         cause = f"the secret {secret_id} is not in account {account_id}, Region {region}"
         return Rotation(secret_id, function_arn, problem=Kind.ROTATION_ELSEWHERE, cause=cause)
-    secret = _describe(secret_id, secretsmanager, needed=not function_arn)
+    try:
+        secret = _describe(secret_id, secretsmanager)
+    except ClientError as error:
+        # A secret's own policy may refuse the guard. That matters where only the secret knows.
+        if not refused(error):
+            raise
+        if not function_arn:
+            return _unreadable(secret_id, "", error)
+        secret = _Secret()
     if secret is None:
         return Rotation(secret_id)
     arn = function_arn or secret.function_arn
@@ -99,10 +114,13 @@ def _placed(secret_id: str, secret_arn: str, arn: str, functions: "LambdaClient"
     try:
         config: Mapping[str, Any] = functions.get_function_configuration(FunctionName=arn)
     except ClientError as error:
-        if code_of(error) != "ResourceNotFoundException":
+        if not refused(error):
             raise
+        if code_of(error) != "ResourceNotFoundException":
+            return _unreadable(secret_id, arn, error)
         cause = f"the rotation function {arn} does not exist"
         return Rotation(secret_id, arn, problem=Kind.ROTATION_FUNCTION_MISSING, cause=cause)
+    arn = config.get("FunctionArn", arn)  # it may have been named otherwise
     network: dict[str, Any] = {**config.get("VpcConfig", {})}
     if not network.get("VpcId"):
         cause = (
@@ -120,28 +138,35 @@ def _placed(secret_id: str, secret_arn: str, arn: str, functions: "LambdaClient"
     )
 
 
-def _describe(
-    secret_id: str, secretsmanager: "SecretsManagerClient", *, needed: bool
-) -> _Secret | None:
-    """The secret's settings; None if it is deleted since: there is nothing left to rotate.
+def _unreadable(secret_id: str, arn: str, error: ClientError) -> Rotation:
+    """AWS refuses for good what the guard has to know: repeated, it would be refused again."""
+    words = readable(message_of(error))
+    cause = f"AWS refused {action_of(error)}: {code_of(error)}: {words}"
+    what_to_do = cure(message_of(error), action_of(error))
+    kind = Kind.ENDPOINT_NOT_REPAIRABLE
+    return Rotation(secret_id, arn, problem=kind, cause=cause, cure=what_to_do)
 
-    A secret's own policy may refuse the guard. That ends the matter only where the function has
-    to be learnt from it (`needed`): ClientError then.
-    """
+
+def _describe(secret_id: str, secretsmanager: "SecretsManagerClient") -> _Secret | None:
+    """The secret's settings; None if it is deleted since: there is nothing left to rotate."""
     try:
         answer: Mapping[str, Any] = secretsmanager.describe_secret(SecretId=secret_id)
     except ClientError as error:
         if code_of(error) == "ResourceNotFoundException":
             return None
-        if needed or not code_of(error).startswith("AccessDenied"):
-            raise
-        return _Secret()
+        raise
     if answer.get("DeletedDate"):
         return None
     return _Secret(answer.get("ARN", ""), answer.get("RotationLambdaARN", ""))
 
 
-def _is_here(arn: str, account_id: str, region: str) -> bool:
-    parts = arn.split(":")
-    # A bare name, which both APIs accept too, means the caller's own account and Region.
-    return len(parts) < 5 or (parts[3], parts[4]) == (region, account_id)
+def _is_here(name: str, account_id: str, region: str) -> bool:
+    """Whether a secret or function is of this account and Region.
+
+    It may be an ARN, a name, or for a function `account:function:name` (GetFunctionConfiguration,
+    FunctionName): what is left out means the caller's own.
+    """
+    parts = name.split(":")
+    if parts[0] == "arn":
+        return parts[3:5] == [region, account_id]
+    return not parts[0].isdecimal() or len(parts) == 1 or parts[0] == account_id

@@ -3,18 +3,20 @@
 The function's security groups must let it out to port 443 where the endpoint's interfaces are, the
 endpoint's must let it in, and the approved policy must let its role do what rotation asks for
 ("Permissions for rotation" and "Troubleshoot rotation" in the Secrets Manager User Guide). Network
-ACLs and firewalls in between are not checked. Where something cannot be known, such as
-what is in a prefix list, nothing is said.
+ACLs must let packets through between their subnets; firewalls in between are not checked. Where
+something cannot be known, such as what is in a prefix list, nothing is said.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ensure_endpoint.rotation.function import Rotation
+from guard.endpoint.acls import between
 from guard.endpoint.plan import CreateEndpoint, ModifyEndpoint, Plan
 from guard.endpoint.state import IP_VERSIONS, Access, SecurityGroup, Subnet, Vpc
 from guard.policy import Policy
 from guard.policy.evaluate import Outcome, Request, evaluate, principals_of
+from guard.policy.sent import NEVER_SENT
 
 # What a rotation function asks Secrets Manager for, and whether it names the secret.
 ROTATION_ACTIONS: Mapping[str, bool] = {
@@ -63,6 +65,12 @@ def obstruction(
             f"its security groups {_names(rotation)} do not let it out to port 443 in {ids},"
             " where the endpoint has interfaces"
         )
+    for client in subnets:
+        for place in target.subnets:
+            if (wall := between(vpc.acls, client, place, common)) and wall.closed:
+                return (
+                    f"network ACLs keep {client.id} from the interface in {place.id}: {wall.words}"
+                )
     # What the plan is about to repair is no obstruction any more.
     theirs = [vpc.groups[id_] for id_ in sorted(target.group_ids) if id_ in vpc.groups]
     into = _united(group.ingress for group in theirs)
@@ -84,7 +92,8 @@ def refused_actions(policy: Policy, rotation: Rotation, partition: str) -> tuple
     function = rotation.function_arn.split(":")[6]  # also the name of the role's session
     session = f"arn:{partition}:sts::{account}:assumed-role/{role}/{function}"
     principals = principals_of(session, role_path=f"{path}/")
-    context = {
+    context: dict[str, str | None] = {
+        **NEVER_SENT,
         "aws:PrincipalAccount": account,
         "aws:PrincipalArn": rotation.role_arn,
         "aws:PrincipalIsAWSService": "false",

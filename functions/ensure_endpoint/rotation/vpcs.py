@@ -45,7 +45,7 @@ class RotatingVpcs:
         }
 
     def _vpc_of(self, arn: str) -> str:
-        if not arn.startswith(self.prefix):
+        if arn.startswith("arn:") and not arn.startswith(self.prefix):
             return ""  # another account's function runs in another account's VPC
         try:
             config: Any = self.functions.get_function_configuration(FunctionName=arn)

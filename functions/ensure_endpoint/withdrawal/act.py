@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ensure_endpoint.withdrawal.decide import Removal
+from ensure_endpoint.withdrawal.decide import Leave, Removal
 from guard.aws.errors import code_of, message_of, readable, refused
 
 if TYPE_CHECKING:
@@ -38,12 +38,15 @@ class Remover:
     ec2: "EC2Client"
 
     def apply(self, removal: Removal) -> Removed:
-        """Delete the endpoints and groups, up to the first that AWS refuses or that fails.
+        """Leave subnets, delete endpoints and groups, up to what AWS refuses or what fails.
 
         A group that something still holds is left for a later attempt.
         """
         done: list[str] = []
         try:
+            for leave in removal.leaves:
+                self._leave(leave)
+                done.extend(leave.steps)
             for id_ in removal.endpoint_ids:
                 self._delete_endpoint(id_)
                 done.append(f"delete our endpoint {id_}")
@@ -56,6 +59,12 @@ class Remover:
         except BotoCoreError as error:
             return Removed(tuple(done), failed=error)
         return Removed(tuple(done))
+
+    def _leave(self, leave: Leave) -> None:
+        added: Any = {"AddSubnetIds": list(leave.instead)} if leave.instead else {}
+        self.ec2.modify_vpc_endpoint(
+            VpcEndpointId=leave.endpoint_id, RemoveSubnetIds=list(leave.subnet_ids), **added
+        )
 
     def _delete_endpoint(self, endpoint_id: str) -> None:
         """One at a time: of several, AWS may delete some and answer with success all the same."""

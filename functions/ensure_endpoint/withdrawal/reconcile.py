@@ -1,7 +1,7 @@
 """Take away what is ours where it is in somebody's way: a tear-down, an endpoint of their own."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from aws_lambda_powertools import Logger
@@ -9,20 +9,23 @@ from aws_lambda_powertools import Logger
 from ensure_endpoint.case import Case, steps_of
 from ensure_endpoint.memory import VpcMemory, VpcRecord
 from ensure_endpoint.triggers import tear_down
-from ensure_endpoint.verdict import FOLLOW_UP
+from ensure_endpoint.verdict import FOLLOW_UP, YIELDED
 from ensure_endpoint.withdrawal import findings
 from ensure_endpoint.withdrawal.act import Remover
 from ensure_endpoint.withdrawal.decide import (
+    TEAR_DOWN_SECONDS,
     Interfaces,
     LeaveAlone,
     Proceed,
     Removal,
+    TearDown,
     Withdraw,
     decide,
     stands_down,
     yielding,
 )
 from guard.findings.finding import Finding
+from guard.reconcile.attempt import MOST_ATTEMPTS
 from guard.reconcile.request import Request
 from guard.reconcile.result import Change, Outcome, Result
 from guard.settings import Settings
@@ -37,12 +40,16 @@ logger = Logger(child=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawing(Change):
-    """What of ours to delete. `announce` makes the finding of what was done, and AWS's refusal."""
+    """What of ours to delete. `announce` makes the finding of what was done, and AWS's refusal.
+
+    `leaving` are subnets that somebody is deleting, with when that was tried.
+    """
 
     case: Case
     removal: Removal
     announce: Announce
     torn_down: int = 0
+    leaving: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +60,18 @@ class Withdrawal:
     memory: VpcMemory
     remover: Remover
     interfaces: Callable[[str], Interfaces]
+    maximum_zones: int
 
     def withdraw(self, case: Case) -> Result | None:
         """Withdraw from a VPC that somebody tears down; None to proceed. Raises boto3's errors."""
+        asked = tear_down(case.request, case.epoch)
         decision = decide(
             case.vpc,
-            tear_down(case.request, case.epoch),
+            asked,
             lambda: self.memory.recall(case.key, case.now),
             self.settings.stack_id,
             lambda: self.interfaces(case.vpc.id),
+            self.maximum_zones,
         )
         match decision:
             case Proceed(torn_down=torn):
@@ -72,23 +82,29 @@ class Withdrawal:
                 self._remember(case, torn)
                 return Result(late=case.carried_out(()))
             case Withdraw():
-                return self._withdraw(case, decision)
+                return self._withdraw(case, decision, asked)
 
-    def _withdraw(self, case: Case, decision: Withdraw) -> Result:
+    def _withdraw(self, case: Case, decision: Withdraw, asked: TearDown) -> Result:
         """Endpoints first; a group when nothing holds it any more, which a later pass sees."""
         removal, checks = decision.removal, _check_later(case, decision.check_at)
+        notes = WITHDRAWING if decision.torn_down else {}
         if removal.steps:
             would = findings.would_remove(case.subject, removal, IN_THE_WAY)
-            announce = partial(findings.stood_down, case.subject, removal)
-            change = _change(case, removal, announce, (would,))
-            change = replace(change, torn_down=decision.torn_down, requests=checks)
-            return Result(changes=(change,), notes=WITHDRAWING)
+            words = findings.left if removal.leaves else findings.stood_down
+            change = replace(
+                _change(case, removal, partial(words, case.subject, removal), (would,)),
+                torn_down=decision.torn_down,
+                leaving=dict.fromkeys(removal.left_subnets or asked.subnet_ids, asked.at),
+                requests=checks,
+            )
+            return Result(changes=(change,), notes=notes)
         return Result(
+            findings=_unfinished(case, removal.waits_for),
             late=case.carried_out(()),
             requests=checks,
             then=lambda: self._remember(case, decision.torn_down),
             requeue_after=FOLLOW_UP if removal.waits_for else None,
-            notes=WITHDRAWING,
+            notes=notes,
         )
 
     def stands_down(self, case: Case, known: VpcRecord) -> Result | None:
@@ -103,10 +119,9 @@ class Withdrawal:
                     logger.info("used again", extra={"vpc_id": id_})
                     self.memory.note_use(case.key, used_at, case.now)
                 return None
-            case LeaveAlone(torn_down=torn, check_at=check_at):
-                logger.info("stood down", extra={"vpc_id": id_, "check_at": check_at})
-                remember = partial(self._remember, case, torn)
-                return Result(requests=_check_later(case, check_at), then=remember)
+            case LeaveAlone(torn_down=torn):
+                logger.info("stood down", extra={"vpc_id": id_})
+                return Result(then=partial(self._remember, case, torn))
 
     def yield_to_theirs(self, case: Case, drift: tuple[Finding, ...]) -> Result | None:
         """Delete our endpoint where somebody else has brought theirs; None to proceed.
@@ -122,11 +137,14 @@ class Withdrawal:
         why = f"{theirs.id}, made by somebody else, is an endpoint for the same service."
         would = findings.would_remove(case.subject, removal, why)
         announce = partial(findings.yielded, case.subject, theirs)
-        return Result(changes=(_change(case, removal, announce, (would, *drift)),))
+        change = _change(case, removal, announce, (would, *drift))
+        return Result(changes=(change,), notes={YIELDED: (theirs.id,)})
 
     def act(self, change: Withdrawing) -> Outcome:
         """Delete what the change names, up to the first thing that AWS refuses."""
         self._remember(change.case, change.torn_down)
+        ends = {id_: at + TEAR_DOWN_SECONDS for id_, at in change.leaving.items()}
+        self.memory.note_leaving(change.case.key, ends)
         removed = self.remover.apply(change.removal)
         finding = change.announce((*steps_of(change.earlier), *removed.done), removed.refused)
         return Outcome(
@@ -140,15 +158,27 @@ class Withdrawal:
     def complete(self, change: Withdrawing, outcome: Outcome) -> Result:
         """The finding, and another attempt while something of ours is left."""
         finding: Finding = outcome.evidence
-        goes_on = change.removal.waits_for and not outcome.refused
+        kept = [step for step in change.removal.steps if step not in outcome.done]
+        goes_on = change.removal.goes_on or kept
+        if outcome.refused:
+            return Result(findings=(finding,))
+        left = (*change.removal.waits_for, *kept)
         return Result(
-            findings=(finding,) if finding.done or outcome.refused else (),
+            findings=(*[finding][: bool(finding.done)], *_unfinished(change.case, left)),
             requeue_after=FOLLOW_UP if goes_on else None,
         )
 
     def _remember(self, case: Case, torn_down: int) -> None:
+        """The VPC is torn down: whoever builds in it again has a grace of its own."""
         if torn_down:
-            self.memory.note(case.key, case.now, torn_down=torn_down)
+            fresh = {"grace_until": 0, "grace_began": 0, "endpoint_id": ""}
+            self.memory.note(case.key, case.now, torn_down=torn_down, **fresh)
+
+
+def _unfinished(case: Case, left: Sequence[str]) -> tuple[Finding, ...]:
+    """What to publish where the last attempt has not taken everything away."""
+    last = case.request.attempt >= MOST_ATTEMPTS
+    return (findings.unfinished(case.subject, left),) if left and last else ()
 
 
 def _change(

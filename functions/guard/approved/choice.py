@@ -1,11 +1,12 @@
 """Which approved policy an endpoint is to carry: by its tag, its VPC's tag, or the stack's choice.
 
-A tag only ever chooses among the policies that were reviewed and deployed: its value is a name, and
-a name that is not one of theirs is a finding that leaves the endpoint as it is.
+A tag only ever chooses among the policies that were reviewed and deployed: its value is a name. A
+name that is not one of theirs chooses nothing, as if the tag were not there, and is a finding. So a
+tag neither keeps a policy that somebody wrote, nor cuts a VPC off by one of AWS's examples.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from guard.approved.policies import ApprovedPolicy, ApprovedPolicyError, Placeholders, load
@@ -13,15 +14,22 @@ from guard.endpoint.state import Tags
 from guard.settings import LAYER_FOLDER, POLICY_TAG, Settings, required
 
 NO_TAGS: Tags = {}
+# AWS's examples, which the parameter may choose: one is for a secret that nobody has.
+EXAMPLES = frozenset({"one-account", "one-secret"})
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenPolicy:
-    """`policy`, or None and the `problem` in words for the finding; `by` says who chose it."""
+    """`policy`, or None and the `problem` in words for the finding; `by` says who chose it.
+
+    `ignored` says of a tag that chooses nothing why it does not; `by_tag`: a tag chose the policy.
+    """
 
     policy: ApprovedPolicy | None
     problem: str = ""
     by: str = ""
+    ignored: str = ""
+    by_tag: bool = False
 
     @property
     def text(self) -> str:
@@ -58,11 +66,21 @@ class ApprovedPolicies:
 
     def choose(self, endpoint: Tags = NO_TAGS, vpc: Tags = NO_TAGS) -> ChosenPolicy:
         """The policy of an endpoint with these tags, in a VPC with those."""
-        if self.tag in endpoint:
-            return self._named(endpoint[self.tag], f"the endpoint's tag {self.tag}")
-        if self.tag in vpc:
-            return self._named(vpc[self.tag], f"the VPC's tag {self.tag}")
-        return self._named(self.default, "the parameter ApprovedPolicy")
+        ignored: list[str] = []
+        for tags, whose in ((endpoint, "endpoint"), (vpc, "VPC")):
+            if self.tag in tags:
+                found = self._by_tag(tags[self.tag], f"the {whose}'s tag {self.tag}")
+                if found.policy:
+                    return replace(found, ignored="; ".join(ignored))
+                ignored.append(found.problem)
+        default = self._named(self.default, "the parameter ApprovedPolicy")
+        return replace(default, ignored="; ".join(ignored))
+
+    def _by_tag(self, name: str, by: str) -> ChosenPolicy:
+        if name in EXAMPLES:
+            why = f"{name} is an example of AWS's: no tag can choose it before it has another name"
+            return ChosenPolicy(None, f"{why} (chosen by {by})", by)
+        return replace(self._named(name, by), by_tag=True)
 
     def _named(self, name: str, by: str) -> ChosenPolicy:
         """A policy that cannot be used is no reason to fail: it is a finding."""

@@ -1,4 +1,4 @@
-"""What the template wants of every VPC, read once at cold start: the same for look and sweep."""
+"""What the template wants of every VPC, read once at cold start: the same for events and sweep."""
 
 from collections.abc import Mapping
 

@@ -3,7 +3,7 @@
 Items of the state table: `history#<account>/<Region>/<endpoint>` has the number of the last change,
 and the same with `#<number>` one change. They are kept for `HISTORY_DAYS`.
 What the version before kept, under names without a place, is read where nothing is found.
-Kept after AWS has the change and before it is told, so that what ops hear of can be looked up.
+Kept after AWS has the change and before it is published, so that ops can look up what they read.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Self
 
 from guard.cloudtrail.callers import Caller, in_words
@@ -20,21 +21,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from guard.findings.finding import Finding
-    from guard.table.items import Items
+    from guard.table.items import Item, Items
 
 HISTORY_DAYS = 90  # as long as the event history of CloudTrail, which says who did it
 
 # What the guard, or somebody through it, did.
 CREATED, RESTORED, ROLLED_BACK = "created", "restored", "rolled back"
 APPLIED = "applied"  # a new version of the approved policy
+LEFT = "left alone"  # somebody's change in a pause: nothing was written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One change of an endpoint's policy.
 
-    `action` is what the guard did in a word; `callers` are those whose change it undid, or who had
-    it rolled back. `before` is empty for an endpoint that was created, `number` is 0 until kept.
+    `action` is what the guard did in a word; `callers` are those whose change it undid or left, or
+    who had it rolled back. `before` is empty for an endpoint that was created, `number` is 0 until
+    kept.
     """
 
     endpoint_id: str
@@ -79,9 +82,13 @@ class Change:
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Self:
         """Read what `to_json` wrote. Raises KeyError, ValueError or TypeError for anything else."""
+        texts = ("endpoint_id", "action", "before", "after")
+        at = datetime.fromisoformat(body["at"])
+        if at.tzinfo is None or not all(isinstance(body[name], str) for name in texts):
+            raise TypeError("a change has a field of another type")
         return cls(
             endpoint_id=body["endpoint_id"],
-            at=datetime.fromisoformat(body["at"]),
+            at=at,
             action=body["action"],
             before=body["before"],
             after=body["after"],
@@ -100,7 +107,7 @@ class History:
     def keep(self, change: Change, key: str, now: datetime) -> int:
         """Keep a change; its number. `key` is the same for a second try to keep the same change.
 
-        The changes of one endpoint come one after the other, so a repeat is told by the last key.
+        The changes of one endpoint come one after the other, so the last key shows a repeat.
         """
         ends = now + self.kept
         counted, _ = self.items.update(
@@ -120,9 +127,10 @@ class History:
 
     def change(self, endpoint_id: str, number: int, now: datetime) -> Change | None:
         """The change of that number; None where there is none, or none any more."""
-        text = self.items.get(self._key(endpoint_id, number), now).get("change")
-        text = text or self.items.get(_old(endpoint_id, number), now).get("change")
-        return Change.from_json(json.loads(str(text))) if text else None
+        for key in (self._key(endpoint_id, number), _old(endpoint_id, number)):
+            if change := self.items.parsed(key, self.items.get(key, now), _change):
+                return change
+        return None
 
     def latest(self, endpoint_id: str, now: datetime) -> Iterator[Change]:
         """The changes that are still kept, newest first, read one by one as they are asked for."""
@@ -131,6 +139,11 @@ class History:
         while number > 0 and (change := self.change(endpoint_id, number, now)):
             yield change
             number -= 1
+
+    def left(self, endpoint_id: str, now: datetime) -> tuple[Caller, ...]:
+        """Who changed the policy since the guard last wrote it, as far as it left that alone."""
+        changes = takewhile(lambda one: one.action == LEFT, self.latest(endpoint_id, now))
+        return tuple(caller for one in list(changes)[::-1] for caller in one.callers)
 
     def _last_before(self, endpoint_id: str, now: datetime) -> int:
         """The number of the last change that the version before kept; 0 for none."""
@@ -142,6 +155,10 @@ class History:
 
 def _old(endpoint_id: str, number: int | None = None) -> str:
     return f"history#{endpoint_id}{_numbered(number)}"
+
+
+def _change(item: Item) -> Change:
+    return Change.from_json(json.loads(item["change"]))
 
 
 def _numbered(number: int | None) -> str:

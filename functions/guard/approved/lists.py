@@ -4,10 +4,16 @@ The file is JSON, kept in git beside the approved policies and read at cold star
 
     {"organization": "o-a1b2c3d4e5",
      "endpoints": [{"id": "vpce-0a1b2c3d4e5f60718", "reason": "Endpoint of the network team"}],
-     "vpcs": [{"id": "vpc-0a1b2c3d4e5f60718", "reason": "Build servers, account 111122223333"}]}
+     "vpcs": [{"id": "vpc-0a1b2c3d4e5f60718", "reason": "Build servers, account 111122223333"}],
+     "networks": [{"id": "203.0.113.0/24", "reason": "The office"}],
+     "principals": [{"id": "arn:aws:iam::111122223333:role/service-role/*", "reason": "Glue"}],
+     "principal_tags": [{"id": "network-perimeter-exception=true", "reason": "Break glass"}]}
 
 `organization` fills `${OrgId}` in an approved policy. Through `endpoints` secrets may be reached,
 and from `vpcs` secrets in the perimeter may be read, besides those of the account and Region.
+Secrets in the perimeter may also be read from `networks` over the internet, and from anywhere by
+`principals` and by principals with one of the `principal_tags` (`key!=value`: by those without).
+`refusals` are callers whom a new endpoint policy may cut off, although they were seen of late.
 `approved.schema.json` beside the file says the same to editors.
 """
 
@@ -15,6 +21,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -24,6 +31,16 @@ FILE_NAME = "approved.json"  # in the layer of approved policies, beside their f
 FORMS = {
     "endpoints": re.compile(r"vpce-([0-9a-f]{8}|[0-9a-f]{17})", re.ASCII),
     "vpcs": re.compile(r"vpc-([0-9a-f]{8}|[0-9a-f]{17})", re.ASCII),
+    # Of a network, at least its first eight bits.
+    "networks": re.compile(r"[0-9a-f:.]+/([89]|[1-9]\d|1[01]\d|12[0-8])", re.ASCII),
+    # Of roles of any account, those alone that AWS keeps for itself.
+    "principals": re.compile(
+        r"arn:aws[a-z-]*:iam::(\d{12}:(role|user)/[\w+=,.@/*-]+"
+        r"|\*:role/(aws-service-role/|aws:)[\w+=,.@/*-]*)",
+        re.ASCII,
+    ),
+    "refusals": re.compile(r"arn:aws[a-z-]*:(iam|sts)::\d{12}:[\w+=,.@:/*-]+", re.ASCII),
+    "principal_tags": re.compile(r"[\w:/.+@-]+!?=[\w:/.+@ -]+", re.ASCII),
 }
 ORGANIZATION = re.compile(r"(o-[a-z0-9]{10,32})?", re.ASCII)
 
@@ -38,6 +55,10 @@ class ApprovedLists:
 
     endpoints: frozenset[str] = frozenset()
     vpcs: frozenset[str] = frozenset()
+    networks: frozenset[str] = frozenset()
+    principals: frozenset[str] = frozenset()
+    principal_tags: frozenset[str] = frozenset()
+    refusals: frozenset[str] = frozenset()
     organization: str = ""
 
     @classmethod
@@ -92,7 +113,7 @@ def _mistakes_of_list(key: str, entries: object) -> Iterator[str]:
             yield f"{place}: must be an object with an id and a reason"
             continue
         one = cast(dict[str, object], entry)
-        if not isinstance(one["id"], str) or not FORMS[key].fullmatch(one["id"]):
+        if not isinstance(one["id"], str) or not _is_id(key, one["id"]):
             yield f"{place}: {one['id']!r} is no id of one of the {key}"
         elif one["id"] in seen:
             yield f"{place}: {one['id']} is listed twice"
@@ -100,3 +121,12 @@ def _mistakes_of_list(key: str, entries: object) -> Iterator[str]:
             seen.add(one["id"])
         if not isinstance(one["reason"], str) or not one["reason"].strip():
             yield f"{place}: 'reason' must be a text that is not empty"
+
+
+def _is_id(key: str, text: str) -> bool:
+    if key == "networks":
+        try:
+            ip_network(text)
+        except ValueError:
+            return False
+    return bool(FORMS[key].fullmatch(text))

@@ -2,12 +2,16 @@
 
 An item `pause#<account>/<Region>/<endpoint>` of the state table, which ends by itself. It is set by
 somebody who rolls a policy back (`guardctl rollback`), and by restore_policy where it would only
-fight another automation.
+fight another automation. A pause is no open door: what lets more pass than the policy that the
+endpoint had when it began is put back all the same.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from guard.approved.policies import ApprovedPolicy
+from guard.policy import Difference, PolicyError, Risk, compare, overall_risk, parse
 from guard.table.items import Item, Items
 
 PAUSED = "enforcement was paused"  # why an endpoint is to be reconciled at the end of a pause
@@ -18,11 +22,27 @@ REACH = timedelta(hours=7)
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Until when, and why, in words; `asked` says that the request for its end was sent."""
+    """Until when, and why, in words; `asked` says that the request for its end was sent.
+
+    `policy` is what the endpoint had when it began; empty where the version before began it.
+    """
 
     until: datetime
     reason: str
     asked: bool = False
+    policy: str = ""
+
+    def put_back(self, text: str, found: Sequence[Difference]) -> ApprovedPolicy | None:
+        """What to write where a policy lets more pass than it did when the pause began.
+
+        `found` is how it differs from the approved one. None where the change is to be left.
+        """
+        try:
+            kept = parse(self.policy)
+        except PolicyError:
+            return None
+        risks = {overall_risk(found), overall_risk(compare(text, kept))}
+        return ApprovedPolicy("before", self.policy, kept) if risks == {Risk.WIDER} else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +61,16 @@ class Pauses:
             # Its end, `expires_at`, is among its attributes.
             self.items.put(self._key(endpoint_id), found)
             self._end_old(endpoint_id, now)
-        return _pause(found) if found else None
+        return self.items.parsed(self._key(endpoint_id), found, _pause)
 
-    def begin(self, endpoint_id: str, until: datetime, reason: str, now: datetime) -> Pause:
+    def begin(
+        self, endpoint_id: str, until: datetime, reason: str, now: datetime, policy: str = ""
+    ) -> Pause:
         """Leave the endpoint's policy alone until then. The newest pause replaces any other."""
-        self.items.put(self._key(endpoint_id), {"reason": reason, "asked": 0}, expires=until)
+        values = {"reason": reason, "asked": 0, "policy": policy}
+        self.items.put(self._key(endpoint_id), values, expires=until)
         self._end_old(endpoint_id, now)
-        return Pause(until, reason)
+        return Pause(until, reason, policy=policy)
 
     def note_asked(self, endpoint_id: str, pause: Pause) -> None:
         """The request for its end is sent: nobody else has to send it."""
@@ -77,4 +100,5 @@ def _old(endpoint_id: str) -> str:
 
 def _pause(found: Item) -> Pause:
     until = datetime.fromtimestamp(int(found["expires_at"]), UTC)
-    return Pause(until, str(found["reason"]), bool(found.get("asked")))
+    policy = str(found.get("policy", ""))
+    return Pause(until, str(found["reason"]), bool(found.get("asked")), policy)

@@ -8,6 +8,9 @@
 What is tried is known by a digest of its text; whether it differs at all is a matter of meaning.
 While a version is tried, and after it was rejected, every other endpoint is to carry the version
 before, and is put back to that.
+
+The first enforcement is a rollout as well: nothing is known to be enforced before (`stable` is
+empty), so one endpoint tries the policy, and the others are left as they are until it held.
 """
 
 import hashlib
@@ -16,8 +19,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from guard.approved.policies import ApprovedPolicy
-from guard.policy import PolicyError, parse
-from guard.policy import means as policy_means
+from guard.policy import PolicyError, means, parse
 
 
 class Phase(StrEnum):
@@ -30,7 +32,8 @@ class Phase(StrEnum):
 class Rollout:
     """What is known of one approved policy.
 
-    `stable` is the text that endpoints carry, `previous` the one they carried before. Of a version
+    `stable` is the text that endpoints carry, empty before any is enforced; `previous` the one they
+    carried before. Of a version
     that is tried or was rejected: its digest (`candidate`), the canary (`endpoint_id`), since when
     the canary carries it (`applied_at`, epoch seconds, 0 for not yet), as which change in the
     history, and why it was rejected.
@@ -45,19 +48,26 @@ class Rollout:
     change: int = 0
     why: str = ""
 
-    def concerns(self, wanted: ApprovedPolicy) -> bool:
-        """Whether the version tried or rejected is this one."""
-        return self.phase is not Phase.STEADY and self.candidate == digest(wanted)
+    @property
+    def unenforced(self) -> bool:
+        """Whether nothing was enforced yet."""
+        return not self.stable
 
-    def is_trying(self, wanted: ApprovedPolicy, endpoint_id: str) -> bool:
+    def concerns(self, desired: ApprovedPolicy) -> bool:
+        """Whether the version tried or rejected is this one."""
+        return self.phase is not Phase.STEADY and self.candidate == digest(desired)
+
+    def is_trying(self, desired: ApprovedPolicy, endpoint_id: str) -> bool:
         """Whether that endpoint is the one that tries this version."""
         return (
-            self.phase is Phase.TRYING and self.concerns(wanted) and self.endpoint_id == endpoint_id
+            self.phase is Phase.TRYING
+            and self.concerns(desired)
+            and self.endpoint_id == endpoint_id
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Aim:
+class DesiredPolicy:
     """What an endpoint is to carry now. `canary`: it is the one that tries the new version."""
 
     policy: ApprovedPolicy
@@ -65,12 +75,12 @@ class Aim:
 
 
 @dataclass(frozen=True, slots=True)
-class Remember:
+class Steady:
     """There is nothing to try: endpoints carry the deployed version, or there is none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
+class StartTrial:
     """Apply the version to the first of these that can be written to."""
 
     endpoint_ids: tuple[str, ...]
@@ -78,7 +88,7 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Look again then (epoch seconds); 0: nothing to do until the next sweep or deployment."""
+    """Check again then (epoch seconds); 0: nothing to do until the next sweep or deployment."""
 
     until: int = 0
 
@@ -95,7 +105,7 @@ class RollBack:
     why: str
 
 
-type Step = Remember | Try | Wait | Accept | RollBack
+type Step = Steady | StartTrial | Wait | Accept | RollBack
 
 
 def digest(policy: ApprovedPolicy) -> str:
@@ -103,42 +113,41 @@ def digest(policy: ApprovedPolicy) -> str:
     return hashlib.sha256(policy.text.encode()).hexdigest()[:16]
 
 
-def means(text: str, policy: ApprovedPolicy) -> bool:
-    """Whether a policy's text means the same as a version."""
-    return policy_means(text, policy.policy)
-
-
-def same(one: str, other: str) -> bool:
+def same_meaning(one: str, other: str) -> bool:
     """Whether two texts mean the same; False where the second cannot be read."""
     try:
-        return policy_means(one, parse(other))
+        return means(one, parse(other))
     except PolicyError:
         return False
 
 
-def aim(rollout: Rollout | None, wanted: ApprovedPolicy, endpoint_id: str) -> Aim:
-    """What the endpoint is to carry, where the deployed policy is `wanted`."""
-    if rollout is None or means(rollout.stable, wanted):
-        return Aim(wanted)
-    if rollout.is_trying(wanted, endpoint_id):
-        return Aim(wanted, canary=True)
+def desired_policy(
+    rollout: Rollout | None, desired: ApprovedPolicy, endpoint_id: str
+) -> DesiredPolicy:
+    """What the endpoint is to carry, where the deployed policy is `desired`."""
+    if rollout is None or means(rollout.stable, desired.policy):
+        return DesiredPolicy(desired)
+    if rollout.is_trying(desired, endpoint_id):
+        return DesiredPolicy(desired, canary=True)
     try:
-        return Aim(ApprovedPolicy(wanted.name, rollout.stable, parse(rollout.stable)))
+        return DesiredPolicy(ApprovedPolicy(desired.name, rollout.stable, parse(rollout.stable)))
     except PolicyError:  # this version of the guard does not understand what an older one wrote
-        return Aim(wanted)
+        return DesiredPolicy(desired)
 
 
-def is_new_version(rollout: Rollout | None, found: str, target: Aim) -> bool:
+def is_new_version(rollout: Rollout | None, found: str, target: DesiredPolicy) -> bool:
     """Whether an endpoint carries the version before, so that nobody has changed it."""
     if rollout is None or not found:
         return False
+    if rollout.unenforced:
+        return target.canary
     before = rollout.stable if target.canary else rollout.previous
-    return bool(before) and same(found, before)
+    return bool(before) and same_meaning(found, before)
 
 
 def step(
     rollout: Rollout | None,
-    wanted: ApprovedPolicy,
+    desired: ApprovedPolicy,
     *,
     endpoint_ids: Sequence[str],
     now: int,
@@ -146,20 +155,20 @@ def step(
     denied: str = "",
     redeployed: bool = False,
 ) -> Step:
-    """What is to be done about the deployed policy `wanted`.
+    """What is to be done about the deployed policy `desired`.
 
     `endpoint_ids` are the endpoints that are to carry it, the best canary first. `denied` is a
     request that the canary has refused since the version was applied. `redeployed` says that the
     stack has just been deployed, which gives a rejected version another try.
     """
-    if rollout is None or means(rollout.stable, wanted):
-        return Remember()
-    if not rollout.concerns(wanted) or (rollout.phase is Phase.REJECTED and redeployed):
-        return Try(tuple(endpoint_ids)) if endpoint_ids else Remember()
+    if rollout is None or means(rollout.stable, desired.policy):
+        return Steady()
+    if not rollout.concerns(desired) or (rollout.phase is Phase.REJECTED and redeployed):
+        return StartTrial(tuple(endpoint_ids)) if endpoint_ids else Steady()
     if rollout.phase is Phase.REJECTED:
         return Wait()
     if rollout.endpoint_id not in endpoint_ids:
-        return Try(tuple(endpoint_ids)) if endpoint_ids else Remember()
+        return StartTrial(tuple(endpoint_ids)) if endpoint_ids else Steady()
     if not rollout.applied_at:
         return Wait()
     if denied:

@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from guard.approved.rollout import Phase, Rollout, digest, means
+from guard.approved.rollout import Phase, Rollout, digest
+from guard.policy import means
 from guard.table.items import Items
 
 if TYPE_CHECKING:
@@ -22,22 +23,23 @@ if TYPE_CHECKING:
 
     from guard.approved.policies import ApprovedPolicy
     from guard.cloudtrail.record import Record
-    from guard.table.items import Values
+    from guard.table.items import Item, Values
 
 DENIED = "VpceAccessDenied"
 TRYING = "it tries a new version of its policy"  # why an endpoint is to be reconciled
 _UNCHANGED = "phase = :was_phase AND candidate = :was_candidate AND endpoint_id = :was_endpoint"
-_WATCH_KEPT = timedelta(days=1)  # after the watch: nobody looks at it then
+_NEW = "attribute_not_exists(phase)"  # also where an item was set aside
+_WATCH_KEPT = timedelta(days=1)  # after the watch: nobody reads it then
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Of a canary: the request that it refused, in words, and when it is looked at next (epoch
+    """Of a canary: the request that it refused, in words, and when it is checked next (epoch
     seconds); empty and 0 for none.
     """
 
     denied: str = ""
-    next_look: int = 0
+    next_check: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,47 +47,49 @@ class Rollouts:
     """The rollouts in the table; methods raise ClientError."""
 
     items: Items
-    _settled: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    _accepted: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
 
     def of(self, policy: str, now: datetime) -> Rollout | None:
         """What is known of the policy of that name; None if no sweep has seen it yet."""
-        item = self.items.get(self._key(policy), now) or self._moved(policy, now)
-        if not item:
-            return None
-        known: dict[str, Any] = {one.name: item[one.name] for one in fields(Rollout)}
-        known["phase"] = Phase(known["phase"])
-        return Rollout(**known)
+        item = self.items.get(self._key(policy), now) or {**self._moved(policy, now)}
+        return self.items.parsed(self._key(policy), item, _rollout)
 
-    def unsettled(self, wanted: ApprovedPolicy, now: datetime) -> Rollout | None:
+    def if_in_progress(self, desired: ApprovedPolicy, now: datetime) -> Rollout | None:
         """What is known of the policy, as long as endpoints may have to carry another version.
 
         The table is asked until it says that the deployed version was accepted, and then never
         again: nothing but a deployment changes that, and it starts new processes.
         """
-        version = (wanted.name, wanted.text)
-        if version in self._settled:
+        version = (desired.name, desired.text)
+        if version in self._accepted:
             return None
-        rollout = self.of(wanted.name, now)
-        if rollout and means(rollout.stable, wanted):
-            self._settled.add(version)
+        rollout = self.of(desired.name, now)
+        if rollout and means(rollout.stable, desired.policy):
+            self._accepted.add(version)
         return rollout
 
-    def remember(self, was: Rollout | None, wanted: ApprovedPolicy) -> bool:
+    def remember(self, was: Rollout | None, desired: ApprovedPolicy) -> bool:
         """Endpoints carry the deployed version."""
-        if was and was.phase is Phase.STEADY and was.stable == wanted.text:
+        if was and was.phase is Phase.STEADY and was.stable == desired.text:
             return True
         previous = was.previous if was else ""
-        return self._write(wanted.name, was, Rollout(stable=wanted.text, previous=previous))
+        return self._write(desired.name, was, Rollout(stable=desired.text, previous=previous))
 
-    def begin(self, was: Rollout, wanted: ApprovedPolicy, endpoint_id: str) -> bool:
+    def forget(self, was: Rollout | None, desired: ApprovedPolicy) -> Rollout:
+        """Nothing is enforced: the next time that writing is allowed begins with one endpoint."""
+        if not (was and was.unenforced):
+            self._write(desired.name, was, Rollout(stable=""))
+        return Rollout(stable="")
+
+    def begin(self, was: Rollout, desired: ApprovedPolicy, endpoint_id: str) -> bool:
         """The endpoint is to try the deployed version."""
         trying = replace(
             Rollout(stable=was.stable, previous=was.previous),
             phase=Phase.TRYING,
-            candidate=digest(wanted),
+            candidate=digest(desired),
             endpoint_id=endpoint_id,
         )
-        return self._write(wanted.name, was, trying)
+        return self._write(desired.name, was, trying)
 
     def applied(self, was: Rollout, policy: str, change: int, now: datetime, watch: int) -> bool:
         """The canary carries the version: from now on its denials count."""
@@ -102,15 +106,15 @@ class Rollouts:
         item = self.items.get(_watch(self.items, endpoint_id), now)
         return Watch(str(item.get("denied", "")), int(item.get("next_look", 0)))
 
-    def note_look(self, endpoint_id: str, when: datetime) -> None:
-        """The next look at the canary comes then."""
-        look: Values = {"next_look": int(when.timestamp())}
-        self.items.put(_watch(self.items, endpoint_id), look, when="attribute_exists(pk)")
+    def note_check(self, endpoint_id: str, when: datetime) -> None:
+        """When the canary is checked next."""
+        check: Values = {"next_look": int(when.timestamp())}
+        self.items.put(_watch(self.items, endpoint_id), check, when="attribute_exists(pk)")
 
-    def accept(self, was: Rollout, wanted: ApprovedPolicy) -> bool:
+    def accept(self, was: Rollout, desired: ApprovedPolicy) -> bool:
         """False where somebody else has decided meanwhile."""
         return self._write(
-            wanted.name, was, Rollout(stable=wanted.text, previous=was.stable, why="")
+            desired.name, was, Rollout(stable=desired.text, previous=was.stable, why="")
         )
 
     def reject(self, was: Rollout, policy: str, why: str) -> bool:
@@ -120,7 +124,7 @@ class Rollouts:
     def _write(self, policy: str, was: Rollout | None, now: Rollout) -> bool:
         values: Values = {k: str(v) if isinstance(v, Phase) else v for k, v in asdict(now).items()}
         if was is None:
-            return self.items.put(self._key(policy), values, when="attribute_not_exists(pk)")[1]
+            return self.items.put(self._key(policy), values, when=_NEW)[1]
         given: Values = {
             ":was_phase": str(was.phase),
             ":was_candidate": was.candidate,
@@ -139,14 +143,14 @@ class Rollouts:
             new = _watch(self.items, endpoint_id)
             self.items.put(new, watch, when="attribute_not_exists(pk)")
         if old:
-            self.items.put(self._key(policy), old, when="attribute_not_exists(pk)")
+            self.items.put(self._key(policy), old, when=_NEW)
         return old
 
 
 def note_denials(records: Iterable[Record], items: Items) -> list[str]:
     """Remember requests that an endpoint's policy refused, where the endpoint tries a new one.
 
-    Returns the endpoints that have to be looked at for that: those of which no request was known,
+    Returns the endpoints that have to be reconciled for that: those of which no request was known,
     or this very one, whose message came back. A request from before the version was applied was
     refused by the one before. For detect_bypass; needs dynamodb:UpdateItem alone, one call for each
     endpoint named, and raises ClientError.
@@ -164,6 +168,14 @@ def note_denials(records: Iterable[Record], items: Items) -> list[str]:
         if first or (record.event_id and item.get("denied_in") == record.event_id):
             noted.append(endpoint_id)
     return noted
+
+
+def _rollout(item: Item) -> Rollout:
+    known: dict[str, Any] = {one.name: item[one.name] for one in fields(Rollout)}
+    if type(known["change"]) is not int:  # in the history it is a text
+        raise TypeError("the number of a change is no number")
+    known["phase"] = Phase(known["phase"])
+    return Rollout(**known)
 
 
 def _watch(items: Items, endpoint_id: str) -> str:

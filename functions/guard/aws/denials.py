@@ -29,6 +29,8 @@ _SERVICES: Mapping[str, str] = {
     "GetFunctionConfiguration": "lambda",
     "GetItem": "dynamodb",
     "ListHostedZonesByVPC": "route53",
+    "ListProfileAssociations": "route53profiles",
+    "ListProfileResourceAssociations": "route53profiles",
     "ListResourceRecordSets": "route53",
     "ListSecrets": "secretsmanager",
     "SendMessage": "sqs",
@@ -56,11 +58,11 @@ def cure(message: str, otherwise: str) -> str:
     """What a person has to do so that the guard may."""
     permission = missing_permission(message, otherwise)
     denying = _POLICIES.search(message)
-    where = f"a {denying[1]} denies it" if denying else "look for an SCP or permissions boundary"
+    where = f"a {denying[1]} denies it" if denying else "check for an SCP or permissions boundary"
     return f"allow the guard's role {permission}: {where}"
 
 
-def may_not_look(
+def reading_refused(
     settings: Settings, now: datetime, error: Exception, vpc_ids: frozenset[str]
 ) -> list[Finding]:
     """The finding that the guard's reading was refused; none for an error of another kind."""
@@ -74,7 +76,7 @@ def may_not_look(
             kind=Kind.ENDPOINT_NOT_REPAIRABLE,
             severity=Severity.HIGH,
             resource=min(vpc_ids) if len(vpc_ids) == 1 else f"account {settings.account_id}",
-            title="The guard may not look at what it guards",
+            title="The guard may not read what it guards",
             cause=f"AWS refused {tried}: {code_of(error)}: {readable(words)}",
             todo=(
                 what_to_do,

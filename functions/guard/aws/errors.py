@@ -83,7 +83,7 @@ EXPIRED = frozenset(
 )
 
 # What was read is not what AWS has, beside the codes that end in NotFound: it is not there yet, or
-# no longer, or is being changed. The next look sees which.
+# no longer, or is being changed. The next reconcile sees which.
 CHANGED_MEANWHILE = frozenset(
     {
         "ConcurrentModificationException",

@@ -13,7 +13,7 @@ from typing import Any, Self
 from guard.cloudtrail.record import Record
 from guard.partitions import ANY_DOMAIN
 
-MOST = 10  # callers that are told and kept: of a storm, the last ones
+MOST = 10  # callers that are published and kept: of a storm, the last ones
 
 # The first that is found in the user agent. CDK deploys through CloudFormation, and names itself
 # only where it calls by itself; Pulumi's and Crossplane's providers are built upon Terraform's.

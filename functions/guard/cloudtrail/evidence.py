@@ -7,9 +7,9 @@ from guard.cloudtrail.record import Record
 from guard.cloudtrail.resource_ids import secret_id, secret_ids
 from guard.findings.finding import Kind
 from guard.findings.links import console_links
+from guard.findings.summary import LISTED
 from guard.partitions import partition_in
 
-LISTED = 20  # of secrets, events or addresses in one finding's evidence
 _CLIPPED = 1_000  # characters of a text somebody else chose
 
 

@@ -24,7 +24,10 @@ _SKEW = timedelta(minutes=5)  # between the function's clock and CloudTrail's
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What the heartbeats of one stack are known by: `role` is the ARN of the function's role."""
+    """What the heartbeats of one stack are known by: `role` is the ARN of the function's role.
+
+    Without a `stack_id` they are those of any stack that has the role.
+    """
 
     stack_id: str
     role: str
@@ -39,15 +42,17 @@ class Mark:
         return f"{self.prefix}{round(sent.timestamp() * 1000)}"
 
     def sent(self, record: Record) -> datetime | None:
-        """When the heartbeat that this record tells of was sent; None for any other request."""
+        """When the heartbeat of this record was sent; None for any other request."""
         refused = record.event_name == "DescribeSecret" and record.error_code in REFUSALS
         identity = record.identity
         if not refused or identity.type != "AssumedRole" or identity.issuer_arn != self.role:
             return None
         name = record.request.get("secretId")
-        if not isinstance(name, str) or not name.startswith(self.prefix):
+        if not isinstance(name, str) or not name.startswith(f"{NAMESPACE}/"):
             return None
-        digits = name.removeprefix(self.prefix)
+        stack, _, digits = name.rpartition("/")
+        if self.stack_id and f"{stack}/" != self.prefix:
+            return None
         if not digits.isascii() or not digits.isdecimal() or len(digits) != 13:
             return None
         sent = datetime.fromtimestamp(int(digits) / 1000, UTC)
@@ -58,5 +63,5 @@ def part[T](
     mark: Mark, records: Sequence[tuple[T, Record]]
 ) -> tuple[list[tuple[T, Record, datetime]], list[tuple[T, Record]]]:
     """The heartbeats with when they were sent, and the other records, each in their order."""
-    beats = [(one, record, sent) for one, record in records if (sent := mark.sent(record))]
-    return beats, [one for one in records if mark.sent(one[1]) is None]
+    heartbeats = [(one, record, sent) for one, record in records if (sent := mark.sent(record))]
+    return heartbeats, [one for one in records if mark.sent(one[1]) is None]

@@ -1,6 +1,6 @@
-"""What a CloudTrail record is about: the ids of VPCs, subnets, endpoints and secrets that it names.
+"""What a CloudTrail record is about: the ids of what it names in a network, and of secrets.
 
-Each function looks in every place where one of the conventions puts the value, so a caller need
+Each function reads every place where one of the conventions puts the value, so a caller need
 not know which convention the operation follows.
 """
 
@@ -28,6 +28,17 @@ def subnet_ids(record: Record) -> tuple[str, ...]:
 def endpoint_ids(record: Record) -> tuple[str, ...]:
     """The VPC endpoints a call was about; the one it came through is `vpc_endpoint_id`."""
     return _ids(record, "vpcEndpointId", re.compile(r"vpce-[0-9a-zA-Z]{1,32}"))
+
+
+def network_ids(record: Record) -> tuple[str, ...]:
+    """The VPCs, subnets, endpoints, security groups, interfaces and network ACLs a record is about.
+
+    Of a call on tags these are what carries the tags.
+    """
+    keys = ("vpcId", "vPCId", "subnetId", "vpcEndpointId", "groupId", "networkInterfaceId")
+    others = ("networkAclId", "resourceId", "resourcesSet")
+    shape = re.compile(r"(?:vpc|vpce|subnet|sg|eni|acl)-[0-9a-zA-Z]{1,32}")
+    return _ids(record, (*keys, *others), shape)
 
 
 def deleted_nothing(record: Record) -> bool:
@@ -116,7 +127,7 @@ def _levels(body: Json, operation: str) -> Iterator[Json]:
     """A body, what it wraps (`<Operation>Request`), and the objects an operation answers with."""
     yield body
     wrappers = (f"{operation}Request", f"{operation}Response")
-    answers = ("vpc", "subnet", "vpcEndpoint")
+    answers = ("vpc", "vPC", "subnet", "vpcEndpoint")
     for wrapper in wrappers:
         if isinstance(inner := body.get(wrapper), Mapping):
             inner = cast(Json, inner)
@@ -126,7 +137,9 @@ def _levels(body: Json, operation: str) -> Iterator[Json]:
 
 
 def _members(value: object, depth: int = 0) -> Iterator[str]:
-    """The texts of a member: itself, its tagged content, its item or items, one or many."""
+    """The texts of a member: itself, its tagged content, its item or items, one or many; of what
+    was tagged its ids.
+    """
     if depth > _DEEPEST:
         return
     if isinstance(value, str):
@@ -137,5 +150,5 @@ def _members(value: object, depth: int = 0) -> Iterator[str]:
             yield from _members(one, depth + 1)
     elif isinstance(value, Mapping):
         inner = cast(Json, value)
-        for key in ("content", "item", "items"):
+        for key in ("content", "item", "items", "resourceId"):
             yield from _members(inner.get(key), depth + 1)

@@ -4,11 +4,40 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from guard.endpoint.state import HTTPS, Access, Endpoint, Network, SecurityGroup, Subnet, network
+from guard.endpoint.opt_out import in_force
+from guard.endpoint.state import (
+    HTTPS,
+    Access,
+    AclRule,
+    Endpoint,
+    Network,
+    NetworkAcl,
+    Route,
+    Rule,
+    SecurityGroup,
+    Subnet,
+    network,
+)
+from guard.settings import OPT_OUT_TAG
+
+# Where a permission has its sources, and what names one of them.
+RULE_SOURCES = {
+    "IpRanges": "CidrIp",
+    "Ipv6Ranges": "CidrIpv6",
+    "UserIdGroupPairs": "GroupId",
+    "PrefixListIds": "PrefixListId",
+}
+
+# Names and addresses of the resolver that AWS puts into every VPC ("Amazon DNS server"). That it
+# has by the VPC's own range is not counted: some put a server of their own there.
+_RESOLVERS_OF_AWS = frozenset({"AmazonProvidedDNS", "169.254.169.253", "fd00:ec2::253"})
+NO_DHCP_OPTIONS = "default"  # AssociateDhcpOptions, DhcpOptionsId: none are associated
 
 
 def tags_of(raw: Any) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in raw.get("Tags", [])}
+    """The tags, without an opt-out whose last day is over."""
+    tags = {tag["Key"]: tag["Value"] for tag in raw.get("Tags", [])}
+    return in_force(tags, OPT_OUT_TAG, datetime.now(UTC).date()) if OPT_OUT_TAG in tags else tags
 
 
 def networks_of(raw: Any) -> Iterable[Network]:
@@ -56,6 +85,7 @@ def endpoint_of(raw: Any) -> Endpoint:
         interface_ids=frozenset(raw.get("NetworkInterfaceIds", [])),
         ip_type=ip_type,
         dns_type=raw.get("DnsOptions", {}).get("DnsRecordIpType", ip_type).lower(),
+        requester_managed=raw.get("RequesterManaged", False),
     )
 
 
@@ -73,7 +103,16 @@ def group_of(raw: Any) -> SecurityGroup:
         admits_https_from=ingress.networks,
         ingress=ingress,
         egress=_access(raw.get("IpPermissionsEgress", [])),
+        rules=frozenset(_rules(raw.get("IpPermissions", []))),
     )
+
+
+def _rules(permissions: Iterable[Any]) -> Iterable[Rule]:
+    for one in permissions:
+        ports = one["IpProtocol"], one.get("FromPort", -1), one.get("ToPort", -1)
+        for key, name in RULE_SOURCES.items():
+            for source in one.get(key, []):
+                yield Rule(*ports, source[name], source.get("UserId", ""))
 
 
 def _access(permissions: Iterable[Any]) -> Access:
@@ -101,3 +140,56 @@ def _is_https(rule: Any) -> bool:
     if rule["IpProtocol"] == "-1":
         return True
     return rule["IpProtocol"] in ("tcp", "6") and rule["FromPort"] <= HTTPS <= rule["ToPort"]
+
+
+def acl_of(raw: Any) -> NetworkAcl:
+    ordered = sorted(raw["Entries"], key=lambda one: one["RuleNumber"])
+    of_tcp = [one for one in ordered if one["Protocol"] in ("-1", "6")]
+    return NetworkAcl(
+        raw["NetworkAclId"],
+        tuple(_acl_rule(one) for one in of_tcp if not one["Egress"]),
+        tuple(_acl_rule(one) for one in of_tcp if one["Egress"]),
+    )
+
+
+def _acl_rule(entry: Any) -> AclRule:
+    # Protocol -1 is all traffic, whatever ports are given with it.
+    ports: Any = (entry.get("PortRange") if entry["Protocol"] == "6" else None) or {}
+    return AclRule(
+        entry["RuleAction"] == "allow",
+        network(entry.get("CidrBlock") or entry["Ipv6CidrBlock"]),
+        ports.get("From", 0),
+        ports.get("To", 65_535),
+    )
+
+
+def resolvers_of(raw: Any) -> tuple[str, ...]:
+    """The DNS servers in a set of DHCP options, without AWS's own."""
+    named = [
+        one["Value"]
+        for option in raw.get("DhcpConfigurations", [])
+        if option["Key"] == "domain-name-servers"
+        for one in option["Values"]
+    ]
+    return tuple(one for one in named if one not in _RESOLVERS_OF_AWS)
+
+
+_TARGETS = (
+    "GatewayId",
+    "TransitGatewayId",
+    "VpcPeeringConnectionId",
+    "NatGatewayId",
+    "NetworkInterfaceId",
+    "InstanceId",
+    "CoreNetworkArn",
+    "EgressOnlyInternetGatewayId",
+    "CarrierGatewayId",
+    "LocalGatewayId",
+)
+
+
+def route_of(raw: Any) -> Route:
+    cidr = raw.get("DestinationCidrBlock") or raw.get("DestinationIpv6CidrBlock")
+    target = next((raw[name] for name in _TARGETS if raw.get(name)), "")
+    leads = raw.get("State") != "blackhole"
+    return Route(network(cidr) if cidr else None, target if leads else "")

@@ -7,22 +7,24 @@ means that there is nothing to do, so a second run after a successful one change
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from hashlib import sha256
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
+from guard.endpoint.acls import Walls, walls
+from guard.endpoint.groups import group_steps, repair_groups
+from guard.endpoint.names import obstacles, points_at, trusted, unseen_of, untrusted
 from guard.endpoint.placement import left_out, place_more, place_new, why_nowhere
 from guard.endpoint.plan import (
     AuthoriseHttps,
     CreateEndpoint,
-    CreateGroup,
     Desired,
     EnableDnsAttribute,
     ModifyEndpoint,
     Plan,
+    RevokeIngress,
     Step,
     Verdict,
 )
-from guard.endpoint.state import LIVE, Endpoint, HostedZone, Network, SecurityGroup, Vpc, managed_by
+from guard.endpoint.state import IP_VERSIONS, LIVE, Endpoint, HostedZone, Vpc
+from guard.endpoint.unseen import unseen
 
 
 def decide(vpc: Vpc, desired: Desired) -> Plan:
@@ -42,14 +44,15 @@ def decide(vpc: Vpc, desired: Desired) -> Plan:
 
 def _judge(vpc: Vpc, endpoint: Endpoint | None, desired: Desired) -> Plan:
     by_zone = False
-    if vpc.zone and not (endpoint and endpoint.private_dns):
+    zone = None if endpoint and endpoint.private_dns else _counted(vpc, desired)
+    if zone:
         # The name is the zone's: AWS refuses private DNS beside it.
-        if not _trusted(vpc.zone, desired):
-            reason = _untrusted(vpc.zone)
+        if not trusted(zone, desired):
+            reason = untrusted(zone, desired)
             return Plan(vpc.id, Verdict.NOT_REPAIRABLE, (reason,), endpoint_id=_id(endpoint))
-        by_zone = bool(endpoint and endpoint.id in vpc.zone.endpoint_ids)
+        by_zone = bool(endpoint and endpoint.id in zone.endpoint_ids)
         if not by_zone:
-            return _covered(vpc, vpc.zone)
+            return _covered(vpc, zone)
     deleting = [e for e in vpc.endpoints if e.state == "deleting"]
     if endpoint and not endpoint.private_dns and not by_zone:
         # Until it is gone, the one being deleted keeps the name, if it has it.
@@ -70,6 +73,12 @@ def _judge(vpc: Vpc, endpoint: Endpoint | None, desired: Desired) -> Plan:
     return _repair(vpc, endpoint, desired, by_zone=by_zone)
 
 
+def _counted(vpc: Vpc, desired: Desired) -> HostedZone | None:
+    """What has the name elsewhere. What is the VPC's own comes before a Profile's."""
+    zone = vpc.zone
+    return zone if zone and (not zone.profile_id or trusted(zone, desired)) else None
+
+
 def _id(endpoint: Endpoint | None) -> str:
     return endpoint.id if endpoint else ""
 
@@ -88,61 +97,36 @@ def _notes(vpc: Vpc, endpoint: Endpoint | None) -> tuple[str, ...]:
     ]
     if vpc.zone_unread:
         notes.append(f"whether a hub serves the VPC is not known: {vpc.zone_unread}")
+    if vpc.zone and not (endpoint and endpoint.private_dns):
+        notes.append(unseen_of(vpc.zone))
     return (*notes, *left_out(vpc))
-
-
-def _trusted(zone: HostedZone, desired: Desired) -> bool:
-    """Whether a hosted zone points at nothing but approved endpoints, or own ones that live."""
-    if zone.owner_id != desired.account_id:
-        return zone.owner_id in desired.approved_accounts
-    known = desired.approved_endpoints | zone.live
-    return bool(zone.targets) and all(
-        any(id_ in target for id_ in zone.endpoint_ids & known) for target in zone.targets
-    )
-
-
-def _untrusted(zone: HostedZone) -> str:
-    if not zone.targets:
-        target = "cannot be read from here" if zone.owner_id else "points nowhere"
-        target = f"of account {zone.owner_id} {target}"
-    else:
-        target = f"points at {', '.join(zone.targets)}, not at an approved endpoint"
-    return (
-        f"the name of the service is taken in this VPC by the private hosted zone {zone.id},"
-        f" which {target}"
-    )
 
 
 def _covered(vpc: Vpc, zone: HostedZone) -> Plan:
     """The plan for a VPC that a hub serves: without its DNS attributes nobody sees the zone."""
-    to = ", ".join(sorted(zone.endpoint_ids)) or f"what account {zone.owner_id} approved"
-    reason = f"the private hosted zone {zone.id} points at {to}"
+    reason, kept = points_at(zone), obstacles(vpc, zone)
     steps = tuple(_dns_steps(vpc))
-    if not steps:
-        return Plan(vpc.id, Verdict.COVERED, (reason,))
     off = [f"{step.attribute} is off" for step in steps]
-    return Plan(vpc.id, Verdict.BROKEN, (*off, reason), steps)
+    if steps:
+        return Plan(vpc.id, Verdict.BROKEN, (*off, *kept, reason), steps)
+    if kept:
+        return Plan(vpc.id, Verdict.NOT_REPAIRABLE, (*kept, reason))
+    if waits := [hub.endpoint.id for hub in zone.hubs if hub.endpoint.state == "pending"]:
+        return Plan(vpc.id, Verdict.SETTLING, (f"{', '.join(waits)} is pending", reason))
+    return Plan(vpc.id, Verdict.COVERED, (reason,))
 
 
 def serving_endpoint(endpoints: Iterable[Endpoint]) -> Endpoint | None:
-    """The endpoint that serves the VPC, or is nearest to it: private DNS first, then the oldest."""
-    live = [e for e in endpoints if e.type == "interface" and e.state in LIVE]
+    """The endpoint that serves the VPC, or is nearest to it: private DNS first, then the oldest.
+
+    One that an AWS service made for itself, without private DNS, never will.
+    """
+    live = [
+        e
+        for e in endpoints
+        if e.type == "interface" and e.state in LIVE and (e.private_dns or not e.requester_managed)
+    ]
     return min(live, key=lambda e: (not e.private_dns, e.created, e.id), default=None)
-
-
-def uncovered(networks: Iterable[Network], admitted: Iterable[Network]) -> tuple[Network, ...]:
-    """The networks that are not wholly inside the union of the admitted ones, in sorted order."""
-    admitted = list(admitted)
-    v4 = list(collapse_addresses(n for n in admitted if isinstance(n, IPv4Network)))
-    v6 = list(collapse_addresses(n for n in admitted if isinstance(n, IPv6Network)))
-
-    def covered(one: Network) -> bool:
-        if isinstance(one, IPv4Network):
-            return any(one.subnet_of(other) for other in v4)
-        return any(one.subnet_of(other) for other in v6)
-
-    missing = [one for one in networks if not covered(one)]
-    return tuple(sorted(missing, key=lambda n: (n.version, int(n.network_address), n.prefixlen)))
 
 
 def _dns_steps(vpc: Vpc) -> list[EnableDnsAttribute]:
@@ -155,30 +139,6 @@ def _dns_steps(vpc: Vpc) -> list[EnableDnsAttribute]:
     return steps
 
 
-def group_name(vpc_id: str, stack_id: str) -> str:
-    """The name of a stack's own group in a VPC.
-
-    Names are unique in a VPC, and the group of an earlier or second stack is not this one's to use.
-    """
-    return f"vpce-guard-{vpc_id}-{sha256(stack_id.encode()).hexdigest()[:8]}"
-
-
-def _own_group(vpc: Vpc, desired: Desired) -> SecurityGroup | None:
-    ours = [g for g in vpc.groups.values() if managed_by(g.tags, desired.stack_id)]
-    return min(ours, key=lambda group: group.id, default=None)
-
-
-def _group_steps(vpc: Vpc, desired: Desired) -> tuple[list[Step], str | None]:
-    """The steps that leave our own group admitting the whole VPC, and its id (None: to be made)."""
-    group = _own_group(vpc, desired)
-    steps: list[Step] = [] if group else [CreateGroup(vpc.id, group_name(vpc.id, desired.stack_id))]
-    missing = uncovered(vpc.networks, group.admits_https_from if group else ())
-    group_id = group.id if group else None
-    if missing:
-        steps.append(AuthoriseHttps(group_id, tuple(str(one) for one in missing)))
-    return steps, group_id
-
-
 def _create(vpc: Vpc, desired: Desired) -> Plan:
     place = place_new(vpc, desired.maximum_zones)
     if not place.subnet_ids:
@@ -186,7 +146,7 @@ def _create(vpc: Vpc, desired: Desired) -> Plan:
     if desired.policy_problem:
         # An endpoint without its policy would let everything through from its first second on.
         return Plan(vpc.id, Verdict.NOT_REPAIRABLE, (desired.policy_problem,))
-    group_steps, group_id = _group_steps(vpc, desired)
+    steps, group_id = group_steps(vpc, desired)
     create = CreateEndpoint(
         vpc.id,
         desired.service_name,
@@ -201,7 +161,7 @@ def _create(vpc: Vpc, desired: Desired) -> Plan:
         vpc.id,
         Verdict.BROKEN,
         ("the VPC has no working endpoint for Secrets Manager", *reasons, *place.gaps),
-        (*_dns_steps(vpc), *group_steps, create),
+        (*_dns_steps(vpc), *steps, create),
     )
 
 
@@ -218,8 +178,9 @@ def _because(endpoint: Endpoint) -> str:
 
 def _repair(vpc: Vpc, endpoint: Endpoint, desired: Desired, *, by_zone: bool) -> Plan:
     """The plan for an endpoint that is there. `by_zone`: a hosted zone replaces private DNS."""
-    steps: list[Step] = [*_dns_steps(vpc)]
-    reasons = [f"{step.attribute} is off" for step in _dns_steps(vpc)]
+    dns = _dns_steps(vpc)
+    steps: list[Step] = [*dns]
+    reasons = [f"{step.attribute} is off" for step in dns]
     enable = not endpoint.private_dns and not by_zone
     if enable:
         reasons.append("private DNS is off")
@@ -232,11 +193,12 @@ def _repair(vpc: Vpc, endpoint: Endpoint, desired: Desired, *, by_zone: bool) ->
     if place.ip_type:
         reasons.append(f"some subnets have no IP version in common with {endpoint.id}")
 
-    group_steps, group_id, attach = _repair_groups(vpc, endpoint, desired)
-    if group_steps or attach:
-        reasons.append("its security groups do not admit port 443 from the whole VPC")
+    versions = IP_VERSIONS.get(place.ip_type, endpoint.ip_versions)
+    for_groups, group_id, attach, narrowed = repair_groups(vpc, endpoint, desired, versions)
+    reasons += _group_reasons(for_groups, attach=attach)
+    gaps = (*place.gaps, *narrowed)
 
-    steps += group_steps
+    steps += for_groups
     if place.subnet_ids or place.ip_type or attach or enable:
         steps.append(
             ModifyEndpoint(
@@ -248,6 +210,9 @@ def _repair(vpc: Vpc, endpoint: Endpoint, desired: Desired, *, by_zone: bool) ->
                 ip_type=place.ip_type,
             )
         )
+    if endpoint.requester_managed and len(steps) > len(dns):
+        steps = [*dns]
+        gaps += (f"{endpoint.id} belongs to the AWS service that made it: nobody else changes it",)
     if not endpoint.subnet_ids and not place.subnet_ids:
         # Nothing else matters before it has an interface, and it can have none.
         return Plan(vpc.id, *_without_subnets(vpc), endpoint_id=endpoint.id)
@@ -255,29 +220,28 @@ def _repair(vpc: Vpc, endpoint: Endpoint, desired: Desired, *, by_zone: bool) ->
         reasons.append(f"{endpoint.id} is {endpoint.state}{_because(endpoint)}")
     elif endpoint.subnet_ids and not endpoint.interface_ids:
         reasons.append(f"{endpoint.id} shows no network interface")
-    verdict = _verdict(endpoint, steps, place.gaps)
-    return Plan(vpc.id, verdict, (*reasons, *place.gaps), tuple(steps), endpoint_id=endpoint.id)
+    kept_out = walls(vpc, endpoint.subnet_ids, endpoint.ip_versions)
+    gaps = (*gaps, *kept_out.partial, *unseen(vpc))
+    verdict = _verdict(endpoint, steps, kept_out, gaps)
+    reasons += kept_out.shut
+    return Plan(vpc.id, verdict, (*reasons, *gaps), tuple(steps), endpoint_id=endpoint.id)
 
 
-def _verdict(endpoint: Endpoint, steps: Sequence[Step], gaps: Sequence[str]) -> Verdict:
+def _group_reasons(steps: Iterable[Step], *, attach: bool) -> Iterable[str]:
+    if attach or any(isinstance(step, AuthoriseHttps) for step in steps):
+        yield "its security groups do not admit port 443 from the whole VPC"
+    for step in steps:
+        if isinstance(step, RevokeIngress):
+            yield f"our security group {step.group_id} admits more than port 443 from the VPC"
+
+
+def _verdict(
+    endpoint: Endpoint, steps: Sequence[Step], kept_out: Walls, gaps: Sequence[str]
+) -> Verdict:
     if steps:
         return Verdict.BROKEN
     if endpoint.state != "available" or not endpoint.interface_ids:
         return Verdict.SETTLING
+    if kept_out.shut:
+        return Verdict.NOT_REPAIRABLE
     return Verdict.DEGRADED if gaps else Verdict.WORKS
-
-
-def _repair_groups(
-    vpc: Vpc, endpoint: Endpoint, desired: Desired
-) -> tuple[list[Step], str | None, bool]:
-    """Steps for the endpoint's groups: ours is repaired or added; nobody else's is ever edited."""
-    admitted = [
-        network
-        for id_ in endpoint.group_ids
-        if id_ in vpc.groups
-        for network in vpc.groups[id_].admits_https_from
-    ]
-    if not uncovered(vpc.networks, admitted):
-        return [], None, False
-    steps, group_id = _group_steps(vpc, desired)
-    return steps, group_id, group_id is None or group_id not in endpoint.group_ids

@@ -8,13 +8,15 @@ the name.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from guard.aws.errors import code_of
+from guard.endpoint import paths
 from guard.endpoint.answers import (
+    NO_DHCP_OPTIONS,
     created_of,
     endpoint_of,
     group_of,
@@ -22,13 +24,14 @@ from guard.endpoint.answers import (
     subnet_of,
     tags_of,
 )
-from guard.endpoint.hosted_zones import Denied, HostedZones
+from guard.endpoint.hosted_zones import HostedZones
+from guard.endpoint.hubs import Hubs
+from guard.endpoint.listing import by_vpc, listed
 from guard.endpoint.state import (
     LIVE,
     MANAGED_TAG,
     AttachedPolicy,
     Endpoint,
-    HostedZone,
     SecurityGroup,
     Vpc,
     fips_name,
@@ -62,6 +65,7 @@ class Observer:
     service_name: str
     hosted_zones: HostedZones | None = None
     _service: Service | None = None
+    _resolvers: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     @property
     def service_names(self) -> list[str]:
@@ -109,6 +113,18 @@ class Observer:
         )
         return {endpoint["VpcId"] for endpoint in found}
 
+    def endpoints(self) -> dict[str, tuple[Endpoint, ...]]:
+        """Every endpoint of the guarded service that carries its plain name, by VPC."""
+        found = self._all(
+            "describe_vpc_endpoints", "VpcEndpoints", service_name=[self.service_name]
+        )
+        return {id_: tuple(map(endpoint_of, some)) for id_, some in by_vpc(found).items()}
+
+    def vpcs_of_acls(self, ids: Collection[str]) -> dict[str, str]:
+        """The VPC of each of those network ACLs that exist."""
+        found = self._all("describe_network_acls", "NetworkAcls", network_acl_id=sorted(ids))
+        return {one["NetworkAclId"]: one["VpcId"] for one in found}
+
     def vpcs_of_subnets(self, ids: Collection[str]) -> set[str]:
         """The VPCs of those subnets that exist."""
         found = self._all("describe_subnets", "Subnets", subnet_id=sorted(ids))
@@ -144,8 +160,8 @@ class Observer:
         raw_vpcs = self._all("describe_vpcs", "Vpcs", vpc_id=ids)
         if not raw_vpcs:
             return {}
-        subnets = _by_vpc(self._all("describe_subnets", "Subnets", vpc_id=ids))
-        endpoints = _by_vpc(
+        subnets = by_vpc(self._all("describe_subnets", "Subnets", vpc_id=ids))
+        endpoints = by_vpc(
             self._all(
                 "describe_vpc_endpoints",
                 "VpcEndpoints",
@@ -154,6 +170,8 @@ class Observer:
             )
         )
         groups = self._groups(ids, endpoints)
+        acls = paths.acls(self.ec2, vpc_id=ids)
+        resolvers = self._resolvers_of(raw_vpcs)
         service = self.service()
         states: dict[str, Vpc] = {}
         for raw in raw_vpcs:
@@ -177,8 +195,14 @@ class Observer:
                 service_ip_types=service.ip_types,
                 fips_endpoints=fips,
                 is_default=raw.get("IsDefault", False),
+                acls=acls[id_],
+                resolvers=resolvers.get(raw.get("DhcpOptionsId", ""), ()),
+                dhcp_options_id=raw.get("DhcpOptionsId", ""),
             )
-        return self._with_zones(states)
+        name = service.private_dns_name
+        if not self.hosted_zones or not name:
+            return states
+        return Hubs(self.ec2, self.service_name, self.hosted_zones).found(states, name)
 
     def _by_name(self, raw: Iterable[Any]) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:
         """The endpoints of the plain name, and those of the FIPS one."""
@@ -188,43 +212,8 @@ class Observer:
         plain, fips = split.values()
         return tuple(plain), tuple(fips)
 
-    def _with_zones(self, states: dict[str, Vpc]) -> dict[str, Vpc]:
-        """The states with what Route 53 says, where that could matter."""
-        name = self.service().private_dns_name
-        if not self.hosted_zones or not name:
-            return states
-        self.hosted_zones.forget()
-        for id_, vpc in states.items():
-            if vpc.owner_id != self.hosted_zones.account_id or not vpc.subnets:
-                continue
-            if any(one.private_dns and one.state in LIVE for one in vpc.endpoints):
-                continue
-            try:
-                zone = self.hosted_zones.serving(id_, name)
-                states[id_] = replace(vpc, zone=zone and self._with_live(zone))
-            except Denied as error:
-                states[id_] = replace(vpc, zone_unread=str(error))
-        return states
-
-    def _with_live(self, zone: HostedZone) -> HostedZone:
-        """The zone with those of its endpoints that are this account's and live."""
-        if not zone.endpoint_ids:
-            return zone
-        found = self._all(
-            "describe_vpc_endpoints",
-            "VpcEndpoints",
-            vpc_endpoint_id=sorted(zone.endpoint_ids),
-            service_name=[self.service_name],
-        )
-        live = frozenset(one["VpcEndpointId"] for one in found if one["State"].lower() in LIVE)
-        return replace(zone, live=live)
-
     def _all(self, operation: str, key: str, **filters: Sequence[str]) -> list[Any]:
-        """Every page of a Describe call with filters; `vpc_id` stands for the filter vpc-id."""
-        paginator = cast(Any, self.ec2).get_paginator(operation)
-        asked = [{"Name": k.replace("_", "-"), "Values": list(v)} for k, v in filters.items()]
-        pages: Iterable[dict[str, list[Any]]] = paginator.paginate(Filters=asked)
-        return [item for page in pages for item in page[key]]
+        return listed(self.ec2, operation, key, **filters)
 
     def _groups(
         self, vpc_ids: Sequence[str], endpoints: Mapping[str, Sequence[Any]]
@@ -237,7 +226,14 @@ class Observer:
             for group in endpoint.get("Groups", [])
         }
         raw = self._all("describe_security_groups", "SecurityGroups", vpc_id=vpc_ids)
-        return _by_vpc(g for g in raw if g["GroupId"] in attached or MANAGED_TAG in tags_of(g))
+        return by_vpc(g for g in raw if g["GroupId"] in attached or MANAGED_TAG in tags_of(g))
+
+    def _resolvers_of(self, raw_vpcs: Iterable[Any]) -> dict[str, tuple[str, ...]]:
+        """By set of DHCP options. Nobody can change one, so each is asked for once."""
+        ids = {one.get("DhcpOptionsId", NO_DHCP_OPTIONS) for one in raw_vpcs} - {NO_DHCP_OPTIONS}
+        if unknown := ids - self._resolvers.keys():
+            self._resolvers |= paths.resolvers(self.ec2, unknown)
+        return self._resolvers
 
     def full_subnets(self, ids: Iterable[str]) -> set[str]:
         """Those of the subnets that count no free IPv4 address now."""
@@ -270,10 +266,3 @@ class Observer:
                 private_dns_name=detail.get("PrivateDnsName", ""),
             )
         return self._service
-
-
-def _by_vpc(items: Iterable[Any]) -> dict[str, list[Any]]:
-    grouped: dict[str, list[Any]] = defaultdict(list)
-    for item in items:
-        grouped[item["VpcId"]].append(item)
-    return grouped

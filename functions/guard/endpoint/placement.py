@@ -7,6 +7,7 @@ supports, so that no client depends on another AZ. What cannot be had is reporte
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from guard.endpoint.acls import walls
 from guard.endpoint.state import IP_VERSIONS, PREFERRED_SUBNET_TAG, Endpoint, Subnet, Vpc
 
 _SHOWN = 5
@@ -87,8 +88,18 @@ def offered_types(vpc: Vpc) -> tuple[str, ...]:
 
 
 def usable_subnets(vpc: Vpc, ip_type: str = "ipv4") -> list[Subnet]:
-    """Subnets that can hold a network interface of an endpoint of this type."""
-    return [subnet for subnet in vpc.subnets if not _obstacle(vpc, subnet, ip_type)]
+    """Subnets that can hold a network interface of an endpoint of this type.
+
+    Those whose network ACL keeps all others out count only where there is nothing better: whoever
+    gets the address of such an interface waits for it in vain.
+    """
+    some = [subnet for subnet in vpc.subnets if not _obstacle(vpc, subnet, ip_type)]
+    shut = _shut(vpc, ip_type)
+    return [subnet for subnet in some if subnet.id not in shut] or some
+
+
+def _shut(vpc: Vpc, ip_type: str) -> frozenset[str]:
+    return walls(vpc, (one.id for one in vpc.subnets), IP_VERSIONS[ip_type]).shut_ids
 
 
 def choose_subnets(
@@ -176,7 +187,7 @@ def _bare_zones(vpc: Vpc, ip_type: str, taken: Collection[str]) -> list[str]:
     obstacles: dict[str, set[str]] = {}
     for subnet in vpc.subnets:
         if subnet.zone_id not in taken and subnet.in_region and _supported(vpc, subnet):
-            found = _obstacle(vpc, subnet, ip_type)
+            found = _obstacle(vpc, subnet, ip_type) or "its network ACL keeps the others out"
             obstacles.setdefault(subnet.zone_id, set()).add(f"{subnet.id}: {found}")
     return [
         f"no network interface in {zone} ({_listed(sorted(obstacles[zone]))})"

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
+from guard.endpoint.state import Rule
+
 
 class Verdict(StrEnum):
     """What `decide` thinks of a VPC."""
@@ -56,6 +58,18 @@ class AuthoriseHttps:
 
 
 @dataclass(frozen=True, slots=True)
+class RevokeIngress:
+    """RevokeSecurityGroupIngress: what our own group admits and should not."""
+
+    permission: ClassVar[str] = "ec2:RevokeSecurityGroupIngress"
+    group_id: str
+    rules: tuple[Rule, ...]
+
+    def __str__(self) -> str:
+        return f"no longer admit {', '.join(map(str, self.rules))} to {self.group_id}"
+
+
+@dataclass(frozen=True, slots=True)
 class CreateEndpoint:
     """CreateVpcEndpoint with private DNS and the approved policy from the start."""
 
@@ -101,7 +115,14 @@ class ModifyEndpoint:
         return f"{' and '.join(parts)} on {self.endpoint_id}"
 
 
-type Step = EnableDnsAttribute | CreateGroup | AuthoriseHttps | CreateEndpoint | ModifyEndpoint
+type Step = (
+    EnableDnsAttribute
+    | CreateGroup
+    | AuthoriseHttps
+    | RevokeIngress
+    | CreateEndpoint
+    | ModifyEndpoint
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """The endpoint state of one VPC, as one immutable value: what AWS says, and nothing judged yet.
 
 Names and meanings follow DescribeVpcs, DescribeVpcAttribute, DescribeSubnets,
-DescribeVpcEndpoints, DescribeSecurityGroups and DescribeVpcEndpointServices (EC2 API reference),
-and ListHostedZonesByVPC and ListResourceRecordSets (Route 53 API reference).
+DescribeVpcEndpoints, DescribeSecurityGroups, DescribeNetworkAcls, DescribeDhcpOptions and
+DescribeVpcEndpointServices (EC2 API reference), and ListHostedZonesByVPC and ListResourceRecordSets
+(Route 53 API reference).
 """
 
 import re
@@ -10,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from guard.partitions import ANY_DOMAIN
 
 type Network = IPv4Network | IPv6Network
 
@@ -24,6 +27,11 @@ PREFERRED_SUBNET_TAG = "vpce-guard:preferred"
 LIVE = frozenset({"available", "pending", "partial", "pendingacceptance"})
 
 type Tags = Mapping[str, str]
+
+# A DNS entry of an endpoint, of one AZ or of all: the endpoint, and the service and its Region.
+DNS_ENTRY = re.compile(
+    rf"(vpce-[0-9a-z]+)-[0-9a-z]+(?:-[a-z0-9-]+)?\.([a-z0-9.-]+)\.vpce\.{ANY_DOMAIN}", re.ASCII
+)
 
 
 # Which IP versions the network interfaces of an endpoint have, by its IpAddressType.
@@ -85,6 +93,31 @@ class Access:
     prefix_lists: bool = False
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Rule:
+    """One thing that a security group lets in.
+
+    `protocol` is -1 for all traffic, and the ports too then. `source` is a CIDR, or the id of a
+    security group (of the account `owner`) or of a prefix list.
+    """
+
+    protocol: str
+    from_port: int
+    to_port: int
+    source: str
+    owner: str = ""
+
+    @property
+    def network(self) -> Network | None:
+        """The source, if it is a CIDR."""
+        return ip_network(self.source) if "/" in self.source else None
+
+    def __str__(self) -> str:
+        ports = "-".join(str(port) for port in dict.fromkeys((self.from_port, self.to_port)))
+        what = "all traffic" if self.protocol == "-1" else f"{self.protocol} {ports}"
+        return f"{what} from {self.source}"
+
+
 @dataclass(frozen=True, slots=True)
 class SecurityGroup:
     """A security group, reduced to what it lets in and out on port 443 over TCP.
@@ -100,6 +133,27 @@ class SecurityGroup:
     admits_https_from: frozenset[Network]
     ingress: Access = Access()
     egress: Access = Access()
+    rules: frozenset[Rule] = frozenset()
+    """All that it lets in, port 443 or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class AclRule:
+    """What a rule of a network ACL says of TCP from or to a network, on ports `low` to `high`."""
+
+    allow: bool
+    network: Network
+    low: int = 0
+    high: int = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkAcl:
+    """The rules that say something of TCP, in the order in which AWS tries them."""
+
+    id: str
+    ingress: tuple[AclRule, ...]
+    egress: tuple[AclRule, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +176,8 @@ class Endpoint:
     interface_ids: frozenset[str] = frozenset()
     ip_type: str = "ipv4"
     dns_type: str = "ipv4"
+    requester_managed: bool = False
+    """An AWS service made it for its own use, and nobody else may change it."""
 
     @property
     def ip_versions(self) -> frozenset[int]:
@@ -131,19 +187,52 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class HostedZone:
-    """A private hosted zone of the service's name, associated with the VPC.
+class Route:
+    """A route of a subnet: to a network (None: to a prefix list's), by a target (empty: none)."""
 
-    `endpoint_ids` are the endpoints its records point at and `live` those of them that this account
-    has and that live. Another account's zone cannot be read, so both are empty then.
+    network: Network | None
+    target: str
+
+
+type Routes = Mapping[str, tuple[Route, ...]]
+"""The routes of each subnet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """An endpoint in another VPC of this account that serves the VPC."""
+
+    endpoint: Endpoint
+    vpc_id: str
+    subnets: tuple[Subnet, ...]
+    admits: frozenset[Network]
+    acls: Mapping[str, NetworkAcl]
+    routes: Routes
+
+
+@dataclass(frozen=True, slots=True)
+class HostedZone:
+    """What serves the service's name in the VPC from elsewhere.
+
+    A private hosted zone of that name, or a Route 53 Profile that brings such a zone or an
+    endpoint's own name (`shared_endpoint`). `targets` are where the name's records point; `entries`
+    the DNS names of endpoints of this account that are named and live. Both are empty for what
+    cannot be read.
     """
 
     id: str
     owner_id: str
-    endpoint_ids: frozenset[str] = frozenset()
-    live: frozenset[str] = frozenset()
     targets: tuple[str, ...] = ()
-    """Where the records point, in AWS's words."""
+    entries: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    profile_id: str = ""
+    shared_endpoint: str = ""
+    hubs: tuple[Hub, ...] = ()
+
+    @property
+    def endpoint_ids(self) -> frozenset[str]:
+        """The endpoints that the records name, and the one that the Profile brings."""
+        found = (DNS_ENTRY.fullmatch(plain(target)) for target in self.targets)
+        return frozenset({one[1] for one in found if one} | {self.shared_endpoint} - {""})
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +270,18 @@ class Vpc:
     zone_unread: str = ""
     """Why Route 53 was asked in vain; empty if it was not, or answered."""
     is_default: bool = False
+    acls: Mapping[str, NetworkAcl] = field(default_factory=dict[str, NetworkAcl])
+    """The network ACL of each subnet."""
+    resolvers: tuple[str, ...] = ()
+    """DNS servers that the DHCP options name beside AWS's own."""
+    dhcp_options_id: str = ""
+    routes: Routes = field(default_factory=dict[str, tuple[Route, ...]])
+    """Only read where a hub of this account serves the VPC."""
+
+
+def plain(name: str) -> str:
+    """A DNS name as names are compared: in small letters, without the dot at its end."""
+    return name.lower().rstrip(".")
 
 
 def fips_name(service_name: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SCHEMA = "vpce-guard/finding/1"
 
 HOUR, DAY = 3_600, 86_400  # seconds: windows of findings
+ONCE = 365 * DAY  # of what is published once in it, however often it is seen
 
 
 class Severity(StrEnum):
@@ -56,6 +57,7 @@ class Kind(StrEnum):
     ROTATION_ELSEWHERE = "rotation-elsewhere"  # function or secret of another account or Region
     ROTATION_CANNOT_REACH_ENDPOINT = "rotation-cannot-reach-endpoint"
     ROTATION_REFUSED_BY_POLICY = "rotation-refused-by-policy"
+    ROTATION_FAILED = "rotation-failed"
     # restore_policy
     POLICY_RESTORED = "policy-restored"
     POLICY_DRIFT = "policy-drift"  # observe mode: what would have been restored
@@ -79,9 +81,12 @@ class Kind(StrEnum):
     SECRET_PERIMETER_RESTORED = "secret-perimeter-restored"
     # every reaction
     MODE_UNREADABLE = "mode-unreadable"
+    # restore_policy and digest
+    OPTED_OUT = "opted-out"
     # digest
     DIGEST = "digest"
     DAILY_REPORT = "daily-report"
+    ITEM_UNREADABLE = "item-unreadable"
     # heartbeat
     RULE_BLIND = "rule-blind"
     TRAIL_BLIND = "trail-blind"
@@ -102,7 +107,11 @@ PAUSES = frozenset(
 """Findings that say that the guard changes nothing somewhere: the daily report lists them."""
 
 WORDS = 100
-"""Most words of `graver`, and of `novel`, that findings which are merged keep."""
+"""Most words of `graver`, and of `novel`, that are kept of one finding."""
+SEVERITY = "severity "
+"""How a word of `graver` begins that names a severity."""
+FIRST_READ = "secret "
+"""How a word of `novel` begins that says which secret a caller reads for the first time."""
 
 WAITS = PAUSES | {
     Kind.ENDPOINT_DRIFT,
@@ -115,6 +124,7 @@ WAITS = PAUSES | {
     Kind.POLICY_ROLLOUT_FAILED,
     Kind.SECRET_PERIMETER_LOST,
     Kind.EXCEPTION_EXPIRED,
+    Kind.OPTED_OUT,
     Kind.RULE_BLIND,
     Kind.TRAIL_BLIND,
     Kind.DEAD_LETTERS,
@@ -134,8 +144,8 @@ class Finding:
     `graver` and `novel` hold short words for what must not be hidden by an equal finding: one that
     was not published in this window (`graver`), or never (`novel`), is published at once. They are
     no part of the JSON form.
-    `id` names one telling of it; where nobody gave one, it follows from the fingerprint and from
-    when it was first seen, so that a repeat bears the id of what it repeats.
+    `id` names one publication of it; without one, it follows from the fingerprint and from when it
+    was first seen, so that a repeat bears the id of what it repeats.
     """
 
     kind: Kind
@@ -165,7 +175,7 @@ class Finding:
         return digits(parts)
 
     def identified(self, *occasion: str | int) -> Self:
-        """This finding with the id of its telling at this `occasion`: 24 hexadecimal digits."""
+        """This finding with the id of its publication on this `occasion`: 24 hexadecimal digits."""
         return replace(self, id=digits([self.fingerprint, *map(str, occasion)]))
 
     def merged(self, other: Self) -> Self:
@@ -182,7 +192,7 @@ class Finding:
     def to_json(self) -> dict[str, Any]:
         """The published form: JSON values, times in ISO 8601 UTC, schema and fingerprint added.
 
-        Nothing in it looks like a secret's value or a token.
+        Nothing in it resembles a secret's value or a token.
         """
         body = asdict(self if self.id else self.identified(iso(self.first_seen)))
         del body["graver"], body["novel"]
@@ -198,6 +208,8 @@ class Finding:
         """
         if body.get("schema") != SCHEMA:
             raise ValueError(f"not a finding of schema {SCHEMA}: {body.get('schema')!r}")
+        if not all(isinstance(body.get(name, kind()), kind) for name, kind in _TYPES.items()):
+            raise TypeError("a finding has a field of another type")
         fields: dict[str, Any] = {**body}
         del fields["schema"], fields["fingerprint"]
         fields["kind"] = Kind(fields["kind"])
@@ -207,11 +219,29 @@ class Finding:
         return cls(**fields)
 
 
+_TYPES: Mapping[str, type] = {
+    **dict.fromkeys(("account", "region", "resource", "id", "title", "cause"), str),
+    **dict.fromkeys(("done", "todo", "identity"), list),
+    **dict.fromkeys(("evidence", "links"), dict),
+    **dict.fromkeys(("window", "count"), int),
+}
+
+
 def _united(some: Sequence[str], others: Sequence[str]) -> Sequence[str]:
-    """Both, each word once: as many as are worth remembering of many findings that are one."""
-    if len(some) >= WORDS or not others:
-        return some
-    return tuple(dict.fromkeys((*some, *others)))[:WORDS]
+    return some if set(others) <= set(some) else bounded((*some, *others))
+
+
+def bounded(words: Iterable[str]) -> tuple[str, ...]:
+    """Each word once, and no more than are worth remembering: first reads never crowd out others.
+
+    First reads come last, because one BatchGetSecretValue can bring as many of them as there is
+    room for.
+    """
+    return tuple(sorted(dict.fromkeys(words), key=_is_first_read))[:WORDS]
+
+
+def _is_first_read(word: str) -> bool:
+    return word.startswith(FIRST_READ)
 
 
 def digits(parts: Sequence[str]) -> str:

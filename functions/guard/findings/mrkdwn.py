@@ -1,4 +1,4 @@
-"""Text as Slack's mrkdwn that nothing in it can turn into a mention, a link or a format.
+"""Text as Slack's mrkdwn that nothing in it can become a mention, a link or a format.
 
 Text from a record is hostile until shown otherwise. Slack reads `&`, `<` and `>` as the marks of
 entities, links and mentions, so they are always escaped; whatever else its mrkdwn could take for

@@ -1,7 +1,6 @@
 """What the findings of one resource have in common, whichever reaction makes them. Pure."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,23 +10,18 @@ from guard.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Subject(ABC):
-    """One resource in one run. Each reaction adds what it knows of it."""
+class Subject:
+    """One resource in one run. `known` is the evidence of all its findings.
+
+    `occurrence` makes two findings one, where the finding itself says nothing of that; a finding
+    with a window is known by its cause instead. Empty evidence is let go.
+    """
 
     settings: Settings
     now: datetime
-
-    @abstractmethod
-    def resource(self) -> str:
-        """The id or ARN of what the findings are about."""
-
-    @abstractmethod
-    def evidence(self, **more: Any) -> dict[str, Any]:
-        """What is known in every case, with what one finding has more; empty values are let go."""
-
-    @abstractmethod
-    def identity(self, title: str, cause: str, window: int) -> Sequence[str]:
-        """What makes two findings one occurrence, where the finding itself does not say so."""
+    resource: str
+    known: Mapping[str, Any]
+    occurrence: Sequence[str] = ()
 
     def finding(
         self,
@@ -42,19 +36,20 @@ class Subject(ABC):
         identity: Sequence[str] | None = None,
         **evidence: Any,
     ) -> Finding:
-        known = self.evidence(**evidence)
+        if identity is None:
+            identity = (cause,) if window else self.occurrence
         return Finding(
             kind=kind,
             severity=severity,
             account=self.settings.account_id,
             region=self.settings.region,
-            resource=self.resource(),
+            resource=self.resource,
             title=title,
             cause=cause,
             done=tuple(done),
             todo=tuple(todo),
-            evidence={key: value for key, value in known.items() if value},
-            identity=self.identity(title, cause, window) if identity is None else identity,
+            evidence={key: value for key, value in {**self.known, **evidence}.items() if value},
+            identity=identity,
             window=window,
             first_seen=self.now,
             last_seen=self.now,

@@ -1,14 +1,21 @@
 """What is kept of a finding for a digest, and the line that a digest has of it."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, cast
 
+from guard.findings.finding import Severity
 from guard.findings.text import cut, one_line
 
 SUMMED_UP = ("callers", "secrets", "actions", "events")
 """What is kept of each sighting of an alert, so that a digest can name what it sums up."""
 
-NAMED = 5  # names of one kind in a title; the evidence has all that are kept
+NEW = "new"
+"""The evidence of a follow-up that says what is graver or new about it."""
+
+LISTED = 20
+"""Most names of one list in a finding's evidence, and of one that is kept for a digest."""
+NAMED = 5  # names of one kind in a sentence; the evidence has all that are kept
 
 _KEPT = {"title": 300, "resource": 300, "account": 40, "region": 40, "cause": 600}
 _AS_IT_IS = ("kind", "severity", "fingerprint", "id", "count", "first_seen", "last_seen")
@@ -18,6 +25,23 @@ def summary(body: Mapping[str, Any]) -> dict[str, Any]:
     """What is worth keeping of a finding's JSON: some 1 KB, whatever the finding holds."""
     short = {name: cut(str(body[name]), most) for name, most in _KEPT.items()}
     return {**{name: body[name] for name in _AS_IT_IS}, **short}
+
+
+def checked(kept: Any) -> dict[str, Any]:
+    """A summary, or a finding's whole JSON, as it was kept; raises ValueError for anything else."""
+    if not isinstance(kept, dict):
+        raise TypeError("what was kept is no object")
+    body = cast(dict[str, Any], kept)
+    texts = (*_KEPT, "kind", "fingerprint", "id")
+    if not all(isinstance(body.get(name), str) for name in texts):
+        raise ValueError("what was kept lacks a text")
+    if type(body.get("count")) is not int or not isinstance(body.get("evidence", {}), dict):
+        raise ValueError("what was kept lacks its count or its evidence")
+    Severity(str(body.get("severity")))
+    for name in ("first_seen", "last_seen"):
+        if datetime.fromisoformat(str(body.get(name))).tzinfo is None:
+            raise ValueError(f"{name} has no zone")
+    return body
 
 
 def readable(value: object) -> list[str] | None:
@@ -62,7 +86,11 @@ def summed_up_title(count: int, seen: Mapping[str, Sequence[str]], otherwise: st
     return f"{times} by {who}: {what}" + (f" of {whose}" if whose else "")
 
 
+def several(names: Sequence[str], least: str = "") -> str:
+    """The first names, and how many more there are: `least` says that some are not in the list."""
+    first, more = ", ".join(names[:NAMED]), len(names) - NAMED
+    return first if more <= 0 else f"{first} and {least}{more:,} more"
+
+
 def _some(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    first = ", ".join(names[:NAMED])
-    return first if len(names) <= NAMED else f"{first} and {len(names) - NAMED} more"
+    return several(names, "at least " if len(names) >= LISTED else "")

@@ -41,7 +41,7 @@ def dimension_value(text: str) -> str:
 
 
 def subject_line(text: str) -> str:
-    """The text as the subject of an SNS message: ASCII, short, and begun by a visible character.
+    """The text as the subject of an SNS message: ASCII, short, and with a visible character first.
 
     Letters lose their accents; what has no ASCII form is left out.
     """

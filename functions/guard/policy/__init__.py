@@ -1,10 +1,10 @@
-"""Endpoint policy documents: read, compared by meaning, and their differences told in words.
+"""Endpoint policy documents: read, compared by meaning, and their differences in words.
 
 Pure Python: no AWS calls, no clock, no environment.
 """
 
 from guard.policy.difference import Difference, Risk, compare, differences, overall_risk
-from guard.policy.document import Choice, Policy, Statement, means, parse, same_meaning
+from guard.policy.document import Choice, Policy, Statement, means, parse
 from guard.policy.reading import MAX_CHARACTERS, PolicyError
 
 __all__ = [
@@ -20,5 +20,4 @@ __all__ = [
     "means",
     "overall_risk",
     "parse",
-    "same_meaning",
 ]

@@ -102,7 +102,7 @@ def parse_conditions(
 ) -> frozenset[Condition]:
     """The conditions of a statement; none for an empty block.
 
-    `text_form` gives a value as the policy's language version reads it; `spelling` is told how
+    `text_form` gives a value as the policy's language version reads it; `spelling` is given how
     the document writes each key. Raises PolicyError.
     """
     found: dict[tuple[str, str, bool, str], Condition] = {}

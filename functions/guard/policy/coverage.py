@@ -1,7 +1,7 @@
 """Whether one statement reaches at least as far as another: careful, so that *yes* is certain.
 
 A *no* can be wrong (two statements can cover a third together, conditions can follow from each
-other in ways not looked at). Risks are worded from this, so what is unsure counts as a change.
+other in ways not compared). Risks are worded from this, so what is unsure counts as a change.
 """
 
 from collections.abc import Callable, Iterable
@@ -79,7 +79,7 @@ def _includes(choice: Choice, principal: str) -> bool:
 
 
 def account_of(principal: str) -> str | None:
-    """The account of an `AWS:` principal, where its id tells."""
+    """The account of an `AWS:` principal, where its id says so."""
     identity = principal.removeprefix("AWS:")
     if identity == principal:
         return None

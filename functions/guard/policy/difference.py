@@ -61,7 +61,7 @@ def differences(
     """How the attached policy departs from the approved one; empty exactly when they are equal.
 
     `attached` is a PolicyError for a document that could not be read, None where there is none:
-    nobody can tell what either lets pass, so both are wider. So is one that would take too long to
+    nobody can know what either lets pass, so both are wider. So is one that would take too long to
     put into words, which `matcher` counts: that it is not equal is found before.
     """
     if attached is None:

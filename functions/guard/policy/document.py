@@ -94,7 +94,7 @@ class Policy:
 
     @cached_property
     def meaning(self) -> frozenset[Statement]:
-        """What equality looks at: the rules, so that splitting and joining statements is nothing.
+        """What equality compares: the rules, so that splitting and joining statements is nothing.
 
         A document of more than `MAX_RULES` rules is taken by its statements instead: then the same
         meaning in other statements counts as different, which costs one needless restore.
@@ -113,14 +113,6 @@ class Policy:
 
     def __hash__(self) -> int:
         return hash(self.meaning)
-
-
-def same_meaning(a: Policy, b: Policy) -> bool:
-    """Whether IAM decides alike by the two policies, as far as their elements tell.
-
-    Wildcards are not reasoned about: a statement that another one covers still counts.
-    """
-    return a == b
 
 
 def means(text: str, policy: Policy) -> bool:

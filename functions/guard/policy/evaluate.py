@@ -3,7 +3,7 @@
 The rules are those of IAM's policy evaluation, for this one policy
 (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html):
 a Deny that applies wins, an Allow that applies lets pass, and nothing that applies is a deny. What
-is not known of a request (CloudTrail tells some condition keys only) makes a statement *perhaps*
+is not known of a request (CloudTrail has some condition keys only) makes a statement *perhaps*
 apply, and the decision unknown where that matters, with the names of what would have to be known.
 """
 
@@ -74,7 +74,7 @@ class Request:
 def principals_of(arn: str, *, role_path: str = "/") -> frozenset[str]:
     """All names of an IAM user, a role or a role's session, from its ARN.
 
-    The ARN of a session leaves out the path of its role, so `role_path` has to tell it.
+    The ARN of a session leaves out the path of its role, so `role_path` has to name it.
     """
     partition, _, _, account, rest = arn.split(":", 5)[1:]
     names = {f"AWS:{account}"}

@@ -20,7 +20,7 @@ class TooLarge(Exception):
 class Matcher:
     """What patterns match, cover and have in common. Each method raises TooLarge.
 
-    `left` is how many steps it may still take: one is about a symbol that is looked at.
+    `left` is how many steps it may still take: one is about a symbol that is read.
     """
 
     def __init__(self, most: int = MOST_STEPS) -> None:

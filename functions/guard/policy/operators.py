@@ -84,13 +84,15 @@ class Asked:
 type Comparison = Callable[[str, str, Asked], bool]
 
 
-def any_of(wanted: Iterable[str], value: str, compare: Comparison, asked: Asked, name: str) -> bool:
-    """Whether a wanted value matches that of the key `name`.
+def any_of(
+    expected: Iterable[str], value: str, compare: Comparison, asked: Asked, name: str
+) -> bool:
+    """Whether a expected value matches that of the key `name`.
 
     Raises Unknown if perhaps one does and none does surely, and TooLarge.
     """
     unknown: Unknown | None = None
-    for one in wanted:
+    for one in expected:
         asked.matcher.take(1)
         try:
             if compare(one, value, asked):
@@ -106,37 +108,37 @@ def any_of(wanted: Iterable[str], value: str, compare: Comparison, asked: Asked,
     return False
 
 
-def like(wanted: str, value: str, asked: Asked) -> bool:
+def like(expected: str, value: str, asked: Asked) -> bool:
     """Whether the text is like a pattern."""
     if isinstance(value, Unnamed):
-        return _like_any(wanted, value, asked.matcher)
-    if not value.startswith(patterns.start(wanted)):
+        return _like_any(expected, value, asked.matcher)
+    if not value.startswith(patterns.start(expected)):
         return False
-    return asked.matcher.matches(asked.filled(wanted), patterns.literal(value))
+    return asked.matcher.matches(asked.filled(expected), patterns.literal(value))
 
 
-def _like_any(wanted: str, some: Unnamed, matcher: Matcher) -> bool:
-    if patterns.has_variables(wanted):
+def _like_any(expected: str, some: Unnamed, matcher: Matcher) -> bool:
+    if patterns.has_variables(expected):
         raise _Perhaps
-    if not patterns.has_wildcards(wanted) or not matcher.meets(wanted, some):
+    if not patterns.has_wildcards(expected) or not matcher.meets(expected, some):
         return False
-    if not matcher.covers(wanted, some):
+    if not matcher.covers(expected, some):
         raise _Perhaps
     return True
 
 
-def arn_like(wanted: str, value: str, asked: Asked) -> bool:
+def arn_like(expected: str, value: str, asked: Asked) -> bool:
     """Whether an ARN is like a pattern of them, part by part."""
-    if not value.startswith(patterns.start(wanted)):
+    if not value.startswith(patterns.start(expected)):
         return False
-    return _parts_like(asked.filled(wanted), patterns.literal(value), asked.matcher)
+    return _parts_like(asked.filled(expected), patterns.literal(value), asked.matcher)
 
 
-def resource_like(wanted: str, value: str, asked: Asked) -> bool:
+def resource_like(expected: str, value: str, asked: Asked) -> bool:
     """`arn_like` for a resource, in which a `?` is a character that is not known."""
     if "?" not in value:
-        return arn_like(wanted, value, asked)
-    return _parts_like(asked.matcher.symbols(wanted), tuple(value), asked.matcher, perhaps=True)
+        return arn_like(expected, value, asked)
+    return _parts_like(asked.matcher.symbols(expected), tuple(value), asked.matcher, perhaps=True)
 
 
 def _parts_like(
@@ -152,14 +154,14 @@ def _parts_like(
     return False
 
 
-def _equal(wanted: str, value: str, asked: Asked) -> bool:
-    if "$" not in wanted:
-        return wanted == value and not isinstance(value, Unnamed)
-    return _filled_text(wanted, value, asked) == value
+def _equal(expected: str, value: str, asked: Asked) -> bool:
+    if "$" not in expected:
+        return expected == value and not isinstance(value, Unnamed)
+    return _filled_text(expected, value, asked) == value
 
 
-def _equal_in_any_case(wanted: str, value: str, asked: Asked) -> bool:
-    text = _filled_text(wanted, value, asked)
+def _equal_in_any_case(expected: str, value: str, asked: Asked) -> bool:
+    text = _filled_text(expected, value, asked)
     if isinstance(value, Unnamed):
         return False
     if patterns.lower(text) == patterns.lower(value):
@@ -169,17 +171,17 @@ def _equal_in_any_case(wanted: str, value: str, asked: Asked) -> bool:
     return False
 
 
-def _filled_text(wanted: str, value: str, asked: Asked) -> str:
-    if isinstance(value, Unnamed) and patterns.has_variables(wanted):
+def _filled_text(expected: str, value: str, asked: Asked) -> str:
+    if isinstance(value, Unnamed) and patterns.has_variables(expected):
         raise _Perhaps
-    return "".join(symbol[-1] for symbol in asked.filled(wanted))
+    return "".join(symbol[-1] for symbol in asked.filled(expected))
 
 
 def _compared[T](read: Callable[[str], T | None], holds: Callable[[T, T], bool]) -> Comparison:
     """A comparison of what two texts stand for: nothing matches what cannot be read."""
 
-    def compare(wanted: str, value: str, _: Asked) -> bool:
-        right, left = read(wanted), read(value)
+    def compare(expected: str, value: str, _: Asked) -> bool:
+        right, left = read(expected), read(value)
         return left is not None and right is not None and holds(left, right)
 
     return compare
@@ -203,10 +205,10 @@ def _instant(text: str) -> datetime | None:
     return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
-def _in_network(wanted: str, value: str, asked: Asked) -> bool:
+def _in_network(expected: str, value: str, asked: Asked) -> bool:
     asked.matcher.take(16)
     try:
-        return ip_address(value) in ip_network(wanted)
+        return ip_address(value) in ip_network(expected)
     except ValueError:
         return False
 

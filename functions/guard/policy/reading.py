@@ -1,7 +1,7 @@
 """The text of a policy document as plain JSON values, with the place of whatever is wrong in it.
 
 Python's `json` is too kind for this: it keeps the last of two equal keys, reads `NaN`, and forgets
-how a number was written. A guard that compares policies must not be told half of one.
+how a number was written. A guard that compares policies must not read half of one.
 """
 
 import json
@@ -47,7 +47,7 @@ def read(text: str) -> object:
     """The JSON value in `text`: objects as dict, numbers as `Number`, no key twice anywhere.
 
     Raises PolicyError for text that is not JSON, repeats a key, or holds half of a character.
-    The size is not looked at.
+    The size is not checked.
     """
     try:
         tree = json.loads(

@@ -105,7 +105,7 @@ def message(body: Mapping[str, Any], *, chat: bool = False) -> str:
 
 
 def email_text(body: Mapping[str, Any]) -> str:
-    """What a person reads: why, what was done, what to do, and where to look."""
+    """What a person reads: why, what was done, what to do, and where to read more."""
     times = "once" if body["count"] == 1 else f"{body['count']:,} times"
     paragraphs = [
         [f"{body['severity'].upper()}: {one_line(body['title'])}", "", one_line(body["cause"])],

@@ -16,13 +16,27 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
-from guard.findings.finding import WAITS, Finding, Severity, merge_equal
-from guard.findings.summary import SUMMED_UP, attribute, summary
+from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError
+
+from guard import alone
+from guard.aws.errors import at_fault, throttled
+from guard.findings.finding import (
+    FIRST_READ,
+    ONCE,
+    SEVERITY,
+    WAITS,
+    WORDS,
+    Finding,
+    Severity,
+    merge_equal,
+)
+from guard.findings.summary import LISTED, NEW, SUMMED_UP, attribute, summary
 from guard.findings.text import cut, one_line
 from guard.publishing import metrics
 from guard.publishing.message import published_form
@@ -30,6 +44,7 @@ from guard.publishing.topic import PublishError, Topic
 from guard.redact import redacted
 from guard.table.counts import Counted, Counts, milestone
 from guard.table.figures import Figures
+from guard.table.items import StateError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,10 +55,22 @@ if TYPE_CHECKING:
     from guard.table.deferred import Deferred
     from guard.table.items import Items
 
-MOST_NOVEL = 20
-"""Words of `Finding.novel` after which no further ones are published: first reads of so
-many secrets are each published, the others are counted."""
+MOST_FIRST_READS = 20
+"""Secrets whose first read by a caller is published at once; further ones are counted."""
 NAME_CHARACTERS = 200
+
+_NEW = {
+    "severity": "a higher severity",
+    "cause": "another cause",
+    "opens": "somebody else is let in",
+    "perhaps": "somebody else may be let in",
+    "secret": "the first read of a secret",
+    "key": "a long-lived key",
+    "tool": "another tool",
+    "address": "another kind of address",
+}
+
+logger = Logger(child=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,27 +118,57 @@ class Publisher:
         """Publish each finding that is new, or that has reached 10, 100, 1,000 ... in its window.
 
         Without `follow_up` it is published once in its window, however often it is seen. A finding
-        without a window is always published. Raises PublishError, StateError or boto3's
-        ClientError, after which the caller's messages must be retried; what was counted and
-        published before the error is not published again.
+        without a window is always published, and so is each while the table does not answer: an
+        alert that comes twice is better than one that comes late. Raises PublishError for findings
+        that could not be published, or boto3's errors as SNS does, after which the messages that
+        led to them must be retried; what was published before the error is not published again.
         """
         merged = merge_equal(findings)
-        due = [one for one in (self._due(finding, now, follow_up) for finding in merged) if one]
-        self.figures.add_to_day(now, _counts(merged, [one.finding for one in due]))
-        at_once = [one for one in due if not self._deferred(one, now)]
-        at_once.sort(key=lambda one: -one.finding.severity.rank)  # what is grave goes first
-        refusals: list[str] = []
+        failed: dict[str, str] = {}
+
+        def fails(one: _Due | Finding, error: Exception) -> None:
+            finding = one.finding if isinstance(one, _Due) else one
+            failed[finding.fingerprint] = f"{finding.kind}: {error!r}"
+
+        found = alone.each(merged, lambda one: self._due(one, now, follow_up), fails)
+        due = [one for one in found if one]
+        self._remembers(
+            lambda: self.figures.add_to_day(now, _counts(merged, [one.finding for one in due]))
+        )
+        # What is grave goes first.
+        due.sort(key=lambda one: -one.finding.severity.rank)
+        at_once = [
+            one for one in alone.each(due, lambda one: self._at_once(one, now), fails) if one
+        ]
         for accepted, refused in self.topic.publish_all([one.finding for one in at_once]):
             for place in accepted:
-                self._note(at_once[place], now)
-            refusals += refused
-        if refusals:
-            raise PublishError("; ".join(refusals))
+                self._remembers(lambda one=at_once[place]: self._note(one, now))
+            failed |= {at_once[n].finding.fingerprint: why for n, why in refused.items()}
+        if failed:
+            raise PublishError("; ".join(failed.values()), failed)
         return Published(published=len(due), suppressed=len(merged) - len(due))
+
+    def _remembers(self, write: Callable[[], object]) -> bool:
+        """Write to the table; False where it does not answer, which keeps nothing from ops."""
+        try:
+            write()
+        except (BotoCoreError, ClientError, StateError) as error:
+            logger.warning("published without the table", extra={"error": repr(error)})
+            return False
+        return True
 
     def _due(self, finding: Finding, now: datetime, follow_up: bool) -> _Due | None:
         if not finding.window:
             return _Due(finding)
+        try:
+            return self._counted(finding, now, follow_up)
+        except (BotoCoreError, ClientError) as error:
+            if not (at_fault(error) or throttled(error)):
+                raise
+            logger.warning("published without being counted", extra={"error": repr(error)})
+            return _Due(finding)
+
+    def _counted(self, finding: Finding, now: datetime, follow_up: bool) -> _Due | None:
         key = finding.fingerprint
         counted = self.counts.count(
             key,
@@ -124,27 +181,36 @@ class Publisher:
             words={*finding.graver, *finding.novel},
         )
         words = _unpublished_words(finding, counted)
-        due = counted.due and (follow_up or not counted.published)
+        again = follow_up and finding.window < ONCE
+        due = counted.due and (again or not counted.published)
         if not (due or words) or not self.counts.claim(key, counted, now, words):
             return None
         first = min(finding.first_seen, counted.first_seen)
         # A follow-up for new words is another message than the one of its milestone.
         occasion = () if due else sorted(words)
         named = finding.identified(counted.window_ends, milestone(counted.total), *occasion)
-        return _Due(replace(named, count=counted.total, first_seen=first), counted)
+        evidence = {**finding.evidence, **_so_far(finding, counted, words)}
+        named = replace(named, count=counted.total, first_seen=first, evidence=evidence)
+        return _Due(named, counted)
 
-    def _deferred(self, one: _Due, now: datetime) -> bool:
-        """Defer a finding of low severity to the digest; False where it must go out at once."""
+    def _at_once(self, one: _Due, now: datetime) -> _Due | None:
+        """What must go out at once; a finding of low severity is deferred to the digest."""
         publishing = self.topic.publishing
         if not publishing.collect or one.finding.severity.rank > Severity.LOW.rank:
-            return False
+            return one
         from guard.table.deferred import DIGEST
 
         body = published_form(one.finding, publishing)
-        if not self.deferred(DIGEST).add(body["id"], json.dumps(body, default=str), now):
-            return False
-        self._note(one, now)
-        return True
+        text = json.dumps(body, default=str)
+        added: list[bool] = []
+        if not self._remembers(
+            lambda: added.append(self.deferred(DIGEST).add(body["id"], text, now))
+        ):
+            return one
+        if not added[0]:
+            return one
+        self._remembers(lambda: self._note(one, now))
+        return None
 
     def _note(self, one: _Due, now: datetime) -> None:
         """Remember that it was published, and what a digest or daily report will say of it."""
@@ -181,11 +247,31 @@ def names_seen(finding: Finding) -> dict[str, list[str]]:
 
 
 def _unpublished_words(finding: Finding, counted: Counted) -> set[str]:
-    """What was not published of this fingerprint: a graver thing in its window, a new one ever."""
-    graver = set(finding.graver) - counted.graver
-    # Beyond a bound nothing is new any more: the digest says how much there was.
-    novel = set(finding.novel) - counted.novel if len(counted.novel) < MOST_NOVEL else set[str]()
-    return graver | novel
+    """What was not published of this fingerprint: a graver thing in its window, a new one ever.
+
+    Beyond a bound nothing is new any more, but a severity; the digest says how much there was.
+    """
+    reads = [word for word in counted.novel if word.startswith(FIRST_READ)]
+    new = set[str]()
+    for words, known in ((finding.graver, counted.graver), (finding.novel, counted.novel)):
+        full = len(known) >= WORDS
+        new |= {word for word in {*words} - known if not full or word.startswith(SEVERITY)}
+    if len(reads) >= MOST_FIRST_READS:
+        new = {word for word in new if not word.startswith(FIRST_READ)}
+    return new
+
+
+def _so_far(finding: Finding, counted: Counted, words: Collection[str]) -> dict[str, Any]:
+    """The evidence of a follow-up: what its window has seen so far, and what is new about it."""
+    if not counted.published:
+        return {}
+    lists: dict[str, list[str]] = {}
+    for name in ("secrets", "actions"):
+        before = sorted(counted.lists.get(attribute(name), ()))
+        if some := list(dict.fromkeys([*before, *finding.evidence.get(name, ())])):
+            lists[name] = some[:LISTED]
+    new = {_NEW.get(word.partition(" ")[0], "another kind of request") for word in words}
+    return {**lists, **({NEW: sorted(new)} if new else {})}
 
 
 def _counts(merged: Sequence[Finding], due: Sequence[Finding]) -> Counter[str]:

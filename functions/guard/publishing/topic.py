@@ -5,10 +5,11 @@ AWS: the API references of Publish and PublishBatch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from guard import alone
 from guard.publishing.message import MESSAGE_BYTES, entry, weight
 from guard.settings import BY_DEFAULT, Publishing
 
@@ -23,7 +24,14 @@ BATCH_ENTRIES = 10
 
 
 class PublishError(Exception):
-    """SNS refused findings of a batch; the message that led to them must be retried."""
+    """Findings were not published, each for its own reason: what led to them must be retried.
+
+    `failed` are their fingerprints; all others of the batch were published.
+    """
+
+    def __init__(self, why: str, failed: Collection[str] = ()) -> None:
+        super().__init__(why)
+        self.failed = frozenset(failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +49,29 @@ class Topic:
 
     def publish(self, finding: Finding) -> None:
         """Publish one finding. Raises PublishError."""
-        for _, refusals in self.publish_all([finding]):
-            if refusals:
-                raise PublishError("; ".join(refusals))
+        for _, refused in self.publish_all([finding]):
+            if refused:
+                raise PublishError("; ".join(refused.values()), [finding.fingerprint])
 
-    def publish_all(self, findings: Sequence[Finding]) -> Iterator[tuple[list[int], list[str]]]:
-        """Publish findings. Yields, call by call, the places of those that SNS accepted, and why it
-        refused others, so that what was published can be noted before the next call may fail.
+    def publish_all(
+        self, findings: Sequence[Finding]
+    ) -> Iterator[tuple[list[int], Mapping[int, str]]]:
+        """Publish findings. Yields, call by call, the places of those that SNS accepted, and why
+        others could not be published, by their places: so that what was published can be noted
+        before the next call may fail.
         """
-        entries = (entry(str(n), one, self.publishing) for n, one in enumerate(findings))
+        broken: dict[int, str] = {}
+        entries = alone.each(
+            range(len(findings)),
+            lambda n: entry(str(n), findings[n], self.publishing),
+            lambda n, error: broken.update({n: f"{findings[n].kind}: {error!r}"}),
+        )
+        if broken:
+            yield [], broken
         for batch in _batches(entries):
-            refused = self._publish(batch)
-            accepted = [int(part["Id"]) for part in batch if part["Id"] not in refused]
-            yield accepted, [f"{findings[int(id_)].kind}: {why}" for id_, why in refused.items()]
+            refused = {int(id_): why for id_, why in self._publish(batch).items()}
+            accepted = [n for part in batch if (n := int(part["Id"])) not in refused]
+            yield accepted, {n: f"{findings[n].kind}: {why}" for n, why in refused.items()}
 
     def _publish(self, batch: Sequence[Entry]) -> dict[str, str]:
         """SNS's words by id for each entry that it did not say it accepted."""

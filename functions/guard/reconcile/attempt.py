@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
 
+from guard import alone
 from guard.aws.errors import throttled
 from guard.findings.finding import Finding
 from guard.reconcile.measuring import measure
@@ -93,15 +94,15 @@ class Attempt:
 
     def run(self, state: Any) -> None:
         """Reconcile the resource. Whatever fails in it harms no other resource."""
-        try:
-            if isinstance(state, Exception):
-                raise state
-            self.open = self.kernel.outbox.unpublished(self.request, self.now)
-            entries = tuple(self.open)
-            reconcile = self.kernel.reconciler.reconcile
-            self._apply(reconcile(self.request, state, entries, self.now))
-        except Exception as error:  # noqa: BLE001 - each resource fails alone
-            self._failed(error)
+        alone.each([state], self._reconcile, lambda _, error: self._failed(error))
+
+    def _reconcile(self, state: Any) -> None:
+        if isinstance(state, Exception):
+            raise state
+        self.open = self.kernel.outbox.unpublished(self.request, self.now)
+        entries = tuple(self.open)
+        reconcile = self.kernel.reconciler.reconcile
+        self._apply(reconcile(self.request, state, entries, self.now))
 
     def _apply(self, result: Result, instead_of: Entry | None = None) -> None:
         """Have happen what the reaction asks for. `instead_of` is an entry of nothing done."""

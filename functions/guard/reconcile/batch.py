@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from guard import alone
 from guard.cloudtrail.record import UnreadableRecord, from_envelope
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ INSTEAD_OF = "vpce-guard-instead-of"
 HOPS = "vpce-guard-hops"  # how many messages the guard has sent itself before this one, in a chain
 BACKED_OFF = "vpce-guard-put-off"  # how often a copy replaced it because AWS throttled a call
 NOT_BEFORE = "vpce-guard-not-before"  # when a copy is due, in versions before this one
+DEEPEST = 60
+"""Levels of a message: what logs and publishes it goes down each of them, and Python's own bound
+is far from there."""
 LARGEST = 2**53 - 1  # that floats, which times are, hold exactly
 REPLAY = (
     "replay-name"  # in events that EventBridge plays again, and in those that find_missed sends
@@ -64,7 +68,7 @@ class Message:
         return self.envelope.get(NOT_BEFORE, 0)
 
     @property
-    def played_again(self) -> bool:
+    def replayed(self) -> bool:
         """Whether it comes from an archive or from find_missed, not as the event happened."""
         return REPLAY in self.envelope
 
@@ -82,11 +86,32 @@ class UnreadableMessage(ValueError):
     """A message body that is no EventBridge envelope: not JSON, or without a `detail` object."""
 
 
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _deeper_than(value: object, most: int) -> bool:
+    """Whether a JSON value is nested deeper than so many levels: no record of AWS's is."""
+    level = [value]
+    for _ in range(most + 1):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return False
+    return True
+
+
 def _read(record: Mapping[str, Any]) -> Message:
     try:
-        envelope: object = json.loads(record["body"])
+        envelope: object = json.loads(record["body"], parse_constant=_no_number)
     except (ValueError, RecursionError) as error:  # nested too deep, or a number too long
         raise UnreadableMessage(f"the body is not JSON that can be read: {error}") from error
+    if _deeper_than(envelope, DEEPEST):
+        raise UnreadableMessage(f"the body is nested more than {DEEPEST} levels deep")
     if not isinstance(envelope, dict):
         raise UnreadableMessage("the body is not a JSON object")
     envelope = cast(dict[str, Any], envelope)
@@ -97,6 +122,8 @@ def _read(record: Mapping[str, Any]) -> Message:
     for name in (HOPS, BACKED_OFF, NOT_BEFORE):
         if not is_count(envelope.get(name, 0)):
             raise UnreadableMessage(f"{name} is not a whole number from 0 to {LARGEST}")
+    if not isinstance(envelope.get(INSTEAD_OF, ""), str):
+        raise UnreadableMessage(f"{INSTEAD_OF} is no text")
     attributes = cast(Mapping[str, str], record.get("attributes", {}))
     return Message(
         record["messageId"],
@@ -123,13 +150,13 @@ class Batch:
     @classmethod
     def open(cls, event: Mapping[str, Any]) -> "Batch":
         """Read Lambda's SQS event; a body that cannot be read is a failure from the start."""
-        batch = cls([])
-        for record in event["Records"]:
-            try:
-                batch.messages.append(_read(record))
-            except UnreadableMessage as error:
-                batch.failures[record["messageId"]] = str(error)
-        return batch
+        failures: dict[str, str] = {}
+        messages = alone.each(
+            event["Records"],
+            _read,
+            lambda record, error: failures.update({record["messageId"]: str(error)}),
+        )
+        return cls(messages, failures)
 
     def fail(self, messages: Iterable[Message], why: str) -> None:
         """These messages' work was not done: they go back to the queue.
@@ -152,8 +179,8 @@ class Batch:
 
 
 def since_event(messages: Iterable[Message], now: datetime) -> float | None:
-    """Seconds since the first call that these messages tell of; None where a sweep or a later look
-    asked, so that no call is known.
+    """Seconds since the first call that these messages are about; None where a sweep or the guard
+    itself asked, so that no call is known.
     """
     times: list[datetime] = []
     for message in messages:

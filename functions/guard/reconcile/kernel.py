@@ -1,6 +1,6 @@
 """The loop that reactions stand on: from a batch of messages to findings, once for all of them.
 
-Open the batch; turn messages into requests; leave to the queue what is not due; merge requests for
+Open the batch; make requests of messages; leave to the queue what is not due; merge requests for
 one resource; observe all resources at once; reconcile each, and carry out the change that it asks
 for; requeue; publish; say which messages go back. Each message and each resource fails alone.
 
@@ -10,7 +10,7 @@ ssm:GetParameter, sqs:SendMessage and sqs:ChangeMessageVisibility (its own queue
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,11 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guard.aws.denials import may_not_look
+from guard import alone
+from guard.aws.denials import is_denial, reading_refused
+from guard.aws.errors import at_fault, code_of, throttled
 from guard.findings.finding import Finding
+from guard.publishing.topic import PublishError
 from guard.reconcile.attempt import Attempt, Invocation
 from guard.reconcile.batch import Batch
 from guard.reconcile.measuring import measure
@@ -60,8 +63,7 @@ class Kernel:
     def run(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Reconcile what the SQS event asks for; Lambda's partial batch response."""
         run = _Run(Invocation(self, Batch.open(event), self.clock()))
-        for message in run.batch.messages:
-            run.read(message)
+        alone.each(run.batch.messages, run.read, run.not_read)
         run.reconcile()
         run.publish()
         run.batch.log_failures(logger)
@@ -81,13 +83,6 @@ class _Run:
 
     def read(self, message: Message) -> None:
         """Find out which resources a message concerns. One that is not due waits in the queue."""
-        try:
-            self._read(message)
-        except Exception as error:  # noqa: BLE001 - each message fails alone
-            self._observe_failed(error, frozenset())
-            self.invocation.hand_back([message], error)
-
-    def _read(self, message: Message) -> None:
         kernel, now = self.invocation.kernel, self.invocation.now
         found = list(kernel.reconciler.triggers(message, now))
         requests = [one for one in found if not isinstance(one, Finding)]
@@ -103,32 +98,34 @@ class _Run:
             else:
                 self.attempts[request.key] = Attempt(self.invocation, request, [message])
 
+    def not_read(self, message: Message, error: Exception) -> None:
+        self._may_not_look(error, frozenset())
+        self.invocation.hand_back([message], error)
+
     def reconcile(self) -> None:
-        """Observe all resources, and reconcile each."""
-        for key, state in self._observe([one.request for one in self.attempts.values()]).items():
+        """Observe all resources, in as few calls as possible, and reconcile each."""
+        states: dict[Key, Any] = {}
+        observe, now = self.invocation.kernel.reconciler.observe, self.invocation.now
+        requests = [one.request for one in self.attempts.values()]
+        if requests:
+            alone.together(
+                requests,
+                lambda some: states.update(observe(some, now)),
+                self._not_observed,
+                _concerns_all,
+            )
+        for key, state in states.items():
             self.attempts[key].run(state)
 
-    def _observe(self, requests: Sequence[Request]) -> Mapping[Key, Any]:
-        """The state of each; where something in one of them breaks the others, of each alone."""
-        if not requests:
-            return {}
-        messages = [one for it in requests for one in self.attempts[it.key].messages]
-        try:
-            return self.invocation.kernel.reconciler.observe(requests, self.invocation.now)
-        except (ClientError, BotoCoreError) as error:
-            vpc_ids = frozenset(one.key.id for one in requests if one.key.kind == "vpc")
-            self._observe_failed(error, vpc_ids)
-            self.invocation.hand_back(messages, error)
-        except Exception as error:  # noqa: BLE001 - each resource fails alone
-            if len(requests) > 1:
-                return {k: state for one in requests for k, state in self._observe([one]).items()}
-            self.invocation.hand_back(messages, error)
-        return {}
+    def _not_observed(self, request: Request, error: Exception) -> None:
+        key = request.key
+        self._may_not_look(error, frozenset({key.id}) if key.kind == "vpc" else frozenset())
+        self.invocation.hand_back(self.attempts[key].messages, error)
 
-    def _observe_failed(self, error: Exception, vpc_ids: frozenset[str]) -> None:
+    def _may_not_look(self, error: Exception, vpc_ids: frozenset[str]) -> None:
         """Report what the guard may not read."""
         settings, now = self.invocation.kernel.settings, self.invocation.now
-        self.invocation.findings += may_not_look(settings, now, error, vpc_ids)
+        self.invocation.findings += reading_refused(settings, now, error, vpc_ids)
 
     def publish(self) -> None:
         """Publish what the batch found, then mark its changes published.
@@ -140,18 +137,37 @@ class _Run:
         findings = [*own.findings, *(finding for one in attempts for finding in one.findings)]
         try:
             published = kernel.publish(findings, own.now)
-        except Exception as error:
-            logger.exception("findings were not published")
-            for one in attempts:
-                if one.findings or own.findings:
-                    self.batch.fail(one.messages, repr(error))
-            if own.findings:
-                self.batch.fail(self.batch.messages, repr(error))
+            measure({"FindingsPublished": published.published})
+            lost = frozenset[str]()
+        except PublishError as error:
+            lost = error.failed
+            self._not_published(error, lost)
+        except Exception as error:  # noqa: BLE001 - nothing is known to be published
+            self._not_published(error, frozenset(one.fingerprint for one in findings))
             return
-        measure({"FindingsPublished": published.published})
         try:
-            closed = [entry for one in attempts for entry in one.published]
+            well = (one for one in attempts if lost.isdisjoint(_fingerprints(one.findings)))
+            closed = [entry for one in well for entry in one.published]
             kernel.outbox.mark_published(closed, own.now)
         except (ClientError, BotoCoreError) as error:
             # What stays open because the table fails is at worst published twice.
             logger.warning("published, but open", extra={"error": repr(error)})
+
+    def _not_published(self, error: Exception, lost: frozenset[str]) -> None:
+        """The messages that led to these findings go back."""
+        logger.error("findings were not published", exc_info=error)
+        for one in self.attempts.values():
+            if not lost.isdisjoint(_fingerprints(one.findings)):
+                self.batch.fail(one.messages, repr(error))
+        if not lost.isdisjoint(_fingerprints(self.invocation.findings)):
+            self.batch.fail(self.batch.messages, repr(error))
+
+
+def _concerns_all(error: Exception) -> bool:
+    """Whether the call would fail for any resource: AWS is slow or ill, or the guard may not."""
+    denied = isinstance(error, ClientError) and is_denial(code_of(error))
+    return denied or throttled(error) or at_fault(error)
+
+
+def _fingerprints(findings: Iterable[Finding]) -> set[str]:
+    return {one.fingerprint for one in findings}

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from guard.findings.finding import Finding
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from guard.reconcile.request import Key, Request
     from guard.reconcile.result import Change
-    from guard.table.items import Items, Values
+    from guard.table.items import Item, Items, Values
 
 KEPT = timedelta(days=14)  # as long as a message may wait in a dead-letter queue
 PREFIX = "outbox#"
@@ -135,19 +136,23 @@ class Outbox:
             self.items.put(item, values, expires=now + KEPT)
 
     def _read(self, name: str, now: datetime) -> list[Entry]:
-        """The open entries of an item. An entry whose change is unknown now raises ValueError."""
+        """The open entries of an item."""
         item = self.items.get(name, now)
-        if name.startswith(OLD_PREFIX):
-            text, steps = item.get(OLD_KIND), json.loads(str(item.get("steps", "[]")))
-            read = {"finding": json.loads(str(text)), "steps": steps} if text else None
-            # What followed from a change had a name of its own, which ends in its kind.
-            kind = name.rpartition("#")[2]
-            return [_entry(name, kind, read)] if read else []
-        return [
-            _entry(name, attribute.removeprefix(_KIND), json.loads(str(text)))
-            for attribute, text in item.items()
-            if attribute.startswith(_KIND) and text
-        ]
+        return self.items.parsed(name, item, partial(_entries, name)) or []
+
+
+def _entries(name: str, item: Item) -> list[Entry]:
+    if name.startswith(OLD_PREFIX):
+        text, steps = item.get(OLD_KIND), json.loads(item.get("steps", "[]"))
+        read = {"finding": json.loads(text), "steps": steps} if text else None
+        # What followed from a change had a name of its own, which ends in its kind.
+        kind = name.rpartition("#")[2]
+        return [_entry(name, kind, read)] if read else []
+    return [
+        _entry(name, attribute.removeprefix(_KIND), json.loads(text))
+        for attribute, text in item.items()
+        if attribute.startswith(_KIND) and text
+    ]
 
 
 def _entry(item: str, kind: str, read: Mapping[str, Any]) -> Entry:

@@ -14,7 +14,7 @@ from guard.reconcile.request import Key
 from guard.table.slots import Slots
 
 GAP_MS = 3_400  # 1 / 0.3 s, and a little for what others do
-LINE = "endpoint-writes"
+LIMIT = "endpoint-writes"
 
 
 class RateLimited(Exception):
@@ -37,5 +37,5 @@ class RateLimiter:
     def take_slot(self, key: Key) -> int:
         """When to try again: epoch seconds. Raises StateError, or boto3's ClientError."""
         self._exhausted.add(key.place)
-        slot = self.slots.next(f"{LINE}/{key.place}", GAP_MS, self.now)
+        slot = self.slots.next(f"{LIMIT}/{key.place}", GAP_MS, self.now)
         return -(-slot // 1000)

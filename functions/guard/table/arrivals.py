@@ -1,4 +1,4 @@
-"""Which events EventBridge brought, kept cheaply, so that a job can tell which it never brought.
+"""Which events EventBridge brought, kept cheaply, so that a job can find which it never brought.
 
 Only where the job is on. Of each event a digest of its id is kept, in one table item for each ten
 minutes of the events' own time: a batch is one or two writes. An item holds some 25,000 digests

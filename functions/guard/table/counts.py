@@ -4,7 +4,7 @@ A window opens when a fingerprint is first seen and is over at `ends`. Its item 
 longer, so that the digest can sum the window up; one whose window is over is started afresh here,
 by a condition, and never by trusting that it is gone. A fingerprint that is seen again after its
 window carries the old one's numbers along (`past_...`) until the digest has published them: however
-seldom that runs, no sighting is lost.
+rarely that runs, no sighting is lost.
 
 boto3 repeats an update whose answer was lost, so a count may come out too high, never too low: a
 finding is then followed up early.
@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
+from guard.findings.finding import bounded
 from guard.table.items import epoch
 from guard.table.windows import Windows, add_to_sets, placeholders
 
@@ -36,8 +37,6 @@ SUMMARIES, SUMMARY = "summaries", "due"
 
 KEPT_SECONDS = 14 * 86_400
 """How long after its window an item waits for the digest."""
-WORDS = 100
-"""Most words of one finding that are remembered as published."""
 
 _NO_LISTS: Mapping[str, Sequence[str]] = {}
 
@@ -48,6 +47,7 @@ class Counted:
 
     `claimed`: this very count opened the window, so nobody else publishes it for `CLAIM_SECONDS`.
     `graver` and `novel` are the words of `Finding` that were published: in this window, and ever.
+    `lists` are the names that the window keeps for the digest.
     """
 
     total: int
@@ -57,6 +57,7 @@ class Counted:
     claimed: bool = False
     graver: frozenset[str] = frozenset()
     novel: frozenset[str] = frozenset()
+    lists: Mapping[str, Collection[str]] = field(default_factory=dict[str, Collection[str]])
 
     @property
     def due(self) -> bool:
@@ -114,7 +115,7 @@ class Counts:
             ":now": epoch(now),
         }
         if words:
-            values[":words"] = sorted(words)[:WORDS]
+            values[":words"] = bounded(sorted(words))
         item = self.windows.count(finding_key(fingerprint), values, lists, now)
         return Counted(
             total=item["tally"],
@@ -124,6 +125,7 @@ class Counts:
             claimed=item.get("claimant") == me,
             graver=item.get("graver", frozenset()),
             novel=item.get("novel", frozenset()),
+            lists={name: item[name] for name in lists if name in item},
         )
 
     def claim(
@@ -138,7 +140,7 @@ class Counts:
         """
         if counted.claimed or (counted.due and self._claim_total(fingerprint, counted, now)):
             return True
-        return bool(words) and self._claim_words(fingerprint, counted, now, sorted(words)[:WORDS])
+        return bool(words) and self._claim_words(fingerprint, counted, now, bounded(sorted(words)))
 
     def _claim_total(self, fingerprint: str, counted: Counted, now: datetime) -> bool:
         return self._update(
@@ -185,7 +187,7 @@ class Counts:
         and `novel` are remembered all the same, as published in this window and for ever. Raises
         ClientError.
         """
-        words = {"graver": sorted(graver)[:WORDS], "novel": sorted(novel)[:WORDS]}
+        words = {"graver": bounded(sorted(graver)), "novel": bounded(sorted(novel))}
         words = {name: some for name, some in words.items() if some}
         ends = {":ends": counted.window_ends}
         marked = self._update(

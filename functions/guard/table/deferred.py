@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from guard.table.items import epoch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from guard.table.items import Item, Items
@@ -78,10 +78,12 @@ class Deferred:
         indexes = self.items.read(self._index(shard) for shard in range(SHARDS))
         return sorted(id_ for item in indexes.values() for id_ in item.get("ids", ()))
 
-    def bodies(self, ids: Sequence[str]) -> dict[str, Item]:
-        """The items of these ids, of those that have one."""
+    def parsed[T](self, ids: Sequence[str], parse: Callable[[Item], T]) -> dict[str, T]:
+        """What `parse` makes of the items of these ids, of those that have one it can read."""
         items = self.items.read(self._item(id_) for id_ in ids)
-        return {id_: items[self._item(id_)] for id_ in ids if self._item(id_) in items}
+        found = {id_: self._item(id_) for id_ in ids if self._item(id_) in items}
+        read = {id_: self.items.parsed(key, items[key], parse) for id_, key in found.items()}
+        return {id_: one for id_, one in read.items() if one is not None}
 
     def remove(self, ids: Collection[str]) -> None:
         """Remove these: after they were published. Their items end by their time to live."""

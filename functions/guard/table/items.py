@@ -5,17 +5,30 @@ A value is a text, a whole number, True or False, or a set of texts, which is ne
 The table has the key `pk` and its time to live on `expires_at` (epoch seconds). DynamoDB deletes
 late, "within a few days" (developer guide, "Using time to live"), so `get` reads an item whose time
 is over as absent.
+
+An item that the guard did not write so is set aside: what it holds goes into the log and with the
+digest to people, and its attributes are removed. To every reader it is absent from then on.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
+from aws_lambda_powertools import Logger
+from botocore.exceptions import ClientError
+
+from guard import alone
+from guard.aws.errors import code_of
+from guard.findings.text import cut
+from guard.table.sound import plain, unsound
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -26,11 +39,24 @@ type Item = dict[str, Any]
 READ_AT_ONCE = 100  # keys of one BatchGetItem
 RACES = 5  # that an update may lose to other processes before it is given up
 
+LONGEST_KEY = 1_000
+"""Bytes of a key as it is spelled; of a longer one the rest is a digest. DynamoDB takes 2,048."""
+SET_ASIDE = "set_aside"  # in the body of a deferred finding: the key of the item that it is about
+
 _NEVER = 10**12
+_NOBODY = "attribute_exists(pk) AND attribute_not_exists(pk)"  # holds of no item: so it is shown
+_CONTENT = 2_000  # characters of what is set aside
+_REMOVED_AT_ONCE = 200  # attributes: an expression has 4 KB
+
+logger = Logger(child=True)
 
 
 class StateError(Exception):
     """Every try to update an item lost a race; the message that led here must be retried."""
+
+
+class ItemUnreadable(StateError):
+    """An item cannot be read, and whoever reads it may not set it aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +64,13 @@ class Items:
     """The table. Each method needs the right of its name in DynamoDB, and raises ClientError.
 
     `place` is the account and the Region whose resources the items are about (`Settings.place`).
+    Without `sets_aside` an item that cannot be read raises ItemUnreadable.
     """
 
     client: DynamoDBClient
     table: str
     place: str
+    sets_aside: bool = True
 
     def name(self, kind: str, resource: str) -> str:
         """The name of an item about a resource: what it is, and the resource in its place."""
@@ -51,22 +79,33 @@ class Items:
     def get(self, key: str, now: datetime) -> Item:
         """The attributes of an item that has not expired; empty where there is none. GetItem."""
         answer: Any = self.client.get_item(TableName=self.table, Key=_key(key), ConsistentRead=True)
-        item = _read(answer.get("Item", {}))
+        item = self._sound(key, answer.get("Item", {}))
         return item if item.get("expires_at", _NEVER) > now.timestamp() else {}
+
+    def parsed[T](self, key: str, item: Item, parse: Callable[[Item], T]) -> T | None:
+        """What `parse` makes of an item; None where there is none. One that it cannot read, for
+        whatever reason, is set aside: nobody reads it again.
+        """
+        read = alone.each(
+            [item] if item else [], parse, lambda one, error: self._set_aside(key, one, repr(error))
+        )
+        return read[0] if read else None
 
     def read(self, keys: Iterable[str]) -> dict[str, Item]:
         """The items of these keys by key, expired or not, without those that are not there.
 
         BatchGetItem.
         """
-        return {item["pk"]: item for item in self._batches(keys)}
+        asked = {bounded(key): key for key in keys}
+        found = ((asked[one["pk"]["S"]], one) for one in self._batches(asked))
+        return {key: item for key, one in found if (item := self._sound(key, one))}
 
-    def _batches(self, keys: Iterable[str]) -> Iterator[Item]:
+    def _batches(self, keys: Iterable[str]) -> Iterator[Any]:
         for some in batched(dict.fromkeys(keys), READ_AT_ONCE, strict=False):
             asked: Any = {self.table: {"Keys": [_key(key) for key in some], "ConsistentRead": True}}
             while asked:  # DynamoDB answers with 16 MB at most, and says what is missing
                 answer: Any = self.client.batch_get_item(RequestItems=asked)
-                yield from map(_read, answer.get("Responses", {}).get(self.table, []))
+                yield from answer.get("Responses", {}).get(self.table, [])
                 asked = answer.get("UnprocessedKeys")
 
     def query(self, index: str, when: str, values: Values) -> list[Item]:
@@ -77,7 +116,7 @@ class Items:
             KeyConditionExpression=when,
             ExpressionAttributeValues=_written(values),
         )
-        return [_read(item) for page in pages for item in page["Items"]]
+        return [plain(item) for page in pages for item in page["Items"]]
 
     def put(
         self,
@@ -114,24 +153,65 @@ class Items:
         names: Mapping[str, str] | None = None,
         quiet: bool = False,
     ) -> tuple[Item, bool]:
-        """Carry out an update expression, as `put` does. `quiet`: the item is not asked for."""
+        """Carry out an update expression, as `put` does. `quiet`: the item is not asked for.
+
+        An item that is not as the guard writes it is set aside first.
+        """
         request: dict[str, Any] = {"ConditionExpression": when} if when else {}
         if names:
             request["ExpressionAttributeNames"] = names
-        if not quiet:
-            request["ReturnValues"] = "ALL_NEW"
-            request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        if values:
+            request["ExpressionAttributeValues"] = _written(values)
+        for _ in range(2):
+            try:
+                spelled, done = self._update(key, expression, request, quiet=quiet)
+            except ClientError as error:  # such as a number to be added to a text
+                if code_of(error) != "ValidationException":
+                    raise
+                spelled, done = self._update(key, "REMOVE body", {"ConditionExpression": _NOBODY})
+                if not unsound(key, plain(spelled)):
+                    raise
+            if not (why := unsound(key, item := plain(spelled))):
+                return item, done
+            self._set_aside(key, item, why)
+        raise StateError(f"{key} is spoiled as often as it is set aside")
+
+    def _update(
+        self, key: str, expression: str, request: Mapping[str, Any], *, quiet: bool = False
+    ) -> tuple[Any, bool]:
+        asked = {"ReturnValues": "ALL_NEW", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
         try:
+            more: Any = dict(request) if quiet else {**request, **asked}
             answer: Any = self.client.update_item(
-                TableName=self.table,
-                Key=_key(key),
-                UpdateExpression=expression,
-                ExpressionAttributeValues=_written(values),
-                **request,
+                TableName=self.table, Key=_key(key), UpdateExpression=expression, **more
             )
         except self.client.exceptions.ConditionalCheckFailedException as refusal:
-            return _read(refusal.response.get("Item", {})), False
-        return _read(answer.get("Attributes", {})), True
+            return refusal.response.get("Item", {}), False
+        return answer.get("Attributes", {}), True
+
+    def _sound(self, key: str, spelled: Mapping[str, Any]) -> Item:
+        """The attributes of an item without its key; empty for one that is set aside."""
+        item = plain(spelled)
+        item.pop("pk", None)
+        if why := unsound(key, item):
+            self._set_aside(key, item, why)
+            return {}
+        return item
+
+    def _set_aside(self, key: str, item: Item, why: str) -> None:
+        """Remove what an item holds, and have the digest publish it. Raises ItemUnreadable."""
+        if not self.sets_aside:
+            raise ItemUnreadable(f"the item {key} of the state table cannot be read: {why}")
+        from guard.table.deferred import DIGEST, Deferred  # which stands on this file
+
+        content = cut(json.dumps(item, default=str), _CONTENT)
+        body = {SET_ASIDE: cut(key, _CONTENT), "why": why, "content": content}
+        logger.error("an item of the table is set aside", extra={"item": body})
+        for some in batched(sorted(item.keys() - {"pk"}), _REMOVED_AT_ONCE, strict=False):
+            names = {f"#{number}": name for number, name in enumerate(some)}
+            self.update(key, f"REMOVE {', '.join(names)}", {}, names=names, quiet=True)
+        id_ = hashlib.sha256(f"{key}\0{content}".encode(errors="replace")).hexdigest()[:24]
+        Deferred(self, DIGEST).add(f"{SET_ASIDE}-{id_}", json.dumps(body), datetime.now(UTC))
 
     def delete(self, key: str, when: str, values: Values) -> bool:
         """Delete an item if `when` holds (over `values`); whether it did. DeleteItem."""
@@ -152,8 +232,17 @@ def epoch(when: datetime) -> int:
     return int(when.timestamp())
 
 
+def bounded(key: str) -> str:
+    """A key as the table has it: texts of other people's in it may have any length."""
+    known = key.encode(errors="replace")
+    if len(known) <= LONGEST_KEY:
+        return known.decode()
+    digest = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
+    return f"{known[: LONGEST_KEY - 100].decode(errors='ignore')}#{digest}"
+
+
 def _key(key: str) -> Any:
-    return {"pk": {"S": key}}
+    return {"pk": {"S": bounded(key)}}
 
 
 def _written(values: Values) -> Any:
@@ -170,17 +259,3 @@ def _spelled(value: Value) -> dict[str, object]:
             return {"S": value}
         case _:
             return {"SS": sorted(value)}
-
-
-def _read(item: Mapping[str, Mapping[str, Any]]) -> Item:
-    return {name: _plain(*spelled.items()) for name, spelled in item.items()}
-
-
-def _plain(spelled: tuple[str, Any]) -> Any:
-    match spelled:
-        case "N", number:
-            return int(number)
-        case "SS", texts:
-            return frozenset(texts)
-        case _, value:
-            return value

@@ -1,4 +1,4 @@
-"""Slots of a rate limiter: processes that share a limit take turns, a fixed time apart."""
+"""Slots of a rate limiter: processes that share a limit take slots, a fixed time apart."""
 
 from __future__ import annotations
 

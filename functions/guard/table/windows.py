@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from guard.findings.summary import LISTED
 from guard.table.items import RACES, StateError, epoch
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from guard.table.items import Item, Items, Value
-
-LISTED = 20
-"""Most names of one list of an item: what the digest can name of what it sums up."""
 
 _FULL_LISTS = 10_000
 

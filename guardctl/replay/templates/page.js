@@ -1,5 +1,5 @@
 "use strict";
-// Sorting: each table by whichever heading is pressed, up and down in turn.
+// Sorting: each table by whichever heading is pressed, up and down alternately.
 for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => {
     const heading = button.parentElement;

@@ -77,8 +77,8 @@ class Account:
 
     def create(self, vpc_id: str, *subnet_ids: str, **parameters: Any) -> dict[str, Any]:
         """CreateVpcEndpoint for Secrets Manager; the endpoint of the answer."""
-        wanted = {"ServiceName": SERVICE, "VpcEndpointType": "Interface"} | parameters
-        return self.ec2.create_vpc_endpoint(VpcId=vpc_id, SubnetIds=list(subnet_ids), **wanted)[
+        expected = {"ServiceName": SERVICE, "VpcEndpointType": "Interface"} | parameters
+        return self.ec2.create_vpc_endpoint(VpcId=vpc_id, SubnetIds=list(subnet_ids), **expected)[
             "VpcEndpoint"
         ]
 

@@ -1,4 +1,4 @@
-"""DryRun and throttling, which come before the request is looked at."""
+"""DryRun and throttling, which come before the request is read."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -20,7 +20,7 @@ def two(account):
 
 
 def test_every_filter_finds_what_it_names(account, two):
-    wanted = {
+    expected = {
         "vpc-endpoint-id": two.first,
         "vpc-id": two.vpc,
         "service-name": SERVICE,
@@ -28,7 +28,7 @@ def test_every_filter_finds_what_it_names(account, two):
         "tag:owner": "ops",
         "tag-key": "owner",
     }
-    for name, value in wanted.items():
+    for name, value in expected.items():
         assert account.endpoints(Filters=[{"Name": name, "Values": [value]}]) == [two.first], name
         both = [{"Name": name, "Values": [value, "another"]}]
         if name != "tag-key":

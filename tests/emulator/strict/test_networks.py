@@ -1,4 +1,4 @@
-"""VPCs, subnets, groups and interfaces: what still depends on them, and what EC2 tells of them."""
+"""VPCs, subnets, groups and interfaces: what still depends on them, and what EC2 says of them."""
 
 from ipaddress import ip_address, ip_network
 

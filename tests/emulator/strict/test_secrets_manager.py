@@ -91,8 +91,8 @@ def test_the_current_value_stays_until_the_function_moves_it(
         RotationRules={"AutomaticallyAfterDays": 30},
         RotateImmediately=immediately,
     )
-    for wanted in ({}, {"VersionStage": "AWSCURRENT"}):
-        value = secrets.get_secret_value(SecretId=secret, **wanted)
+    for expected in ({}, {"VersionStage": "AWSCURRENT"}):
+        value = secrets.get_secret_value(SecretId=secret, **expected)
         assert value["SecretString"] == "first"
         assert value["VersionId"] == current["VersionId"]
     stages = described(secrets, secret)["VersionIdsToStages"]

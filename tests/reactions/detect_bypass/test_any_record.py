@@ -1,4 +1,4 @@
-"""Whatever a record looks like: the deployed function never fails, is not silent without a reason,
+"""Whatever a record holds: the deployed function never fails, is not silent without a reason,
 and judges as `guardctl replay` does.
 """
 
@@ -50,9 +50,9 @@ def test_the_function_and_replay_say_the_same(cloud, tmp_path, event):
         app, ["replay", str(log), "--account", cloud.account, "--format", "jsonl"]
     )
     (row,) = [json.loads(line) for line in done.stdout.splitlines()]
-    told = [one for one in cloud.findings if one["kind"] in set(KINDS.values())]
-    assert bool(told) == row["alert"]
-    for finding in told:
+    published = [one for one in cloud.findings if one["kind"] in set(KINDS.values())]
+    assert bool(published) == row["alert"]
+    for finding in published:
         assert finding["kind"] == KINDS[row["verdict"]]
         assert (finding["severity"], finding["fingerprint"]) == (
             row["severity"],
@@ -61,7 +61,7 @@ def test_the_function_and_replay_say_the_same(cloud, tmp_path, event):
         assert finding["cause"] == row["cause"]
 
 
-def wants_to_be_told(value: object, account: str) -> bool:
+def wants_to_be_notified(value: object, account: str) -> bool:
     """Whether somebody must hear of it: what cannot be read, and what is an alert."""
     try:
         record: Record = parse(value)  # pyright: ignore[reportArgumentType]
@@ -88,5 +88,5 @@ def test_no_shape_makes_the_function_fail_or_be_silent(deployment: Cloud, value:
         assert failed == ["0"]
         no_record = not isinstance(value, dict)
         assert no_record or value.get("eventSource") != SECRETS_MANAGER
-    elif wants_to_be_told(value, deployment.account):
+    elif wants_to_be_notified(value, deployment.account):
         assert counted(deployment) > before

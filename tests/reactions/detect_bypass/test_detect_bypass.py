@@ -1,4 +1,4 @@
-"""Whoever bypasses the endpoint is told of, once; whoever does not is left in peace."""
+"""Whoever bypasses the endpoint is published, once; whoever does not is left in peace."""
 
 import json
 from typing import Any
@@ -35,7 +35,7 @@ def read_of_unknown_owner(cloud, secret: str, endpoint: str) -> None:
     cloud.inject(envelope_of(cloud, vpcEndpointAccountId=...))
 
 
-def told(cloud) -> list[dict[str, Any]]:
+def published(cloud) -> list[dict[str, Any]]:
     return [finding for finding in cloud.findings if finding["kind"] in BYPASS_KINDS]
 
 
@@ -54,11 +54,11 @@ def failed(invocation: Any) -> list[str]:
     return [item["itemIdentifier"] for item in invocation.result["batchItemFailures"]]
 
 
-def test_a_read_over_the_internet_is_told(cloud, secret):
+def test_a_read_over_the_internet_is_published(cloud, secret):
     read(cloud, secret, source_ip="203.0.113.9")
     cloud.settle()
 
-    (finding,) = told(cloud)
+    (finding,) = published(cloud)
     assert (finding["kind"], finding["severity"]) == ("bypass", "high")
     assert finding["resource"].endswith(":user/alice")
     assert finding["evidence"]["secrets"] == [secret]
@@ -69,11 +69,11 @@ def test_a_read_through_our_endpoint_is_not(cloud, secret, endpoint_id):
     read(cloud, secret, vpc_endpoint_id=endpoint_id)
     read_of_unknown_owner(cloud, secret, endpoint_id)
     cloud.settle()
-    assert told(cloud) == []
+    assert published(cloud) == []
     assert [one for one in cloud.invocations if one.function == FUNCTION]
 
 
-def test_an_endpoint_made_after_the_function_last_looked_is_known(
+def test_an_endpoint_made_after_the_function_last_read_is_known(
     cloud, account, secret, endpoint_id
 ):
     read_of_unknown_owner(cloud, secret, endpoint_id)
@@ -86,7 +86,7 @@ def test_an_endpoint_made_after_the_function_last_looked_is_known(
     read_of_unknown_owner(cloud, secret, new)
     cloud.settle()
 
-    assert told(cloud) == []
+    assert published(cloud) == []
 
 
 def test_a_late_record_of_a_deleted_endpoint_is_no_alert(cloud, account, secret, endpoint_id):
@@ -98,18 +98,18 @@ def test_a_late_record_of_a_deleted_endpoint_is_no_alert(cloud, account, secret,
     read_of_unknown_owner(cloud, secret, endpoint_id)
     cloud.settle()
 
-    assert told(cloud) == []
+    assert published(cloud) == []
 
 
 @pytest.mark.parametrize("owner_known", [True, False])
-def test_a_read_through_a_strangers_endpoint_is_told(cloud, secret, owner_known):
+def test_a_read_through_a_strangers_endpoint_is_published(cloud, secret, owner_known):
     stranger = {"vpc_endpoint_id": "vpce-0ffffffffffffffff"}
     if owner_known:
         read(cloud, secret, **stranger, vpc_endpoint_account_id="444455556666")
     else:
         read_of_unknown_owner(cloud, secret, "vpce-0ffffffffffffffff")
     cloud.settle()
-    (finding,) = told(cloud)
+    (finding,) = published(cloud)
     assert (finding["kind"], finding["severity"]) == ("foreign-endpoint", "high")
     assert finding["resource"] == "vpce-0ffffffffffffffff"
 
@@ -118,7 +118,7 @@ def test_a_service_on_the_owners_behalf_is_left_in_peace(cloud, secret):
     read(cloud, secret, "role", kind="role", invoked_by="cloudformation.amazonaws.com")
     read(cloud, secret, "rds", kind="service", invoked_by="rds.amazonaws.com")
     cloud.settle()
-    assert told(cloud) == []
+    assert published(cloud) == []
 
 
 def test_service_events_are_left_in_peace(cloud, secret):
@@ -136,7 +136,7 @@ def test_the_guards_own_question_is_no_bypass(cloud, account, secret):
     cloud.settle()
     asked = [one for one in cloud.records if one["eventName"] == "DescribeSecret"]
     assert any("EnsureEndpoint" in one["userIdentity"]["arn"] for one in asked)
-    assert not any("EnsureEndpoint" in finding["resource"] for finding in told(cloud))
+    assert not any("EnsureEndpoint" in finding["resource"] for finding in published(cloud))
 
 
 def test_the_guards_own_sweep_is_no_bypass(cloud, secret):
@@ -144,10 +144,10 @@ def test_the_guards_own_sweep_is_no_bypass(cloud, secret):
     cloud.settle()
     asked = [one["eventName"] for one in cloud.records if "SecretPolicy" in str(one)]
     assert "ListSecrets" in asked
-    assert told(cloud) == []
+    assert published(cloud) == []
 
 
-def test_a_person_in_the_console_is_told_low(cloud, secret):
+def test_a_person_in_the_console_is_published_low(cloud, secret):
     read(cloud, secret, kind="console")
     read(
         cloud,
@@ -158,37 +158,37 @@ def test_a_person_in_the_console_is_told_low(cloud, secret):
         source_ip="203.0.113.9",
     )
     cloud.settle()
-    findings = told(cloud)
+    findings = published(cloud)
     assert {finding["resource"].rpartition("/")[2] for finding in findings} == {"alice", "bob"}
     assert {(one["kind"], one["severity"]) for one in findings} == {("console-access", "low")}
 
 
-def test_a_refused_read_is_told_as_blocked(cloud, secret):
+def test_a_refused_read_is_published_as_blocked(cloud, secret):
     cloud.fault("secretsmanager", "GetSecretValue", "AccessDeniedException")
     with pytest.raises(Exception, match="AccessDenied"):
         read(cloud, secret)
     cloud.settle()
-    (finding,) = told(cloud)
+    (finding,) = published(cloud)
     assert finding["title"].startswith("Blocked: ")
     assert finding["severity"] == "medium"
 
 
-def test_a_refusal_at_the_endpoint_is_told(cloud, endpoint_id):
+def test_a_refusal_at_the_endpoint_is_published(cloud, endpoint_id):
     cloud.inject(cloud.denied_at_endpoint("mallory", endpoint_id))
     cloud.settle()
-    (finding,) = told(cloud)
+    (finding,) = published(cloud)
     assert (finding["kind"], finding["resource"]) == ("endpoint-denied", endpoint_id)
 
 
-def test_a_secrets_policy_set_through_the_endpoint_is_told_once(cloud, secret, endpoint_id):
+def test_a_secrets_policy_set_through_the_endpoint_is_published_once(cloud, secret, endpoint_id):
     client = cloud.session("alice", Caller(vpc_endpoint_id=endpoint_id)).client("secretsmanager")
     client.put_resource_policy(SecretId=secret, ResourcePolicy=json.dumps(POLICY))
     cloud.settle()
     assert kinds(cloud).count("secret-policy-changed") == 1
-    assert told(cloud) == []
+    assert published(cloud) == []
 
 
-def test_a_secrets_policy_set_over_the_internet_is_told_with_its_way(cloud, account, secret):
+def test_a_secrets_policy_set_over_the_internet_is_published_with_its_way(cloud, account, secret):
     account.client("secretsmanager").delete_resource_policy(SecretId=secret)
     cloud.settle()
     assert sorted(kinds(cloud)) == ["bypass", "secret-policy-changed"]
@@ -200,27 +200,27 @@ def test_a_batch_read_is_one_alert(cloud, account, secret):
     client = account.client("secretsmanager")
     client.batch_get_secret_value(SecretIdList=[secret, *others])
     cloud.settle()
-    (finding,) = told(cloud)
+    (finding,) = published(cloud)
     assert set(finding["evidence"]["secrets"]) >= {secret, *others}
 
 
-def test_the_same_caller_again_is_counted_and_not_told(cloud, secret):
+def test_the_same_caller_again_is_counted_and_not_published(cloud, secret):
     for _ in range(4):
         read(cloud, secret)
         cloud.settle()
-    assert len(told(cloud)) == 1
+    assert len(published(cloud)) == 1
     for _ in range(6):
         read(cloud, secret)
     cloud.settle()
-    assert [finding["count"] for finding in told(cloud)] == [1, 10]
+    assert [finding["count"] for finding in published(cloud)] == [1, 10]
 
 
-def test_another_caller_and_another_outcome_are_told(cloud, secret):
+def test_another_caller_and_another_outcome_are_published(cloud, secret):
     read(cloud, secret)
     read(cloud, secret, "bob")
     read(cloud, secret, source_ip="203.0.113.9")
     cloud.settle()
-    assert len(told(cloud)) == 3
+    assert len(published(cloud)) == 3
 
 
 # What cannot be dealt with
@@ -301,7 +301,7 @@ def test_where_our_endpoints_cannot_be_listed_only_records_that_name_one_wait(cl
     assert kinds(cloud) == ["bypass"]
 
 
-def test_what_could_not_be_published_goes_back_and_is_told_later(
+def test_what_could_not_be_published_goes_back_and_is_published_later(
     cloud, secret, endpoint_id, bypass
 ):
     read(cloud, secret, vpc_endpoint_id=endpoint_id)
@@ -309,12 +309,12 @@ def test_what_could_not_be_published_goes_back_and_is_told_later(
     fine = envelope_of(cloud)
     cloud.fault("sns", "PublishBatch", "InternalError", times=9, function=FUNCTION)
     assert failed(cloud.invoke(FUNCTION, batch(bypass, fine))) == ["0"]
-    assert told(cloud) == []
+    assert published(cloud) == []
 
     cloud._faults.clear()
     cloud.clock.skip(seconds=420)  # the queue's visibility timeout
     assert failed(cloud.invoke(FUNCTION, batch(bypass))) == []
-    assert [finding["kind"] for finding in told(cloud)] == ["bypass"]
+    assert [finding["kind"] for finding in published(cloud)] == ["bypass"]
 
 
 def test_the_only_calls_to_ec2_for_a_stranger_ask_whose_address_it_is(cloud, bypass):

@@ -41,13 +41,13 @@ def test_what_is_lost_would_be_seen(cloud):
 
 
 @pytest.mark.parametrize(
-    ("seen", "told", "most"),
+    ("seen", "published", "most"),
     [
-        pytest.param(0, [1_000], 5, id="told, with what the digest and daily report need"),
+        pytest.param(0, [1_000], 5, id="published, with what the digest and daily report need"),
         pytest.param(1_000, [], 2, id="counted"),
     ],
 )
-def test_a_thousand_equal_bypasses_cost_a_handful_of_calls(cloud, seen, told, most):
+def test_a_thousand_equal_bypasses_cost_a_handful_of_calls(cloud, seen, published, most):
     # Somebody else's: this copy of the function has read the account's lists of addresses since.
     cloud.invoke(FUNCTION, equal_bypasses(cloud, 1, sourceIPAddress="203.0.113.77"))
     if seen:
@@ -56,7 +56,7 @@ def test_a_thousand_equal_bypasses_cost_a_handful_of_calls(cloud, seen, told, mo
     assert cloud.invoke(FUNCTION, equal_bypasses(cloud, 1_000)).result == {"batchItemFailures": []}
     made = [call.action for call in cloud.calls[before:]]
     assert 0 < len(made) <= most, made
-    assert [one["count"] for one in cloud.findings[findings:]] == told
+    assert [one["count"] for one in cloud.findings[findings:]] == published
     assert counted(cloud) == 1 + seen + 1_000
 
 
@@ -75,7 +75,7 @@ def test_alike_judgements_are_one_line_of_the_log(cloud):
     assert lines[1]["event_ids"] == ["e-other"]
 
 
-def test_several_batches_of_one_caller_are_told_at_ten_a_hundred_and_a_thousand(cloud):
+def test_several_batches_of_one_caller_are_published_at_ten_a_hundred_and_a_thousand(cloud):
     for n in range(1_050 // 35):
         records = equal_bypasses(cloud, 35, requestID=str(n))
         for one in records["Records"]:

@@ -70,9 +70,9 @@ def test_low_severity_waits_for_the_hour_and_then_comes_in_one_message(cloud, ac
     run(cloud)
     assert published(cloud).count("digest") == 1
     [digest] = digests(cloud)
-    told = digest["evidence"]["collected"]["findings"]
-    assert len([one for one in told if one["kind"] == "secret-policy-changed"]) == 3
-    assert all(one["evidence"] for one in told)
+    collected = digest["evidence"]["collected"]["findings"]
+    assert len([one for one in collected if one["kind"] == "secret-policy-changed"]) == 3
+    assert all(one["evidence"] for one in collected)
     run(cloud, hours=1)
     again = [one for one in digests(cloud)[1:] if "collected" in one["evidence"]]
     assert again == []
@@ -84,7 +84,7 @@ def test_high_severity_goes_out_at_once(cloud, account):
     assert "bypass" in published(cloud)
 
 
-def test_an_hour_without_news_is_a_few_reads_and_no_message(cloud):
+def test_an_hour_without_findings_is_a_few_reads_and_no_message(cloud):
     next_day(cloud)
     run(cloud)
     before = len(cloud.calls)
@@ -112,7 +112,7 @@ def test_an_alert_that_is_over_is_summed_up_once(cloud, account):
     assert len(digests(cloud)) == 1
 
 
-def test_what_ops_were_told_in_full_is_not_summed_up(cloud, account):
+def test_what_ops_were_notified_in_full_is_not_summed_up(cloud, account):
     account.secret("prod/db")
     read_from_outside(account)
     run(cloud, hours=2)
@@ -150,7 +150,7 @@ def test_a_new_window_does_not_take_the_old_ones_numbers_along(cloud, account):
     assert [one["count"] for one in second["evidence"]["over"]["findings"]] == [2]
 
 
-def test_what_sns_did_not_accept_is_told_by_the_next_try(cloud, account):
+def test_what_sns_did_not_accept_is_published_by_the_next_try(cloud, account):
     change_a_secrets_policy(account)
     cloud.fault(service="sns", action="PublishBatch", error="InternalError", times=9)
     run(cloud)
@@ -162,7 +162,7 @@ def test_what_sns_did_not_accept_is_told_by_the_next_try(cloud, account):
     assert len(digest["evidence"]["collected"]["findings"]) >= 1
 
 
-def test_one_that_dies_after_telling_repeats_it_under_the_same_id(cloud, account):
+def test_one_that_dies_after_publishing_repeats_it_under_the_same_id(cloud, account):
     change_a_secrets_policy(account)
     cloud.fault(
         service="dynamodb", action="UpdateItem", error="InternalServerError", times=5,
@@ -181,9 +181,11 @@ def test_of_many_findings_none_is_missing(cloud, account):
     for name in sorted(names):
         change_a_secrets_policy(account, name)
     run(cloud)
-    told = [one for digest in digests(cloud) for one in digest["evidence"]["collected"]["findings"]]
-    assert len({one["id"] for one in told}) == len(told)
-    assert {one["resource"].split(":secret:")[1][:-7] for one in told} >= names
+    published = [
+        one for digest in digests(cloud) for one in digest["evidence"]["collected"]["findings"]
+    ]
+    assert len({one["id"] for one in published}) == len(published)
+    assert {one["resource"].split(":secret:")[1][:-7] for one in published} >= names
 
 
 def test_a_day_is_reported_on_once(cloud, account):
@@ -246,8 +248,8 @@ def test_slack_shows_a_digest_as_lines(cloud, account):
     assert "[low] The resource policy of" in json.dumps(message)
 
 
-def test_a_window_that_goes_on_is_looked_at_again_when_it_is_over(cloud):
-    """Two reads of a new window came before the digest told the five of the one before."""
+def test_a_window_that_goes_on_is_read_again_when_it_is_over(cloud):
+    """Two reads of a new window came before the digest published the five of the one before."""
     now = int(cloud.clock.now().timestamp())
     body = json.dumps(summary(published_form(bypass())))
     numbers = {"ends": now + 1800, "tally": 2, "told": 2, "first_seen": now, "last_seen": now}
@@ -259,8 +261,8 @@ def test_a_window_that_goes_on_is_looked_at_again_when_it_is_over(cloud):
     table, name = cloud.session("ops").client("dynamodb"), cloud.resource("StateTable")
     table.put_item(TableName=name, Item=item)
     run(cloud)
-    [told] = [one for one in digests(cloud) if "over" in one["evidence"]]
-    assert [one["count"] for one in told["evidence"]["over"]["findings"]] == [5]
+    [published] = [one for one in digests(cloud) if "over" in one["evidence"]]
+    assert [one["count"] for one in published["evidence"]["over"]["findings"]] == [5]
     left = table.get_item(TableName=name, Key={"pk": item["pk"]})["Item"]
     assert left["summary_at"] == left["ends"]
     assert not {*past} & {*left}

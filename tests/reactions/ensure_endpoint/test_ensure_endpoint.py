@@ -100,7 +100,7 @@ def test_dns_hostnames_switched_off_are_switched_on_again(cloud, account):
     assert cloud.findings[-1]["evidence"]["who"] == ["arn:aws:iam::123456789012:user/alice"]
 
 
-def test_an_endpoint_made_by_hand_is_mended_and_their_group_left_alone(cloud, account):
+def test_an_endpoint_made_by_hand_is_repaired_and_their_group_left_alone(cloud, account):
     vpc_id, subnets = account.vpc_with_subnets(tags={"vpce-guard:ignore": ""})
     account.ec2.modify_vpc_attribute(VpcId=vpc_id, EnableDnsHostnames={"Value": True})
     cloud.settle()
@@ -155,7 +155,7 @@ def test_zones_that_the_service_does_not_support_are_left_out(cloud, account):
 def test_observe_mode_says_what_it_would_do_and_does_nothing(cloud, account):
     parameter = cloud.outputs["ModeParameterName"]
     account.client("ssm").put_parameter(Name=parameter, Value="observe", Overwrite=True)
-    cloud.lose_events()  # of the switch itself, which watch_guard would tell
+    cloud.lose_events()  # of the switch itself, which watch_guard would publish
     vpc_id, _ = account.vpc_with_subnets()
 
     cloud.settle()
@@ -167,9 +167,9 @@ def test_observe_mode_says_what_it_would_do_and_does_nothing(cloud, account):
     assert any("create the endpoint" in one for one in finding["todo"])
 
 
-def test_an_unreadable_mode_means_observe_and_is_told(cloud, account):
+def test_an_unreadable_mode_means_observe_and_is_published(cloud, account):
     account.client("ssm").delete_parameter(Name=cloud.outputs["ModeParameterName"])
-    cloud.lose_events()  # of the switch itself, which watch_guard would tell
+    cloud.lose_events()  # of the switch itself, which watch_guard would publish
     vpc_id, _ = account.vpc_with_subnets()
 
     cloud.settle()
@@ -181,13 +181,13 @@ def test_an_unreadable_mode_means_observe_and_is_told(cloud, account):
 def test_the_same_events_again_change_nothing(cloud, account):
     account.vpc_with_subnets()
     cloud.settle()
-    done, told = writes(cloud, ENSURE), kinds(cloud)
+    done, published = writes(cloud, ENSURE), kinds(cloud)
 
     for record in [one for one in cloud.records if one["eventSource"] == "ec2.amazonaws.com"]:
         cloud.inject(envelope(record))
     cloud.settle()
 
-    assert (writes(cloud, ENSURE), kinds(cloud)) == (done, told)
+    assert (writes(cloud, ENSURE), kinds(cloud)) == (done, published)
 
 
 def test_a_throttled_creation_is_made_up_for(cloud, account):
@@ -211,7 +211,7 @@ def test_a_creation_whose_answer_was_lost_makes_one_endpoint(cloud, account):
     assert len(account.endpoints(vpc_id)) == 1
 
 
-def test_a_refusal_is_told_with_aws_s_words_and_not_repeated_for_ever(cloud, account):
+def test_a_refusal_is_published_with_aws_s_words_and_not_repeated_for_ever(cloud, account):
     cloud.fault(service="ec2", action="CreateVpcEndpoint", error="UnauthorizedOperation", times=99)
     vpc_id, _ = account.vpc_with_subnets()
 
@@ -263,7 +263,7 @@ def test_rotation_in_a_vpc_whose_events_were_lost_brings_the_endpoint(cloud, acc
     assert any("rotate-secret" in one for one in created["todo"])
 
 
-def test_rotation_by_a_function_outside_any_vpc_is_told(cloud, account):
+def test_rotation_by_a_function_outside_any_vpc_is_published(cloud, account):
     function, secret = account.function("rotate"), account.secret("db")
     cloud.lose_events()
 
@@ -328,7 +328,7 @@ def test_an_endpoint_with_the_opt_out_tag_stays_as_it_is(cloud, account):
     assert writes(cloud, ENSURE) == done
 
 
-def test_a_vpc_deleted_while_it_is_looked_at_does_not_hold_up_the_others(cloud, account):
+def test_a_vpc_deleted_while_it_is_reconciled_does_not_hold_up_the_others(cloud, account):
     gone = account.vpc("10.66.0.0/16")
     vpc_id, _ = account.vpc_with_subnets()
     # The first of the batch to be asked for its attributes answers as if it were deleted by now.

@@ -13,7 +13,7 @@ from tests.reactions.account import ALLOW_ALL, SERVICE, Account
 from tests.reactions.stories import ENSURE, served
 
 
-def wish(cloud: Cloud) -> Desired:
+def desired_by(cloud: Cloud) -> Desired:
     settings = cloud.deployment.functions[ENSURE].environment
     return Desired(
         account_id=cloud.account,
@@ -26,9 +26,9 @@ def wish(cloud: Cloud) -> Desired:
 
 def work(cloud: Cloud, client: Any, vpc_id: str) -> None:
     """What a worker does about one VPC: observe, decide, act."""
-    wanted = wish(cloud)
+    desired = desired_by(cloud)
     vpc = Observer(client, SERVICE).vpcs([vpc_id])[vpc_id]
-    Actor(client, wanted.stack_id, cloud.clock.now).apply(decide(vpc, wanted), "a test", {})
+    Actor(client, desired.stack_id, cloud.clock.now).apply(decide(vpc, desired), "a test", {})
 
 
 def test_two_workers_make_one_endpoint_however_they_interleave(cloud, subtests):

@@ -1,17 +1,21 @@
-"""What EventBridge never brought is found in the trail's log files, told, and judged."""
+"""What EventBridge never brought is found in the trail's log files, published, and judged."""
 
 import gzip
+import io
 import json
+import tracemalloc
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from emulator import Cloud
 from emulator.trails import BUCKET
 from find_missed.findings import should_have_come
+from find_missed.trail import LARGEST, TrailBucket, Unreadable
 from guard.cloudtrail.record import FROM_CLOUDTRAIL, parse
 from guard.table.arrivals import SLOT, Arrivals, slot_of, slots
 from guard.table.items import Items
@@ -62,7 +66,21 @@ def deliver(cloud: Cloud, *records: dict[str, Any], packed: bytes | None = None)
     return Account(cloud).log_file(*records, folder=FOLDER, packed=packed)
 
 
-def told(cloud: Cloud, kind: str) -> list[dict[str, Any]]:
+def network_denial(cloud: Cloud) -> dict[str, Any]:
+    """The record of a request that an endpoint's policy refused, which EventBridge lost."""
+    record = read(cloud, "mallory")
+    cloud.lose_events()
+    return {
+        **record,
+        "eventType": "AwsVpceEvent",
+        "eventCategory": "NetworkActivity",
+        "errorCode": "VpceAccessDenied",
+        "vpcEndpointId": "vpce-0a1b2c3d4e5f60718",
+        "vpcEndpointAccountId": cloud.account,
+    }
+
+
+def published(cloud: Cloud, kind: str) -> list[dict[str, Any]]:
     return [finding for finding in cloud.findings if finding["kind"] == kind]
 
 
@@ -72,10 +90,10 @@ def test_what_came_is_not_missed(cloud):
     deliver(cloud, came)
     cloud.clock.skip(seconds=4 * 3600)
     assert run(cloud) == {"compared": 1, "missed": 0}
-    assert told(cloud, "events-missed") == []
+    assert published(cloud, "events-missed") == []
 
 
-def test_what_never_came_is_told_and_judged(cloud):
+def test_what_never_came_is_published_and_judged(cloud):
     came = read(cloud, "alice")
     cloud.settle()
     lost = read(cloud, "mallory")
@@ -84,17 +102,17 @@ def test_what_never_came_is_told_and_judged(cloud):
     cloud.clock.skip(seconds=4 * 3600)
     assert run(cloud) == {"compared": 2, "missed": 1}
     cloud.settle()
-    (finding,) = told(cloud, "events-missed")
+    (finding,) = published(cloud, "events-missed")
     assert finding["severity"] == "medium"
     assert finding["evidence"]["events"] == [lost["eventID"]]
     assert "1 of them go onto the detection queue" in finding["done"][0]
-    resources = [one["resource"].rpartition("/")[2] for one in told(cloud, "bypass")]
+    resources = [one["resource"].rpartition("/")[2] for one in published(cloud, "bypass")]
     assert resources == ["alice", "mallory"]
     # Judged by now, it counts as having come.
     assert run(cloud) == {"compared": 2, "missed": 0}
 
 
-def test_what_was_told_to_nobody_is_not_judged_before_it_is_told(cloud):
+def test_what_was_published_to_nobody_is_not_judged_before_it_is_published(cloud):
     """Else the next try finds that all has come, and nobody hears that EventBridge loses events."""
     lost = read(cloud, "mallory")
     cloud.lose_events()
@@ -103,7 +121,7 @@ def test_what_was_told_to_nobody_is_not_judged_before_it_is_told(cloud):
     cloud.fault("sns", "PublishBatch", "InternalError", times=4, function=FUNCTION)
     cloud.fire_schedule("FindMissedRule")
     cloud.settle()
-    assert len(told(cloud, "events-missed")) == len(told(cloud, "bypass")) == 1
+    assert len(published(cloud, "events-missed")) == len(published(cloud, "bypass")) == 1
 
 
 def test_a_day_that_starts_later_than_the_one_before_leaves_no_hour_out(cloud):
@@ -118,35 +136,35 @@ def test_a_day_that_starts_later_than_the_one_before_leaves_no_hour_out(cloud):
     assert run(cloud) == {"compared": 1, "missed": 1}
 
 
-def beat(cloud: Cloud) -> dict[str, Any]:
+def send_heartbeat(cloud: Cloud) -> dict[str, Any]:
     """A heartbeat goes out; its record."""
     cloud.invoke("HeartbeatFunction", {"detail-type": "Scheduled Event"})
     return cloud.records[-1]
 
 
 def test_heartbeats_that_came_are_not_missed(cloud):
-    record = beat(cloud)
+    record = send_heartbeat(cloud)
     cloud.settle()
     assert came_through(cloud)
     deliver(cloud, record)
     cloud.clock.skip(seconds=4 * 3600)
     assert run(cloud) == {"compared": 1, "missed": 0}
-    assert told(cloud, "events-missed") == []
+    assert published(cloud, "events-missed") == []
 
 
-def test_a_heartbeat_that_never_came_is_told_and_measured_as_little_as_before(cloud):
+def test_a_heartbeat_that_never_came_is_published_and_measured_as_little_as_before(cloud):
     """HeartbeatAlarm rang for its silence. That find_missed has found it says nothing of the way,
     and hours as the time of a heartbeat would ring the alarm for a way that is whole by now.
     """
-    record = beat(cloud)
+    record = send_heartbeat(cloud)
     cloud.lose_events()
     deliver(cloud, record)
     cloud.clock.skip(seconds=4 * 3600)
     assert run(cloud) == {"compared": 1, "missed": 1}
     cloud.settle()
-    assert told(cloud, "events-missed")[0]["evidence"]["actions"] == ["DescribeSecret"]
+    assert published(cloud, "events-missed")[0]["evidence"]["actions"] == ["DescribeSecret"]
     assert came_through(cloud) == []
-    assert told(cloud, "bypass") == []
+    assert published(cloud, "bypass") == []
     # Dealt with by now, it counts as having come.
     assert run(cloud) == {"compared": 1, "missed": 0}
 
@@ -181,21 +199,51 @@ def test_what_no_rule_would_bring_is_not_compared(cloud):
 
 @pytest.mark.parametrize(
     "packed",
-    [b"no gzip", gzip.compress(b"[]"), gzip.compress(b"x")[:9]],
-    ids=["not gzip", "no records", "cut"],  # a packed text holds the time it was packed at
+    [
+        b"no gzip",
+        gzip.compress(b"[]"),
+        gzip.compress(b"x")[:9],
+        gzip.compress(bytes(300_000_000), 9),
+        gzip.compress(b'"secretsmanager.amazonaws.com"' + b"[" * 200_000),
+        gzip.compress(b'["secretsmanager.amazonaws.com"' + b",[]" * 10_000_000 + b"]"),
+    ],
+    # a packed text holds the time it was packed at
+    ids=["not gzip", "no records", "cut", "a bomb", "too deep", "too many values"],
 )
-def test_a_log_file_that_cannot_be_read_is_told(cloud, packed):
+def test_a_log_file_that_cannot_be_read_is_published(cloud, packed):
     record = read(cloud, "alice")
     cloud.settle()
     deliver(cloud, record)
-    if packed[:2] == b"\x1f\x8b" and len(packed) > 20:
+    if packed[:2] == b"\x1f\x8b" and 20 < len(packed) < 40:
         packed = gzip.compress(b'["secretsmanager.amazonaws.com"]')
     cloud.clock.skip(seconds=61)
     key = deliver(cloud, packed=packed)
     cloud.clock.skip(seconds=4 * 3600)
     assert run(cloud)["compared"] == 1
-    (finding,) = told(cloud, "events-missed")
+    (finding,) = published(cloud, "events-missed")
     assert (finding["severity"], finding["evidence"]["unreadable_files"]) == ("low", [key])
+
+
+def test_a_refusal_by_an_endpoint_that_never_came_is_found(cloud):
+    """Network activity events are in a folder of their own."""
+    lost = network_denial(cloud)
+    deliver(cloud, lost)
+    cloud.clock.skip(seconds=4 * 3600)
+    assert run(cloud)["missed"] == 1
+    cloud.settle()
+    assert len(published(cloud, "endpoint-denied")) == 1
+
+
+def test_a_log_file_is_read_in_bounded_memory():
+    """A 300 KB file that unpacks to 300 MB: what is held of it is what may be read."""
+    bomb = gzip.compress(bytes(300_000_000), 9)
+    assert len(bomb) < 400_000
+    s3 = SimpleNamespace(get_object=lambda **_: {"Body": io.BytesIO(bomb)})
+    bucket = TrailBucket(cast(Any, s3), "b", "f", "111122223333", "eu-west-1")
+    tracemalloc.start()
+    assert isinstance(bucket.records("k"), Unreadable)
+    assert tracemalloc.get_traced_memory()[1] < 4 * LARGEST
+    tracemalloc.stop()
 
 
 def test_a_folder_without_log_files_fails_and_ends_in_the_dead_letter_queue(cloud):
@@ -218,7 +266,7 @@ def test_too_many_arrivals_to_keep_are_not_called_missing(cloud):
     deliver(cloud, record)
     cloud.clock.skip(seconds=4 * 3600)
     assert run(cloud) == {"compared": 0, "missed": 0}
-    (finding,) = told(cloud, "events-missed")
+    (finding,) = published(cloud, "events-missed")
     assert finding["evidence"]["not_compared"] == [slot_of(parse(record).event_time)]
 
 
@@ -230,7 +278,7 @@ def test_before_the_job_was_on_nothing_is_missing(watched):
     deliver(watched, record)
     watched.clock.skip(seconds=4 * 3600)
     assert run(watched) == {"compared": 0, "missed": 0}
-    assert told(watched, "events-missed") == []
+    assert published(watched, "events-missed") == []
 
 
 def test_one_write_keeps_a_batch(cloud):
@@ -284,8 +332,11 @@ def test_the_jobs_calls_are_granted_and_its_grants_are_used(cloud):
     # A trail's files may be encrypted with a key of its owner's: not so here.
     own = {one.action for one in allowed if one.sid not in ("Log", "Trace", "DecryptLogFiles")}
     assert own == {need.action for need in needed}
-    own_files = f"arn:aws:s3:::{BUCKET}/{FOLDER}/{cloud.account}/CloudTrail/{cloud.region}/*"
-    assert [one.resources for one in allowed if one.action == "s3:GetObject"] == [[own_files]]
+    own_files = [
+        f"arn:aws:s3:::{BUCKET}/{FOLDER}/{cloud.account}/{kind}/{cloud.region}/*"
+        for kind in ("CloudTrail", "CloudTrail-NetworkActivity")
+    ]
+    assert [one.resources for one in allowed if one.action == "s3:GetObject"] == [own_files]
 
 
 def test_slots_are_ten_minutes_each():

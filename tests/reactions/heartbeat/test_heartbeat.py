@@ -1,4 +1,4 @@
-"""Proof of life: heartbeats come through the whole chain, and what hinders them is told."""
+"""Proof of life: heartbeats come through the whole chain, and what hinders them is published."""
 
 import json
 from datetime import timedelta
@@ -19,10 +19,10 @@ TRAIL = "management-events"
 LEADING_HERE = {
     "HeartbeatRule",
     "DeployRule",
-}  # without them there is no heartbeat, and that is told
+}  # without them there is no heartbeat, and that is published
 
 
-def beat(cloud) -> None:
+def send_heartbeat(cloud) -> None:
     cloud.fire_schedule("HeartbeatRule")
     cloud.settle()
 
@@ -43,7 +43,7 @@ def finding(cloud, kind: str) -> dict[str, Any]:
 
 
 def test_a_heartbeat_comes_through_and_bothers_nobody(cloud):
-    beat(cloud)
+    send_heartbeat(cloud)
     (seconds,) = came_through(cloud)
     assert 10 <= seconds < 60  # the batch window, and no more
     assert cloud.findings == []
@@ -51,7 +51,7 @@ def test_a_heartbeat_comes_through_and_bothers_nobody(cloud):
 
 def test_it_sends_no_metric_for_what_did_not_happen(cloud):
     """Each metric is charged for in every hour in which it is sent."""
-    beat(cloud)
+    send_heartbeat(cloud)
     (run,) = [one for one in cloud.invocations if one.function == "DetectBypassFunction"]
     assert run.metrics.keys() == {"HeartbeatSeconds", "RecordsJudged"}
 
@@ -81,7 +81,7 @@ def test_one_that_is_played_again_is_no_heartbeat_of_now(cloud):
 
 
 def test_it_is_a_real_request_that_cloudtrail_recorded(cloud):
-    beat(cloud)
+    send_heartbeat(cloud)
     (record,) = [one for one in cloud.records if one["eventName"] == "DescribeSecret"]
     assert record["errorCode"] == "ResourceNotFoundException"
     assert record["requestParameters"]["secretId"].startswith(f"{NAMESPACE}/")
@@ -102,8 +102,8 @@ def test_a_deployment_sends_one(cloud):
     assert len(came_through(cloud)) == 1
 
 
-def test_somebody_who_sends_the_mark_is_told_like_anybody(cloud):
-    beat(cloud)
+def test_somebody_who_sends_the_mark_is_published_like_anybody(cloud):
+    send_heartbeat(cloud)
     (record,) = [one for one in cloud.records if one["eventName"] == "DescribeSecret"]
     name = record["requestParameters"]["secretId"]
     secrets = cloud.session("mallory").client("secretsmanager")
@@ -114,7 +114,7 @@ def test_somebody_who_sends_the_mark_is_told_like_anybody(cloud):
     assert len(came_through(cloud)) == 1
 
 
-def test_whoever_steals_the_role_is_told(cloud, account):
+def test_whoever_steals_the_role_is_published(cloud, account):
     secret = account.secret("prod/db")
     cloud.lose_events()
     identity = next(one for one in cloud.callers if one.function == FUNCTION)
@@ -124,27 +124,27 @@ def test_whoever_steals_the_role_is_told(cloud, account):
     assert finding(cloud, "bypass")["severity"] == "high"
 
 
-def test_a_rule_that_is_merely_enabled_lets_no_heartbeat_through_and_is_told(cloud, account):
+def test_a_rule_that_is_merely_enabled_lets_no_heartbeat_through_and_is_published(cloud, account):
     rule = cloud.resource("BypassRule")
     account.client("events").enable_rule(Name=rule)
-    beat(cloud)
+    send_heartbeat(cloud)
     assert came_through(cloud) == []
-    told = finding(cloud, "rule-blind")
-    assert (told["severity"], told["resource"]) == ("high", rule)
-    assert told["evidence"]["state"] == "ENABLED"
+    published = finding(cloud, "rule-blind")
+    assert (published["severity"], published["resource"]) == ("high", rule)
+    assert published["evidence"]["state"] == "ENABLED"
 
 
-def test_every_rule_is_looked_at(cloud, account):
+def test_every_rule_is_checked(cloud, account):
     events = account.client("events")
     rules = set(cloud.deployment.of_type("AWS::Events::Rule")) - LEADING_HERE
     for rule in rules:
         events.disable_rule(Name=cloud.resource(rule))
-    beat(cloud)
-    told = {one["resource"] for one in cloud.findings if one["kind"] == "rule-blind"}
-    assert told == {cloud.resource(rule) for rule in rules}
+    send_heartbeat(cloud)
+    published = {one["resource"] for one in cloud.findings if one["kind"] == "rule-blind"}
+    assert published == {cloud.resource(rule) for rule in rules}
 
 
-def test_a_rule_that_is_gone_is_told(cloud, account):
+def test_a_rule_that_is_gone_is_published(cloud, account):
     events = account.client("events")
     rule = cloud.resource("RotationRule")
     kept = events.describe_rule(Name=rule)
@@ -152,32 +152,32 @@ def test_a_rule_that_is_gone_is_told(cloud, account):
     events.remove_targets(Rule=rule, Ids=[one["Id"] for one in targets])
     events.delete_rule(Name=rule)
     try:
-        beat(cloud)
+        send_heartbeat(cloud)
         assert "gone" in finding(cloud, "rule-blind")["cause"]
     finally:  # the deployment is shared
         events.put_rule(Name=rule, EventPattern=kept["EventPattern"], State=kept["State"])
         events.put_targets(Rule=rule, Targets=targets)
 
 
-def test_a_trail_that_logs_writes_alone_is_told(cloud, account):
+def test_a_trail_that_logs_writes_alone_is_published(cloud, account):
     account.client("cloudtrail").put_event_selectors(TrailName=TRAIL, EventSelectors=WRITES_ALONE)
-    beat(cloud)
+    send_heartbeat(cloud)
     assert came_through(cloud) == []
-    told = finding(cloud, "trail-blind")
-    assert told["severity"] == "high"
-    assert "logs no management events that read" in told["cause"]
+    published = finding(cloud, "trail-blind")
+    assert published["severity"] == "high"
+    assert "logs no management events that read" in published["cause"]
 
 
-def test_a_trail_that_was_stopped_is_told(cloud, account):
+def test_a_trail_that_was_stopped_is_published(cloud, account):
     account.client("cloudtrail").stop_logging(Name=TRAIL)
-    beat(cloud)
+    send_heartbeat(cloud)
     assert came_through(cloud) == []
     assert "it is stopped" in finding(cloud, "trail-blind")["cause"]
 
 
-def test_no_trail_is_told(cloud, account):
+def test_no_trail_is_published(cloud, account):
     account.client("cloudtrail").delete_trail(Name=TRAIL)
-    beat(cloud)
+    send_heartbeat(cloud)
     assert "There is no trail" in finding(cloud, "trail-blind")["cause"]
 
 
@@ -186,9 +186,9 @@ def test_advanced_selectors_are_read(cloud, account):
     account.client("cloudtrail").put_event_selectors(
         TrailName=TRAIL, AdvancedEventSelectors=[{"FieldSelectors": [management]}]
     )
-    beat(cloud)
+    send_heartbeat(cloud)
     assert len(came_through(cloud)) == 1
-    assert cloud.findings == []
+    assert [one["kind"] for one in cloud.findings] == ["guard-changed"]  # that call, and no more
 
 
 HOME = "eu-west-1"
@@ -210,7 +210,7 @@ def failed(cloud) -> list[str]:
 
 
 def test_a_trail_of_another_home_region_is_asked_there(cloud, elsewhere):
-    beat(cloud)
+    send_heartbeat(cloud)
     assert len(came_through(cloud)) == 1
     assert cloud.findings == []
     assert failed(cloud) == []
@@ -218,33 +218,33 @@ def test_a_trail_of_another_home_region_is_asked_there(cloud, elsewhere):
     assert asked == [HOME]
 
 
-def test_what_is_wrong_with_a_trail_of_another_home_region_is_told(cloud, elsewhere):
+def test_what_is_wrong_with_a_trail_of_another_home_region_is_published(cloud, elsewhere):
     elsewhere.put_event_selectors(TrailName=TRAIL, EventSelectors=WRITES_ALONE)
-    beat(cloud)
-    told = finding(cloud, "trail-blind")
-    assert told["severity"] == "high"
-    assert "logs no management events that read" in told["cause"]
+    send_heartbeat(cloud)
+    published = finding(cloud, "trail-blind")
+    assert published["severity"] == "high"
+    assert "logs no management events that read" in published["cause"]
 
 
-def test_a_trail_of_another_home_region_that_is_stopped_is_told(cloud, elsewhere):
+def test_a_trail_of_another_home_region_that_is_stopped_is_published(cloud, elsewhere):
     elsewhere.stop_logging(Name=TRAIL)
-    beat(cloud)
+    send_heartbeat(cloud)
     assert "it is stopped" in finding(cloud, "trail-blind")["cause"]
 
 
 def test_a_trail_of_one_other_region_is_none_of_this(cloud, elsewhere):
     elsewhere.update_trail(Name=TRAIL, IsMultiRegionTrail=False)
-    beat(cloud)
+    send_heartbeat(cloud)
     assert "There is no trail" in finding(cloud, "trail-blind")["cause"]
 
 
 def is_not_known(cloud, error: str) -> None:
     assert failed(cloud) == []
     assert cloud.dead_letters("RuleDeadLetterQueue") == []
-    told = finding(cloud, "trail-blind")
-    assert told["severity"] == "low"
-    assert "not known" in told["title"]
-    assert error in told["cause"]
+    published = finding(cloud, "trail-blind")
+    assert published["severity"] == "low"
+    assert "not known" in published["title"]
+    assert error in published["cause"]
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def is_not_known(cloud, error: str) -> None:
 def test_what_cannot_be_read_of_a_trail_is_not_known(cloud, elsewhere, error):
     elsewhere.update_trail(Name=TRAIL, IsOrganizationTrail=True)
     cloud.fault("cloudtrail", "GetEventSelectors", error, times=99, function=FUNCTION)
-    beat(cloud)
+    send_heartbeat(cloud)
     is_not_known(cloud, error)
     assert len(came_through(cloud)) == 1
 
@@ -268,26 +268,26 @@ def test_what_cannot_be_read_of_a_trail_is_not_known(cloud, elsewhere, error):
 @pytest.mark.parametrize("action", ["GetTrailStatus", "DescribeTrails"])
 def test_nor_is_what_no_question_is_answered_about(cloud, elsewhere, action):
     cloud.fault("cloudtrail", action, "AccessDeniedException", times=99, function=FUNCTION)
-    beat(cloud)
+    send_heartbeat(cloud)
     is_not_known(cloud, "AccessDeniedException")
 
 
-def test_that_it_is_not_known_is_told_once(cloud, elsewhere):
+def test_that_it_is_not_known_is_published_once(cloud, elsewhere):
     cloud.fault("cloudtrail", "GetEventSelectors", "Denied", times=99, function=FUNCTION)
     for _ in range(11):
-        beat(cloud)
+        send_heartbeat(cloud)
     cloud.clock.skip(seconds=2 * 86_400)
-    beat(cloud)
+    send_heartbeat(cloud)
     is_not_known(cloud, "Denied")
 
 
 def test_a_home_region_that_does_not_answer_is_not_known(cloud, elsewhere):
     cloud.fault("cloudtrail", "GetEventSelectors", "", times=99, when="unserved", function=FUNCTION)
-    beat(cloud)
+    send_heartbeat(cloud)
     assert failed(cloud) == []
-    told = finding(cloud, "trail-blind")
-    assert told["severity"] == "low"
-    assert f"CloudTrail in {HOME} does not answer" in told["cause"]
+    published = finding(cloud, "trail-blind")
+    assert published["severity"] == "low"
+    assert f"CloudTrail in {HOME} does not answer" in published["cause"]
     asked = [one for one in cloud.invocations if one.function == FUNCTION]
     assert asked[0].seconds < 15
 
@@ -301,9 +301,9 @@ def test_a_home_region_that_does_not_answer_is_not_known(cloud, elsewhere):
         ("DescribeTrails", "ServiceUnavailable"),
     ],
 )
-def test_what_will_pass_is_not_told(cloud, elsewhere, error, action):
+def test_what_will_pass_is_not_published(cloud, elsewhere, error, action):
     cloud.fault("cloudtrail", action, error, times=99, function=FUNCTION)
-    beat(cloud)
+    send_heartbeat(cloud)
     assert failed(cloud) == []
     assert cloud.findings == []
 
@@ -312,11 +312,11 @@ def test_one_trail_that_can_be_read_and_logs_reads_is_enough(cloud, account, els
     here = account.client("cloudtrail")
     here.create_trail(Name="here", S3BucketName=BUCKET)
     here.start_logging(Name="here")
-    beat(cloud)
+    send_heartbeat(cloud)
     regions = [one.region for one in cloud.calls if one.action == "GetEventSelectors"]
     assert regions == [cloud.region]  # the other Region was not even asked
     cloud.fault("cloudtrail", "GetEventSelectors", "AccessDeniedException", times=1)
-    beat(cloud)
+    send_heartbeat(cloud)
     regions = [one.region for one in cloud.calls if one.action == "GetEventSelectors"]
     assert regions[1:] == [cloud.region, HOME]
     assert cloud.findings == []
@@ -326,45 +326,47 @@ def test_a_blind_trail_beside_one_that_is_not_known_is_no_alarm(cloud, account, 
     here = account.client("cloudtrail")
     here.create_trail(Name="here", S3BucketName=BUCKET)
     cloud.fault("cloudtrail", "GetEventSelectors", "AccessDeniedException", function=FUNCTION)
-    beat(cloud)
-    told = finding(cloud, "trail-blind")
-    assert told["severity"] == "low"
-    assert "it is stopped" in told["cause"]
-    assert "AccessDeniedException" in told["cause"]
+    send_heartbeat(cloud)
+    published = finding(cloud, "trail-blind")
+    assert published["severity"] == "low"
+    assert "it is stopped" in published["cause"]
+    assert "AccessDeniedException" in published["cause"]
 
 
-def test_what_is_wrong_is_told_once_a_day_and_not_at_every_tenth_heartbeat(cloud, account):
+def test_what_is_wrong_is_published_once_a_day_and_not_at_every_tenth_heartbeat(cloud, account):
     account.client("cloudtrail").stop_logging(Name=TRAIL)
     for _ in range(12):
-        beat(cloud)
+        send_heartbeat(cloud)
     assert kinds(cloud).count("trail-blind") == 1
 
 
 @pytest.mark.parametrize(
     ("mode", "severity"), [("observe", "medium"), (None, "medium")], ids=["observe", "gone"]
 )
-def test_a_mode_that_was_not_deployed_is_told_and_again_next_day(cloud, account, mode, severity):
+def test_a_mode_that_was_not_deployed_is_published_and_again_next_day(
+    cloud, account, mode, severity
+):
     ssm, name = account.client("ssm"), cloud.outputs["ModeParameterName"]
     if mode:
         ssm.put_parameter(Name=name, Value=mode, Overwrite=True)
     else:
         ssm.delete_parameter(Name=name)
-    beat(cloud)
-    beat(cloud)
+    send_heartbeat(cloud)
+    send_heartbeat(cloud)
     assert finding(cloud, "mode-changed")["severity"] == severity
     cloud.clock.skip(seconds=86_460)
-    beat(cloud)
+    send_heartbeat(cloud)
     assert kinds(cloud).count("mode-changed") == 2
 
 
-def test_messages_that_were_given_up_are_told(cloud, account):
+def test_messages_that_were_given_up_are_published(cloud, account):
     sqs = account.client("sqs")
     url = cloud.resource("PolicyDeadLetterQueue")
     sqs.send_message(QueueUrl=url, MessageBody="{}")
-    beat(cloud)
-    told = finding(cloud, "dead-letters")
-    assert told["resource"] == url.rsplit("/", 1)[-1]
-    assert told["evidence"]["messages"] == 1
+    send_heartbeat(cloud)
+    published = finding(cloud, "dead-letters")
+    assert published["resource"] == url.rsplit("/", 1)[-1]
+    assert published["evidence"]["messages"] == 1
 
 
 @pytest.mark.parametrize(
@@ -382,7 +384,7 @@ def test_a_check_that_aws_does_not_answer_stops_no_other_and_is_tried_again(
         QueueUrl=cloud.resource("RuleDeadLetterQueue"), MessageBody="{}"
     )
     cloud.fault(service, action, "AccessDeniedException", function=FUNCTION)
-    beat(cloud)
+    send_heartbeat(cloud)
     runs = [one for one in cloud.invocations if one.function == FUNCTION]
     assert [one.error_type for one in runs] == ["NotChecked", None]
     assert kinds(cloud) == ["dead-letters"]
@@ -391,7 +393,7 @@ def test_a_check_that_aws_does_not_answer_stops_no_other_and_is_tried_again(
 
 def test_a_heartbeat_that_cannot_be_sent_fails_in_the_end_into_the_dead_letter_queue(cloud):
     cloud.fault("secretsmanager", "DescribeSecret", "InternalFailure", times=99, function=FUNCTION)
-    beat(cloud)
+    send_heartbeat(cloud)
     (letter,) = cloud.dead_letters("RuleDeadLetterQueue")
     assert "InternalFailure" in json.loads(letter["body"])["responsePayload"]["errorMessage"]
     assert came_through(cloud) == []

@@ -49,7 +49,7 @@ def runs(cloud) -> list[dict]:
 
 
 def waits(cloud) -> list[int]:
-    """What the function told SQS to wait, in order."""
+    """What the function asked SQS to wait, in order."""
     return [
         call.params["VisibilityTimeout"]
         for call in cloud.calls
@@ -171,7 +171,7 @@ def test_a_new_webhook_is_found_at_once_when_the_old_one_is_gone(cloud, slack):
         Type="SecureString",
         Overwrite=True,
     )
-    cloud.lose_events()  # watch_guard would tell of it, in Slack too
+    cloud.lose_events()  # watch_guard would publish it, in Slack too
     slack.answer_next(200)
     publish(cloud, [bypass(title="finding 1", resource="1")])
     cloud.settle()

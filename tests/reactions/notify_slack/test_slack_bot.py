@@ -67,7 +67,7 @@ def test_another_window_is_another_message(cloud):
     assert len(shown(cloud)) == 2
 
 
-def test_a_change_that_comes_again_is_told_in_the_thread(cloud):
+def test_a_change_that_comes_again_is_published_in_the_thread(cloud):
     first = bypass(kind=Kind.POLICY_RESTORED, window=0)
     later = first.first_seen + timedelta(minutes=5)
     again = bypass(kind=Kind.POLICY_RESTORED, window=0, first_seen=later, last_seen=later)
@@ -124,7 +124,7 @@ def test_a_refused_token_loses_nothing_and_is_never_logged(cloud):
     good = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
     change = {"Name": name, "Type": "SecureString", "Overwrite": True}
     ssm.put_parameter(Value="xoxb-revoked", **change)
-    cloud.lose_events()  # watch_guard would tell of it, in Slack too
+    cloud.lose_events()  # watch_guard would publish it, in Slack too
     cloud.clock.skip_to(cloud.clock.now() + timedelta(minutes=6))
     try:
         publish(cloud, [bypass()])

@@ -3,7 +3,7 @@
 from benchmarks.slack import A_SECOND, run
 
 
-def test_every_finding_arrives_or_is_kept_once_and_at_slacks_pace(cloud):
+def test_every_finding_arrives_or_is_kept_once_and_at_slacks_rate(cloud):
     outcome = run(cloud, findings=120, seed=1)
     assert outcome.lost == set()
     assert outcome.unmarked_repeats == []

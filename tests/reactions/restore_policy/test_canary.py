@@ -56,7 +56,7 @@ class Scene:
         """The endpoints that carry another policy than the old one."""
         return [one for one in self.ids if self.account.policy(one) != self.old]
 
-    def told(self):
+    def published(self):
         """Of policies: other findings, such as those of the guard's own health, are not asked."""
         return [
             (one["kind"], one["severity"])
@@ -97,14 +97,14 @@ def test_one_endpoint_first_and_the_rest_when_it_held(scene):
     scene.deploy()
     scene.cloud.pass_time(5 * MINUTE)
     assert scene.new() == scene.ids[:1]
-    assert scene.told() == [("policy-rollout", "low")]
+    assert scene.published() == [("policy-rollout", "low")]
 
     scene.cloud.pass_time(5 * MINUTE)
     assert scene.new() == scene.ids[:1]
     scene.cloud.pass_time(15 * MINUTE)
 
     assert scene.new() == scene.ids
-    assert scene.told()[1:] == [("policy-rollout", "low"), *[("policy-rollout", "info")] * 2]
+    assert scene.published()[1:] == [("policy-rollout", "low"), *[("policy-rollout", "info")] * 2]
     assert "policy-restored" not in kinds(scene.cloud)
     assert scene.cloud.dead_letters("PolicyQueue") == []
     for endpoint_id in scene.ids:
@@ -120,7 +120,7 @@ def test_a_denial_at_the_canary_undoes_it_and_spares_the_others(scene):
     scene.cloud.pass_time(3 * MINUTE)
 
     assert scene.new() == []
-    kind, severity = scene.told()[-1]
+    kind, severity = scene.published()[-1]
     assert (kind, severity) == ("policy-rollout-failed", "high")
     (failed,) = [one for one in scene.cloud.findings if one["kind"] == "policy-rollout-failed"]
     assert "GetSecretValue by arn:aws:sts::123456789012:assumed-role/app" in failed["cause"]
@@ -143,7 +143,7 @@ def test_a_rejected_version_is_put_back_wherever_somebody_writes_it(scene):
             scene.cloud.fire_schedule()
         scene.cloud.settle()
         assert scene.new() == []
-        assert scene.told()[-1][0] == "policy-restored"
+        assert scene.published()[-1][0] == "policy-restored"
 
 
 def test_a_version_that_is_tried_is_put_back_elsewhere_and_its_canary_left_alone(scene):
@@ -157,7 +157,7 @@ def test_a_version_that_is_tried_is_put_back_elsewhere_and_its_canary_left_alone
     assert scene.new() == scene.ids[:1]
 
 
-def test_once_accepted_a_policy_that_agrees_is_not_looked_up_again(scene):
+def test_once_accepted_a_policy_that_agrees_is_not_read_again(scene):
     reads = []
     for _ in range(3):
         began = len(scene.cloud.calls)
@@ -170,7 +170,7 @@ def test_once_accepted_a_policy_that_agrees_is_not_looked_up_again(scene):
 
 
 @pytest.mark.parametrize("last", ["ModifyVpcEndpoint", "PublishBatch"])
-def test_a_rollback_that_is_killed_is_kept_and_told_once(scene, last):
+def test_a_rollback_that_is_killed_is_kept_and_published_once(scene, last):
     scene.deploy()
     scene.cloud.pass_time(3 * MINUTE)
     service = "ec2" if last == "ModifyVpcEndpoint" else "sns"
@@ -206,7 +206,7 @@ def test_what_aws_refuses_is_not_rolled_out(scene):
     scene.cloud.settle(timedelta(hours=1))
 
     assert scene.new() == []
-    assert scene.told() == [("policy-rollout-failed", "high")]
+    assert scene.published() == [("policy-rollout-failed", "high")]
     (failed,) = [one for one in scene.cloud.findings if one["kind"] == "policy-rollout-failed"]
     assert "AWS refused it: InvalidPolicyDocument" in failed["cause"]
 
@@ -234,19 +234,21 @@ def test_others_that_could_not_be_asked_for_are_asked_for_again(scene, monkeypat
     assert scene.cloud.dead_letters("PolicyQueue") == []
 
 
-def test_a_refusal_that_could_not_be_told_is_told_late_as_what_it_was(scene):
+def test_a_refusal_that_could_not_be_published_is_published_late_as_what_it_was(scene):
     scene.cloud.fault("ec2", "ModifyVpcEndpoint", "InvalidPolicyDocument", function=RESTORE)
     scene.cloud.fault("sns", "PublishBatch", "", when="killed", function=RESTORE)
     scene.deploy()
     scene.cloud.settle(timedelta(hours=1))
 
-    assert scene.told() == [("policy-rollout-failed", "high")] * 2  # the first was told, then lost
+    assert (
+        scene.published() == [("policy-rollout-failed", "high")] * 2
+    )  # the first was published, then lost
     assert scene.rollout().phase == "rejected"
     assert [one["action"] for one in History(scene.cloud).of(scene.ids[0])] == ["created"]
 
 
 @pytest.mark.parametrize("failures", [2, 4])
-def test_a_refusal_that_could_not_be_told_is_not_lost_to_a_restoration(scene, failures):
+def test_a_refusal_that_could_not_be_published_is_not_lost_to_a_restoration(scene, failures):
     """The canary carried neither version, so the next try puts the proven one back on it."""
     for endpoint_id in scene.ids:
         tamper(scene.cloud, endpoint_id)
@@ -259,8 +261,8 @@ def test_a_refusal_that_could_not_be_told_is_not_lost_to_a_restoration(scene, fa
     scene.cloud.settle(timedelta(hours=2))
 
     assert scene.rollout().phase == "rejected"
-    assert ("policy-rollout-failed", "high") in scene.told()
-    assert scene.told().count(("policy-restored", "high")) == 3
+    assert ("policy-rollout-failed", "high") in scene.published()
+    assert scene.published().count(("policy-restored", "high")) == 3
 
 
 def test_meanwhile_a_tampered_endpoint_gets_the_proven_version(scene):
@@ -273,7 +275,7 @@ def test_meanwhile_a_tampered_endpoint_gets_the_proven_version(scene):
 
     assert scene.account.policy(scene.ids[1]) == scene.old
     assert scene.new() == scene.ids[:1]
-    assert scene.told()[-2:] == [("policy-restored", "high")] * 2
+    assert scene.published()[-2:] == [("policy-restored", "high")] * 2
 
 
 def test_a_vpc_that_comes_meanwhile_gets_the_proven_version(scene):
@@ -331,19 +333,19 @@ def test_a_canary_that_is_deleted_is_replaced_by_the_next_sweep(scene):
     assert scene.new() == scene.ids
 
 
-def test_observe_mode_tries_nothing_and_tells(scene):
+def test_observe_mode_tries_nothing_and_reports(scene):
     parameter = scene.cloud.outputs["ModeParameterName"]
     scene.account.client("ssm").put_parameter(Name=parameter, Value="observe", Overwrite=True)
-    scene.cloud.lose_events()  # of the switch itself, which watch_guard would tell
+    scene.cloud.lose_events()  # of the switch itself, which watch_guard would publish
     scene.cloud.clock.skip(61)
     scene.deploy()
     scene.cloud.settle()
 
     assert scene.new() == []
-    assert scene.told() == [("policy-drift", "high")]
+    assert scene.published() == [("policy-drift", "high")]
 
 
-def test_a_lost_look_is_made_good_by_the_sweep(scene):
+def test_a_lost_request_is_made_good_by_the_sweep(scene):
     scene.deploy()
     scene.cloud.pass_time(1 * MINUTE)
     assert scene.new() == scene.ids[:1]
@@ -368,7 +370,7 @@ def test_a_deployment_that_only_rewords_a_policy_writes_nothing(scene):
     scene.cloud.settle()
 
     assert len(writes(scene.cloud, RESTORE)) == done
-    assert scene.told() == []
+    assert scene.published() == []
 
 
 def test_many_denials_of_one_endpoint_cost_one_write_a_batch(scene):

@@ -1,4 +1,4 @@
-"""The chain of looks at a canary: how many, what cuts it short, and how it ends."""
+"""The chain of checks of a canary: how many, what cuts it short, and how it ends."""
 
 import json
 from datetime import timedelta
@@ -24,7 +24,7 @@ def scene(deployed):
 
 
 def trials(cloud):
-    """The runs that looked at a canary, and did not come too early."""
+    """The runs that checked a canary, and did not come too early."""
     return [
         one
         for one in cloud.invocations
@@ -35,7 +35,7 @@ def trials(cloud):
 
 
 @pytest.mark.parametrize("allowed", [True, False])
-def test_the_canary_is_looked_at_five_times_and_holds(scene, allowed):
+def test_the_canary_is_checked_five_times_and_holds(scene, allowed):
     loops = Loops(scene.cloud)
     loops.set(allowed=allowed)
     scene.deploy()
@@ -45,13 +45,13 @@ def test_the_canary_is_looked_at_five_times_and_holds(scene, allowed):
 
     assert scene.new() == scene.ids
     scene.cloud.settle()
-    # The sweep's own message comes first, before the watch has begun.
+    # The sweep's own message comes first, before the watch.
     assert len(trials(scene.cloud)) == 1 + 5
     assert loops.hops() <= UNDER_LAMBDAS_BRAKE
     assert loops.ended_well()
 
 
-def test_a_sweep_during_the_watch_begins_no_second_row_of_looks(scene):
+def test_a_sweep_during_the_watch_begins_no_second_row_of_checks(scene):
     scene.deploy()
     scene.cloud.pass_time(4 * MINUTE)
     scene.cloud.fire_schedule()
@@ -60,23 +60,23 @@ def test_a_sweep_during_the_watch_begins_no_second_row_of_looks(scene):
     assert len(trials(scene.cloud)) == 2 + 5
 
 
-def test_a_denial_has_the_canary_looked_at_at_once_and_only_the_first(scene):
+def test_a_denial_has_the_canary_checked_at_once_and_only_the_first(scene):
     scene.deploy()
     scene.cloud.pass_time(4 * MINUTE)
     assert scene.new() == scene.ids[:1]
-    looked = len(trials(scene.cloud))
+    checked = len(trials(scene.cloud))
     scene.deny(scene.ids[0])
-    scene.cloud.pass_time(timedelta(seconds=30))  # far from the next look
+    scene.cloud.pass_time(timedelta(seconds=30))  # far from the next check
     assert scene.new() == []
-    assert len(trials(scene.cloud)) == looked + 1
-    for _ in range(2):  # before the next look of the row
+    assert len(trials(scene.cloud)) == checked + 1
+    for _ in range(2):  # before the next check of the row
         scene.deny(scene.ids[0])
         scene.cloud.pass_time(timedelta(seconds=30))
-    assert len(trials(scene.cloud)) == looked + 1
+    assert len(trials(scene.cloud)) == checked + 1
 
 
 def test_a_denial_that_could_not_be_passed_on_is_passed_on_when_it_comes_back(scene):
-    Loops(scene.cloud).set(CANARY_MINUTES="1440")  # no other look comes near
+    Loops(scene.cloud).set(CANARY_MINUTES="1440")  # no other check comes near
     scene.deploy()
     scene.cloud.pass_time(4 * MINUTE)
     scene.cloud.fault(
@@ -90,7 +90,7 @@ def test_a_denial_that_could_not_be_passed_on_is_passed_on_when_it_comes_back(sc
 
 
 @pytest.mark.parametrize("allowed", [True, False])
-def test_a_canary_of_a_day_is_decided_by_its_looks_or_by_the_sweep(scene, allowed):
+def test_a_canary_of_a_day_is_decided_by_its_checks_or_by_the_sweep(scene, allowed):
     loops = Loops(scene.cloud)
     loops.set(allowed=allowed, CANARY_MINUTES="1440")
     scene.deploy()

@@ -1,14 +1,40 @@
 """Which approved policy an endpoint carries: its tag, its VPC's tag, the stack's parameter."""
 
 import json
+import shutil
 from datetime import timedelta
 
+import pytest
+
+from emulator import Cloud
 from emulator.strict import paging
-from tests.reactions.account import ALLOW_ALL, SERVICE, kinds, writes
-from tests.reactions.policies import tamper
+from tests.reactions.account import ALLOW_ALL, SERVICE, Account, kinds, writes
+from tests.reactions.policies import copy_of_code, tamper
 
 RESTORE = "RestorePolicyFunction"
 TAG = "vpce-guard:policy"
+NARROW = "payments-only"  # a reviewed policy of the owner's
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory):
+    """The stack, with a policy more in the layer: AWS's example for one secret, by another name."""
+    root = tmp_path_factory.mktemp("root")
+    folder = copy_of_code(root) / "endpoint_policies"
+    shutil.copy(folder / "one-secret.json", folder / f"{NARROW}.json")
+    with Cloud.start({"Mode": "remediate", "GraceMinutes": "0"}, root=root) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(deployed):
+    deployed.reset()
+    return deployed
+
+
+@pytest.fixture
+def account(cloud):
+    return Account(cloud)
 
 
 def tag(account, resource, value):
@@ -28,7 +54,7 @@ def names_one_secret(account, endpoint_id):
 
 def test_an_endpoint_is_created_with_the_policy_that_the_vpcs_tag_names(cloud, account):
     _, plain = endpoint_in(cloud, account)
-    _, chosen = endpoint_in(cloud, account, tags={TAG: "one-secret"})
+    _, chosen = endpoint_in(cloud, account, tags={TAG: NARROW})
 
     assert not names_one_secret(account, plain)
     assert names_one_secret(account, chosen)
@@ -36,18 +62,18 @@ def test_an_endpoint_is_created_with_the_policy_that_the_vpcs_tag_names(cloud, a
 
 
 def test_what_was_changed_is_put_back_to_the_chosen_policy(cloud, account):
-    _, endpoint_id = endpoint_in(cloud, account, tags={TAG: "one-secret"})
+    _, endpoint_id = endpoint_in(cloud, account, tags={TAG: NARROW})
     approved = account.policy(endpoint_id)
 
     tamper(cloud, endpoint_id)
     cloud.settle()
 
     assert account.policy(endpoint_id) == approved
-    assert "one-secret" in cloud.findings[-1]["done"][0]
+    assert NARROW in cloud.findings[-1]["done"][0]
 
 
-def test_the_endpoints_tag_beats_the_vpcs(cloud, account):
-    _, endpoint_id = endpoint_in(cloud, account, tags={TAG: "one-secret"})
+def test_the_endpoints_tag_comes_before_the_vpcs(cloud, account):
+    _, endpoint_id = endpoint_in(cloud, account, tags={TAG: NARROW})
     tag(account, endpoint_id, "own-account")
     tamper(cloud, endpoint_id)
     cloud.settle()
@@ -58,36 +84,47 @@ def test_the_endpoints_tag_beats_the_vpcs(cloud, account):
 
 def test_a_new_tag_is_carried_out_by_the_sweep(cloud, account):
     vpc_id, endpoint_id = endpoint_in(cloud, account)
-    tag(account, vpc_id, "one-secret")
+    tag(account, vpc_id, NARROW)
 
     cloud.fire_schedule()
     cloud.settle()
 
     assert names_one_secret(account, endpoint_id)
-    told = len(cloud.findings)
+    published = len(cloud.findings)
     cloud.fire_schedule()
     cloud.settle()
-    assert len(cloud.findings) == told
+    assert len(cloud.findings) == published
 
 
-def test_an_unknown_name_is_told_and_the_endpoint_left_as_it_is(cloud, account):
-    _, endpoint_id = endpoint_in(cloud, account)
-    tag(account, endpoint_id, "../../etc/passwd")
-    done = len(writes(cloud, RESTORE))
+@pytest.mark.parametrize(
+    ("whose", "name"),
+    [
+        ("endpoint", "../../etc/passwd"),
+        ("endpoint", "one-account"),
+        ("VPC", ""),
+        ("VPC", "one-secret"),
+    ],
+)
+def test_a_name_that_chooses_nothing_keeps_no_tampered_policy(cloud, account, whose, name):
+    vpc_id, endpoint_id = endpoint_in(cloud, account)
+    approved = account.policy(endpoint_id)
+    mallory = Account(cloud, "mallory")
+    tag(mallory, endpoint_id if whose == "endpoint" else vpc_id, name)
+    cloud.settle(timedelta(minutes=10))
 
     tamper(cloud, endpoint_id)
     cloud.settle()
 
-    assert account.policy(endpoint_id)["Statement"] == ALLOW_ALL["Statement"]
-    assert len(writes(cloud, RESTORE)) == done
-    (told,) = [one for one in cloud.findings if one["kind"] == "policy-not-restorable"]
-    assert "no approved policy is called '../../etc/passwd'" in told["cause"]
-    assert f"chosen by the endpoint's tag {TAG}" in told["cause"]
-    assert told["resource"] == endpoint_id
-    assert told["severity"] == "high"
+    assert account.policy(endpoint_id) == approved
+    (published,) = [one for one in cloud.findings if one["kind"] == "policy-not-restorable"]
+    assert (published["resource"], published["severity"]) == (endpoint_id, "high")
+    assert f"chosen by the {whose}'s tag {TAG}" in published["cause"]
+    assert "by the tag that was set by" in published["cause"]
+    assert "user/mallory at " in published["cause"]
+    assert "own-account counts instead; the endpoint's policy lets more pass" in published["cause"]
 
 
-def test_the_sweep_tells_of_an_unknown_name_once_a_day(cloud, account):
+def test_the_sweep_publishes_such_a_name_once_a_day_and_changes_nothing(cloud, account):
     vpc_id, endpoint_id = endpoint_in(cloud, account)
     approved = account.policy(endpoint_id)
     tag(account, vpc_id, "nonsense")
@@ -96,18 +133,42 @@ def test_the_sweep_tells_of_an_unknown_name_once_a_day(cloud, account):
         cloud.fire_schedule()
         cloud.settle(timedelta(hours=1))
 
-    assert kinds(cloud).count("policy-not-restorable") == 1
+    (published,) = [one for one in cloud.findings if one["kind"] == "policy-not-restorable"]
+    assert published["severity"] == "medium"
+    assert "the endpoint's policy is that one" in published["cause"]
     assert account.policy(endpoint_id) == approved
 
 
-def test_no_endpoint_is_created_for_a_vpc_that_names_an_unknown_policy(cloud, account):
-    vpc_id, _ = account.vpc_with_subnets(tags={TAG: "nonsense"})
+def test_an_endpoints_name_that_chooses_nothing_leaves_the_choice_to_its_vpcs(cloud, account):
+    _, endpoint_id = endpoint_in(cloud, account, tags={TAG: NARROW})
+    tag(account, endpoint_id, "nonsense")
+
+    tamper(cloud, endpoint_id)
+    cloud.settle()
+
+    assert names_one_secret(account, endpoint_id)
+
+
+def test_a_vpc_whose_tag_chooses_nothing_is_served_all_the_same(cloud, account):
+    vpc_id, _ = account.vpc_with_subnets(tags={TAG: "one-secret"})
 
     cloud.settle()
 
-    assert account.endpoints(vpc_id) == []
-    assert cloud.findings[-1]["kind"] == "endpoint-not-repairable"
-    assert "'nonsense'" in json.dumps(cloud.findings[-1])
+    (endpoint,) = account.endpoints(vpc_id)
+    assert not names_one_secret(account, endpoint["VpcEndpointId"])
+    assert "policy-not-restorable" in kinds(cloud)
+
+
+def test_what_a_tag_chooses_is_published_with_who_set_it(cloud, account):
+    vpc_id, _ = endpoint_in(cloud, account)
+    tag(Account(cloud, "victor"), vpc_id, NARROW)
+    cloud.settle(timedelta(minutes=10))
+    cloud.fire_schedule()
+    cloud.settle()
+
+    (restored,) = [one for one in cloud.findings if one["kind"] == "policy-restored"]
+    assert f"(by the VPC's tag {TAG}, set by" in restored["done"][0]
+    assert "user/victor at " in restored["done"][0]
 
 
 def test_an_endpoint_made_by_hand_gets_the_policy_of_its_own_tag(cloud, account):
@@ -119,7 +180,7 @@ def test_an_endpoint_made_by_hand_gets_the_policy_of_its_own_tag(cloud, account)
         SubnetIds=[account.subnet(vpc_id, "10.20.0.0/24", "us-east-1a")],
         PrivateDnsEnabled=False,
         TagSpecifications=[
-            {"ResourceType": "vpc-endpoint", "Tags": [{"Key": TAG, "Value": "one-secret"}]}
+            {"ResourceType": "vpc-endpoint", "Tags": [{"Key": TAG, "Value": NARROW}]}
         ],
     )["VpcEndpoint"]["VpcEndpointId"]
 
@@ -148,7 +209,7 @@ def test_a_vpcs_new_tag_counts_after_a_minute(cloud, account):
     tamper(cloud, endpoint_id)
     cloud.pass_time(SOON)
 
-    tag(account, vpc_id, "one-secret")
+    tag(account, vpc_id, NARROW)
     cloud.pass_time(timedelta(minutes=1))
     tamper(cloud, endpoint_id)
     cloud.settle()
@@ -161,7 +222,7 @@ def test_what_an_older_tag_decided_is_made_good_by_the_next_sweep(cloud, account
     tamper(cloud, endpoint_id)
     cloud.pass_time(SOON)
 
-    tag(account, vpc_id, "one-secret")
+    tag(account, vpc_id, NARROW)
     tamper(cloud, endpoint_id)
     cloud.pass_time(SOON)
     assert not names_one_secret(account, endpoint_id)
@@ -218,7 +279,7 @@ def test_more_vpcs_have_a_tag_than_a_page_holds(cloud, account, monkeypatch):
     for _ in range(3):
         account.vpc(tags={"vpce-guard:ignore": ""})
     account.vpc(tags={"team": "payroll"})
-    _, endpoint_id = endpoint_in(cloud, account, tags={TAG: "one-secret", "team": "payroll"})
+    _, endpoint_id = endpoint_in(cloud, account, tags={TAG: NARROW, "team": "payroll"})
 
     tamper(cloud, endpoint_id)
     cloud.settle()

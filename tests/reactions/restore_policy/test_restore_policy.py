@@ -98,11 +98,11 @@ def test_an_opted_out_endpoint_keeps_its_policy(cloud, account, endpoint):
     assert account.policy(endpoint_id)["Statement"] == ALLOW_ALL["Statement"]
 
 
-def test_observe_mode_tells_and_leaves(cloud, account, endpoint):
+def test_observe_mode_reports_and_leaves(cloud, account, endpoint):
     endpoint_id, _ = endpoint
     parameter = cloud.outputs["ModeParameterName"]
     account.client("ssm").put_parameter(Name=parameter, Value="observe", Overwrite=True)
-    cloud.lose_events()  # of the switch itself, which watch_guard would tell
+    cloud.lose_events()  # of the switch itself, which watch_guard would publish
     cloud.clock.skip(61)  # the mode is cached for a minute
 
     account.ec2.modify_vpc_endpoint(VpcEndpointId=endpoint_id, PolicyDocument=json.dumps(ALLOW_ALL))
@@ -128,7 +128,7 @@ def test_throttling_only_delays(cloud, account, endpoint):
     assert account.policy(endpoint_id) == approved
 
 
-def test_a_refused_write_is_told(cloud, account, endpoint):
+def test_a_refused_write_is_published(cloud, account, endpoint):
     endpoint_id, _ = endpoint
     cloud.fault(
         service="ec2",

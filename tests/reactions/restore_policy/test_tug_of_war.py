@@ -1,7 +1,7 @@
 """Somebody keeps changing an endpoint's policy: put back, louder, let go, taken up again."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -14,10 +14,16 @@ RESTORE = "RestorePolicyFunction"
 TERRAFORM = "APN/1.0 HashiCorp/1.0 Terraform/1.9.5 terraform-provider-aws/5.70.0"
 
 
-def fight(cloud, endpoint_id, times, who="mallory"):
+def fight(cloud, endpoint_id, times, who="mallory", policy=None):
     for _ in range(times):
-        tamper(cloud, endpoint_id, who, TERRAFORM)
+        tamper(cloud, endpoint_id, who, TERRAFORM, policy)
         cloud.pass_time(timedelta(minutes=2))
+
+
+def narrower(account, endpoint_id):
+    """The policy that the endpoint has, with its first statement alone: it lets less pass."""
+    policy = json.loads(json.dumps(account.policy(endpoint_id)))
+    return {**policy, "Statement": policy["Statement"][:1]}
 
 
 def restorations(cloud):
@@ -25,12 +31,9 @@ def restorations(cloud):
 
 
 def test_the_second_revert_within_an_hour_weighs_more_and_says_so(cloud, account, endpoint_id):
-    narrower = json.loads(json.dumps(account.policy(endpoint_id)))
-    narrower["Statement"] = narrower["Statement"][:1]
+    less = narrower(account, endpoint_id)
     for _ in range(2):
-        account.ec2.modify_vpc_endpoint(
-            VpcEndpointId=endpoint_id, PolicyDocument=json.dumps(narrower)
-        )
+        tamper(cloud, endpoint_id, policy=less)
         cloud.settle()
 
     first, second = restorations(cloud)
@@ -63,34 +66,118 @@ def test_the_third_revert_lets_go_and_says_who_fights_with_what(cloud, account, 
     assert {one["tool"] for one in paused["evidence"]["fought_by"]} == {"Terraform"}
 
 
-def test_while_paused_nothing_is_written_and_ops_hear_of_it_once_a_day(cloud, account, endpoint_id):
+def test_while_paused_what_lets_less_pass_is_left_and_published_once_a_day(
+    cloud, account, endpoint_id
+):
+    less = narrower(account, endpoint_id)
     fight(cloud, endpoint_id, 3)
-    done, told = len(writes(cloud, RESTORE)), len(cloud.findings)
+    done, published = len(writes(cloud, RESTORE)), len(cloud.findings)
 
-    fight(cloud, endpoint_id, 4)
+    fight(cloud, endpoint_id, 4, policy=less)
 
-    assert account.policy(endpoint_id)["Statement"] == ALLOW_ALL["Statement"]
+    assert account.policy(endpoint_id)["Statement"] == less["Statement"]
     assert len(writes(cloud, RESTORE)) == done
-    (left,) = cloud.findings[told:]
+    (left,) = cloud.findings[published:]
     assert (left["kind"], left["severity"]) == ("enforcement-paused", "low")
     assert "put back 3 times within an hour" in left["cause"]
+    assert "user/mallory" in left["cause"]
+
+
+@pytest.mark.parametrize("seen_by", ["event", "sweep"])
+def test_what_lets_more_pass_is_put_back_in_a_pause_too(cloud, account, endpoint_id, seen_by):
+    approved = account.policy(endpoint_id)
+    fight(cloud, endpoint_id, 3)
+    published = len(cloud.findings)
+
+    tamper(cloud, endpoint_id, "trudy", TERRAFORM)
+    if seen_by == "sweep":
+        cloud.lose_events()
+        cloud.fire_schedule()
+    cloud.pass_time(timedelta(minutes=2))
+
+    assert account.policy(endpoint_id) == approved
+    (restored,) = cloud.findings[published:]
+    assert (restored["kind"], restored["severity"]) == ("policy-restored", "high")
+    assert ("user/trudy" in restored["cause"]) == (seen_by == "event")
+    assert "restored in a pause" in restored["title"]
+    assert [one["action"] for one in History(cloud).of(endpoint_id)][-1] == "restored"
+    assert kinds(cloud).count("enforcement-paused") == 1  # it goes on
+
+
+def test_who_widens_a_policy_all_day_is_undone_all_day_and_published_by_the_hour(
+    cloud, account, endpoint_id
+):
+    approved = account.policy(endpoint_id)
+    fight(cloud, endpoint_id, 3)
+    published = len(cloud.findings)
+
+    fight(cloud, endpoint_id, 15)
+    assert account.policy(endpoint_id) == approved
+    assert [one["severity"] for one in cloud.findings[published:]] == ["high"] * 2  # the 1st, 10th
+    fight(cloud, endpoint_id, 1, "trudy")
+    assert "user/trudy" in cloud.findings[-1]["cause"]
+    undone = [one for one in History(cloud).of(endpoint_id) if one["action"] == "restored"]
+    assert len(undone) == 3 + 15 + 1
+    assert all(one["callers"] for one in undone)
+
+
+def test_a_change_that_lets_more_and_less_pass_is_put_back(cloud, account, endpoint_id):
+    approved = account.policy(endpoint_id)
+    fight(cloud, endpoint_id, 3)
+    other = {**ALLOW_ALL["Statement"][0], "Principal": {"AWS": "111122223333"}}
+
+    fight(cloud, endpoint_id, 1, policy={"Statement": [other]})
+
+    assert account.policy(endpoint_id) == approved
+
+
+def test_the_end_of_a_pause_names_all_who_changed_the_policy_in_it(cloud, account, endpoint_id):
+    less = narrower(account, endpoint_id)
+    approved = account.policy(endpoint_id)
+    fight(cloud, endpoint_id, 3)
+    published = len(cloud.findings)
+    fight(cloud, endpoint_id, 1, "trudy", less)
+    fight(cloud, endpoint_id, 1, "victor", {**less, "Id": "again"})
+
+    left = cloud.findings[published:]
+    assert ["user/trudy" in left[0]["cause"], "user/victor" in left[1]["cause"]] == [True, True]
+    cloud.pass_time(timedelta(minutes=65))
+
+    assert account.policy(endpoint_id) == approved
+    restored = restorations(cloud)[-1]
+    assert all(f"user/{name}" in restored["cause"] for name in ("trudy", "victor"))
+    changes = list(History(cloud).of(endpoint_id))[-3:]
+    assert [one["action"] for one in changes] == ["left alone", "left alone", "restored"]
+
+
+def test_each_further_pause_within_a_day_is_longer(cloud, account, endpoint_id):
+    less, lengths = narrower(account, endpoint_id), []
+    for _ in range(4):
+        fight(cloud, endpoint_id, 3, policy=less)
+        paused = [one for one in cloud.findings if one["severity"] == "high"][-1]
+        until = datetime.fromisoformat(paused["evidence"]["paused_until"].replace(" UTC", "Z"))
+        lengths.append(round((until - cloud.clock.now()) / timedelta(hours=1)))
+        cloud.pass_time(timedelta(hours=lengths[-1], minutes=5))
+
+    assert lengths == [1, 2, 4, 6]
 
 
 def test_after_the_pause_it_is_put_back_by_itself(cloud, account, endpoint_id):
-    approved = account.policy(endpoint_id)
-    fight(cloud, endpoint_id, 4)
+    approved, less = account.policy(endpoint_id), narrower(account, endpoint_id)
+    fight(cloud, endpoint_id, 4, policy=less)
     assert account.policy(endpoint_id) != approved
 
-    cloud.pass_time(timedelta(minutes=65))  # no event, no sweep: a look that was asked for
+    cloud.pass_time(timedelta(minutes=65))  # no event, no sweep: a request of its own
 
     assert account.policy(endpoint_id) == approved
     assert cloud.findings[-1]["kind"] == "policy-restored"
+    assert "user/mallory" in cloud.findings[-1]["cause"]
     assert cloud.dead_letters("PolicyQueue") == []
 
 
 def test_a_sweep_in_the_pause_leaves_it_and_one_after_it_does_not(cloud, account, endpoint_id):
-    approved = account.policy(endpoint_id)
-    fight(cloud, endpoint_id, 4)
+    approved, less = account.policy(endpoint_id), narrower(account, endpoint_id)
+    fight(cloud, endpoint_id, 4, policy=less)
     done = len(writes(cloud, RESTORE))
 
     cloud.fire_schedule()
@@ -143,14 +230,14 @@ def test_our_own_writes_cost_one_describe_and_nothing_else(cloud, account, endpo
         "resources": [],
         "detail": own,
     }
-    told, before = len(cloud.findings), len(cloud.calls)
+    published, before = len(cloud.findings), len(cloud.calls)
 
     cloud.inject(envelope)
     cloud.settle()
 
     calls = [(one.service, one.action) for one in cloud.calls[before:] if one.function == RESTORE]
     assert calls == [("ec2", "DescribeVpcEndpoints")]
-    assert len(cloud.findings) == told
+    assert len(cloud.findings) == published
 
 
 def test_a_foreign_change_hidden_behind_our_own_write_is_seen(cloud, account, endpoint_id):
@@ -202,14 +289,14 @@ def test_every_restoration_is_in_the_history_once(cloud, account, endpoint_id):
     assert caller["source_ip"] == "198.51.100.23"
 
 
-def test_a_restoration_that_is_told_late_is_kept_once(cloud, account, endpoint_id):
+def test_a_restoration_that_is_published_late_is_kept_once(cloud, account, endpoint_id):
     cloud.fault("sns", "PublishBatch", "InternalError", times=2, function=RESTORE)
     tamper(cloud, endpoint_id)
 
     cloud.settle()
 
-    (told,) = restorations(cloud)
-    assert "reported late" in told["title"]
+    (published,) = restorations(cloud)
+    assert "reported late" in published["title"]
     assert [one["action"] for one in History(cloud).of(endpoint_id)] == ["created", "restored"]
 
 

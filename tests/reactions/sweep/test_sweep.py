@@ -47,13 +47,13 @@ def test_a_second_sweep_changes_nothing(cloud, account):
     account.vpc_with_subnets()
     cloud.fire_schedule("ScheduleRule")
     cloud.settle()
-    told = kinds(cloud)
+    published = kinds(cloud)
     done = writes(cloud, "EnsureEndpointFunction"), writes(cloud, "RestorePolicyFunction")
 
     cloud.fire_schedule("ScheduleRule")
     cloud.settle()
 
-    assert kinds(cloud) == told
+    assert kinds(cloud) == published
     assert done == (
         writes(cloud, "EnsureEndpointFunction"),
         writes(cloud, "RestorePolicyFunction"),

@@ -1,4 +1,4 @@
-"""Watching the watcher: a hand laid on the guard is told; deployments and neighbours are not."""
+"""Watching the watcher: a hand laid on the guard is published, a deployment is not."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class Deployment(Account):
         return self.cloud.session("deployer", way).client(service)
 
 
-def told(cloud) -> list[dict[str, Any]]:
+def published(cloud) -> list[dict[str, Any]]:
     return [one for one in cloud.findings if one["kind"] == "guard-changed"]
 
 
@@ -63,10 +63,10 @@ DEEDS: dict[str, Callable[[Any, Account], Any]] = {
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-def test_a_change_by_hand_is_told_high(cloud, account, deed):
+def test_a_change_by_hand_is_published_high(cloud, account, deed):
     DEEDS[deed](cloud, account)
     cloud.settle()
-    (finding,) = told(cloud)
+    (finding,) = published(cloud)
     assert finding["severity"] == "high"
     assert f"user/mallory called {deed} on" in finding["title"]
     assert finding["evidence"]["source_ip"] == "198.51.100.23"
@@ -79,7 +79,7 @@ def test_the_owners_webhook_is_watched_though_the_stack_does_not_have_it(cloud, 
             Name=name, Value="https://hooks.example.com/x", Type="SecureString", Overwrite=True
         )
     cloud.settle()
-    (finding,) = told(cloud)
+    (finding,) = published(cloud)
     assert finding["resource"] == "/vpce-guard/slack-webhook"
     assert "called PutParameter on the guard's SlackWebhookParameter" in finding["title"]
 
@@ -89,7 +89,7 @@ def test_a_deployment_is_not(cloud, deed):
     DEEDS[deed](cloud, Deployment(cloud))
     cloud.settle()
     assert [one.function for one in cloud.invocations] == [FUNCTION]
-    assert told(cloud) == []
+    assert published(cloud) == []
 
 
 def test_a_neighbours_rule_is_not(cloud, account):
@@ -99,24 +99,24 @@ def test_a_neighbours_rule_is_not(cloud, account):
     events.disable_rule(Name=name)
     cloud.settle()
     assert [one.result for one in cloud.invocations] == [{"published": False}] * 2
-    assert told(cloud) == []
+    assert published(cloud) == []
 
 
-def test_an_attempt_that_was_refused_is_told_as_blocked(cloud, account):
+def test_an_attempt_that_was_refused_is_published_as_blocked(cloud, account):
     cloud.fault("events", "DisableRule", "AccessDeniedException")
     with pytest.raises(ClientError, match="AccessDenied"):
         DEEDS["DisableRule"](cloud, account)
     cloud.settle()
-    (finding,) = told(cloud)
+    (finding,) = published(cloud)
     assert finding["title"].startswith("Blocked: ")
     assert finding["severity"] == "medium"
 
 
-def test_the_same_again_is_counted_and_told_once_an_hour(cloud, account):
+def test_the_same_again_is_counted_and_published_once_an_hour(cloud, account):
     for _ in range(3):
         DEEDS["DisableRule"](cloud, account)
         cloud.settle()
-    assert len(told(cloud)) == 1
+    assert len(published(cloud)) == 1
 
 
 def test_the_stack_is_asked_for_once_in_a_while(cloud, account):
@@ -129,14 +129,14 @@ def test_the_stack_is_asked_for_once_in_a_while(cloud, account):
     assert len(asked) == 1
 
 
-def test_what_cannot_be_told_is_tried_again(cloud, account):
+def test_what_cannot_be_published_is_tried_again(cloud, account):
     cloud.fault("sns", "PublishBatch", "InternalError", times=3, function=FUNCTION)
     DEEDS["DisableRule"](cloud, account)
     cloud.settle()
     assert kinds(cloud) == ["guard-changed"]
 
 
-def test_what_never_can_be_told_is_kept(cloud, account):
+def test_what_never_can_be_published_is_kept(cloud, account):
     cloud.fault("cloudformation", "ListStackResources", "Throttling", times=99, function=FUNCTION)
     DEEDS["DisableRule"](cloud, account)
     cloud.settle()

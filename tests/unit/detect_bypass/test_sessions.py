@@ -37,7 +37,7 @@ def cause(record: Record, addresses: dict[str, str]) -> str:
     return judge(record, known).cause
 
 
-def test_a_client_elsewhere_is_told_with_the_address_of_the_console(sessions: Sessions):
+def test_a_client_elsewhere_is_published_with_the_address_of_the_console(sessions: Sessions):
     assert sessions.addresses([page(HOME)], NOW) == {"198.51.100.7 Moz": HOME}
     client = used(ELSEWHERE)
     found = sessions.addresses([client], NOW)
@@ -56,7 +56,7 @@ def test_in_one_batch_the_page_counts_whatever_the_order(sessions: Sessions):
     assert set(found.values()) == {HOME}
 
 
-def test_a_browser_that_moves_is_told_as_well(sessions: Sessions):
+def test_a_browser_that_moves_is_published_as_well(sessions: Sessions):
     sessions.addresses([page(HOME)], NOW)
     moved = page(ELSEWHERE)
     known = Inventory(

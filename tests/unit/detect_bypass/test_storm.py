@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from detect_bypass.findings import collapse, findings
 from detect_bypass.judge import CallerLocation, Inventory, judge
-from detect_bypass.storm import ADDRESSES, CALLERS, OFTEN, Storms
+from detect_bypass.storm import ADDRESSES, CALLERS, NEWCOMERS, OFTEN, Storms
 from guard.cloudtrail.evidence import principal
 from guard.cloudtrail.record import parse
 from guard.findings.finding import Finding, Kind
@@ -20,7 +20,7 @@ HOUR = 3600
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
-def told(*records: dict[str, Any]) -> list[Finding]:
+def published(*records: dict[str, Any]) -> list[Finding]:
     """The findings of a batch, as the function makes them."""
     parsed = [parse(record) for record in records]
     return collapse([f for r in parsed for f in findings(r, judge(r, Inventory()), HOUR)])
@@ -40,17 +40,17 @@ def host(number: int, **fields: Any) -> dict[str, Any]:
     )
 
 
-def count(told: list[Finding]) -> int:
-    return sum(one.count for one in told)
+def count(published: list[Finding]) -> int:
+    return sum(one.count for one in published)
 
 
-def test_a_few_callers_are_told_one_by_one():
-    some = told(*map(user, range(CALLERS)))
+def test_a_few_callers_are_published_one_by_one():
+    some = published(*map(user, range(CALLERS)))
     assert Storms().gather(some, NOW) == some
 
 
 def test_a_crowd_is_one_finding_that_names_some():
-    (finding,) = Storms().gather(told(*map(user, range(50))), NOW)
+    (finding,) = Storms().gather(published(*map(user, range(50))), NOW)
     assert (finding.kind, finding.count) == (Kind.BYPASS, 50)
     assert finding.resource == f"account {ACCOUNT}"
     assert finding.title == "Many callers bypassed the VPC endpoint"
@@ -60,8 +60,8 @@ def test_a_crowd_is_one_finding_that_names_some():
     assert "access_key_id" not in finding.evidence  # one caller's, and not the others'
 
 
-def test_who_comes_often_is_told_by_name_in_the_crowd():
-    crowd = told(*map(user, range(50)), *[user(99)] * OFTEN)
+def test_who_comes_often_is_published_by_name_in_the_crowd():
+    crowd = published(*map(user, range(50)), *[user(99)] * OFTEN)
     named, gathered = Storms().gather(crowd, NOW)
     assert (named.resource.rpartition("/")[2], named.count) == ("u99", OFTEN)
     assert gathered.count == 50
@@ -69,32 +69,32 @@ def test_who_comes_often_is_told_by_name_in_the_crowd():
 
 def test_a_crowd_that_trickles_in_is_one_finding_too():
     storms = Storms()
-    trickle = [storms.gather(told(user(n)), NOW) for n in range(50)]
+    trickle = [storms.gather(published(user(n)), NOW) for n in range(50)]
     assert len({one.fingerprint for batch in trickle for one in batch}) == CALLERS + 1
     assert sum(map(count, trickle)) == 50
 
 
 def test_who_had_a_place_keeps_it_when_the_storm_comes():
     storms = Storms()
-    (alone,) = storms.gather(told(user(7)), NOW)
-    again = storms.gather(told(*map(user, range(50))), NOW)
+    (alone,) = storms.gather(published(user(7)), NOW)
+    again = storms.gather(published(*map(user, range(50))), NOW)
     assert [one.fingerprint for one in again if one.count == 1] == [alone.fingerprint]
 
 
-def test_after_the_window_callers_are_told_one_by_one_again():
+def test_after_the_window_callers_are_published_one_by_one_again():
     storms = Storms()
-    storms.gather(told(*map(user, range(50))), NOW)
-    assert [one.count for one in storms.gather(told(user(7)), NOW)] == [1]
-    (during,) = storms.gather(told(user(7)), NOW + timedelta(seconds=HOUR - 1))
+    storms.gather(published(*map(user, range(50))), NOW)
+    assert [one.count for one in storms.gather(published(user(7)), NOW)] == [1]
+    (during,) = storms.gather(published(user(7)), NOW + timedelta(seconds=HOUR - 1))
     assert during.title.startswith("Many callers")
-    (after,) = storms.gather(told(user(7)), NOW + timedelta(seconds=HOUR))
+    (after,) = storms.gather(published(user(7)), NOW + timedelta(seconds=HOUR))
     assert after.resource.endswith("user/u7")
 
 
 def test_a_fleet_is_one_finding_of_its_role():
-    few = told(*map(host, range(ADDRESSES)))
+    few = published(*map(host, range(ADDRESSES)))
     assert len(Storms().gather(few, NOW)) == ADDRESSES
-    (finding,) = Storms().gather(told(*map(host, range(60))), NOW)
+    (finding,) = Storms().gather(published(*map(host, range(60))), NOW)
     assert finding.resource == f"arn:aws:iam::{ACCOUNT}:role/app"
     assert finding.count == 60
     assert "many addresses" in finding.cause
@@ -105,7 +105,7 @@ def test_other_kinds_and_outcomes_are_gathered_apart():
     crowd = [user(n) for n in range(50)]
     crowd += [user(n, errorCode="AccessDenied") for n in range(50)]
     crowd += [user(n, sessionCredentialFromConsole=True, userAgent=BROWSER) for n in range(50)]
-    titles = {one.title for one in Storms().gather(told(*crowd), NOW)}
+    titles = {one.title for one in Storms().gather(published(*crowd), NOW)}
     assert titles == {
         "Many callers bypassed the VPC endpoint",
         "Blocked: Many callers bypassed the VPC endpoint",
@@ -154,7 +154,7 @@ def test_a_crowd_hides_nothing_graver(graver: dict[str, Any]):
 
 def test_a_crowd_of_one_severity_hides_none_of_a_higher_one():
     crowd = [*crowd_of_roles(), *crowd_of_roles(eventName="DescribeSecret")]
-    gathered = Storms().gather(told(*crowd), NOW)
+    gathered = Storms().gather(published(*crowd), NOW)
     assert sorted(one.severity for one in gathered) == ["high", "low"]
 
 
@@ -168,6 +168,50 @@ def test_a_fleet_does_not_hide_its_credentials_used_elsewhere():
     assert [one.identity[3] for one in gathered if one.count == 1][-1] == "elsewhere, 192.0.2.66"
 
 
+def secret(number: int) -> dict[str, Any]:
+    return {"requestParameters": {"secretId": f"s-{number}"}}
+
+
+def test_who_reads_what_a_storm_has_not_read_is_no_part_of_it():
+    storms = Storms()
+    storms.gather(published(*[user(n, **secret(n % 30)) for n in range(50)]), NOW)
+    later = NOW + timedelta(minutes=5)
+    routine = published(*[user(n, **secret(n % 30)) for n in range(60, 90)])
+    newcomer = published(user(99, **secret(99)))
+    gathered = storms.gather([*routine, *newcomer], later)
+    assert sorted(one.count for one in gathered) == [1, 30]
+    assert newcomer[0] in gathered
+
+
+def test_a_fleet_does_not_hide_another_secret_of_its_role():
+    storms = Storms()
+    storms.gather(published(*map(host, range(30))), NOW)
+    crown = published(host(40, **secret(1)))
+    assert storms.gather([*published(*map(host, range(50, 60))), *crown], NOW)[0] == crown[0]
+
+
+def test_newcomers_have_a_bound_for_each_window():
+    storms = Storms()
+    storms.gather(published(*map(user, range(50))), NOW)
+    some = published(*[user(n, **secret(n)) for n in range(100, 130)])
+    gathered = storms.gather(some, NOW + timedelta(seconds=1))
+    assert sorted(one.count for one in gathered) == [1] * NEWCOMERS + [30 - NEWCOMERS]
+    soon, after = (NOW + timedelta(seconds=seconds) for seconds in (2, HOUR + 1))
+    (still,) = storms.gather(published(user(200, **secret(200))), soon)
+    assert still.title.startswith("Many callers")
+    storms.gather(published(*map(user, range(300, 350))), after - timedelta(minutes=30))
+    (alone,) = storms.gather(published(user(201, **secret(201))), after)
+    assert alone.resource.endswith("u201")
+
+
+def test_a_storm_says_how_many_it_does_not_name():
+    (finding,) = Storms().gather(published(*[user(n, **secret(n)) for n in range(50)]), NOW)
+    assert "u4 and 45 more" in finding.cause
+    assert finding.evidence["not_listed"] == {"secrets": 30, "principals": 30}
+    (fleet,) = Storms().gather(published(*map(host, range(60))), NOW)
+    assert "and 55 more: a fleet" in fleet.cause
+
+
 @given(
     st.lists(
         st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=60),
@@ -177,7 +221,9 @@ def test_a_fleet_does_not_hide_its_credentials_used_elsewhere():
 def test_no_sighting_is_lost(batches: list[list[tuple[int, int]]]):
     storms = Storms()
     for number, batch in enumerate(batches):
-        some = told(*(user(who, sourceIPAddress=f"198.51.100.{where}") for who, where in batch))
+        some = published(
+            *(user(who, sourceIPAddress=f"198.51.100.{where}") for who, where in batch)
+        )
         gathered = storms.gather(some, NOW + timedelta(minutes=30 * number))
         assert count(gathered) == len(batch)
         assert len(gathered) == len({one.fingerprint for one in gathered})

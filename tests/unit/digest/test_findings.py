@@ -1,4 +1,4 @@
-"""What the digest and the daily report say of what was put by."""
+"""What the digest and the daily report say of what was deferred."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ from tests.builders import SETTINGS
 from tests.findings import NOON, bypass, findings
 
 
-def put_by(finding: Finding) -> dict[str, Any]:
+def deferred(finding: Finding) -> dict[str, Any]:
     return for_digest(published_form(finding))
 
 
@@ -36,13 +36,13 @@ def over(finding: Finding) -> dict[str, Any]:
 @settings(max_examples=8)
 @given(findings)
 def test_a_summary_is_small_whatever_the_finding_holds(finding: Finding) -> None:
-    assert len(str(put_by(finding)).encode(errors="replace")) < 20_000
+    assert len(str(deferred(finding)).encode(errors="replace")) < 20_000
 
 
 @settings(max_examples=20)
 @given(st.lists(findings, max_size=30))
 def test_parts_hold_every_finding_once_in_order_and_fit_into_messages(found: list[Finding]) -> None:
-    summaries = [put_by(finding) for finding in found]
+    summaries = [deferred(finding) for finding in found]
     lists = parts(summaries)
     assert [one for some in lists for one in some] == summaries
     assert all(lists)
@@ -51,7 +51,7 @@ def test_parts_hold_every_finding_once_in_order_and_fit_into_messages(found: lis
 
 
 def test_more_than_one_message_can_carry_is_several() -> None:
-    summaries = [put_by(bypass(resource=f"{n}", cause="c" * 600)) for n in range(200)]
+    summaries = [deferred(bypass(resource=f"{n}", cause="c" * 600)) for n in range(200)]
     assert len(parts(summaries)) > 1
     for some in parts(summaries):
         body = published_form(digest(SETTINGS, NOON, some))
@@ -60,27 +60,31 @@ def test_more_than_one_message_can_carry_is_several() -> None:
 
 
 def test_a_digest_says_how_many_of_each() -> None:
-    told = [put_by(bypass(severity=Severity.LOW)), over(bypass(count=7)), over(bypass(count=8))]
-    finding = digest(SETTINGS, NOON, told)
+    published = [
+        deferred(bypass(severity=Severity.LOW)),
+        over(bypass(count=7)),
+        over(bypass(count=8)),
+    ]
+    finding = digest(SETTINGS, NOON, published)
     assert finding.title == "Digest: 1 finding of low severity and 2 repeated alerts summed up"
     assert (finding.kind, finding.severity) == (Kind.DIGEST, Severity.LOW)
     assert list(finding.evidence) == ["collected", "over"]
-    assert list(digest(SETTINGS, NOON, told[1:]).evidence) == ["over"]
+    assert list(digest(SETTINGS, NOON, published[1:]).evidence) == ["over"]
 
 
-def test_the_same_news_are_the_same_digest_and_others_another() -> None:
-    told = [put_by(bypass()), over(bypass(count=7))]
+def test_the_same_findings_are_the_same_digest_and_others_another() -> None:
+    published = [deferred(bypass()), over(bypass(count=7))]
     later = NOON + timedelta(minutes=1)
     ids = [
         published_form(digest(SETTINGS, when, some))["id"]
-        for when, some in ((NOON, told), (later, told), (NOON, told[:1]))
+        for when, some in ((NOON, published), (later, published), (NOON, published[:1]))
     ]
     assert ids[0] == ids[1] != ids[2]
 
 
 def test_the_mail_has_a_line_for_each() -> None:
-    told = [put_by(bypass(severity=Severity.LOW)), over(bypass(count=1_234))]
-    text = email_text(published_form(digest(SETTINGS, NOON, told)))
+    published = [deferred(bypass(severity=Severity.LOW)), over(bypass(count=1_234))]
+    text = email_text(published_form(digest(SETTINGS, NOON, published)))
     assert (
         "- collected:\n"
         "    [low] Secret prod/db was read over the internet (bypass, 2026-05-04T12:00:00Z)\n"
@@ -93,7 +97,7 @@ def test_the_mail_has_a_line_for_each() -> None:
 @settings(max_examples=25)
 @given(findings)
 def test_a_finding_is_one_line(finding: Finding) -> None:
-    assert line(put_by(finding)).isprintable()
+    assert line(deferred(finding)).isprintable()
 
 
 @pytest.mark.parametrize(
@@ -122,7 +126,7 @@ def test_what_was_published_in_full_is_not_summed_up(
 
 
 def waiting(kind: Kind, since: int, latest: int) -> Waiting:
-    """Told first and last so many hours before noon."""
+    """Published first and last so many hours before noon."""
     body = summary(published_form(bypass(kind=kind, resource=f"{kind} {since} {latest}")))
     return Waiting(body, NOON - timedelta(hours=since), NOON - timedelta(hours=latest))
 
@@ -131,7 +135,7 @@ def report_of(counts: dict[str, int], *waits: Waiting, mode: str = "remediate") 
     return daily_report(SETTINGS, NOON, Day(date(2026, 5, 3), counts), waits, mode)
 
 
-def test_a_report_tells_found_repaired_suppressed_and_excepted_apart() -> None:
+def test_a_report_distinguishes_found_repaired_suppressed_and_excepted() -> None:
     finding = report_of(
         {
             "found bypass": 3,
@@ -149,7 +153,7 @@ def test_a_report_tells_found_repaired_suppressed_and_excepted_apart() -> None:
     assert finding.todo == ()
 
 
-def test_overdue_is_what_was_told_again_a_day_later_and_paused_what_the_guard_leaves() -> None:
+def test_overdue_is_what_was_published_again_a_day_later_and_paused_what_the_guard_leaves() -> None:
     finding = report_of(
         {},
         waiting(Kind.POLICY_DRIFT, 48, 1),
@@ -157,14 +161,14 @@ def test_overdue_is_what_was_told_again_a_day_later_and_paused_what_the_guard_le
         waiting(Kind.STOOD_DOWN, 2, 2),
         mode="observe",
     )
-    told = {
+    published = {
         name: [one["resource"] for one in finding.evidence[name]["findings"]]
         for name in ("paused", "overdue")
     }
-    assert told == {"paused": ["stood-down 2 2"], "overdue": ["policy-drift 48 1"]}
+    assert published == {"paused": ["stood-down 2 2"], "overdue": ["policy-drift 48 1"]}
     assert len(finding.todo) == 3
 
 
 @pytest.mark.parametrize(("latest", "stale"), [(25, False), (27, True)])
-def test_what_is_not_told_again_has_been_dealt_with(latest: int, stale: bool) -> None:
+def test_what_is_not_published_again_has_been_dealt_with(latest: int, stale: bool) -> None:
     assert waiting(Kind.POLICY_DRIFT, 48, latest).stale(NOON) is stale

@@ -1,4 +1,4 @@
-"""Of a change that was begun, what the VPC shows as this stack's is done, and nothing else."""
+"""Of a change that was recorded, what the VPC shows as this stack's is done, and nothing else."""
 
 import json
 from dataclasses import replace
@@ -71,7 +71,7 @@ def test_the_policy_is_not_kept_with_the_step():
 
 
 STEPS = (HOSTNAMES, GROUP, CREATE)
-BEGUN = replace(
+STARTED = replace(
     bypass(),
     kind=Kind.ENDPOINT_CREATED,
     resource="vpc-1",
@@ -80,22 +80,22 @@ BEGUN = replace(
 
 
 def shown(there):
-    return proven(BEGUN, tuple(to_json(one) for one in STEPS), there, STACK)
+    return proven(STARTED, tuple(to_json(one) for one in STEPS), there, STACK)
 
 
-def test_a_creation_that_was_made_is_told_with_the_subnets_that_it_has():
+def test_a_creation_that_was_made_is_published_with_the_subnets_that_it_has():
     finding = shown(vpc(endpoints=(endpoint(tags=OURS, subnet_ids=("subnet-2",)),)))
     assert finding.kind is Kind.ENDPOINT_CREATED
-    assert finding.done[:3] == BEGUN.done[:3]
+    assert finding.done[:3] == STARTED.done[:3]
     assert finding.done[3].endswith("in subnet-2")
 
 
-def test_a_creation_that_was_not_made_is_told_as_far_as_it_went():
+def test_a_creation_that_was_not_made_is_published_as_far_as_it_went():
     finding = shown(vpc(groups=(), endpoints=()))
     assert finding.kind is Kind.ENDPOINT_REPAIRED
     assert finding.done == ("done before", str(HOSTNAMES))
     assert finding.title == "vpc-1 was prepared for its Secrets Manager endpoint"
 
 
-def test_an_entry_of_an_older_version_is_told_as_it_stands():
-    assert proven(BEGUN, (), vpc(), STACK) == BEGUN
+def test_an_entry_of_an_older_version_is_published_as_it_stands():
+    assert proven(STARTED, (), vpc(), STACK) == STARTED

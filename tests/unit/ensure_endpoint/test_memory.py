@@ -1,6 +1,6 @@
 """What is remembered of a VPC: the latest use counts, in whatever order uses are known."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
 import pytest
@@ -45,3 +45,18 @@ def test_what_the_version_before_spent_in_the_month_is_spent(memory):
     Budgets(memory.items).take("month#202611", 10_000, 86_400, NOW, 730)
     assert memory.spent_before(202611, NOW) == 730
     assert memory.spent_before(202612, NOW) == 0
+
+
+def test_a_subnet_that_somebody_deletes_is_remembered_until_its_time_is_over(memory):
+    at = int(NOW.timestamp())
+    memory.note_leaving(KEY, {"subnet-1": at + 60})
+    memory.note_leaving(KEY, {"subnet-2": at + 90})
+    memory.note_leaving(KEY, {})
+    assert memory.leaving(KEY, NOW) == {"subnet-1", "subnet-2"}
+    assert memory.leaving(KEY, NOW + timedelta(seconds=60)) == {"subnet-2"}
+    assert memory.leaving(KEY, NOW + timedelta(seconds=90)) == set()
+
+
+def test_the_endpoint_that_served_a_vpc_last_is_remembered(memory):
+    memory.note(KEY, NOW, endpoint_id="vpce-1", grace_began=7)
+    assert memory.recall(KEY, NOW) == VpcRecord(endpoint_id="vpce-1", grace_began=7)

@@ -12,7 +12,7 @@ from ensure_endpoint.subnets import MOST_TRIES, Carrier, without_room
 from guard.endpoint.decide import decide
 from guard.endpoint.plan import Verdict
 from guard.endpoint.state import Vpc
-from tests.builders import NOON, OURS, STACK, WANTED, ZONES, endpoint, group, subnet, vpc
+from tests.builders import DESIRED, NOON, OURS, STACK, ZONES, endpoint, group, subnet, vpc
 
 BUCKET = 4  # of EC2, for CreateVpcEndpoint and for ModifyVpcEndpoint
 
@@ -51,14 +51,14 @@ class Ec2:
         return replace(there, endpoints=(endpoint(subnet_ids=self.placed, tags=OURS),))
 
 
-def looks(ec2: Ec2, there: Vpc, *, counted: bool) -> Vpc:
-    """What is left after looks that each know what was refused before: all that is to be done."""
+def attempts(ec2: Ec2, there: Vpc, *, counted: bool) -> Vpc:
+    """What is left after attempts that each know what was refused before: all there is to do."""
     full = set(ec2.crowded) if counted else set[str]()
     carrier = Carrier(Actor(cast(Any, ec2), STACK, lambda: NOON), lambda ids: full & set(ids))
     left_out: dict[str, str] = {}
     for _ in range(2 * len(there.subnets) + 1):
         now = without_room(ec2.shown(there), left_out)
-        plan = decide(now, WANTED)
+        plan = decide(now, DESIRED)
         if not plan.steps:
             return now
         before = ec2.asked
@@ -67,7 +67,7 @@ def looks(ec2: Ec2, there: Vpc, *, counted: bool) -> Vpc:
             "test",
             {},
             lambda found, now=now, known=dict(left_out): decide(
-                without_room(now, known | found), WANTED
+                without_room(now, known | found), DESIRED
             ),
         )
         assert ec2.asked - before <= MOST_TRIES + 1 <= BUCKET
@@ -92,12 +92,12 @@ def test_every_az_with_room_is_served_and_the_others_are_named(
     crowded = frozenset(f"subnet-{number}" for number in full) & {one.id for one in subnets}
     ec2 = Ec2(crowded, names_it, code)
     there = vpc(subnets=subnets, endpoints=(), groups=(group(),))
-    left = looks(ec2, there, counted=counted)
+    left = attempts(ec2, there, counted=counted)
 
     with_room = {one.zone_id for one in subnets if one.id not in crowded}
     served = {one.zone_id for one in subnets if one.id in (ec2.placed or ())}
     assert served == with_room
-    plan = decide(left, WANTED)
+    plan = decide(left, DESIRED)
     if not with_room:
         assert plan.verdict is Verdict.NOT_REPAIRABLE
     elif served == {one.zone_id for one in subnets}:
@@ -109,9 +109,9 @@ def test_every_az_with_room_is_served_and_the_others_are_named(
         assert all(one.zone_id in said for one in subnets if one.zone_id not in served)
     assert (code in said) == (served != {one.zone_id for one in subnets})
 
-    # As soon as there is room, a fresh look serves the rest.
+    # As soon as there is room, a fresh attempt serves the rest.
     ec2.crowded = frozenset()
-    looks(ec2, there, counted=False)
+    attempts(ec2, there, counted=False)
     assert {one.zone_id for one in subnets if one.id in (ec2.placed or ())} == {
         one.zone_id for one in subnets
     }

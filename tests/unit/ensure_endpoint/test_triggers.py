@@ -31,9 +31,9 @@ def read(name: str) -> Affected:
 
 def test_a_deletion_that_something_blocks_is_a_tear_down():
     one = read("tear-down.delete-vpc-in-use")
-    assert (one.facts[TORN_DOWN], one.vpc_ids) == ("vpc", {"vpc-0a1b2c3d4e5f60718"})
+    assert (one.facts[TORN_DOWN], one.ids) == ("vpc", {"vpc-0a1b2c3d4e5f60718"})
     other = read("tear-down.delete-subnet-in-use")
-    assert (other.facts[TORN_DOWN], other.subnet_ids) == (
+    assert (other.facts[TORN_DOWN], other.ids) == (
         "subnet-0b0b0b0b0b0b0b0b2",
         {"subnet-0b0b0b0b0b0b0b0b2"},
     )
@@ -42,7 +42,7 @@ def test_a_deletion_that_something_blocks_is_a_tear_down():
 def test_a_deletion_that_was_denied_is_none():
     one = read("none.delete-subnet-denied")
     assert TORN_DOWN not in one.facts
-    assert {*one.vpc_ids, *one.subnet_ids} == set()
+    assert one.ids == frozenset()
     assert not one.all_vpcs
 
 

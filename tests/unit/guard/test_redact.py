@@ -1,4 +1,4 @@
-"""What looks like a secret leaves the guard in no text; what does not is left as it is."""
+"""What resembles a secret leaves the guard in no text; what does not is left as it is."""
 
 import json
 import time
@@ -15,9 +15,9 @@ from guard.redact import (
     HandlerFailed,
     compiled,
     log_line,
+    redact_errors,
     redacted,
     redacted_json,
-    sealed,
 )
 
 PLANT = "S3cr3t-Pl4nt.9"
@@ -133,7 +133,8 @@ LESS = "Member must have length less than or equal to 65536"
         "Max retries exceeded with url: /triggers/T0PLANT/123/Hunter2 (Caused by ...)",
         "github_pat_11ABCDEFG0123456789_Hunter2plant",
         "-----BEGIN PGP PRIVATE KEY BLOCK-----\nplant\n-----END PGP PRIVATE KEY BLOCK-----",
-        "arn:aws:sts::111122223333:assumed-role/app/password=Hunter2",
+        "arn:aws:sts::111122223333:assumed-role/app/s password=Hunter2",
+        "arn:aws:secretsmanager:eu-west-1:111122223333:secret:password=Hunter2",
         "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db-password password=Hunter2",
     ],
 )
@@ -181,7 +182,7 @@ def test_what_stands_around_a_secret_stays(text: str, clean: str):
         "password authentication failed for user 'app'",
         "Member 'password' is required, and 'api-key' as well",
         "GetRandomPassword, secretsmanager:GetRandomPassword",
-        "bearer of news: none, the bearer, a bearer token is missing",
+        "bearer of tidings: none, the bearer, a bearer token is missing",
         "the access token expired; the session token is not valid",
         "AccessKeyId=AKIAIOSFODNN7EXAMPLE",
         "AKIAIOSFODNN7EXAMPLE used on 0123456789abcdef0123456789abcdef01234567",
@@ -207,7 +208,7 @@ def test_it_is_found_at_any_depth_and_in_names():
     assert redacted_json({"n": None, "i": 3, "t": True}) == {"n": None, "i": 3, "t": True}
 
 
-def test_a_member_is_told_by_its_name_too():
+def test_a_member_is_reported_by_its_name_too():
     value = {
         "SecretString": "correct",
         "x-api-key": ["horse"],
@@ -305,7 +306,7 @@ def test_no_text_that_a_caller_can_send_takes_long(piece: str):
 
 
 def test_what_a_handler_raises_holds_no_secret():
-    @sealed
+    @redact_errors
     def handler(event: str) -> str:
         if event:
             raise LookupError(event)
@@ -322,6 +323,33 @@ def test_what_a_handler_raises_holds_no_secret():
 @pytest.mark.parametrize("path", sorted(Path("functions").glob("*/app.py")), ids=str)
 def test_every_function_logs_and_fails_redacted(path: Path):
     text = path.read_text()
-    assert "logger = Logger(json_serializer=log_line)" in text, "use guard.redact.log_line"
+    assert "Logger(json_serializer=log_line)" in text, "use guard.redact.log_line"
     handler = text.split("def handler(")[0].rsplit("\n\n\n", 1)[1]
-    assert handler.startswith("@sealed\n"), "the outermost decorator is guard.redact.sealed"
+    assert handler.startswith("@redact_errors\n"), (
+        "the outermost decorator is guard.redact.redact_errors"
+    )
+
+
+WHO = (
+    "arn:aws:sts::111122223333:assumed-role/app/password=x",
+    "arn:aws-cn:sts::111122223333:assumed-role/app/SecretString=abc,token=1",
+    "arn:aws:iam::111122223333:user/team/api-key=me",
+    "assumed-role/app/password=x",
+    "user/token=x@example.com",
+)
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_who_acted_is_never_hidden(who: str) -> None:
+    """IAM takes `=` in the names of sessions and users, which their owners choose."""
+    for text in (who, f"{who} called StopLogging", f"Blocked: {who}: refused", f"({who})"):
+        assert redacted(text) == text
+
+
+def test_a_session_is_published_as_it_is_spelled() -> None:
+    assert redacted_json({"session": "password=x"}) == {"session": "password=x"}
+    token = "ghp_" + "a" * 30
+    assert redacted_json({"session": token}) == {"session": REDACTED}
+    no_name = redacted_json({"session": "the password=x"})
+    assert no_name == {"session": f"the password={REDACTED}"}
+    assert redacted_json({"note": "password=x"}) == {"note": f"password={REDACTED}"}

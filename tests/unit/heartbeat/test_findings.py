@@ -1,4 +1,4 @@
-"""What the heartbeat function tells of the guard's own state."""
+"""What the heartbeat function reports of the guard's own state."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,8 +20,8 @@ def only(findings: list[Finding]) -> Finding:
 
 
 def test_a_guard_that_is_as_deployed_is_not_spoken_of():
-    wanted = {"bypass": SEES_READS, "vpc-life": "ENABLED"}
-    assert blind_rules({**wanted, "somebody's": "DISABLED"}, wanted, SETTINGS, NOW) == []
+    desired = {"bypass": SEES_READS, "vpc-life": "ENABLED"}
+    assert blind_rules({**desired, "somebody's": "DISABLED"}, desired, SETTINGS, NOW) == []
     assert blind_trails([Seen("a", reads=True)], SETTINGS, NOW) == []
     assert changed_mode("observe", "observe", SETTINGS, NOW) == []
     assert dead_letters({"dead": 0}, SETTINGS, NOW) == []
@@ -43,12 +43,12 @@ def test_one_trail_that_sees_is_enough_and_one_that_cannot_be_read_may_see():
     blind = Seen("a", reads=False, hindrance="it is stopped")
     assert blind_trails([blind, Seen("b", reads=True)], SETTINGS, NOW) == []
     unread = Seen("b", reads=None, hindrance="CloudTrail in eu-west-1 answers AccessDenied")
-    told = only(blind_trails([blind, unread], SETTINGS, NOW))
-    assert (told.severity, told.window) == ("low", 30 * DAY)
-    assert told.evidence["not_known"] == {"b": unread.hindrance}
-    assert "a: it is stopped" in told.cause
+    published = only(blind_trails([blind, unread], SETTINGS, NOW))
+    assert (published.severity, published.window) == ("low", 30 * DAY)
+    assert published.evidence["not_known"] == {"b": unread.hindrance}
+    assert "a: it is stopped" in published.cause
     assert blind_trails([blind, replace(unread, passing=True)], SETTINGS, NOW) == []
-    assert told.fingerprint != only(blind_trails([blind], SETTINGS, NOW)).fingerprint
+    assert published.fingerprint != only(blind_trails([blind], SETTINGS, NOW)).fingerprint
     assert "a: it is stopped" in only(blind_trails([blind], SETTINGS, NOW)).cause
 
 
@@ -69,6 +69,9 @@ def test_a_switched_mode_matters_most_where_nothing_is_repaired(
 
 
 def test_each_queue_is_a_finding_of_its_own():
-    told = dead_letters({"b": 2, "a": 1_234, "c": 0}, SETTINGS, NOW)
-    assert [(one.resource, one.evidence["messages"]) for one in told] == [("a", 1_234), ("b", 2)]
-    assert "1,234 messages" in told[0].title
+    published = dead_letters({"b": 2, "a": 1_234, "c": 0}, SETTINGS, NOW)
+    assert [(one.resource, one.evidence["messages"]) for one in published] == [
+        ("a", 1_234),
+        ("b", 2),
+    ]
+    assert "1,234 messages" in published[0].title

@@ -1,13 +1,16 @@
 """How a bot shows a finding: anew, brought up to date, or in the thread of the one before."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from guard.findings.finding import Severity
 from guard.publishing.message import published_form
-from notify_slack.bot import Forgotten, Posted, Step, judge, step, ts_of
+from guardctl.replay.memory import MemoryItems
+from notify_slack.bot import Forgotten, Posted, Step, Threads, judge, step, ts_of
 from notify_slack.webhook import (
     Answer,
     BadWebhook,
@@ -18,7 +21,7 @@ from notify_slack.webhook import (
 )
 from tests.findings import NOON, bypass
 
-SHOWN = Posted("17.1", "2026-05-04T12:00:00Z", 1, int(NOON.timestamp()))
+SHOWN = Posted("17.1", "2026-05-04T12:00:00Z", 1, int(NOON.timestamp()), "high")
 
 
 def form(**changes: Any) -> dict[str, Any]:
@@ -40,20 +43,65 @@ def test_what_the_message_says_already_is_not_said_again() -> None:
 
 def test_the_next_window_is_a_new_message_even_if_it_counts_less() -> None:
     later = NOON + timedelta(hours=1)
-    told = form(first_seen=later, last_seen=later)
-    assert step(told, Posted("17.1", SHOWN.first_seen, 10, SHOWN.at), later) == Step(
-        "chat.postMessage", {}
-    )
+    finding = form(first_seen=later, last_seen=later)
+    assert step(finding, replace(SHOWN, count=10), later) == Step("chat.postMessage", {})
+
+
+LOUD = Step("chat.postMessage", {"thread_ts": "17.1", "reply_broadcast": True})
+QUIET = Step("chat.postMessage", {"thread_ts": "17.1"})
+NEW = {"new": ["the first read of a secret"]}
+
+
+@pytest.mark.parametrize(
+    ("shown", "severity", "count", "evidence", "made"),
+    [
+        pytest.param("medium", "high", 10, {}, LOUD, id="graver"),
+        pytest.param("low", "medium", 2, {}, LOUD, id="graver, by one step"),
+        pytest.param("info", "low", 2, {}, LOUD, id="graver, though low"),
+        pytest.param("medium", "high", 1, {}, LOUD, id="graver, with a count that is shown"),
+        pytest.param("high", "low", 10, {}, QUIET, id="milder"),
+        pytest.param("high", "medium", 10, {}, QUIET, id="milder, though medium"),
+        pytest.param("high", "low", 1, {}, None, id="milder and shown"),
+        pytest.param("high", "high", 10, {}, Step("chat.update", {"ts": "17.1"}), id="as grave"),
+        pytest.param("high", "high", 10, NEW, LOUD, id="as grave, with new"),
+        pytest.param("high", "high", 3, NEW, LOUD, id="new that come late"),
+        pytest.param("low", "low", 10, NEW, QUIET, id="new of low severity"),
+        pytest.param("high", "medium", 10, NEW, QUIET, id="milder new"),
+        pytest.param("", "high", 10, {}, LOUD, id="posted by a version before"),
+        pytest.param("", "low", 10, {}, QUIET, id="low, posted by a version before"),
+        pytest.param("", "high", 1, {}, None, id="shown by a version before"),
+    ],
+)
+def test_an_edit_hides_nothing_graver(
+    shown: str, severity: str, count: int, evidence: Any, made: Step | None
+) -> None:
+    finding = form(severity=Severity(severity), count=count, evidence=evidence)
+    posted = replace(SHOWN, severity=shown, count=5 if evidence else SHOWN.count)
+    assert step(finding, posted, NOON) == made
+
+
+def test_what_a_thread_shows_stays_as_grave_as_its_gravest() -> None:
+    threads = Threads(MemoryItems.empty(), "C0123456789")
+    first = form(severity=Severity.LOW)
+    threads.note(first, "17.1", NOON)
+    shown = threads.find(first["fingerprint"], NOON)
+    assert shown is not None
+    assert shown.severity == "low"
+    for severity, count in ((Severity.HIGH, 3), (Severity.LOW, 2)):
+        threads.note(form(severity=severity, count=count), shown.ts, NOON, shown)
+        shown = threads.find(first["fingerprint"], NOON)
+        assert shown is not None
+        assert (shown.ts, shown.severity, shown.count) == ("17.1", "high", 3)
 
 
 @pytest.mark.parametrize(("severity", "loud"), [("high", True), ("medium", True), ("low", False)])
 def test_a_change_that_comes_again_goes_into_the_thread(severity: str, loud: bool) -> None:
-    told = form(window=0, severity=severity)
-    made = step(told, SHOWN, NOON + timedelta(hours=1))
+    published = form(window=0, severity=severity)
+    made = step(published, SHOWN, NOON + timedelta(hours=1))
     assert made is not None
     assert (made.method, made.more["thread_ts"]) == ("chat.postMessage", "17.1")
     assert ("reply_broadcast" in made.more) is loud
-    assert step(told, SHOWN, NOON + timedelta(days=2)) == Step("chat.postMessage", {})
+    assert step(published, SHOWN, NOON + timedelta(days=2)) == Step("chat.postMessage", {})
 
 
 @pytest.mark.parametrize(

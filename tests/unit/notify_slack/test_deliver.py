@@ -123,7 +123,7 @@ def test_all_is_posted_in_order_a_second_apart(delivery, world):
     assert world.seconds == 1_000_002
 
 
-def test_the_pace_holds_from_batch_to_batch(delivery, world):
+def test_the_rate_holds_from_batch_to_batch(delivery, world):
     deliver(delivery, world, batch("a"))
     world.seconds += 0.25
     deliver(delivery, world, batch("b"))
@@ -150,7 +150,7 @@ def test_429_stops_the_batch_and_keeps_its_order(delivery, world):
     assert world.waits == {"b": 30, "c": 31, "d": 32}
 
 
-def test_while_paused_nothing_is_asked_and_all_line_up_behind(delivery, world):
+def test_while_paused_nothing_is_asked_and_all_wait(delivery, world):
     world.answers["a"] = [Answer(429, "", {"Retry-After": "30"})]
     deliver(delivery, world, batch("ab"))
     world.seconds += 10
@@ -227,7 +227,7 @@ def test_a_visibility_that_cannot_be_changed_does_not_undo_what_was_posted(deliv
     assert deliver(delivery, world, batch("abc")) == "bc"
 
 
-def test_two_copies_take_turns(delivery, world):
+def test_two_copies_share_the_rate(delivery, world):
     other = copy_of(world)
     deliver(delivery, world, batch("a"))
     began = world.seconds
@@ -237,7 +237,7 @@ def test_two_copies_take_turns(delivery, world):
     assert world.seconds == began + 4
 
 
-def test_a_turn_that_is_far_away_is_not_waited_for(delivery, world):
+def test_a_slot_that_is_far_away_is_not_waited_for(delivery, world):
     world.line = world.seconds + 60
     assert deliver(delivery, world, batch("ab")) == "ab"
     assert world.posts == []
@@ -252,7 +252,7 @@ def test_a_pause_holds_for_the_other_copies(delivery, world):
     assert world.waits["b"] == 30
 
 
-def test_without_the_table_it_keeps_its_own_pace(delivery, world):
+def test_without_the_table_it_keeps_its_own_rate(delivery, world):
     world.table_refuses = True
     world.answers["c"] = [Answer(429, "", {"Retry-After": "30"})]
     assert deliver(delivery, world, batch("abc")) == "c"

@@ -195,7 +195,7 @@ def test_severity_shows_in_heading_and_colour(severity: Severity) -> None:
     assert len(others) == len(Severity)
 
 
-def test_a_finding_says_why_what_to_do_and_where_to_look() -> None:
+def test_a_finding_says_why_what_to_do_and_where_to_read() -> None:
     finding = bypass(done=["Put the policy back."], evidence={"source_ip": "198.51.100.7"})
     text = "\n".join(mrkdwn(of(finding)))
     for expected in (

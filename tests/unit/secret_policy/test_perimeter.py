@@ -1,4 +1,4 @@
-"""Which resource policies keep a secret inside the perimeter, and how the others are mended."""
+"""Which resource policies keep a secret inside the perimeter, and how the others are corrected."""
 
 # ruff: noqa: E501  (a policy is a row: it reads better long than broken)
 
@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 
 from guard.policy import MAX_CHARACTERS, parse
 from guard.policy.evaluate import Outcome, Request, evaluate, principals_of
+from secret_policy.correction import NotCorrectable, corrected
 from secret_policy.perimeter import (
     SID,
     Bound,
-    NotCorrectable,
     Perimeter,
     Secret,
-    corrected,
     gaps,
     shuts_everybody_out,
     warnings,
@@ -107,7 +106,7 @@ OPEN = [
     ("no policy", None, "no resource policy"),
     ("no statement of it", d(OWNER), "over the internet is not denied"),
     ("text that is no policy", "{", "cannot be read: line 1"),
-    ("only those who are let in are told", d(allow(Condition={"StringEquals": {"aws:SourceVpc": VPC}})), "over the internet is not denied"),
+    ("only those who are let in are published", d(allow(Condition={"StringEquals": {"aws:SourceVpc": VPC}})), "over the internet is not denied"),
     ("another action", d(deny(outside(), Action="secretsmanager:PutSecretValue")), "is not denied"),
     ("all but reading", d(deny(outside(), Action=None, NotAction=READ)), "is not denied"),
     ("another secret", d(deny(outside(), Resource=OTHER_SECRET)), "is not denied"),
@@ -141,7 +140,7 @@ OPEN = [
     ("one VPC and one endpoint of somebody else, in two denials", d(deny(outside([VPC, STRANGE_VPC])), deny({"StringNotEqualsIfExists": {"aws:SourceVpce": [ENDPOINT, STRANGE_ENDPOINT]}})), f"from {STRANGE_VPC} through {STRANGE_ENDPOINT} (not approved) is not denied"),
     ("a resource whose star may or may not take colons", d(deny(outside(), Resource="arn:aws:secretsmanager:*:secret:prod/db-AbCdEf")), "hangs on resource"),
     ("a netmask", d(deny(outside() | {"NotIpAddress": {"aws:VpcSourceIp": "10.0.0.0/255.0.0.0"}})), "cannot be read"),
-    ("a letter that looks like another", d(deny({"StringNotEquals": {"aws:\u017fourceVpc": VPC}})), "cannot be read"),
+    ("a letter that resembles another", d(deny({"StringNotEquals": {"aws:\u017fourceVpc": VPC}})), "cannot be read"),
     ("more VPCs than can be compared", d(deny(outside([f"vpc-{number:x}" for number in range(500)]))), "not compared: too large"),
     ("an Allow in place of the Deny", d(deny(outside(), Effect="Allow", Sid=SID)), "is not denied"),
 ]  # fmt: skip
@@ -152,10 +151,10 @@ def test_a_policy_keeps_the_perimeter(text: str):
     assert gaps(text, SECRET, PERIMETER) == ()
 
 
-@pytest.mark.parametrize(("text", "told"), [pytest.param(*row[1:], id=row[0]) for row in OPEN])
-def test_a_policy_leaves_a_way_open(text: str | None, told: str):
+@pytest.mark.parametrize(("text", "published"), [pytest.param(*row[1:], id=row[0]) for row in OPEN])
+def test_a_policy_leaves_a_way_open(text: str | None, published: str):
     found = gaps(text, SECRET, PERIMETER)
-    assert any(told in one for one in found), found
+    assert any(published in one for one in found), found
 
 
 @pytest.mark.parametrize(
@@ -364,7 +363,7 @@ def test_whatever_the_policy_a_whole_one_lets_no_stranger_read_and_a_corrected_o
                 assert reads(one, **way, **{"PrincipalTag/x": tag}) is Outcome.DENY
 
 
-def test_what_aws_warns_of_is_told_as_far_as_it_concerns_the_secret():
+def test_what_aws_warns_of_is_published_as_far_as_it_concerns_the_secret():
     plain = Secret(SECRET, "prod/db", {})
     assert len(warnings(plain)) == 1
     assert "with a role of yours" in warnings(plain)[0]

@@ -9,13 +9,13 @@ from guard.endpoint.plan import Desired
 from guard.endpoint.scope import Coverage, Scope
 from sweep.unhealthy import DNS_SAMPLE, sample, unhealthy_vpcs
 
-WANTED = Desired(ACCOUNT, "stack", SERVICE, "vpce-guard:ignore", "{}")
+DESIRED = Desired(ACCOUNT, "stack", SERVICE, "vpce-guard:ignore", "{}")
 EVERYWHERE = Scope(Coverage.ALL, "")
 
 
 def swept(ec2: Any, now: datetime = NOON) -> list[str]:
     observer = Observer(ec2, SERVICE)
-    return unhealthy_vpcs(observer, observer.vpc_ids(), WANTED, EVERYWHERE, now)
+    return unhealthy_vpcs(observer, observer.vpc_ids(), DESIRED, EVERYWHERE, now)[0]
 
 
 def test_ten_thousand_healthy_vpcs_cost_calls_that_list_and_a_sample() -> None:
@@ -24,8 +24,8 @@ def test_ten_thousand_healthy_vpcs_cost_calls_that_list_and_a_sample() -> None:
     assert swept(ec2) == []
 
     assert ec2.calls.pop("describe_vpc_attribute") == 2 * DNS_SAMPLE
-    # 10 pages of VPCs, and 4 kinds of things for each 200 of them.
-    assert sum(ec2.calls.values()) == 10 + 4 * 50 + 1
+    # 10 pages of VPCs, and 5 kinds of things for each 200 of them.
+    assert sum(ec2.calls.values()) == 10 + 5 * 50 + 1
     assert all(ec2.calls[name] <= 60 for name in ec2.calls)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from guard.cloudtrail.record import Identity, Record
 from tests.builders import SETTINGS
-from watch_guard.changes import Deployers, Part, changed_parts, owner_parts
+from watch_guard.changes import Deployers, Part, changed_parts, may_be_ours, owner_parts
 from watch_guard.findings import guard_changed
 
 ACCOUNT = "eu-west-1:111122223333"
@@ -209,7 +209,7 @@ def test_a_mapping_is_known_by_its_function_where_the_answer_names_it():
     assert part.logical_id == "DetectBypassFunction"
 
 
-def test_an_unsubscribed_part_is_told_with_its_topic():
+def test_an_unsubscribed_part_is_published_with_its_topic():
     record = call("sns", "Unsubscribe", subscriptionArn=f"{TOPIC}:22222222-2222")
     found = {one.logical_id for one in changed_parts(record, PARTS, STACK)}
     assert found == {"NotifySubscription", "FindingsTopic"}
@@ -311,7 +311,7 @@ def test_what_is_a_deployment(patterns: tuple[str, ...], record: Record, deploym
     assert Deployers(patterns).made(record) is deployment
 
 
-def test_an_attempt_that_aws_refused_is_told_as_blocked():
+def test_an_attempt_that_aws_refused_is_published_as_blocked():
     record = replace(DISABLED, error_code="AccessDenied")
     finding = guard_changed(record, changed_parts(record, PARTS, STACK), SETTINGS)
     assert finding.title.startswith("Blocked: ")
@@ -336,3 +336,61 @@ def test_cloudformation_deploys_by_whatever_name_its_partition_gives_it(domain: 
     assert Deployers().made(made)
     other = replace(MALLORY, invoked_by=f"stacksets.cloudformation.{domain}")
     assert not Deployers().made(replace(made, identity=other))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors", "PutInsightSelectors"],
+)
+@pytest.mark.parametrize("key", ["name", "trailName"])
+def test_a_change_of_any_trail_is_one_of_the_guards_eyes(name: str, key: str) -> None:
+    record = call("cloudtrail", name, **{key: "arn:aws:cloudtrail:eu-west-1:1:trail/audit"})
+    (part,) = changed_parts(record, PARTS, STACK)
+    finding = guard_changed(record, [part], SETTINGS)
+    assert finding.severity == "high"
+    assert f"called {name} on the trail trail/audit" in finding.title
+
+
+def test_a_stack_of_somebody_elses_may_not_change_a_trail_unnoticed() -> None:
+    by_stack = replace(MALLORY, invoked_by="cloudformation.amazonaws.com")
+    record = replace(call("cloudtrail", "StopLogging", name="audit"), identity=by_stack)
+    assert not Deployers().made(record)
+    assert Deployers(("arn:aws:iam::111122223333:user/mallory",)).made(record)
+
+
+OMITTED = {"omitted": True, "originalSize": 110_000, "reason": "requestParameters too large"}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        call("iam", "PutRolePolicy", **OMITTED),
+        replace(call("iam", "PutRolePolicy"), strange=("requestParameters",)),
+        call("sqs", "SetQueueAttributes", queueUrl={"a": 1}),
+        call("monitoring", "DeleteAlarms", alarmNames=["x", 5]),
+    ],
+)
+def test_a_call_that_does_not_say_what_it_was_about_may_be_ours(record: Record) -> None:
+    assert changed_parts(record, PARTS, STACK) == []
+    assert may_be_ours(record)
+    finding = guard_changed(record, [], SETTINGS)
+    assert finding.severity == "medium"
+    assert "perhaps on the guard" in finding.title
+
+
+def test_an_omitted_request_whose_resource_is_listed_is_that_resources() -> None:
+    role = "arn:aws:iam::111122223333:role/vpce-guard-DetectBypassRole-1E"
+    record = replace(call("iam", "PutRolePolicy", **OMITTED), resources=({"ARN": role},))
+    assert [one.logical_id for one in changed_parts(record, PARTS, STACK)] == ["DetectBypassRole"]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        call("iam", "PutRolePolicy", roleName="neighbour"),
+        call("events", "PutRule", name="neighbour", tags=[{"key": "a"}]),
+        call("sns", "Subscribe", topicArn=None),
+    ],
+)
+def test_a_call_that_names_a_neighbour_is_not_ours(record: Record) -> None:
+    assert not may_be_ours(record)

@@ -13,11 +13,11 @@ from guard.cloudtrail.record import parse as parse_record
 from tests.damage import json_values
 from tests.records import ACCOUNT, FOREIGN_ENDPOINT, OTHER_ACCOUNT, REGION, SECRET, read, role
 
-TOLD = {"name": "n", "owner": "o@example.com", "reason": "r", "expires": "2026-12-31"}
+PUBLISHED = {"name": "n", "owner": "o@example.com", "reason": "r", "expires": "2026-12-31"}
 
 
 def exemption(**conditions: Any) -> Exemption:
-    (one,) = parse({"exceptions": [{**TOLD, **conditions}]})
+    (one,) = parse({"exceptions": [{**PUBLISHED, **conditions}]})
     return one
 
 
@@ -164,21 +164,23 @@ def test_expires(expires: str, last: datetime, first_after: datetime):
 )
 def test_a_wrong_exception_says_what_is_wrong(change: dict[str, Any], complaint: str):
     entry = {
-        key: one for key, one in ({**TOLD, "principal": USER} | change).items() if one is not ...
+        key: one
+        for key, one in ({**PUBLISHED, "principal": USER} | change).items()
+        if one is not ...
     }
     with pytest.raises(ExceptionsError, match=r"exceptions\[1\]") as raised:
-        parse({"exceptions": [{**TOLD, "name": "fine", "principal": USER}, entry]})
+        parse({"exceptions": [{**PUBLISHED, "name": "fine", "principal": USER}, entry]})
     assert complaint in str(raised.value)
 
 
-def test_every_mistake_is_told_at_once():
+def test_every_mistake_is_published_at_once():
     with pytest.raises(ExceptionsError) as raised:
-        parse({"exceptions": [{}, {**TOLD, "principal": "*"}]})
+        parse({"exceptions": [{}, {**PUBLISHED, "principal": "*"}]})
     assert len(str(raised.value).splitlines()) == 6
 
 
 def test_names_are_unique():
-    entry = {**TOLD, "principal": USER}
+    entry = {**PUBLISHED, "principal": USER}
     with pytest.raises(ExceptionsError, match="two exceptions are named 'n'"):
         parse({"exceptions": [entry, entry]})
 
@@ -190,7 +192,7 @@ def test_the_shipped_file_can_be_used():
 
 def test_load(tmp_path: Path):
     path = tmp_path / "exceptions.json"
-    path.write_text(json.dumps({"exceptions": [{**TOLD, "principal": USER}]}))
+    path.write_text(json.dumps({"exceptions": [{**PUBLISHED, "principal": USER}]}))
     assert load(path)[0].principal == (USER,)
     path.write_text('{"exceptions": []}')
     assert load(path) == ()
@@ -206,7 +208,7 @@ def test_load_what_is_not_json(tmp_path: Path, content: bytes):
 
 @given(json_values)
 def test_any_content_is_refused_or_read(value: Any):
-    for body in (value, {"exceptions": value}, {"exceptions": [{**TOLD, "principal": value}]}):
+    for body in (value, {"exceptions": value}, {"exceptions": [{**PUBLISHED, "principal": value}]}):
         try:
             exemptions = parse(body)
         except ExceptionsError as error:

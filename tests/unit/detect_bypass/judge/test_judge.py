@@ -99,7 +99,12 @@ in_console_through_aws_endpoint = changed(
     in_console, vpcEndpointId="vpce-f40dc59d", sourceIPAddress="10.248.16.43"
 )
 at_sign_in = read(userIdentity={**ALICE, "invokedBy": "signin.amazonaws.com"})
-through_service_console = read(userIdentity={**ALICE, "invokedBy": "cloudformation.amazonaws.com"})
+by_cloudformation = {
+    "userIdentity": {**ALICE, "invokedBy": "cloudformation.amazonaws.com"},
+    "userAgent": "cloudformation.amazonaws.com",
+}
+through_service_console = read(**by_cloudformation)
+through_service_by_cli = changed(through_service_console, userAgent=READ["userAgent"])
 on_behalf = read(
     userIdentity={**ALICE, "invokedBy": "cloudformation.amazonaws.com"},
     sourceIPAddress="cloudformation.amazonaws.com",
@@ -120,9 +125,7 @@ principal_of_service = read(
 )
 service_linked = read(userIdentity=SERVICE_LINKED_ROLE, sourceIPAddress="52.95.1.1")
 masked = read(sourceIPAddress="XXXX")
-masked_with_service = read(
-    userIdentity={**ALICE, "invokedBy": "cloudformation.amazonaws.com"}, sourceIPAddress="XXXX"
-)
+masked_with_service = read(**by_cloudformation, sourceIPAddress="XXXX")
 liar = read(userAgent="secretsmanager.amazonaws.com")
 untyped_person = read(userIdentity={"accountId": ACCOUNT, "userName": "alice"})
 service_event_of_a_person = read(eventType="AwsServiceEvent")
@@ -166,6 +169,8 @@ def relayed(service: str, **fields: Any) -> dict[str, Any]:
 
 by_state_machine = relayed("states")
 by_schedule = relayed("scheduler")
+by_automation = relayed("ssm")
+by_chat = relayed("chatbot")
 console_action = read(eventType="AwsConsoleAction")
 root_in_console = changed(in_console, userIdentity=ROOT)
 alice_for_an_hour = {**ALICE, "accessKeyId": "ASIAEXAMPLE000000001"}
@@ -174,7 +179,7 @@ denied_to_user = changed(ENDPOINT_DENIED, userIdentity=ALICE)
 denied_to_root = changed(ENDPOINT_DENIED, userIdentity=ROOT)
 denied_to_role = changed(ENDPOINT_DENIED, userIdentity=role())
 denied_to_signed_on = changed(ENDPOINT_DENIED, userIdentity=SIGNED_ON)
-denied_look = changed(denied_to_role, eventName="DescribeSecret")
+denied_read = changed(denied_to_role, eventName="DescribeSecret")
 allowed_network_activity = changed(ENDPOINT_DENIED, errorCode=..., errorMessage=...)
 
 
@@ -311,8 +316,8 @@ SAMPLES = {
             semicolon,
             internal_endpoint,
             read(userIdentity=role(), sourceIPAddress="AWS Internal", userAgent="AWS Internal"),
-            relayed("ssm"),
             relayed("ecs-tasks"),
+            read(userIdentity={"type": "AWSService", "invokedBy": "ssm.amazonaws.com"}),
             read(userIdentity=role(invokedBy="rds.amazonaws.com"), sourceIPAddress="10.1.2.3"),
             read(userIdentity=role(invokedBy="rds.amazonaws.com"), sourceIPAddress=...),
             read(userIdentity={"type": "AWSService", "invokedBy": "ecs.amazonaws.com"}),
@@ -342,6 +347,12 @@ SAMPLES = {
             in_masked_fleet,
             by_state_machine,
             by_schedule,
+            by_automation,
+            by_chat,
+            relayed("ssm.eu-west-1"),
+            relayed("states", userIdentity=role("chosen", "x", invokedBy="AWS Internal")),
+            relayed("states", userIdentity=role("chosen", "x") | {"type": ""}),
+            changed(in_fleet, userIdentity=role("fleet", "x", invokedBy="AWS Internal")),
             read(**SERVICE),
             read(userIdentity=ROOT, **SERVICE),
             read(userIdentity={**ALICE, "invokedBy": "states.amazonaws.com"}),
@@ -369,12 +380,14 @@ SAMPLES = {
             through_service_console,
             console_action,
             masked_with_service,
+            changed(through_service_console, userAgent=BROWSER),
             changed(in_console, userAgent=PAGE),
             changed(in_console, userAgent="aws-internal/3 aws-sdk-java/1.12.488"),
             changed(in_console, userAgent="secretsmanager.amazonaws.com"),
             changed(in_console, userAgent=...),
         ],
         [
+            through_service_by_cli,
             by_user,
             by_role,
             read(userAgent=BROWSER),
@@ -424,7 +437,7 @@ SAMPLES = {
             read(userIdentity=role(accessKeyId="AKIAEXAMPLE000000000")),
         ],
     ),
-    "person_wanted_value": Samples(
+    "person_asked_for_value": Samples(
         [
             denied_to_user,
             denied_to_root,
@@ -434,14 +447,14 @@ SAMPLES = {
         ],
         [denied_to_role, ENDPOINT_DENIED, changed(denied_to_user, eventName="DescribeSecret")],
     ),
-    "workload_looked": Samples(
-        [denied_look, changed(denied_look, eventName="ListSecrets")],
+    "workload_described": Samples(
+        [denied_read, changed(denied_read, eventName="ListSecrets")],
         [
             denied_to_role,
-            changed(denied_look, eventName="DeleteSecret"),
-            changed(denied_look, userIdentity=ALICE),
-            changed(denied_look, userIdentity=SIGNED_ON),
-            changed(denied_look, userIdentity=role(accountId=OTHER_ACCOUNT)),
+            changed(denied_read, eventName="DeleteSecret"),
+            changed(denied_read, userIdentity=ALICE),
+            changed(denied_read, userIdentity=SIGNED_ON),
+            changed(denied_read, userIdentity=role(accountId=OTHER_ACCOUNT)),
             changed(ENDPOINT_DENIED, eventName="DescribeSecret"),  # an account we know no more of
         ],
     ),
@@ -453,7 +466,7 @@ SAMPLES = {
         [by_instance_elsewhere],
         [
             by_instance,
-            changed(by_instance, sourceIPAddress="192.0.2.67"),  # nobody could look
+            changed(by_instance, sourceIPAddress="192.0.2.67"),  # AWS could not be asked
             by_role,  # an instance that is none of ours
             read(sourceIPAddress="192.0.2.66"),
             read(
@@ -567,6 +580,9 @@ VERDICTS = {
         in_masked_fleet,
         by_state_machine,
         by_schedule,
+        by_automation,
+        by_chat,
+        through_service_by_cli,
         untyped_person,
         excepted_too_late,
         service_event_of_a_person,
@@ -666,7 +682,7 @@ def test_without_named_accounts_the_account_a_record_came_to_is_own():
         (changed(denied_to_root, eventName="DescribeSecret"), Severity.MEDIUM),
         (denied_to_role, Severity.MEDIUM),
         (changed(denied_to_role, eventName="DeleteSecret"), Severity.MEDIUM),
-        (denied_look, Severity.LOW),
+        (denied_read, Severity.LOW),
         (stranger, Severity.LOW),
         (changed(by_root, vpcEndpointId={"id": OWN_ENDPOINT}), Severity.HIGH),
     ],
@@ -677,7 +693,7 @@ def test_severity(record: dict[str, Any], severity: Severity):
 
 @pytest.mark.parametrize("name", ["GetSecretValue", "ListSecrets", "DeleteSecret"])
 @pytest.mark.parametrize("error", [..., "AccessDenied"])
-def test_root_is_never_told_softly(name: str, error: Any):
+def test_root_is_never_published_softly(name: str, error: Any):
     for record in [one for some in VERDICTS.values() for one in some]:
         rooted = changed(record, userIdentity=ROOT, eventName=name, errorCode=error)
         judgement = judge(parse(rooted), INVENTORY, EXCEPTIONS)
@@ -690,9 +706,9 @@ def test_root_is_never_told_softly(name: str, error: Any):
     [
         ("GetSecretValue", Reach.VALUE),
         ("UpdateSecret", Reach.VALUE),
-        ("GetResourcePolicy", Reach.LOOK),
-        ("ValidateResourcePolicy", Reach.LOOK),
-        ("DescribeSecret", Reach.LOOK),
+        ("GetResourcePolicy", Reach.METADATA),
+        ("ValidateResourcePolicy", Reach.METADATA),
+        ("DescribeSecret", Reach.METADATA),
         ("PutResourcePolicy", Reach.CHANGE),
         ("RotateSecret", Reach.CHANGE),
     ],
@@ -788,7 +804,7 @@ def test_the_cause_says_that_console_credentials_left_the_browser():
     assert "CloudShell" not in judge(parse(console_in_sdk), INVENTORY).cause
 
 
-@pytest.mark.parametrize("record", [in_fleet, in_masked_fleet, by_state_machine, by_schedule])
+@pytest.mark.parametrize("record", [in_fleet, in_masked_fleet, by_schedule, by_automation])
 def test_the_cause_names_the_service_whose_user_chose_the_request(record: dict[str, Any]):
     judgement = judge(parse(record), INVENTORY)
     assert record["sourceIPAddress"] in judgement.cause

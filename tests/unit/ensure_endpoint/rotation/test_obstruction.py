@@ -10,7 +10,7 @@ from guard.approved.policies import Placeholders, load
 from guard.endpoint.decide import decide
 from guard.policy import parse
 from guardctl.policies import SHIPPED
-from tests.builders import ACCOUNT, WANTED, endpoint, group, subnet, vpc, zone
+from tests.builders import ACCOUNT, DESIRED, endpoint, group, subnet, vpc, zone
 
 FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:rotate-db"
 SECRET = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:db-AbCdEf"
@@ -28,7 +28,7 @@ HERE = Rotation(
 def obstructed(one=None, *, reaches=("0.0.0.0/0",), **rules) -> str:
     one = one or vpc()
     own = group("sg-function", [], {}, reaches, **rules)
-    return obstruction(one, decide(one, WANTED), HERE, {"sg-function": own})
+    return obstruction(one, decide(one, DESIRED), HERE, {"sg-function": own})
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,11 @@ def test_a_way_out_that_may_lead_to_the_endpoint_is_none_to_complain_of(rules):
     ],
     ids=["nowhere", "elsewhere", "IPv6 where the endpoint has IPv4", "another group"],
 )
-def test_a_function_that_is_not_let_out_to_the_endpoint_is_told(rules):
+def test_a_function_that_is_not_let_out_to_the_endpoint_is_published(rules):
     assert "sg-function" in obstructed(**rules)
 
 
-def test_an_az_that_the_function_is_not_let_out_to_is_told_by_its_subnet():
+def test_an_az_that_the_function_is_not_let_out_to_is_published_by_its_subnet():
     both = ["subnet-1", "subnet-2"]
     wide = vpc(
         subnets=[subnet(), subnet("subnet-2", "use1-az2")], endpoints=[endpoint(subnet_ids=both)]
@@ -78,12 +78,12 @@ def test_an_endpoint_still_to_be_made_is_judged_by_where_it_will_be():
     assert "subnet-1" in obstructed(bare, reaches=["192.0.2.0/24"])
 
 
-def test_an_endpoint_whose_groups_shut_the_function_out_is_told_unless_it_is_being_repaired():
+def test_an_endpoint_whose_groups_shut_the_function_out_is_published_unless_it_is_being_repaired():
     shut = vpc(
         endpoints=[endpoint(group_ids=["sg-theirs"])], groups=[group("sg-theirs", [], tags={})]
     )
     function_only = group("sg-theirs", [], {}, admits_groups=["sg-function"])
-    plan = decide(vpc(), WANTED)
+    plan = decide(vpc(), DESIRED)
     groups = {"sg-function": group("sg-function", [], {})}
 
     assert obstructed(shut) == ""

@@ -8,8 +8,10 @@ import pytest
 from ensure_endpoint.memory import VpcRecord
 from ensure_endpoint.withdrawal.decide import (
     TEAR_DOWN_SECONDS,
+    Leave,
     LeaveAlone,
     Proceed,
+    Removal,
     TearDown,
     Withdraw,
     all_of_ours,
@@ -17,15 +19,18 @@ from ensure_endpoint.withdrawal.decide import (
     in_the_way,
     lived_in,
     stands_down,
+    undone,
     yielding,
 )
-from guard.endpoint.state import Endpoint, SecurityGroup, Subnet, Vpc
+from guard.endpoint.groups import group_name
+from guard.endpoint.state import Endpoint, SecurityGroup, Subnet, Vpc, network
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 STACK = "arn:aws:cloudformation:eu-west-1:111122223333:stack/vpce-guard/1"
 OURS = {"vpce-guard:managed": "true", "vpce-guard:stack": STACK}
 OTHER_GUARD = {"vpce-guard:managed": "true", "vpce-guard:stack": "another"}
 IGNORE = "vpce-guard:ignore"
+SOME = network("10.0.0.0/24")
 A_SUBNET = Subnet("subnet-1", "eu-west-1a", "euw1-az1", free_addresses=9)
 
 
@@ -43,7 +48,7 @@ def endpoint(id_: str, state: str = "available", **changes) -> Endpoint:
 
 
 def vpc(*endpoints: Endpoint, **changes) -> Vpc:
-    group = SecurityGroup("sg-1", "g", OURS, frozenset())
+    group = SecurityGroup("sg-1", group_name("vpc-1", STACK), OURS, frozenset())
     plain = Vpc(
         id="vpc-1",
         owner_id="111122223333",
@@ -108,7 +113,14 @@ def test_another_guards_things_are_not_ours():
     group = SecurityGroup("sg-1", "g", OTHER_GUARD, frozenset())
     theirs = vpc(endpoint("e", tags=OTHER_GUARD), groups={"sg-1": group})
     assert all_of_ours(theirs, STACK).steps == ()
-    assert not in_the_way(theirs, STACK, ["subnet-1"], whole_vpc=True, interfaces=not_asked)
+    asked = TearDown(at=200, subnet_ids=frozenset({"subnet-1"}), whole_vpc=True)
+    assert decide(theirs, asked, VpcRecord, STACK, not_asked) == Proceed()
+
+
+def test_a_group_of_another_name_is_not_ours_whatever_its_tags_say():
+    """Whoever may tag can write the tags; nobody can rename a group."""
+    tagged = SecurityGroup("sg-1", "payments", OURS, frozenset())
+    assert all_of_ours(vpc(groups={"sg-1": tagged}), STACK).steps == ()
 
 
 OUR_INTERFACE = {"subnet-1": frozenset({"eni-ours"})}
@@ -117,26 +129,23 @@ ELSEWHERE = OUR_INTERFACE | {"subnet-2": frozenset({"eni-theirs"})}
 
 
 @pytest.mark.parametrize(
-    ("subnet_ids", "interfaces", "blocks"),
+    ("subnet_ids", "interfaces", "blocked"),
     [
-        (["subnet-1"], OUR_INTERFACE, True),
-        (["subnet-1"], ELSEWHERE, True),
-        (["subnet-1", "subnet-2"], ELSEWHERE, True),
-        (["subnet-1"], {}, True),  # its interface is still to be made
-        (["subnet-1"], BESIDE_OURS, False),
-        (["subnet-2"], ELSEWHERE, False),
-        (["subnet-3"], OUR_INTERFACE, False),
-        ([], OUR_INTERFACE, False),
+        (["subnet-1"], OUR_INTERFACE, {"subnet-1"}),
+        (["subnet-1", "subnet-2"], ELSEWHERE, {"subnet-1"}),
+        (["subnet-1"], {}, {"subnet-1"}),  # its interface is still to be made
+        (["subnet-1"], BESIDE_OURS, set()),
+        (["subnet-2"], ELSEWHERE, set()),
+        ([], OUR_INTERFACE, set()),
     ],
 )
-def test_ours_is_in_the_way_of_a_subnet_in_which_it_stands_alone(subnet_ids, interfaces, blocks):
+def test_ours_is_in_the_way_of_a_subnet_in_which_it_stands_alone(subnet_ids, interfaces, blocked):
     ours = vpc(endpoint("ours", tags=OURS, interface_ids=frozenset({"eni-ours"})))
-    found = in_the_way(ours, STACK, subnet_ids, whole_vpc=False, interfaces=lambda: interfaces)
-    assert found is blocks
+    assert in_the_way(ours, STACK, subnet_ids, lived_in(ours, interfaces)) == blocked
 
 
 @pytest.mark.parametrize(
-    ("subnets", "changes", "blocks"),
+    ("subnets", "changes", "goes"),
     [
         ((), {}, True),
         ((), {"groups": {}}, True),
@@ -145,9 +154,50 @@ def test_ours_is_in_the_way_of_a_subnet_in_which_it_stands_alone(subnet_ids, int
         ((A_SUBNET,), {}, False),  # EC2 deletes no VPC that has a subnet
     ],
 )
-def test_ours_is_in_the_way_of_a_vpc_that_has_no_subnet_left(subnets, changes, blocks):
+def test_ours_is_in_the_way_of_a_vpc_that_has_no_subnet_left(subnets, changes, goes):
     one = replace(vpc(endpoint("ours", tags=OURS)), subnets=subnets, **changes)
-    assert in_the_way(one, STACK, [], whole_vpc=True, interfaces=not_asked) is blocks
+    decided = decide(one, TearDown(at=200, whole_vpc=True), VpcRecord, STACK, not_asked)
+    assert isinstance(decided, Withdraw) is goes
+
+
+A, B, C = (
+    Subnet(f"subnet-{n}", f"eu-west-1{z}", f"euw1-az{n}", free_addresses=9, networks=(SOME,))
+    for n, z in ((1, "a"), (2, "b"), (3, "c"))
+)
+BESIDE_A = replace(A, id="subnet-9")
+IN_ALL = endpoint("ours", tags=OURS, subnet_ids=frozenset({A.id, B.id, C.id}))
+IN_A = replace(IN_ALL, subnet_ids=frozenset({A.id}))
+
+
+@pytest.mark.parametrize(
+    ("ours", "subnets", "named", "leaves"),
+    [
+        (IN_ALL, (A, B, C), {C.id}, Leave("ours", (C.id,))),
+        (IN_ALL, (A, B, C), {A.id, C.id}, Leave("ours", (A.id, C.id))),
+        (IN_A, (A, B), {A.id}, Leave("ours", (A.id,), instead=(B.id,))),
+        (IN_A, (A, BESIDE_A), {A.id}, Leave("ours", (A.id,))),  # AWS takes one subnet of an AZ
+    ],
+    ids=["one of three", "two of three", "the only one", "the only one of the AZ"],
+)
+def test_where_another_subnet_is_lived_in_only_those_that_are_named_leave(
+    ours, subnets, named, leaves
+):
+    there = vpc(ours, subnets=subnets, service_zones=frozenset({A.zone_id, B.zone_id, C.zone_id}))
+    lived = {B.id: frozenset({"eni-theirs"}), BESIDE_A.id: frozenset({"eni-theirs"})}
+    asked = TearDown(at=200, subnet_ids=frozenset(named), alone=True)
+
+    decided = decide(there, asked, VpcRecord, STACK, lambda: lived)
+
+    check_at = 200 + TEAR_DOWN_SECONDS + 60
+    assert decided == Withdraw(Removal("vpc-1", leaves=(leaves,)), 0, check_at)
+
+
+def test_a_move_is_carried_out_where_the_vpc_shows_it():
+    there = vpc(IN_ALL, subnets=(A, B, C, BESIDE_A))
+    assert set(Leave("ours", (C.id,), (BESIDE_A.id,)).steps) <= undone(there, STACK)
+    moved = replace(IN_ALL, subnet_ids=frozenset({A.id, B.id, BESIDE_A.id}))
+    moved_there = vpc(moved, subnets=(A, B, C, BESIDE_A))
+    assert not set(Leave("ours", (C.id,), (BESIDE_A.id,)).steps) & undone(moved_there, STACK)
 
 
 def test_a_subnet_is_lived_in_by_whatever_is_no_guards_endpoint():
@@ -223,8 +273,7 @@ def test_a_stand_down_ends_when_the_vpc_is_used_later():
         (VpcRecord(torn_down=100, used_at=100), 150, None, Proceed()),
         (STOOD_DOWN, 150, {}, LeaveAlone(100)),
         (STOOD_DOWN, OVER, {}, LeaveAlone(100)),
-        (STOOD_DOWN, 150, BESIDE_OURS, LeaveAlone(100, check_at=OVER)),
-        (STOOD_DOWN, OVER - 1, BESIDE_OURS, LeaveAlone(100, check_at=OVER)),
+        (STOOD_DOWN, 150, BESIDE_OURS, Proceed(used_at=150)),  # nothing lived in it before
         (STOOD_DOWN, OVER, BESIDE_OURS, Proceed(used_at=OVER)),
         (STOOD_DOWN, OVER, OUR_INTERFACE, LeaveAlone(100)),
     ],

@@ -50,7 +50,7 @@ def test_what_is_wrong_is_refused_in_words_and_the_schema_agrees(content, said):
     assert not SCHEMA.is_valid(content)
 
 
-def test_every_mistake_is_told_and_an_id_is_listed_once():
+def test_every_mistake_is_reported_and_an_id_is_listed_once():
     twice = [{"id": VPC, "reason": "a"}, {"id": VPC, "reason": "b"}]
     with pytest.raises(ApprovedListsError) as refusal:
         ApprovedLists.parse({"organization": "x", "vpcs": twice})

@@ -7,14 +7,14 @@ import pytest
 from guard.approved.policies import ApprovedPolicy
 from guard.approved.rollout import (
     Accept,
-    Aim,
+    DesiredPolicy,
     Phase,
-    Remember,
     RollBack,
     Rollout,
-    Try,
+    StartTrial,
+    Steady,
     Wait,
-    aim,
+    desired_policy,
     digest,
     is_new_version,
     step,
@@ -53,13 +53,13 @@ BOTH = (CANARY, OTHER)
 
 
 @pytest.mark.parametrize(
-    ("rollout", "wanted", "given", "expected"),
+    ("rollout", "desired", "given", "expected"),
     [
-        (None, NEW, {}, Remember()),
-        (STEADY, OLD, {}, Remember()),
-        (STEADY, version("secretsmanager:get*", "Reworded"), {}, Remember()),
-        (STEADY, NEW, {}, Try(BOTH)),
-        (STEADY, NEW, {"endpoint_ids": ()}, Remember()),
+        (None, NEW, {}, Steady()),
+        (STEADY, OLD, {}, Steady()),
+        (STEADY, version("secretsmanager:get*", "Reworded"), {}, Steady()),
+        (STEADY, NEW, {}, StartTrial(BOTH)),
+        (STEADY, NEW, {"endpoint_ids": ()}, Steady()),
         (NOT_YET, NEW, {}, Wait()),
         (NOT_YET, NEW, {"now": 10**9}, Wait()),
         (TRYING, NEW, {"now": 1_001}, Wait(1_900)),
@@ -74,19 +74,19 @@ BOTH = (CANARY, OTHER)
         ),
         (TRYING, NEW, {"now": 1_900, "denied": "y"}, RollBack("y")),
         (TRYING, NEW, {"now": 1_001, "redeployed": True}, Wait(1_900)),
-        (TRYING, NEW, {"now": 1_001, "endpoint_ids": (OTHER,)}, Try((OTHER,))),
-        (TRYING, NEW, {"now": 1_001, "endpoint_ids": ()}, Remember()),
-        (TRYING, NEWER, {"now": 1_001}, Try(BOTH)),
-        (TRYING, OLD, {"now": 1_001}, Remember()),
+        (TRYING, NEW, {"now": 1_001, "endpoint_ids": (OTHER,)}, StartTrial((OTHER,))),
+        (TRYING, NEW, {"now": 1_001, "endpoint_ids": ()}, Steady()),
+        (TRYING, NEWER, {"now": 1_001}, StartTrial(BOTH)),
+        (TRYING, OLD, {"now": 1_001}, Steady()),
         (REJECTED, NEW, {}, Wait()),
-        (REJECTED, NEW, {"redeployed": True}, Try(BOTH)),
-        (REJECTED, NEWER, {}, Try(BOTH)),
-        (REJECTED, OLD, {}, Remember()),
+        (REJECTED, NEW, {"redeployed": True}, StartTrial(BOTH)),
+        (REJECTED, NEWER, {}, StartTrial(BOTH)),
+        (REJECTED, OLD, {}, Steady()),
     ],
 )
-def test_each_transition(rollout, wanted, given, expected):
+def test_each_transition(rollout, desired, given, expected):
     asked = {"endpoint_ids": BOTH, "now": 0, "watch_seconds": WATCH, **given}
-    assert step(rollout, wanted, **asked) == expected
+    assert step(rollout, desired, **asked) == expected
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_each_transition(rollout, wanted, given, expected):
     [
         (None, CANARY, NEW, False),
         (replace(STEADY, stable=NEW.text), OTHER, NEW, False),
-        (STEADY, CANARY, OLD, False),  # deployed, and the sweep has not begun to roll it out
+        (STEADY, CANARY, OLD, False),  # deployed, and the sweep has not yet rolled it out
         (NOT_YET, CANARY, NEW, True),
         (TRYING, CANARY, NEW, True),
         (TRYING, OTHER, OLD, False),
@@ -104,18 +104,18 @@ def test_each_transition(rollout, wanted, given, expected):
     ],
 )
 def test_what_an_endpoint_is_to_carry(rollout, endpoint_id, carried, canary):
-    assert aim(rollout, NEW, endpoint_id) == Aim(carried, canary)
+    assert desired_policy(rollout, NEW, endpoint_id) == DesiredPolicy(carried, canary)
 
 
 def test_a_stored_version_that_cannot_be_read_leaves_the_deployed_one():
-    assert aim(replace(STEADY, stable="{"), NEW, OTHER) == Aim(NEW)
+    assert desired_policy(replace(STEADY, stable="{"), NEW, OTHER) == DesiredPolicy(NEW)
 
 
-def test_the_version_before_is_told_from_what_somebody_wrote():
+def test_the_version_before_is_reported_from_what_somebody_wrote():
     steady = Rollout(stable=NEW.text, previous=OLD.text)
-    assert is_new_version(steady, OLD.text, Aim(NEW))
-    assert not is_new_version(steady, NEWER.text, Aim(NEW))
-    assert not is_new_version(None, OLD.text, Aim(NEW))
-    assert is_new_version(TRYING, OLD.text, Aim(NEW, canary=True))
-    assert not is_new_version(TRYING, NEWER.text, Aim(NEW, canary=True))
-    assert not is_new_version(TRYING, NEWER.text, Aim(OLD))
+    assert is_new_version(steady, OLD.text, DesiredPolicy(NEW))
+    assert not is_new_version(steady, NEWER.text, DesiredPolicy(NEW))
+    assert not is_new_version(None, OLD.text, DesiredPolicy(NEW))
+    assert is_new_version(TRYING, OLD.text, DesiredPolicy(NEW, canary=True))
+    assert not is_new_version(TRYING, NEWER.text, DesiredPolicy(NEW, canary=True))
+    assert not is_new_version(TRYING, NEWER.text, DesiredPolicy(OLD))

@@ -3,7 +3,7 @@
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from guard.aws.denials import cure, is_denial, may_not_look, missing_permission
+from guard.aws.denials import cure, is_denial, missing_permission, reading_refused
 from guard.settings import SettingsError, switch
 from tests.builders import NOON, SETTINGS
 
@@ -24,7 +24,7 @@ SCP = "a service control policy"
             "ec2:CreateTags",
             "a permissions boundary denies it",
         ),
-        ("You are not authorized to perform this operation.", "ec2:X", "look for an SCP"),
+        ("You are not authorized to perform this operation.", "ec2:X", "check for an SCP"),
     ],
 )
 def test_the_permission_is_aws_s_word_or_else_what_was_tried(message, permission, why):
@@ -44,10 +44,10 @@ def denied(code, operation):
         ("AccessDenied", "ListHostedZonesByVPC", "route53:ListHostedZonesByVPC"),
     ],
 )
-def test_a_refused_look_is_one_finding_with_the_action_as_iam_spells_it(
+def test_a_refused_read_is_one_finding_with_the_action_as_iam_spells_it(
     code, operation, permission
 ):
-    (finding,) = may_not_look(SETTINGS, NOON, denied(code, operation), frozenset({"vpc-1"}))
+    (finding,) = reading_refused(SETTINGS, NOON, denied(code, operation), frozenset({"vpc-1"}))
 
     assert finding.evidence["missing_permission"] == permission
     assert finding.resource == "vpc-1"
@@ -59,8 +59,8 @@ def test_what_may_pass_by_itself_is_no_finding():
     unreachable = EndpointConnectionError(endpoint_url="https://ec2.example")
 
     assert not is_denial("RequestLimitExceeded")
-    assert may_not_look(SETTINGS, NOON, throttled, frozenset()) == []
-    assert may_not_look(SETTINGS, NOON, unreachable, frozenset()) == []
+    assert reading_refused(SETTINGS, NOON, throttled, frozenset()) == []
+    assert reading_refused(SETTINGS, NOON, unreachable, frozenset()) == []
 
 
 @pytest.mark.parametrize("value", ["", "yes", "True", "1"])

@@ -92,7 +92,7 @@ def test_what_is_not_there_or_not_as_it_was_is_to_be_read_again(code: str):
 
 
 @pytest.mark.parametrize("code", ["InvalidParameter", "UnauthorizedOperation", "NotFoundNot"])
-def test_what_another_look_cannot_cure_is_not(code: str):
+def test_what_another_attempt_cannot_cure_is_not(code: str):
     assert kinds(error(code)) == {"refused"}
 
 

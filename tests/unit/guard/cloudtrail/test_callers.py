@@ -1,4 +1,4 @@
-"""Callers: which tool it was by the user agent, and how they are told."""
+"""Callers: which tool it was by the user agent, and how they are reported."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_a_tool_is_known_by_its_user_agent(user_agent: str, tool: str) -> None:
     assert tool_of(user_agent) == tool
 
 
-def test_a_console_session_is_told_where_the_user_agent_says_nothing() -> None:
+def test_a_console_session_is_reported_where_the_user_agent_says_nothing() -> None:
     assert tool_of("something new", from_console=True) == "console"
     assert tool_of("aws-cli/2.15.30 exec-env/CloudShell", from_console=True) == "AWS CLI"
 
@@ -58,14 +58,14 @@ def record(**more: object):
     )
 
 
-def test_a_caller_is_read_from_a_record_and_told_in_words() -> None:
+def test_a_caller_is_read_from_a_record_and_reported_in_words() -> None:
     caller = Caller.of(record())
     assert caller.words == "arn:aws:iam::111122223333:user/mallory from 198.51.100.7 with AWS CLI"
     assert (caller.event_id, caller.request_id) == ("e-1", "r-1")
     assert Caller.from_json(caller.to_json()) == caller
 
 
-def test_what_a_service_does_for_somebody_is_told_by_the_service() -> None:
+def test_what_a_service_does_for_somebody_is_reported_by_the_service() -> None:
     behalf = {
         "userIdentity": {
             "type": "AssumedRole",
@@ -78,7 +78,7 @@ def test_what_a_service_does_for_somebody_is_told_by_the_service() -> None:
     assert Caller.of(record(**behalf)).tool == "CloudFormation"
 
 
-def test_equal_callers_are_told_once_and_none_as_nothing() -> None:
+def test_equal_callers_are_reported_once_and_none_as_nothing() -> None:
     caller = Caller.of(record())
     assert in_words([caller, Caller.of(record(eventID="e-2")), Caller(principal="bob")]) == (
         f"{caller.words}; bob"

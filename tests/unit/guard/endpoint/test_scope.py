@@ -1,4 +1,4 @@
-"""Which VPCs the guard looks after."""
+"""Which VPCs the guard protects."""
 
 from dataclasses import replace
 

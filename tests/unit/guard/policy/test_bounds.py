@@ -77,7 +77,7 @@ def test_equality_comes_before_words(statements: list[Any], work: Counter[str]):
     assert work.total() == 0
 
 
-def test_what_takes_too_many_steps_is_told_as_not_compared():
+def test_what_takes_too_many_steps_is_reported_as_not_compared():
     def of(count: int) -> str:
         values = [f"*{number:x}*" for number in range(count)]
         return document(asking("StringNotLike", {"aws:SourceVpc": values}))
@@ -85,5 +85,5 @@ def test_what_takes_too_many_steps_is_told_as_not_compared():
     (found,) = compare(of(1_050), parse(of(1_049)))
     assert found.text.startswith("not compared: too large")
     assert found.risk is Risk.WIDER
-    (told,) = compare(of(1_050), parse(of(1_049)), Matcher(40_000_000))
-    assert told.text.startswith("allows now if aws:SourceVpc is not like")
+    (reported,) = compare(of(1_050), parse(of(1_049)), Matcher(40_000_000))
+    assert reported.text.startswith("allows now if aws:SourceVpc is not like")

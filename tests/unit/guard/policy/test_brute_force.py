@@ -1,6 +1,6 @@
 """The evaluator, the comparison and the judgement of secrets against a model made another way.
 
-The model turns patterns into regular expressions and tries every request of a small world. What
+The model makes patterns regular expressions and tries every request of a small world. What
 AWS leaves open, it tries both ways: whether a `*` that ends a part of an ARN takes colons.
 """
 
@@ -48,10 +48,10 @@ def arn_matches(pattern: str, arn: str, *, reaching: bool) -> bool:
     return re.fullmatch(":".join(found), arn, re.DOTALL) is not None
 
 
-def holds(operator: str, wanted: list[str], values: tuple[str, ...] | None) -> bool:
+def holds(operator: str, expected: list[str], values: tuple[str, ...] | None) -> bool:
     prefix, _, name = operator.rpartition(":")
     if name == "Null":
-        return ("false" if values else "true") in wanted
+        return ("false" if values else "true") in expected
     base = name.removesuffix("IfExists")
     if not values:
         if prefix:
@@ -60,7 +60,7 @@ def holds(operator: str, wanted: list[str], values: tuple[str, ...] | None) -> b
 
     def passes(value: str) -> bool:
         same = matches if base.endswith("Like") else str.__eq__
-        return any(same(one, value) for one in wanted) != ("Not" in base)
+        return any(same(one, value) for one in expected) != ("Not" in base)
 
     return any(map(passes, values)) if prefix == "ForAnyValue" else all(map(passes, values))
 
@@ -74,9 +74,9 @@ def applies(statement: Json, action: str, resource: str, context: Context, reach
         any(matches(one, action) for one in statement["Action"])
         and fits == (named == "Resource")
         and all(
-            holds(operator, wanted, context.get(key))
+            holds(operator, expected, context.get(key))
             for operator, keys in statement["Condition"].items()
-            for key, wanted in keys.items()
+            for key, expected in keys.items()
         )
     )
 

@@ -50,7 +50,7 @@ def test_patterns(wide: str, narrow: str, covered: bool):
     assert pattern_covers(wide, narrow) is covered
 
 
-def test_patterns_of_many_stars_are_looked_into_within_their_steps():
+def test_patterns_of_many_stars_are_compared_within_their_steps():
     assert pattern_covers("*a" * 17, "a" * 17)
     assert not pattern_covers("*a" * 17 + "b", "a" * 17)
     with pytest.raises(TooLarge):

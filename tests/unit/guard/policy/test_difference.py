@@ -36,7 +36,7 @@ def d(*statements: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
-TOLD = [
+REPORTED = [
     pytest.param(
         [*APPROVED, s(Sid="Open", Action="secretsmanager:*", Condition=None)],
         [(WIDER, "Open", "now also allows: secretsmanager:* for everyone on every secret")],
@@ -248,10 +248,10 @@ TOLD = [
 ]
 
 
-@pytest.mark.parametrize(("attached", "told"), TOLD)
-def test_told(attached: list[dict[str, Any]], told: list[tuple[Risk, str, str]]):
+@pytest.mark.parametrize(("attached", "reported"), REPORTED)
+def test_reported(attached: list[dict[str, Any]], reported: list[tuple[Risk, str, str]]):
     found = differences(parse(d(*attached)), parse(d(*APPROVED)))
-    assert [(one.risk, one.statement, one.text) for one in found] == told
+    assert [(one.risk, one.statement, one.text) for one in found] == reported
 
 
 def test_the_default_policy_of_aws_says_what_it_opens_first():
@@ -309,7 +309,7 @@ def test_words(elements: dict[str, Any], words: str):
     assert words in found.text
 
 
-def test_only_what_is_new_of_a_statement_is_told():
+def test_only_what_is_new_of_a_statement_is_reported():
     secrets = [SECRET, SECRET.replace(":db-", ":api-")]
     approved = d(s(Resource=secrets[0]), s(Resource=secrets[1]))
     attached = d(s(Action="secretsmanager:*", Resource=secrets), s(Resource=secrets))
@@ -318,12 +318,12 @@ def test_only_what_is_new_of_a_statement_is_told():
     assert "GetSecretValue" not in found.text
 
 
-def test_rules_left_of_a_statement_are_told_exactly():
+def test_rules_left_of_a_statement_are_reported_exactly():
     approved = d(s(Action="a:B", Resource=SECRET), DENY)
     attached = d(s(Action=["a:B", "a:C"], Resource=[SECRET, SECRET + "2"]), DENY)
     found = differences(parse(attached), parse(approved))
-    told = [one.text.removesuffix(f", {OWN_TEXT}") for one in found]
-    assert sorted(told) == [
+    reported = [one.text.removesuffix(f", {OWN_TEXT}") for one in found]
+    assert sorted(reported) == [
         f"now also allows: a:B and a:C for everyone on {SECRET}2",
         f"now also allows: a:C for everyone on {SECRET}",
     ]

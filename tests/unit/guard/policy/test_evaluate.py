@@ -201,7 +201,7 @@ DECISIONS: dict[str, list[Row]] = {
         ("NotIpAddress likewise", [c("NotIpAddress", IP, "203.0.113.0/24")], r(), ALLOW),
         ("a deny by a negative operator applies to an absent key", [s(), c("StringNotEquals", "aws:SourceVpc", "vpc-1", Effect="Deny")], r(), DENY),
         ("IfExists passes an absent key", [c("StringEqualsIfExists", PRESENT_TAG, "hr")], r(), ALLOW),
-        ("IfExists looks at a present one", [c("StringEqualsIfExists", PRESENT_TAG, "hr")], having(PRESENT_TAG, "it"), DENY),
+        ("IfExists compares a present one", [c("StringEqualsIfExists", PRESENT_TAG, "hr")], having(PRESENT_TAG, "it"), DENY),
         ("which may match", [c("StringEqualsIfExists", PRESENT_TAG, "hr")], having(PRESENT_TAG, "hr"), ALLOW),
         ("BoolIfExists", [c("BoolIfExists", "aws:MultiFactorAuthPresent", "true")], r(), ALLOW),
         ("a deny with BoolIfExists false takes those without the key", [s(), c("BoolIfExists", "aws:MultiFactorAuthPresent", "false", Effect="Deny")], r(), DENY),
@@ -297,7 +297,7 @@ DECISIONS: dict[str, list[Row]] = {
         ("an escaped dollar", [c("StringEquals", PRESENT_TAG, "${$}{a}")], having(PRESENT_TAG, "${a}"), ALLOW),
     ],
     OURS: [
-        # What CloudTrail does not tell
+        # What CloudTrail does not report
         ("an unknown key leaves an Allow open", [c("StringEquals", PRESENT_TAG, "hr")], r(complete=False), UNKNOWN),
         ("unless something known rules it out", [s(Condition={"StringEquals": {PRESENT_TAG: "hr", "aws:PrincipalAccount": OTHER}})], having("aws:PrincipalAccount", ACCOUNT, complete=False), DENY),
         ("or another statement allows it", [c("StringEquals", PRESENT_TAG, "hr"), s()], r(complete=False), ALLOW),
@@ -326,7 +326,7 @@ DECISIONS: dict[str, list[Row]] = {
         ("but a variable may bring it", [c("StringNotEquals", VPC, "${aws:SourceVpc}")], having(VPC, Unnamed("vpc-*")), UNKNOWN),
         ("for patterns and any case, too", [c("StringNotLike", VPC, "${aws:sourcevpc}"), c("StringEqualsIgnoreCase", VPC, "${aws:SourceVpc}")], having(VPC, Unnamed("vpc-*")), UNKNOWN),
         ("and it may be the variable of another key", [c("StringEquals", PRESENT_TAG, "${aws:SourceVpc}")], r(context={PRESENT_TAG: "x", VPC: Unnamed("vpc-*")}), UNKNOWN),
-        ("AWS tells the case of A to Z alone", [c("StringEqualsIgnoreCase", PRESENT_TAG, "K")], having(PRESENT_TAG, "\u212a"), UNKNOWN),
+        ("AWS reports the case of A to Z alone", [c("StringEqualsIgnoreCase", PRESENT_TAG, "K")], having(PRESENT_TAG, "\u212a"), UNKNOWN),
         ("other letters match themselves", [c("StringEqualsIgnoreCase", PRESENT_TAG, "MÜLLER")], having(PRESENT_TAG, "mÜller"), ALLOW),
         ("a NUL is a character as any other", [c("StringEqualsIgnoreCase", PRESENT_TAG, "a\0*")], having(PRESENT_TAG, "A\0*"), ALLOW),
         ("and hides no wildcard", [c("StringLike", PRESENT_TAG, "a\0*")], having(PRESENT_TAG, "a\0b"), ALLOW),
@@ -563,12 +563,12 @@ def test_a_request_that_is_decided_otherwise_is_seen_with_its_risk(
     if (then, now) == (DENY, ALLOW):
         assert Risk.WIDER in risks
     if (then, now) == (ALLOW, DENY):
-        # Wider where one changed condition does both: the worse is told.
+        # Wider where one changed condition does both: the worse is reported.
         assert risks & {Risk.NARROWER, Risk.WIDER}
 
 
 @given(some_statements, some_requests, st.data())
-def test_knowing_less_never_turns_a_decision_around(
+def test_knowing_less_never_reverses_a_decision(
     statements: list[dict[str, Any]], request: Request, data: st.DataObject
 ):
     whole = evaluate(policy(*statements), request).outcome

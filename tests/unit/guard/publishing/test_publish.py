@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guard.findings.finding import Finding, Kind, Severity
+from guard.findings.finding import WORDS, Finding, Kind, Severity
 from guard.publishing.message import MESSAGE_BYTES, email_text, published_form, subject
-from guard.publishing.publish import MOST_NOVEL, NAME_CHARACTERS, Published, Publisher
+from guard.publishing.publish import MOST_FIRST_READS, NAME_CHARACTERS, Published, Publisher
 from guard.publishing.topic import PublishError, Topic
 from guard.settings import BY_DEFAULT, Publishing
 from guard.table.counts import Counted
@@ -71,6 +71,7 @@ class Memory:
     graver: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     novel: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     lists: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    seen: dict[str, dict[str, list[str]]] = field(default_factory=lambda: defaultdict(dict))
     full: bool = False
 
     def count(
@@ -87,10 +88,14 @@ class Memory:
     ) -> Counted:
         self.totals[fingerprint] = self.totals.get(fingerprint, 0) + n
         self.lists[fingerprint] = lists
+        known = self.seen[fingerprint]
+        known |= {name: [*known.get(name, []), *some] for name, some in lists.items()}
         first = self.first.setdefault(fingerprint, first_seen)
         graver, novel = (frozenset(some[fingerprint]) for some in (self.graver, self.novel))
-        told = self.published.get(fingerprint, 0)
-        return Counted(self.totals[fingerprint], first, told, 0, graver=graver, novel=novel)
+        published = self.published.get(fingerprint, 0)
+        return Counted(
+            self.totals[fingerprint], first, published, 0, graver=graver, novel=novel, lists=known
+        )
 
     def claim(
         self, fingerprint: str, counted: Counted, _now: datetime, _words: set[str] | None = None
@@ -159,7 +164,7 @@ def test_a_finding_seen_before_in_its_window_is_only_counted() -> None:
     assert len(sns.published) == 1
 
 
-def test_the_tenth_sighting_is_told_with_the_total_and_the_time_of_the_first() -> None:
+def test_the_tenth_sighting_is_published_with_the_total_and_the_time_of_the_first() -> None:
     sns, memory = Sns(), Memory()
     for n in range(10):
         when = NOON + timedelta(minutes=n)
@@ -169,7 +174,7 @@ def test_the_tenth_sighting_is_told_with_the_total_and_the_time_of_the_first() -
     assert sns.published[1]["last_seen"] == "2026-05-04T12:09:00Z"
 
 
-def test_a_change_made_to_aws_is_told_each_time() -> None:
+def test_a_change_made_to_aws_is_published_each_time() -> None:
     sns, memory = Sns(), Memory()
     created = bypass(kind=Kind.ENDPOINT_CREATED, window=0)
     for _ in range(3):
@@ -199,13 +204,55 @@ def test_what_is_graver_than_what_was_published_is_published_at_once() -> None:
     assert len(set(ids(sns))) == 2
 
 
-def test_what_is_new_in_kind_is_published_once_and_within_a_bound() -> None:
+def test_first_reads_are_published_once_each_and_within_a_bound() -> None:
     sns, memory = Sns(), Memory()
-    for secret in [*range(MOST_NOVEL + 30), *range(MOST_NOVEL)]:
+    for secret in [*range(MOST_FIRST_READS + 30), *range(MOST_FIRST_READS)]:
         publish(sns, memory, [bypass(novel=(f"secret {secret}",))])
     milestones = {1, 10, 100}
-    assert len(sns.published) == MOST_NOVEL
+    assert len(sns.published) == MOST_FIRST_READS
     assert milestones & {one["count"] for one in sns.published} == {1, 10}
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        {"novel": ("key AKIAEXAMPLE",)},
+        {"novel": ("tool curl",)},
+        {"novel": ("address 203.0.0.0/8",)},
+        {"graver": ("cause 0a",)},
+        {"graver": ("severity high",)},
+        {"graver": ("opens 0a",)},
+    ],
+    ids=lambda new: str(*new.values()),
+)
+def test_first_reads_crowd_out_nothing_else(new: dict[str, Any]) -> None:
+    sns, memory = Sns(), Memory()
+    for n in range(30):
+        publish(sns, memory, [bypass(novel=tuple(f"secret {n}-{m}" for m in range(20)))])
+    published = len(sns.published)
+    publish(sns, memory, [bypass(**new)])
+    assert len(sns.published) == published + 1
+
+
+@pytest.mark.parametrize("which", ["graver", "novel"])
+def test_other_words_have_a_bound_that_no_severity_has(which: str) -> None:
+    sns, memory = Sns(), Memory()
+    for n in range(WORDS + 50):
+        publish(sns, memory, [bypass(**{which: (f"cause {n}",)})])
+    assert len(sns.published) == WORDS
+    publish(sns, memory, [bypass(graver=("severity high",))])
+    assert len(sns.published) == WORDS + 1
+
+
+def test_a_follow_up_says_what_is_new_and_what_was_seen_so_far() -> None:
+    sns, memory = Sns(), Memory()
+    for secret in ("crown", "dev", "dev"):
+        evidence = {"secrets": [secret], "principal": "p"}
+        publish(sns, memory, [bypass(novel=(f"secret {secret}",), evidence=evidence)])
+    first, second = sns.published
+    assert "new" not in first["evidence"]
+    assert second["evidence"]["new"] == ["the first read of a secret"]
+    assert second["evidence"]["secrets"] == ["crown", "dev"]
 
 
 def test_neither_is_part_of_what_subscribers_get() -> None:
@@ -227,7 +274,7 @@ def test_what_a_digest_will_name_is_kept_with_each_sighting() -> None:
 def test_what_is_published_again_has_the_id_it_had() -> None:
     sns, memory = Sns(), Memory()
     publish(sns, memory, [bypass()])
-    memory.published.clear()  # the process died before it noted that ops were told
+    memory.published.clear()  # the process died before it noted that ops were notified
     publish(sns, memory, [bypass(count=2)])
     first, again = ids(sns)
     assert first == again
@@ -245,13 +292,13 @@ def test_the_id_of_a_change_is_that_of_the_change() -> None:
     assert first == again != other
 
 
-def test_what_another_process_is_telling_is_left_to_it() -> None:
+def test_what_another_process_is_publishing_is_left_to_it() -> None:
     sns, memory = Sns(), Memory()
     memory.claims.add((bypass().fingerprint, 1))
     assert publish(sns, memory, [bypass()]) == Published(0, 1)
 
 
-def test_nothing_to_tell_asks_nothing_of_sns() -> None:
+def test_nothing_to_report_asks_nothing_of_sns() -> None:
     sns = Sns()
     assert publish(sns, Memory(), []) == Published(0, 0)
     assert sns.calls == []
@@ -274,7 +321,9 @@ def test_large_findings_share_a_call_only_as_far_as_its_size_allows() -> None:
     assert len(sns.calls) > 2
 
 
-def test_a_refused_finding_is_an_error_and_stays_due_and_the_others_are_not_told_again() -> None:
+def test_a_refused_finding_is_an_error_and_stays_due_and_the_others_are_not_published_again() -> (
+    None
+):
     sns, memory = Sns(refuse={"console-access"}), Memory()
     both = [bypass(), bypass(kind=Kind.CONSOLE_ACCESS)]
     with pytest.raises(PublishError, match="console-access: InternalError"):
@@ -316,7 +365,7 @@ COLLECT = Publishing(collect=True)
 
 
 @pytest.mark.parametrize("severity", Severity)
-def test_what_can_wait_is_put_by_and_what_cannot_is_told_at_once(severity: Severity) -> None:
+def test_what_can_wait_is_deferred_and_what_cannot_is_published_at_once(severity: Severity) -> None:
     sns, memory = Sns(), Memory()
     assert publish(sns, memory, [bypass(severity=severity)], COLLECT) == Published(1, 0)
     waits = severity in (Severity.INFO, Severity.LOW)
@@ -324,7 +373,7 @@ def test_what_can_wait_is_put_by_and_what_cannot_is_told_at_once(severity: Sever
     assert memory.published == {bypass().fingerprint: 1}
 
 
-def test_what_is_put_by_is_the_finding_as_it_would_have_been_published() -> None:
+def test_what_is_deferred_is_the_finding_as_it_would_have_been_published() -> None:
     sns, memory = Sns(), Memory()
     publish(
         sns,
@@ -337,7 +386,7 @@ def test_what_is_put_by_is_the_finding_as_it_would_have_been_published() -> None
     assert json.loads(body)["links"]["Runbook"] == "https://wiki.example/bypass.md"
 
 
-def test_where_nothing_more_can_be_put_by_it_is_told_at_once() -> None:
+def test_where_nothing_more_can_be_deferred_it_is_published_at_once() -> None:
     sns, memory = Sns(), Memory(full=True)
     assert publish(sns, memory, [bypass(severity=Severity.LOW)], COLLECT) == Published(1, 0)
     assert len(sns.published) == 1

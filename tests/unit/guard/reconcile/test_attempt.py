@@ -238,7 +238,7 @@ class Refusing(Toy):
 
 def test_what_the_guard_may_not_read_is_reported_and_kept():
     world = played(Refusing)
-    assert set(titles(world)) == {"The guard may not look at what it guards"}
+    assert set(titles(world)) == {"The guard may not read what it guards"}
     assert len(world.dead) == 1
 
 

@@ -31,9 +31,11 @@ def opened(**envelope: object) -> Batch:
 @pytest.mark.parametrize("name", COUNTERS)
 @pytest.mark.parametrize("value", NO_COUNTS)
 def test_a_message_with_a_counter_that_is_none_is_unreadable(name, value):
-    inbox = opened(**{name: value})
-    assert not inbox.messages
-    assert name in inbox.failures["m"]
+    batch = opened(**{name: value})
+    assert not batch.messages
+    why = batch.failures["m"]
+    # Infinity and NaN are no JSON: the whole body is refused before the counter is read.
+    assert name in why or why.endswith("is no number of JSON")
 
 
 @given(st.dictionaries(st.sampled_from(COUNTERS), st.integers(0, LARGEST)))

@@ -34,7 +34,7 @@ def titles(world: World) -> list[str]:
 
 
 def test_the_way_without_faults():
-    """A record before the change, a mark after its publication, and a look at the result."""
+    """A record before the change, a mark after its publication, and a check of the result."""
     assert [
         *("Describe", "UpdateItem", "Modify", "SendMessage", "Publish", "UpdateItem"),
         "Describe",

@@ -57,7 +57,7 @@ def test_a_message_is_backed_off_longer_each_time_and_keeps_its_key(queue, reque
     assert (message.key, message.redelivered) == ("1", True)
 
 
-def test_a_message_tells_how_often_it_came():
+def test_a_message_reports_how_often_it_came():
     record = {
         "messageId": "m",
         "body": '{"detail": {}}',

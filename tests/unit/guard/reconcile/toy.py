@@ -58,7 +58,7 @@ class World:
     check_after: int = 0
     always: dict[str, str] = field(default_factory=dict)
     broken: Callable[[str], None] = lambda id_: None
-    reaction: Any = None  # a Toy, unless it is told otherwise
+    reaction: Any = None  # a Toy, unless stated otherwise
     _ids: Any = field(default_factory=itertools.count)
 
     def call(self, name: str, does: Callable[[], Any]) -> Any:
@@ -87,6 +87,9 @@ class World:
     # The table.
     def get(self, key: str, now: datetime) -> dict[str, Any]:
         return self.call("GetItem", lambda: dict(self.items.get(key, {})))
+
+    def parsed(self, key: str, item: dict[str, Any], parse: Callable[[Any], Any]) -> Any:
+        return parse(item) if item else None
 
     def put(self, key: str, values: dict[str, Any], *, expires: datetime) -> None:
         self.call("UpdateItem", lambda: self.items.setdefault(key, {}).update(values))
@@ -208,7 +211,7 @@ class Repair(Change):
 
 @dataclass(frozen=True)
 class Toy:
-    """Makes resources good, and looks after a minute whether they are."""
+    """Makes resources good, and checks after a minute whether they are."""
 
     world: World
 

@@ -103,7 +103,7 @@ def test_an_item_of_an_older_version_is_started_afresh(counts: Counts) -> None:
     assert item(counts.items, "finding#f")["past_tally"] == 7
 
 
-def test_ops_are_told_at_milestones_only(counts: Counts) -> None:
+def test_ops_are_notified_at_milestones_only(counts: Counts) -> None:
     announced = []
     for _ in range(120):
         counted = counts.count("f", 1, NOON, HOUR)
@@ -112,7 +112,7 @@ def test_ops_are_told_at_milestones_only(counts: Counts) -> None:
     assert announced == [1, 10, 100]
 
 
-def test_a_batch_that_jumps_over_milestones_is_told_once(counts: Counts) -> None:
+def test_a_batch_that_jumps_over_milestones_is_published_once(counts: Counts) -> None:
     first = counts.count("f", 250, NOON, HOUR)
     assert first.due
     assert published(counts, first)
@@ -120,7 +120,7 @@ def test_a_batch_that_jumps_over_milestones_is_told_once(counts: Counts) -> None
     assert counts.count("f", 450, NOON, HOUR).due
 
 
-def test_what_was_counted_but_never_told_is_still_due_when_redelivered(counts: Counts) -> None:
+def test_what_was_counted_but_never_published_is_still_due_when_redelivered(counts: Counts) -> None:
     counts.claim("f", counts.count("f", 1, NOON, HOUR), NOON)  # and the process dies here
     back = later(CLAIM_SECONDS)
     again = counts.count("f", 1, back, HOUR)
@@ -128,7 +128,7 @@ def test_what_was_counted_but_never_told_is_still_due_when_redelivered(counts: C
     assert counts.claim("f", again, back)
 
 
-def test_a_standing_claim_leaves_the_telling_to_its_holder(counts: Counts) -> None:
+def test_a_standing_claim_leaves_the_publishing_to_its_holder(counts: Counts) -> None:
     mine, theirs = counts.count("f", 1, NOON, HOUR), counts.count("f", 1, NOON, HOUR)
     assert mine.due
     assert theirs.due
@@ -136,7 +136,7 @@ def test_a_standing_claim_leaves_the_telling_to_its_holder(counts: Counts) -> No
 
 
 @pytest.mark.parametrize("first", [NOON, later(HOUR)], ids=["first ever", "in a new window"])
-def test_who_opens_a_window_tells_of_it_without_a_call(counts: Counts, first: datetime) -> None:
+def test_who_opens_a_window_reports_it_without_a_call(counts: Counts, first: datetime) -> None:
     counts.count("f", 1, later(-1), HOUR)
     writes: list[int] = []
     counts.items.client.meta.events.register(
@@ -152,7 +152,7 @@ def test_who_opens_a_window_tells_of_it_without_a_call(counts: Counts, first: da
     assert not counts.claim(key, other, first)
 
 
-def test_what_was_told_is_found_by_when_its_first_window_is_over(counts: Counts) -> None:
+def test_what_was_published_is_found_by_when_its_first_window_is_over(counts: Counts) -> None:
     assert published(counts, counts.count("f", 1, NOON, HOUR))
     counts.count("g", 1, NOON, HOUR)
     assert "summary_at" not in item(counts.items, "finding#g")
@@ -165,13 +165,13 @@ def test_a_claim_does_not_hold_back_a_higher_milestone(counts: Counts) -> None:
     assert counts.claim("f", counts.count("f", 9, NOON, HOUR), NOON)
 
 
-def test_what_has_been_told_cannot_be_claimed_again(counts: Counts) -> None:
+def test_what_has_been_published_cannot_be_claimed_again(counts: Counts) -> None:
     first, slow = counts.count("f", 1, NOON, HOUR), counts.count("f", 1, NOON, HOUR)
     assert published(counts, first)
     assert not counts.claim("f", slow, later(CLAIM_SECONDS + 1))
 
 
-def test_what_was_told_in_an_old_window_does_not_silence_the_new_one(counts: Counts) -> None:
+def test_what_was_published_in_an_old_window_does_not_silence_the_new_one(counts: Counts) -> None:
     counts.count("f", 4, NOON, HOUR)
     old = counts.count("f", 1, NOON, HOUR)
     new = counts.count("f", 1, later(HOUR), HOUR)
@@ -180,7 +180,7 @@ def test_what_was_told_in_an_old_window_does_not_silence_the_new_one(counts: Cou
     assert published(counts, new, later(HOUR))
 
 
-def test_telling_less_never_lowers_what_was_published(counts: Counts) -> None:
+def test_publishing_less_never_lowers_what_was_published(counts: Counts) -> None:
     low, high = counts.count("f", 1, NOON, HOUR), counts.count("f", 99, NOON, HOUR)
     counts.mark_published("f", high, "{}")
     assert not counts.mark_published("f", low, "{}")
@@ -234,7 +234,7 @@ def test_what_was_published_is_known_in_its_window_or_for_ever(counts: Counts) -
     assert (anew.graver, anew.novel) == (frozenset(), {"n"})
 
 
-def test_news_are_claimed_by_one_and_not_hidden_by_the_claim_of_others(counts: Counts) -> None:
+def test_words_are_claimed_by_one_and_not_hidden_by_the_claim_of_others(counts: Counts) -> None:
     opener = counts.count("f", 1, NOON, HOUR, words={"severity low"})
     other = counts.count("f", 1, NOON, HOUR, words={"severity low", "severity high"})
     assert counts.claim("f", opener, NOON)
@@ -245,7 +245,7 @@ def test_news_are_claimed_by_one_and_not_hidden_by_the_claim_of_others(counts: C
     assert counts.claim("f", third, later(CLAIM_SECONDS + 1), {"severity high"})
 
 
-def test_words_are_remembered_even_where_more_was_told_meanwhile(counts: Counts) -> None:
+def test_words_are_remembered_even_where_more_was_published_meanwhile(counts: Counts) -> None:
     slow, fast = counts.count("f", 1, NOON, HOUR), counts.count("f", 1, NOON, HOUR)
     assert counts.mark_published("f", fast, "{}", [], ["fast"])
     assert not counts.mark_published("f", slow, "{}", ["g"], ["slow"])

@@ -33,7 +33,7 @@ def test_what_is_added_is_found_until_it_is_removed(deferred: Deferred) -> None:
     for id_ in ("b", "a", "c"):
         assert deferred.add(id_, f"body of {id_}", NOON)
     assert deferred.ids() == ["a", "b", "c"]
-    assert deferred.bodies(["c", "a"])["c"]["body"] == "body of c"
+    assert deferred.parsed(["c", "a"], dict)["c"]["body"] == "body of c"
     deferred.remove(["a", "c"])
     assert deferred.ids() == ["b"]
 
@@ -53,7 +53,7 @@ def test_adding_again_doubles_nothing_and_keeps_the_first_time(deferred: Deferre
     deferred.add("a", "first", NOON)
     deferred.add("a", "second", NOON + timedelta(days=1))
     assert deferred.ids() == ["a"]
-    item = deferred.bodies(["a"])["a"]
+    item = deferred.parsed(["a"], dict)["a"]
     assert item["body"] == "second"
     assert item["latest"] - item["since"] == 86_400
     assert item["expires_at"] == int((NOON + timedelta(days=1) + KEPT).timestamp())
@@ -111,13 +111,13 @@ def test_one_that_dies_before_the_id_is_written_leaves_nothing_half(deferred: De
     assert seen[0] == "shelf#digest#a"
     assert deferred.ids() == []
     deferred.add("a", "body", NOON)
-    assert deferred.ids() == list(deferred.bodies(["a"])) == ["a"]
+    assert deferred.ids() == list(deferred.parsed(["a"], dict)) == ["a"]
 
 
 def test_more_than_one_call_can_carry(deferred: Deferred) -> None:
     for n in range(130):
         deferred.add(f"id-{n}", str(n), NOON)
-    assert len(deferred.bodies(deferred.ids())) == 130
+    assert len(deferred.parsed(deferred.ids(), dict)) == 130
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -14,7 +14,7 @@ def figures(dynamodb: Any) -> Figures:
     return Figures(Items(dynamodb, "state", "111122223333/eu-west-1"))
 
 
-def test_a_day_adds_up_what_it_is_told(figures: Figures) -> None:
+def test_a_day_adds_up_what_it_is_published(figures: Figures) -> None:
     figures.add_to_day(NOON, {"found bypass": 2, "suppressed": 0})
     figures.add_to_day(NOON, {"found bypass": 1, "excepted": 5})
     figures.add_to_day(NOON, {})

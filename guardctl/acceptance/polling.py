@@ -22,14 +22,14 @@ def absent(error: ClientError) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a look showed: whether the claim holds, and the state in words."""
+    """What a check showed: whether the claim holds, and the state in words."""
 
     holds: bool
     words: str
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Polling:
     """The run's clock and its waits."""
 
     stop: Stop
@@ -43,15 +43,15 @@ class Pace:
         self.stop.wait(seconds)
 
     def until(
-        self, look: Callable[[], Seen], minutes: float, report: Callable[[float], None]
+        self, check: Callable[[], Seen], minutes: float, report: Callable[[float], None]
     ) -> Seen:
-        """Look until it holds, or for so many minutes; returns what was seen last.
+        """Check until it holds, or for so many minutes; returns what was seen last.
 
         What is not there yet does not hold. Raises Stopped, and any other error of AWS.
         """
         began, pause = self.now(), FIRST_PAUSE
         while True:
-            seen = _looked(look)
+            seen = _checked(check)
             elapsed = self.now() - began
             report(elapsed)
             if seen.holds or elapsed >= 60 * minutes:
@@ -85,9 +85,9 @@ def _tried[T](call: Callable[[], T], codes: tuple[str, ...]) -> T:
         raise
 
 
-def _looked(look: Callable[[], Seen]) -> Seen:
+def _checked(check: Callable[[], Seen]) -> Seen:
     try:
-        return look()
+        return check()
     except ClientError as error:
         if absent(error):
             return Seen(holds=False, words=f"not there: {code_of(error)}")

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from restore_policy.tagged_vpcs import CLOCKS_DIFFER, MAX_AGE_SECONDS, TaggedVpcs, fresh
+from guard.endpoint.fresh import CLOCKS_DIFFER, MAX_AGE_SECONDS, fresh
+from restore_policy.vpc_tag_cache import VpcTagCache
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 LONG_AGO = 0.0
@@ -12,7 +13,7 @@ KEYS = frozenset({"ignore", "policy"})
 
 
 class Reader:
-    """An Observer that answers what it is told to, and counts."""
+    """An Observer that answers what it is given, and counts."""
 
     def __init__(self):
         self.answer = {"vpc-1": {"policy": "one"}}
@@ -46,7 +47,7 @@ def test_what_counts(age, read_after, expected):
 
 def test_it_asks_once_a_minute():
     reader = Reader()
-    vpcs = TaggedVpcs(reader, KEYS)
+    vpcs = VpcTagCache(reader, KEYS)
     for second in range(0, 180, 10):
         assert vpcs.tags(NOON + timedelta(seconds=second), LONG_AGO) == reader.answer
     assert reader.asked == [KEYS] * 3
@@ -54,7 +55,7 @@ def test_it_asks_once_a_minute():
 
 def test_it_asks_again_for_what_is_younger_than_the_answer():
     reader = Reader()
-    vpcs = TaggedVpcs(reader, KEYS)
+    vpcs = VpcTagCache(reader, KEYS)
     vpcs.tags(NOON, LONG_AGO)
     created = NOON.timestamp() + 10
     for second in (20, 30, 40):
@@ -64,7 +65,7 @@ def test_it_asks_again_for_what_is_younger_than_the_answer():
 
 def test_no_answer_is_not_remembered():
     reader = Reader()
-    vpcs = TaggedVpcs(reader, KEYS)
+    vpcs = VpcTagCache(reader, KEYS)
     known, later = reader.answer, NOON + timedelta(minutes=1)
     vpcs.tags(NOON, LONG_AGO)
     reader.answer = RuntimeError("refused")

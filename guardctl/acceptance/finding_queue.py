@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from guardctl.acceptance.pace import Seen
+from guardctl.acceptance.polling import Seen
 from guardctl.acceptance.stage import Stage
 
 
 @dataclass(slots=True)
-class Inbox:
+class FindingQueue:
     """What was published since the queue was subscribed."""
 
     sqs: Any
@@ -55,7 +55,7 @@ class Inbox:
                 yield from _finding(one["Body"])
 
 
-def subscribe(stage: Stage) -> Inbox:
+def subscribe(stage: Stage) -> FindingQueue:
     """Make the queue and subscribe it. Raises ClientError."""
     sqs, topic = stage.client("sqs"), stage.stack.output("FindingsTopicArn")
     arn = f"arn:{stage.partition}:sqs:{stage.stack.region}:{stage.stack.account}:{stage.name}"
@@ -72,7 +72,7 @@ def subscribe(stage: Stage) -> Inbox:
         ReturnSubscriptionArn=True,
     )
     stage.props["queue_arn"] = arn
-    return Inbox(sqs, url)
+    return FindingQueue(sqs, url)
 
 
 def _policy(queue: str, topic: str) -> Mapping[str, Any]:

@@ -11,20 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from guard.endpoint.fresh import fresh
 from guard.endpoint.observe import Observer
 from guard.endpoint.state import Tags
 
-MAX_AGE_SECONDS = 60
-CLOCKS_DIFFER = 5  # seconds, and times are told in whole ones
-
-
-def fresh(read_at: float, now: float, since: float) -> bool:
-    """Whether what was read then still counts: for a minute, and only if it was after `since`."""
-    return now - read_at < MAX_AGE_SECONDS and read_at > since + CLOCKS_DIFFER
-
 
 @dataclass(slots=True)
-class TaggedVpcs:
+class VpcTagCache:
     """The VPCs with a tag of one of these keys, as this execution environment last read them."""
 
     observer: Observer

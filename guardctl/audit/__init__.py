@@ -1,0 +1,1 @@
+"""`guardctl audit`: how the guard judges an account, and what it would do."""

@@ -1,0 +1,91 @@
+"""What is opted out is no secret: who did it, what is not well there, and until when."""
+
+import json
+from datetime import timedelta
+
+from tests.reactions.account import ALLOW_ALL, Account
+from tests.reactions.policies import tamper
+
+TAG = "vpce-guard:ignore"
+DAY = timedelta(days=1)
+
+
+def opt_out(cloud, resource, value="x", who="mallory"):
+    Account(cloud, who).ec2.create_tags(Resources=[resource], Tags=[{"Key": TAG, "Value": value}])
+
+
+def served(cloud, account):
+    vpc_id, _ = account.vpc_with_subnets()
+    cloud.settle()
+    return vpc_id, account.endpoints(vpc_id)[0]["VpcEndpointId"]
+
+
+def opted_out(cloud):
+    return [one for one in cloud.findings if one["kind"] == "opted-out"]
+
+
+def report(cloud):
+    return [one for one in cloud.findings if one["kind"] == "daily-report"][-1]["evidence"]
+
+
+def test_an_opted_out_vpc_without_its_endpoint_is_published_each_day(cloud, account):
+    vpc_id, endpoint_id = served(cloud, account)
+    opt_out(cloud, vpc_id)
+    account.ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint_id])
+    cloud.settle(2 * DAY)
+    before = len(opted_out(cloud))
+    cloud.settle(DAY)
+
+    assert before == len(opted_out(cloud)) - 1
+    finding = opted_out(cloud)[-1]
+    assert (finding["resource"], finding["severity"]) == (vpc_id, "medium")
+    assert "no working endpoint" in finding["cause"]
+    assert "user/mallory at " in finding["cause"]
+    (listed,) = report(cloud)["opted_out"]
+    assert listed.startswith(f"{vpc_id} (x), by the tag that was set by")
+    assert account.endpoints(vpc_id) == []
+
+
+def test_an_opted_out_vpc_that_is_well_is_listed_and_no_finding(cloud, account):
+    vpc_id, _ = served(cloud, account)
+    opt_out(cloud, vpc_id, "the twin serves it")
+    cloud.settle(2 * DAY)
+
+    assert opted_out(cloud) == []
+    (listed,) = report(cloud)["opted_out"]
+    assert "the twin serves it" in listed
+    assert "unhealthy" not in listed
+
+
+def test_a_tampered_policy_of_an_opted_out_endpoint_is_published_at_once(cloud, account):
+    _, endpoint_id = served(cloud, account)
+    opt_out(cloud, endpoint_id)
+    cloud.settle(timedelta(minutes=10))
+    tamper(cloud, endpoint_id, "mallory")
+    cloud.settle()
+
+    (finding,) = opted_out(cloud)
+    assert (finding["resource"], finding["severity"]) == (endpoint_id, "medium")
+    assert "by the tag that was set by arn:aws:iam::" in finding["cause"]
+    assert "user/mallory" in finding["cause"]
+    assert "count as approved" in finding["cause"]
+    assert finding["evidence"]["difference"]
+    assert account.policy(endpoint_id)["Statement"] == ALLOW_ALL["Statement"]
+    cloud.fire_schedule()
+    cloud.settle(timedelta(hours=1))
+    assert len(opted_out(cloud)) == 1
+
+
+def test_after_its_last_day_an_opt_out_is_over(cloud, account):
+    vpc_id, endpoint_id = served(cloud, account)
+    today = cloud.clock.now().date()
+    opt_out(cloud, vpc_id, f"until {today.isoformat()}")
+    opt_out(cloud, endpoint_id, "for good")
+    tamper(cloud, endpoint_id)
+    cloud.settle(2 * DAY)
+    assert account.policy(endpoint_id)["Statement"] == ALLOW_ALL["Statement"]
+
+    opt_out(cloud, endpoint_id, f"until {today.isoformat()}")
+    cloud.settle(DAY)
+    assert "PrincipalAccount" in json.dumps(account.policy(endpoint_id))
+    assert report(cloud).get("opted_out", []) == []

@@ -1,0 +1,36 @@
+"""Until when the opt-out tag holds."""
+
+from datetime import date
+
+import pytest
+
+from guard.endpoint.opt_out import in_force, last_day
+
+TAG = "vpce-guard:ignore"
+TODAY = date(2026, 6, 1)
+
+
+@pytest.mark.parametrize("value", ["", "true", "why", "2026", "2026-13-01", "ticket 12026-06-011"])
+def test_a_value_without_a_date_holds_without_end(value: str):
+    assert last_day(value) is None
+    assert in_force({TAG: value}, TAG, TODAY) == {TAG: value}
+
+
+@pytest.mark.parametrize(
+    ("value", "holds"),
+    [
+        ("2026-06-01", True),
+        ("until 2026-06-02: the move", True),
+        ("2026-05-31", False),
+        ("2026-99-99 or 2026-05-31", False),
+        ("until 2026-05-31 (was 2027-01-01)", False),
+    ],
+)
+def test_a_date_is_its_last_day(value: str, holds: bool):
+    assert in_force({TAG: value, "team": "a"}, TAG, TODAY) == (
+        {TAG: value, "team": "a"} if holds else {"team": "a"}
+    )
+
+
+def test_other_tags_may_hold_any_date():
+    assert in_force({"backup": "2020-01-01"}, TAG, TODAY) == {"backup": "2020-01-01"}
