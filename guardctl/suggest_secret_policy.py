@@ -98,7 +98,7 @@ def suggest_secret_policy(
         _say(f"left out, as it lets everybody in: {', '.join(policy.without)}")
     if closed:
         _say("It denies reading the value to everybody inside the perimeter, too.")
-    if problems:
+    if problems and open_ways:
         raise typer.Exit(BAD_INPUT)
     raise typer.Exit(OPEN if open_ways else 0)
 
@@ -146,11 +146,10 @@ def _print(
         _say(f"open: {one}")
     if not open_ways:
         _say("The present policy keeps the perimeter: nothing is to be changed.")
-        return
-    for one in warnings(secret):
+    for one in warnings(secret) if open_ways else ():
         _say(f"before you put it: {one}")
     for one in problems:
-        _say(f"AWS would refuse it: {one}")
+        _say(f"AWS would refuse it{'' if open_ways else ', if it were put now'}: {one}")
 
 
 def _say(text: str) -> None:

@@ -29,7 +29,7 @@ from ensure_endpoint.triggers import (
 from ensure_endpoint.verdict import report_verdict
 from ensure_endpoint.withdrawal.decide import GOING, lived_in
 from ensure_endpoint.withdrawal.findings import unproven_tags
-from ensure_endpoint.withdrawal.reconcile import WITHDRAWING, Withdrawal, Withdrawing
+from ensure_endpoint.withdrawal.reconcile import NOTES, Withdrawal, Withdrawing
 from guard.endpoint.decide import decide
 from guard.endpoint.observe import Observer
 from guard.endpoint.plan import Plan, Verdict
@@ -124,7 +124,7 @@ class EnsureEndpoint(Reconciler):
     def _proven(self, request: Request, vpc: Vpc, entries: Sequence[Entry], now: datetime) -> Vpc:
         """The VPC with the guard's tags where they are true, wherever ours might have to go."""
         torn_down = any(TORN_DOWN in one.facts for one in request.triggers)
-        asked = torn_down or any(map(request.noted, WITHDRAWING))
+        asked = torn_down or any(map(request.noted, NOTES))
         if asked or entries or len(vpc.endpoints) > 1:
             return self.ownership.proven(vpc, entries, now)
         return vpc

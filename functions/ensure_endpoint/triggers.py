@@ -47,7 +47,8 @@ IN_USE = frozenset({"Client.DependencyViolation", "DependencyViolation"})
 
 # Facts of a trigger.
 BUILT, USED, DNS_UNCHANGED, TORN_DOWN = "built", "used", "dns_unchanged", "torn_down"
-DELETED = "deleted"  # a note: an endpoint that somebody deleted, and who
+# Notes: an endpoint that somebody deleted, and who; a subnet that is being deleted, and since when.
+DELETED, LEAVING = "deleted", "leaving"
 WHOLE_VPC = "vpc"
 MOST_DELETED = 100  # endpoints of one call that are noted; one VPC has 50
 
@@ -203,10 +204,17 @@ def tear_down(request: Request, now: float) -> TearDown:
     """
     attempts = [one.facts[TORN_DOWN] for one in request.triggers if TORN_DOWN in one.facts]
     named = {id_ for one in attempts for id_ in one.split(",")}
+    noted = (text.partition(" ") for text in request.noted(LEAVING))
+    leaving = {id_: min(float(at), now) for id_, _, at in noted if at.isdecimal()}
     return TearDown(
-        at=latest(request, TORN_DOWN, now),
-        subnet_ids=frozenset(named - {WHOLE_VPC}),
+        at=int(max([latest(request, TORN_DOWN, now), *leaving.values()])),
+        subnet_ids=frozenset({*named, *leaving} - {WHOLE_VPC}),
         whole_vpc=WHOLE_VPC in named,
         alone=len(attempts) == len(request.triggers),
         withdrawing=bool(request.noted("withdrawing")),
     )
+
+
+def leaving_notes(leaving: Mapping[str, int]) -> tuple[str, ...]:
+    """Subnets that somebody is deleting, and when that was tried, as `tear_down` reads them."""
+    return tuple(f"{id_} {at}" for id_, at in sorted(leaving.items()))

@@ -5,6 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from emulator.strict import secrets_manager
 from guardctl.__main__ import app
 from tests.reactions.account import READER, make_endpoint, put_policy
 
@@ -92,8 +93,26 @@ def test_vpcs_and_endpoints_of_others_can_be_approved(secret, vpc_id):
     }
 
 
-def test_a_policy_that_aws_would_refuse_is_reported(account, secret):
-    put_policy(account, secret, {**READER, "Principal": "*"})
+PUBLIC = {**READER, "Sid": "Everybody", "Principal": "*"}
+
+
+def test_a_statement_that_lets_everybody_in_is_left_out(account, secret):
+    put_policy(account, secret, PUBLIC)
+    found = suggest(secret, code=1)
+    assert "left out, as it lets everybody in: Everybody" in found.stderr
+    (closing,) = json.loads(found.stdout)["Statement"]
+    assert closing["Sid"] == SID
+
+
+def test_that_aws_would_refuse_the_policy_of_today_is_reported(account, secret):
+    (_, closing) = json.loads(suggest(secret, code=1).stdout)["Statement"]
+    put_policy(account, secret, PUBLIC, closing)
+    found = suggest(secret, code=0)
+    assert "AWS would refuse it, if it were put now: The policy allows broad" in found.stderr
+
+
+def test_a_policy_that_aws_would_refuse_is_reported(cloud, secret, monkeypatch):
+    monkeypatch.setattr(secrets_manager.policies, "is_public", lambda _: True)
     found = suggest(secret, code=2)
     assert "AWS would refuse it: The policy allows broad access" in found.stderr
 

@@ -8,7 +8,7 @@ from aws_lambda_powertools import Logger
 
 from ensure_endpoint.case import Case, steps_of
 from ensure_endpoint.memory import VpcMemory, VpcRecord
-from ensure_endpoint.triggers import tear_down
+from ensure_endpoint.triggers import LEAVING, leaving_notes, tear_down
 from ensure_endpoint.verdict import FOLLOW_UP, YIELDED
 from ensure_endpoint.withdrawal import findings
 from ensure_endpoint.withdrawal.act import Remover
@@ -32,6 +32,7 @@ from guard.settings import Settings
 
 IN_THE_WAY = "A subnet or the VPC could not be deleted because of what the guard made in it."
 WITHDRAWING = {"withdrawing": ("true",)}
+NOTES = (*WITHDRAWING, LEAVING)
 
 type Announce = Callable[[Sequence[str], str], Finding]
 
@@ -87,14 +88,16 @@ class Withdrawal:
     def _withdraw(self, case: Case, decision: Withdraw, asked: TearDown) -> Result:
         """Endpoints first; a group when nothing holds it any more, which a later pass sees."""
         removal, checks = decision.removal, _check_later(case, decision.check_at)
-        notes = WITHDRAWING if decision.torn_down else {}
+        leaving = dict.fromkeys(removal.left_subnets or asked.subnet_ids, asked.at)
+        # A requeued request keeps what is noted, and not its triggers.
+        notes = WITHDRAWING if decision.torn_down else {LEAVING: leaving_notes(leaving)}
         if removal.steps:
             would = findings.would_remove(case.subject, removal, IN_THE_WAY)
             words = findings.left if removal.leaves else findings.stood_down
             change = replace(
                 _change(case, removal, partial(words, case.subject, removal), (would,)),
                 torn_down=decision.torn_down,
-                leaving=dict.fromkeys(removal.left_subnets or asked.subnet_ids, asked.at),
+                leaving=leaving,
                 requests=checks,
             )
             return Result(changes=(change,), notes=notes)
@@ -201,6 +204,6 @@ def _check_later(case: Case, when: int) -> tuple[Request, ...]:
     if not when:
         return ()
     request = case.request
-    notes = {name: some for name, some in request.notes.items() if name not in WITHDRAWING}
+    notes = {name: some for name, some in request.notes.items() if name not in NOTES}
     over = "the tear-down is over"
     return (replace(request, reason=over, not_before=when, attempt=0, entries=(), notes=notes),)

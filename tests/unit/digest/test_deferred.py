@@ -46,7 +46,7 @@ WINDOWS = [
 )
 def test_the_gravest_come_first_and_then_the_oldest(answered: list[Closed]):
     sent: list[Finding] = []
-    nothing = SimpleNamespace(ids=list, bodies=lambda _: {}, remove=lambda _: None)
+    nothing = SimpleNamespace(ids=list, parsed=lambda *_: {}, remove=lambda _: None)
     windows = SimpleNamespace(over=lambda _: answered, forget=lambda _: None)
     topic = SimpleNamespace(publish=sent.append)
     Digest(SETTINGS, *cast(Any, (topic, nothing, windows))).publish(NOW)
