@@ -48,7 +48,8 @@ def next_step(error: BaseException) -> str:
         return "name a Region with --region"
     if name in ("EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"):
         return "check the Region and the network"
-    code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
+    response = getattr(error, "response", None)  # None for botocore's errors of HTTP
+    code = response.get("Error", {}).get("Code", "") if isinstance(response, dict) else ""
     return _SIGN_IN if name in _NO_CREDENTIALS or code in _NOT_VALID else ""
 
 

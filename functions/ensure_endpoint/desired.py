@@ -20,8 +20,16 @@ class DesiredEndpoints:
 
     def of(self, vpc: Vpc) -> Desired:
         """With the deployed version of the VPC's policy."""
-        policy = self.approved.choose(vpc=vpc.tags)
-        return replace(self.common, policy=policy.text, policy_problem=policy.problem)
+        chosen = self.approved.choose(vpc=vpc.tags)
+        ignored = ""
+        if chosen.policy and chosen.ignored:
+            ignored = f"{chosen.ignored}: {chosen.policy.name} counts instead"
+        return replace(
+            self.common,
+            policy=chosen.text,
+            policy_problem=chosen.problem,
+            policy_ignored=ignored,
+        )
 
     def during_rollout(self, vpc: Vpc, now: datetime) -> Desired:
         """The same, with the version before while a new one of the policy is still being tried.

@@ -187,8 +187,10 @@ class EnsureEndpoint(Reconciler):
         capped = (grace.words,) if grace.capped else ()
         case = replace(case, subject=replace(case.subject, gone=past, capped=capped))
 
+        ignored = (desired.policy_ignored,) if plan.creates and desired.policy_ignored else ()
+
         def explained(plan: Plan) -> Plan:
-            return replace(plan, reasons=(*past, *capped, *plan.reasons))
+            return replace(plan, reasons=(*past, *capped, *plan.reasons, *ignored))
 
         def replan(refused: Mapping[str, str]) -> Plan:
             return explained(decide(without_room(vpc, refused), desired))

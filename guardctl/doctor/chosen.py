@@ -22,7 +22,10 @@ KEY, SUBNETS, POLICY = "EncryptionKeyArn", "FunctionSubnets", "ApprovedPolicy"
 _KEY_ARN = re.compile(r"arn:[a-z-]+:kms:(?P<region>[a-z0-9-]+):\d{12}:key/[A-Za-z0-9-]+", re.ASCII)
 
 # docs/security.md, "Where the functions run": DynamoDB's may be a gateway endpoint.
-ENDPOINTS = ("cloudformation", "dynamodb", "ec2", "lambda", "secretsmanager", "sns", "sqs", "ssm")
+ENDPOINTS = (
+    *("cloudformation", "cloudtrail", "dynamodb", "ec2", "lambda"),
+    *("secretsmanager", "sns", "sqs", "ssm"),
+)
 S3 = "s3"  # with TrailBucket only: log files are read from it
 
 

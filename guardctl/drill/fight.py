@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 
 from emulator import Caller
-from guardctl.drill.chapter import ALLOW_ALL, Checks, new_kinds
+from guardctl.drill.chapter import Checks, new_kinds
 from guardctl.drill.stage import Stage
 from guardctl.rollback import Target, roll_back
 
@@ -13,10 +13,12 @@ TERRAFORM = "APN/1.0 HashiCorp/1.0 Terraform/1.9.5 terraform-provider-aws/5.70.0
 
 def fight_over_policy(stage: Stage) -> None:
     pipeline = stage.client("ec2", "pipeline", Caller(user_agent=TERRAFORM))
+    approved = stage.policy(stage.props["endpoint"])
+    narrower = {**approved, "Statement": approved["Statement"][:1]}
     stage.props["seen"] = []
     for _ in range(3):
         pipeline.modify_vpc_endpoint(
-            VpcEndpointId=stage.props["endpoint"], PolicyDocument=json.dumps(ALLOW_ALL)
+            VpcEndpointId=stage.props["endpoint"], PolicyDocument=json.dumps(narrower)
         )
         stage.cloud.pass_time(timedelta(minutes=3))
         stage.props["seen"].append(stage.policy(stage.props["endpoint"]))
@@ -62,9 +64,10 @@ def rollback_was_kept(stage: Stage) -> Checks:
     yield (
         "the history has every change of the endpoint's policy, and who made it",
         (
-            [one.action for one in changes] == ["restored"] * 4 + ["created"]
-            and "user/mallory" in changes[3].who
-            and all("user/pipeline" in one.who for one in changes[1:3])
+            [one.action for one in changes]
+            == ["restored", "left alone", *["restored"] * 3, "created"]
+            and "user/mallory" in changes[4].who
+            and all("user/pipeline" in one.who for one in changes[:4])
         ),
     )
     yield (

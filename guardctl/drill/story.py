@@ -134,7 +134,8 @@ def endpoint_is_back(stage: Stage) -> Checks:
     )
     stage.props["endpoint"] = endpoints[0]["VpcEndpointId"]
     yield "it is available", endpoints[0]["State"] == "available"
-    yield "ops were notified", new_kinds(stage) == ["endpoint-created"]
+    yield "ops were notified", new_kinds(stage) == ["endpoint-repaired"]
+    yield "and know who deleted it", "user/mallory" in stage.cloud.findings[-1]["cause"]
 
 
 # rotation in a VPC that no event named ------------------------------------------------------------

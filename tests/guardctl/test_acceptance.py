@@ -356,7 +356,7 @@ def test_the_mode_observe_is_refused_with_the_way_to_switch(cloud, account, oper
 
 def test_nobody_to_ask_is_no_consent(operator):
     words = refused(operator)
-    assert "say --yes" in words
+    assert "there is no terminal to ask at\n  next: give --yes to begin" in words
     assert "about $" in words
 
 

@@ -155,7 +155,7 @@ def outputs(cloud: Cloud) -> dict[str, str]:
 def test_without_a_terminal_nothing_hangs(cloud, command):
     found = CliRunner().invoke(app, [command])
     assert found.exit_code == 2
-    assert "there is no terminal to ask at: use --yes, or make YES=1" in found.stderr
+    assert "there is no terminal to ask at\n  next: use --yes, or make YES=1\n" in found.stderr
     assert [call for call in cloud.calls if call.service == "cloudformation"] == []
 
 
@@ -164,7 +164,7 @@ def test_a_terminal_in_a_pipeline_is_none(monkeypatch):
     monkeypatch.delenv("CI", raising=False)
     command.require_somebody(yes=False)
     monkeypatch.setenv("CI", "true")
-    with pytest.raises(BadValues, match="use --yes"):
+    with pytest.raises(BadValues, match="no terminal to ask at"):
         command.require_somebody(yes=False)
     command.require_somebody(yes=True)
 

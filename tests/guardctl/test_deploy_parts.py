@@ -89,7 +89,7 @@ class Failing:
 
 
 def test_what_failed_first_is_said_last_and_each_failure_once(monkeypatch):
-    monkeypatch.setattr(changes, "PACE", 0)
+    monkeypatch.setattr(changes, "POLL_SECONDS", 0)
     cloudformation, said = Failing(), []
     with pytest.raises(changes.DeploymentFailed) as failed:
         changes.execute(cloudformation, "arn:set", said.append)

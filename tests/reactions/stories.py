@@ -23,6 +23,7 @@ from guard.settings import Publishing
 from guard.table.items import Items
 from tests.findings import bypass
 from tests.reactions.account import ALLOW_ALL, SERVICE, Account, kinds
+from tests.reactions.hub import Net
 from tests.reactions.policies import History, place
 
 ENSURE = "EnsureEndpointFunction"
@@ -112,6 +113,14 @@ def hub_zone(account: Account) -> str:
     return vpc_id
 
 
+def unrouted_hub(account: Account) -> str:
+    """A VPC to which a Profile brings an endpoint's name, and to which no route leads."""
+    net = Net(account.cloud, account, routed=False)
+    net.profile(net.arn)
+    account.cloud.lose_events()
+    return net.spoke
+
+
 def create(account: Account, _: str) -> None:
     account.vpc_with_subnets()
 
@@ -184,7 +193,8 @@ def theirs_serves(account: Account, vpc_id: str) -> bool:
 
 
 def add_first_subnet(account: Account, vpc_id: str) -> None:
-    account.subnet(vpc_id, "10.20.0.0/24", "us-east-1a")
+    (vpc,) = account.ec2.describe_vpcs(VpcIds=[vpc_id])["Vpcs"]
+    account.subnet(vpc_id, vpc["CidrBlock"].replace("/16", "/24"), "us-east-1a")
 
 
 def without_endpoint(account: Account, vpc_id: str) -> bool:
@@ -357,6 +367,9 @@ def bound_secret(account: Account) -> str:
     where = {"StringNotEquals": {"aws:SourceVpc": endpoint["VpcEndpoints"][0]["VpcId"]}}
     arn = account.bound_secret("prod/ledger")
     put_policy(account, arn, {**READER, "Effect": "Deny", "Principal": "*", "Condition": where})
+    account.client("secretsmanager").rotate_secret(
+        SecretId=arn, RotationLambdaARN=account.function("rotate"), RotateImmediately=False
+    )
     account.cloud.lose_events()
     return arn
 
@@ -402,8 +415,11 @@ def closed_again(account: Account, secret: str) -> bool:
 
 
 def unserved_and_tampered(account: Account) -> str:
-    """A VPC without endpoint and one whose endpoint is open to everyone; no event spoke of it."""
+    """A VPC without endpoint, one whose endpoint is open to everyone, and one without endpoint that
+    is opted out; no event spoke of them.
+    """
     endpoint_id = endpoint_of_theirs(account)
+    account.vpc_with_subnets(tags={"vpce-guard:ignore": ""})
     account.subnet(account.vpc("10.77.0.0/16"), "10.77.0.0/24", "us-east-1a")
     account.cloud.lose_events()
     return endpoint_id
@@ -415,7 +431,7 @@ def time_passes(account: Account, _: str) -> None:
 
 def both_are_asked_for(account: Account, endpoint_id: str) -> bool:
     """A message about the VPC and one about the endpoint wait for the reactions."""
-    vpcs = {vpc["VpcId"] for vpc in account.ec2.describe_vpcs()["Vpcs"]}
+    vpcs = {vpc["VpcId"] for vpc in account.ec2.describe_vpcs()["Vpcs"] if not vpc.get("Tags")}
     bare = {vpc_id for vpc_id in vpcs if not account.endpoints(vpc_id)}
     asked = {"vpcId": set[str](), "vpcEndpointId": set[str]()}
     for queue in ("VpcQueue", "PolicyQueue"):
@@ -533,6 +549,7 @@ STORIES = {
     ),
     "yielding": _ensure(served_vpc, bring_endpoint, theirs_serves, "endpoint-yielded"),
     "zone": _ensure(hub_zone, add_first_subnet, without_endpoint, "endpoint-not-repairable"),
+    "hub": _ensure(unrouted_hub, add_first_subnet, without_endpoint, "endpoint-not-repairable"),
     "restoration": Story(
         RESTORE,
         endpoint_of_theirs,

@@ -42,7 +42,7 @@ def test_a_grant_too_many_is_found(day: Cloud, monkeypatch):
 
 def test_a_grant_too_few_is_found(day: Cloud, monkeypatch):
     (policy,) = day.deployment.resources[role_of(ENSURE)][1]["Policies"]
-    fewer = [one for one in statements(day, ENSURE) if one["Sid"] != "Report"]
+    fewer = [one for one in statements(day, ENSURE) if one["Sid"] != "Publish"]
     monkeypatch.setitem(policy["PolicyDocument"], "Statement", fewer)
     assert problems(day) == {(ENSURE, "sns:Publish", REFUSED)}
 

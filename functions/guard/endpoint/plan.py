@@ -136,6 +136,8 @@ class Desired:
     policy: str
     policy_problem: str = ""
     """Why there is no approved policy to create an endpoint with; empty if there is one."""
+    policy_ignored: str = ""
+    """What a tag chose, and why another policy counts instead; empty if that is not so."""
     maximum_zones: int = 0
     """The most AZs an endpoint gets interfaces in; 0: all."""
     approved_endpoints: frozenset[str] = frozenset()

@@ -8,7 +8,7 @@ import pytest
 
 from emulator import Cloud
 from emulator.strict import paging
-from tests.reactions.account import ALLOW_ALL, SERVICE, Account, kinds, writes
+from tests.reactions.account import ALLOW_ALL, SERVICE, Account, writes
 from tests.reactions.policies import copy_of_code, tamper
 
 RESTORE = "RestorePolicyFunction"
@@ -156,7 +156,8 @@ def test_a_vpc_whose_tag_chooses_nothing_is_served_all_the_same(cloud, account):
 
     (endpoint,) = account.endpoints(vpc_id)
     assert not names_one_secret(account, endpoint["VpcEndpointId"])
-    assert "policy-not-restorable" in kinds(cloud)
+    (created,) = [one for one in cloud.findings if one["kind"] == "endpoint-created"]
+    assert f"(chosen by the VPC's tag {TAG}): own-account counts instead" in created["cause"]
 
 
 def test_what_a_tag_chooses_is_published_with_who_set_it(cloud, account):
