@@ -363,12 +363,14 @@ def ours_read_past_the_endpoint(account: Account, instance_id: str) -> None:
 
 def bound_secret(account: Account) -> str:
     """A secret that is read from inside alone, by its owner's own words; no event named it."""
-    endpoint = account.ec2.describe_vpc_endpoints(VpcEndpointIds=[endpoint_of_theirs(account)])
-    where = {"StringNotEquals": {"aws:SourceVpc": endpoint["VpcEndpoints"][0]["VpcId"]}}
+    ids = [endpoint_of_theirs(account)]
+    (endpoint,) = account.ec2.describe_vpc_endpoints(VpcEndpointIds=ids)["VpcEndpoints"]
+    where = {"StringNotEquals": {"aws:SourceVpc": endpoint["VpcId"]}}
     arn = account.bound_secret("prod/ledger")
     put_policy(account, arn, {**READER, "Effect": "Deny", "Principal": "*", "Condition": where})
+    function = account.function("rotate", endpoint["SubnetIds"])
     account.client("secretsmanager").rotate_secret(
-        SecretId=arn, RotationLambdaARN=account.function("rotate"), RotateImmediately=False
+        SecretId=arn, RotationLambdaARN=function, RotateImmediately=False
     )
     account.cloud.lose_events()
     return arn
