@@ -25,7 +25,7 @@ from botocore.exceptions import ClientError
 from guard import alone
 from guard.aws.errors import code_of
 from guard.findings.text import cut
-from guard.table.sound import plain, unsound
+from guard.table.sound import LATEST, plain, unsound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -228,8 +228,11 @@ class Items:
 
 
 def epoch(when: datetime) -> int:
-    """A time as the table has it: whole seconds since 1970."""
-    return int(when.timestamp())
+    """A time as the table has it: whole seconds since 1970, and before 9999.
+
+    A record may claim any time; one that is out of these bounds is given the nearest within.
+    """
+    return min(max(int(when.timestamp()), 0), LATEST)
 
 
 def bounded(key: str) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LARGEST = 2**53  # that other languages' numbers hold exactly
-_YEAR_9999 = 253_370_764_800  # epoch seconds: Python's times end with that year
+LATEST = 253_370_764_799  # epoch seconds, of the end of 9998: Python's times end a year later
 
 _TIMES = frozenset(
     {
@@ -59,7 +59,7 @@ def _is_sound(key: str, name: str, value: object) -> bool:
     if key.startswith("slack#") and name in _OF_THREADS:
         return isinstance(value, _OF_THREADS[name])
     if name in _TIMES:
-        return type(value) is int and 0 <= value < _YEAR_9999
+        return type(value) is int and 0 <= value <= LATEST
     if name in _NUMBERS or name.startswith("found "):
         return type(value) is int and 0 <= value < LARGEST
     if name in _TEXTS or name.startswith("kind_"):

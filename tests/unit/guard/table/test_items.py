@@ -16,8 +16,9 @@ from guard.approved.rollouts import Rollouts
 from guard.table.budgets import Budgets
 from guard.table.counts import Counts, finding_key
 from guard.table.deferred import DIGEST, Deferred
-from guard.table.items import LONGEST_KEY, SET_ASIDE, Items, ItemUnreadable, bounded
+from guard.table.items import LONGEST_KEY, SET_ASIDE, Items, ItemUnreadable, bounded, epoch
 from guard.table.slots import Slots
+from guard.table.sound import unsound
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 PLACE = "111122223333/eu-west-1"
@@ -182,3 +183,10 @@ def test_long_keys_that_begin_alike_stay_apart_and_short_ones_stay_as_they_are()
     assert one != other
     assert len(one.encode()) <= LONGEST_KEY
     assert bounded("vpc#111122223333/eu-west-1/vpc/vpc-1") == "vpc#111122223333/eu-west-1/vpc/vpc-1"
+
+
+@pytest.mark.parametrize("year", [1, 1969, 9999])
+def test_any_time_of_a_record_is_one_that_the_table_can_hold(year: int):
+    written = epoch(datetime(year, 12, 31, tzinfo=UTC))
+    assert unsound("finding#1", {"first_seen": written, "last_seen": written}) == ""
+    assert 1970 <= datetime.fromtimestamp(written, UTC).year < 9999
