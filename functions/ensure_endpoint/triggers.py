@@ -13,7 +13,7 @@ from aws_lambda_powertools import Logger
 from ensure_endpoint.locate import Locator
 from ensure_endpoint.network_events import NAMING_SERVICES, PATHS
 from ensure_endpoint.rotation.triggers import ROTATION_FAILED, RotationTriggers
-from ensure_endpoint.withdrawal.decide import TearDown
+from ensure_endpoint.withdrawal.decide import TEAR_DOWN_SECONDS, TearDown
 from guard.cloudtrail import record as records
 from guard.cloudtrail import resource_ids
 from guard.cloudtrail.record import Record
@@ -205,7 +205,8 @@ def tear_down(request: Request, now: float) -> TearDown:
     attempts = [one.facts[TORN_DOWN] for one in request.triggers if TORN_DOWN in one.facts]
     named = {id_ for one in attempts for id_ in one.split(",")}
     noted = (text.partition(" ") for text in request.noted(LEAVING))
-    leaving = {id_: min(float(at), now) for id_, _, at in noted if at.isdecimal()}
+    tried = {id_: float(at) for id_, _, at in noted if at.isdecimal()}
+    leaving = {id_: at for id_, at in tried.items() if at <= now < at + TEAR_DOWN_SECONDS}
     return TearDown(
         at=int(max([latest(request, TORN_DOWN, now), *leaving.values()])),
         subnet_ids=frozenset({*named, *leaving} - {WHOLE_VPC}),
