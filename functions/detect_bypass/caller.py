@@ -105,8 +105,10 @@ class CallerLocator:
             ("IPv6", (v6, self._ranges), FILTER_VALUES),
         )
         for kind, some_asks, most in asks:
-            if some := by_kind.get(kind, [])[:most]:
-                yield some_asks, some
+            if len(some := by_kind.get(kind, [])) > most:
+                self.blind = f"too many callers at once, {len(some):,} to be asked about"
+            if some:
+                yield some_asks, some[:most]
 
     def _find(self, asks: Sequence[Ask], clues: Sequence[str], now: float) -> None:
         """Ask one after the other for what was not found yet. What nothing has is nobody's, and
@@ -189,11 +191,10 @@ class CallerLocator:
 
     def _elastic_addresses(self, addresses: Sequence[str]) -> dict[str, CallerLocation]:
         found = {
-            one["PublicIp"]: CallerLocation(
-                via=f"The Elastic IP address {one['PublicIp']} of this account"
-            )
+            address: CallerLocation(via=f"The Elastic IP address {address} of this account")
             for one in self._list("describe_addresses", "Addresses")
-            if one.get("PublicIp")
+            for name in ("PublicIp", "CarrierIp", "CustomerOwnedIp")
+            if (address := one.get(name))
         }
         return _only(addresses, found)
 

@@ -53,6 +53,15 @@ def parts_of(secret: str) -> Parts:
     return Parts(head, name, "")
 
 
+def which_secret(secret: str, record: Record) -> str:
+    """A text that two secrets never share, whatever they are called.
+
+    A name may be what another secret's ARN ends in, or the name of another account's secret.
+    """
+    parts = parts_of(secret)
+    return f"{parts.head or own_head(record)}{parts.name} {parts.suffix}"
+
+
 def own_head(record: Record) -> str:
     partition = partition_in(record.identity.arn, record.region)
     return f"arn:{partition}:secretsmanager:{record.region}:{record.account}:secret:"

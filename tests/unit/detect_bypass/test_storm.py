@@ -205,9 +205,9 @@ def test_newcomers_have_a_bound_for_each_window():
 
 
 def test_a_storm_says_how_many_it_does_not_name():
-    (finding,) = Storms().gather(published(*[user(n, **secret(n)) for n in range(50)]), NOW)
-    assert "u4 and 45 more" in finding.cause
-    assert finding.evidence["not_listed"] == {"secrets": 30, "principals": 30}
+    (finding,) = Storms().gather(published(*[user(n, **secret(n)) for n in range(130)]), NOW)
+    assert "u4 and 125 more" in finding.cause
+    assert finding.evidence["not_listed"] == {"secrets": 30, "principals": 110}
     (fleet,) = Storms().gather(published(*map(host, range(60))), NOW)
     assert "and 55 more: a fleet" in fleet.cause
 
