@@ -25,6 +25,7 @@ APART = 3  # who alone bring something else to the batch with which a storm begi
 NEWCOMERS = 10  # of a window, with findings of their own though there is a storm
 
 _SHOWN = (*FIRST_USES, "cause ")
+_KEY = "key "
 
 ELSEWHERE = "elsewhere, "
 """How the place of credentials that are used elsewhere begins (`detect_bypass.findings`)."""
@@ -153,7 +154,7 @@ def _credentials(finding: Finding) -> str:
         return "root"
     if _is_elsewhere(finding):
         return "used elsewhere"
-    return "lasting key" if any(word.startswith("key ") for word in finding.novel) else ""
+    return "lasting key" if any(word.startswith(_KEY) for word in finding.novel) else ""
 
 
 def _is_elsewhere(finding: Finding) -> bool:
@@ -216,6 +217,7 @@ def _many_callers(group: Sequence[Finding]) -> Finding:
             *one.todo,
         ),
         evidence=_of_callers(listed(group), callers),
+        novel=[word for word in one.novel if not word.startswith(_KEY)],  # each caller has another
     )
 
 

@@ -152,6 +152,17 @@ def test_a_crowd_hides_nothing_graver(graver: dict[str, Any]):
     assert alone.resource == principal(records[-1])
 
 
+def test_a_crowd_does_not_count_each_ones_key():
+    """Else thousands of keys would be as many messages as a finding remembers words."""
+    crowd = [user(n) for n in range(50)]
+    for number, one in enumerate(crowd):
+        one["userIdentity"]["accessKeyId"] = f"AKIAEXAMPLE{number:09}"
+    (finding,) = Storms().gather(published(*crowd), NOW)
+    assert not [word for word in finding.novel if word.startswith("key ")]
+    (alone,) = Storms().gather(published(*crowd[:1]), NOW)
+    assert [word for word in alone.novel if word.startswith("key ")]
+
+
 def test_a_crowd_of_one_severity_hides_none_of_a_higher_one():
     crowd = [*crowd_of_roles(), *crowd_of_roles(eventName="DescribeSecret")]
     gathered = Storms().gather(published(*crowd), NOW)
