@@ -33,9 +33,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 REMEMBERED_SECONDS = 300
-FUNCTIONS_AT_ONCE = (
-    10  # one call each; more callers than that are published with their address alone
-)
+FUNCTIONS_AT_ONCE = 10  # a call each; more of them are published with their address alone
 VPCS_AT_ONCE = 5  # some eight calls each
 
 _SERVES = frozenset({Verdict.WORKS, Verdict.COVERED})
@@ -106,7 +104,7 @@ class CallerLocator:
         )
         for kind, some_asks, most in asks:
             if len(some := by_kind.get(kind, [])) > most:
-                self.blind = f"too many callers at once, {len(some):,} to be asked about"
+                self.blind = f"too many callers at once, {len(some):,}"
             if some:
                 yield some_asks, some[:most]
 
@@ -204,6 +202,8 @@ class CallerLocator:
             for vpc in self._list("describe_vpcs", "Vpcs")
             for one in vpc.get("Ipv6CidrBlockAssociationSet", [])
             if one.get("Ipv6CidrBlock")
+            # One that was given back is listed for a while, and may be somebody else's.
+            and one.get("Ipv6CidrBlockState", {}).get("State") not in ("disassociated", "failed")
         ]
         return {
             address: CallerLocation(via=f"the range {network}, {address}", vpc_id=vpc_id)

@@ -10,8 +10,9 @@ OPEN_SUFFIX = "-??????"
 """What stands in an ARN for a suffix that is not known."""
 
 # AWS adds a hyphen and six random letters and digits to the name in an ARN. Six small letters are
-# taken for a word of the name (one true suffix in 190 looks so): an exception then covers less.
-_SUFFIX = re.compile(r"-(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{6}", re.ASCII)
+# taken for a word of the name, and six digits for a date (one true suffix in 190 looks so): an
+# exception then covers less.
+_SUFFIX = re.compile(r"-(?![a-z]{6}|[0-9]{6})[A-Za-z0-9]{6}", re.ASCII)
 
 
 def name_of_secret(secret: str) -> str:

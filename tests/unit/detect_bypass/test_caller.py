@@ -12,7 +12,13 @@ from guard.cloudtrail.record import parse
 from guard.endpoint.observe import FILTER_VALUES
 from tests.records import ACCOUNT, OTHER_ACCOUNT, SECRET, read, role
 
-EMPTY = {"NetworkInterfaces": [], "NatGateways": [], "Addresses": [], "Reservations": []}
+EMPTY = {
+    "NetworkInterfaces": [],
+    "NatGateways": [],
+    "Addresses": [],
+    "Reservations": [],
+    "Vpcs": [],
+}
 
 
 def locator(**answers: Any) -> CallerLocator:
@@ -21,9 +27,8 @@ def locator(**answers: Any) -> CallerLocator:
     pages = SimpleNamespace(paginate=lambda **_: [body])
     ec2 = SimpleNamespace(
         get_paginator=lambda _: pages,
-        can_paginate=lambda _: False,
+        can_paginate=lambda name: name != "describe_addresses",
         describe_addresses=lambda: body,
-        describe_nat_gateways=lambda: body,
     )
     nothing = cast(Any, None)
     return CallerLocator(cast(Any, ec2), nothing, nothing, nothing, "arn:aws:lambda:")
@@ -36,6 +41,18 @@ def test_an_address_of_any_kind_that_the_account_has_is_no_strangers(kind: str):
     assert found.locations([record])["203.0.113.9"].via.startswith("The Elastic IP address")
     assert found.strangers([record]) == frozenset()
     assert locator().locations([record]) == {}
+
+
+@pytest.mark.parametrize(
+    ("state", "ours"), [("associated", True), ("disassociating", True), ("disassociated", False)]
+)
+def test_a_range_that_was_given_back_is_no_longer_ours(state: str, ours: bool):
+    record = parse(read(sourceIPAddress="2001:db8::7"))
+    block = {"Ipv6CidrBlock": "2001:db8::/56", "Ipv6CidrBlockState": {"State": state}}
+    found = locator(Vpcs=[{"VpcId": "vpc-0a", "Ipv6CidrBlockAssociationSet": [block]}])
+    found.observer = cast(Any, SimpleNamespace(vpcs=lambda _: {}))
+    assert bool(found.locations([record])) is ours
+    assert bool(found.strangers([record])) is not ours
 
 
 def test_an_address_that_nothing_has_is_a_strangers():
