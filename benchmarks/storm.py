@@ -187,7 +187,7 @@ def _user(account: str, name: str) -> dict[str, str]:
         "principalId": f"AIDA{name.upper()}",
         "arn": f"arn:aws:iam::{account}:user/{name}",
         "accountId": account,
-        "accessKeyId": "AKIAEXAMPLE000000000",
+        "accessKeyId": f"AKIA{name.replace('-', '0').upper():0>16.16}",
         "userName": name,
     }
 

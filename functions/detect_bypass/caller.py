@@ -33,9 +33,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 REMEMBERED_SECONDS = 300
-FUNCTIONS_AT_ONCE = (
-    10  # one call each; more callers than that are published with their address alone
-)
+FUNCTIONS_AT_ONCE = 10  # a call each; more of them are published with their address alone
 VPCS_AT_ONCE = 5  # some eight calls each
 
 _SERVES = frozenset({Verdict.WORKS, Verdict.COVERED})
@@ -105,8 +103,10 @@ class CallerLocator:
             ("IPv6", (v6, self._ranges), FILTER_VALUES),
         )
         for kind, some_asks, most in asks:
-            if some := by_kind.get(kind, [])[:most]:
-                yield some_asks, some
+            if len(some := by_kind.get(kind, [])) > most:
+                self.blind = f"too many callers at once, {len(some):,}"
+            if some:
+                yield some_asks, some[:most]
 
     def _find(self, asks: Sequence[Ask], clues: Sequence[str], now: float) -> None:
         """Ask one after the other for what was not found yet. What nothing has is nobody's, and
@@ -189,11 +189,10 @@ class CallerLocator:
 
     def _elastic_addresses(self, addresses: Sequence[str]) -> dict[str, CallerLocation]:
         found = {
-            one["PublicIp"]: CallerLocation(
-                via=f"The Elastic IP address {one['PublicIp']} of this account"
-            )
+            address: CallerLocation(via=f"The Elastic IP address {address} of this account")
             for one in self._list("describe_addresses", "Addresses")
-            if one.get("PublicIp")
+            for name in ("PublicIp", "CarrierIp", "CustomerOwnedIp")
+            if (address := one.get(name))
         }
         return _only(addresses, found)
 
@@ -203,6 +202,8 @@ class CallerLocator:
             for vpc in self._list("describe_vpcs", "Vpcs")
             for one in vpc.get("Ipv6CidrBlockAssociationSet", [])
             if one.get("Ipv6CidrBlock")
+            # One that was given back is listed for a while, and may be somebody else's.
+            and one.get("Ipv6CidrBlockState", {}).get("State") not in ("disassociated", "failed")
         ]
         return {
             address: CallerLocation(via=f"the range {network}, {address}", vpc_id=vpc_id)

@@ -16,7 +16,7 @@ from detect_bypass.judge import Judgement, Origin, Reach, Verdict, origin, reach
 from detect_bypass.judge.cause import USED_ELSEWHERE
 from detect_bypass.judge.exceptions import Exemption
 from detect_bypass.judge.locations import network_of
-from detect_bypass.judge.spelling import name_of_secret
+from detect_bypass.judge.spelling import which_secret
 from detect_bypass.merging import united
 from detect_bypass.secret_changes import secret_change
 from detect_bypass.storm import ELSEWHERE
@@ -24,7 +24,15 @@ from guard.cloudtrail.callers import tool_of
 from guard.cloudtrail.evidence import clip, evidence_of, hashed, links_of, principal, short
 from guard.cloudtrail.record import Record
 from guard.cloudtrail.resource_ids import secret_ids
-from guard.findings.finding import FIRST_READ, SEVERITY, Finding, Kind, Severity, bounded
+from guard.findings.finding import (
+    FIRST_CHANGE,
+    FIRST_READ,
+    SEVERITY,
+    Finding,
+    Kind,
+    Severity,
+    bounded,
+)
 
 KINDS = {
     Verdict.BYPASS: Kind.BYPASS,
@@ -185,10 +193,11 @@ def _graver(judgement: Judgement) -> tuple[str, ...]:
 
 
 def _novel(record: Record, judgement: Judgement) -> tuple[str, ...]:
-    """What is new in kind the first time: a lasting key, another tool, the first read of a secret,
-    for a caller whose address changes an address far from the others.
+    """What is new in kind the first time: a lasting key, another tool, the first read of a secret
+    or the first change of this sort to it, for a caller whose address changes an address far from
+    the others.
 
-    A request that was refused or read no value gave nothing away, so its secrets are not new.
+    A request that was refused, described or listed gave nothing away: its secrets are not new.
     """
     tool = tool_of(record.user_agent), "exec-env/AWS_Lambda_" in record.user_agent
     words = [f"tool {tool[0]}{' in Lambda' if tool[1] else ''}"]
@@ -196,9 +205,17 @@ def _novel(record: Record, judgement: Judgement) -> tuple[str, ...]:
         words.append(f"key {record.identity.access_key_id}")
     if judgement.roams:
         words.append(f"address {network_of(record)}")
-    if reach(record) is Reach.VALUE and not record.failed:
-        words += [f"{FIRST_READ}{hashed(name_of_secret(one))}" for one in secret_ids(record)]
+    if reach(record) is not Reach.METADATA and not record.failed:
+        secrets = [which_secret(one, record) for one in secret_ids(record)]
+        words += [_first_use(record.event_name, one) for one in secrets]
     return bounded(words)
+
+
+def _first_use(action: str, secret: str) -> str:
+    """A read, whichever call read it, is not a change, and a change hides no other one."""
+    if action.endswith("GetSecretValue"):
+        return f"{FIRST_READ}{hashed(secret)}"
+    return f"{FIRST_CHANGE}{hashed(f'{action} {secret}')}"
 
 
 def _outcome(record: Record) -> str:

@@ -14,7 +14,7 @@ from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from detect_bypass.judge import Case, Inventory, Reach, Verdict, judge, reach
-from detect_bypass.judge.spelling import name_of_secret
+from detect_bypass.judge.spelling import which_secret
 from detect_bypass.own_endpoints import OwnEndpoints
 from detect_bypass.sessions import Sessions
 from guard.cloudtrail.evidence import principal
@@ -125,7 +125,8 @@ class Known:
             key = reader(record)
             if key in asked or len(asked) >= READERS_AT_ONCE:
                 continue
-            if reach(record) is Reach.VALUE and not record.failed and Case(record, known).vpc:
+            named = reach(record) is Reach.VALUE and bool(secret_ids(record))
+            if named and not record.failed and Case(record, known).vpc:
                 try:
                     asked[key] = self.figures.read_before(key, record.event_time, now)
                 except (ClientError, BotoCoreError) as error:
@@ -135,5 +136,5 @@ class Known:
 
 def reader(record: Record) -> str:
     """Who reads what: 24 hexadecimal digits, equal for the same caller and the same secrets."""
-    parts = [principal(record), *sorted(name_of_secret(one) for one in secret_ids(record))]
+    parts = [principal(record), *sorted(which_secret(one, record) for one in secret_ids(record))]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]

@@ -10,6 +10,7 @@ What a stranger chooses freely, such as the tags of a role of its own, excludes 
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from ipaddress import ip_network
 from itertools import islice
 
@@ -52,11 +53,14 @@ _ANY_VPC = {"aws:sourcevpc": ("*", "vpc-*"), "aws:sourcevpce": ("*", "vpce-*")}
 
 @dataclass(frozen=True, slots=True)
 class Strangers:
-    """Who from outside may read: surely, and perhaps, in words. `unreadable` says why not known."""
+    """Who from outside may read: surely, and perhaps, in words. `unreadable` says why not known,
+    `unasked` how many there are whom nobody asked about.
+    """
 
     surely: tuple[str, ...] = ()
     perhaps: tuple[str, ...] = ()
     unreadable: str = ""
+    unasked: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ def strangers(
         return Strangers(surely=(EVERYBODY,))  # whoever is named besides is one of them
     if more := sum(1 for _ in asking):
         perhaps.append(f"{more:,} others whom nobody asked about")
-    return Strangers(tuple(surely), tuple(perhaps))
+    return Strangers(tuple(surely), tuple(perhaps), unasked=more)
 
 
 def _resources(policy: Policy, arn: str) -> list[str | None]:
@@ -174,13 +178,20 @@ def _named(policy: Policy) -> list[str]:
     names = {
         name
         for statement in policy.statements
-        if (statement.effect == "Deny") == statement.principals.negated
+        if (statement.effect == "Deny") == statement.principals.negated and _is_of_reads(statement)
         for name in statement.principals.values
         if name != EVERYONE and not name.startswith("Service:")
     }
     return sorted(
         names | {f"AWS:{one}" for key in (_ACCOUNT, _ARN) for one in _named_by(policy, key)}
     )
+
+
+def _is_of_reads(statement: Statement) -> bool:
+    """Whether it can decide a read: whom it names for nothing else takes no place of others."""
+    actions = statement.actions
+    matched = (fnmatchcase(read.lower(), one) for read in READS for one in actions.values)
+    return statement.effect == "Deny" or actions.negated or any(matched)
 
 
 def _account_in(name: str) -> str:
@@ -193,7 +204,7 @@ def _named_by(policy: Policy, key: str) -> set[str]:
     return {
         value if condition.operator != "Null" else "*"
         for statement, condition in _conditions(policy)
-        if condition.key == key and _helps(statement, condition)
+        if condition.key == key and _helps(statement, condition) and _is_of_reads(statement)
         for value in condition.values
     }
 

@@ -4,6 +4,7 @@ AWS: "CloudTrail record contents": `sharedEventID` is equal in the copies of one
 accounts receive; an `addendum` brings fields that were missing from an event, and names that event.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -110,12 +111,14 @@ def merged(record: Record, addendum: Record) -> Record:
     """The record with the fields that its addendum brings.
 
     These are the fields that `addendum.updatedFields` names, and those that are not empty: the
-    documentation does not say whether an addendum repeats the other fields.
+    documentation does not say whether an addendum repeats the other fields, nor those parts of a
+    field that stay.
     """
+    named = set(re.findall(r"[\w.]+", addendum.updated_fields))
     brought = {
         ours: getattr(addendum, ours)
         for name, ours in _FIELDS.items()
-        if name in addendum.updated_fields or _is_there(addendum, ours)
+        if name in named or _is_there(addendum, ours)
     }
     replaced = tuple(name for name, ours in _FIELDS.items() if ours in brought)
     strange = [one for one in record.strange if not one.startswith(replaced)]

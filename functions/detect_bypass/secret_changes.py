@@ -83,7 +83,9 @@ def _weighed(found: Strangers) -> tuple[Severity, str]:
     if found.unreadable:
         return Severity.MEDIUM, f" Whom it lets in is not known: {found.unreadable}."
     if found.perhaps:
-        return Severity.MEDIUM, f" By the new policy {perhaps}."
+        # Whoever hides a reader behind many who may not read is not taken at their word.
+        severity = Severity.HIGH if found.unasked else Severity.MEDIUM
+        return severity, f" By the new policy {perhaps}."
     return Severity.LOW, ""
 
 

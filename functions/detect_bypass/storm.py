@@ -8,21 +8,24 @@ whoever comes during it for a secret that nobody in it has read, or with another
 remembers who has a slot: with several copies of the function at work, each has as many to assign.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from detect_bypass.merging import NOT_LISTED, listed, united
-from guard.findings.finding import FIRST_READ, Finding, Kind
-from guard.findings.summary import LISTED, several
+from detect_bypass.merging import listed, shared, united
+from guard.findings.finding import FIRST_USES, Finding, Kind
+from guard.findings.summary import LISTED, NOT_LISTED, several
 
 ADDRESSES = 5  # of one caller, with findings of their own in a window
 CALLERS = 10
 OFTEN = 5  # times in one batch, from which on somebody has a finding also in a storm
+APART = 3  # who alone bring something else to the batch with which a storm begins
 NEWCOMERS = 10  # of a window, with findings of their own though there is a storm
 
-_SHOWN = (FIRST_READ, "cause ")
+_SHOWN = (*FIRST_USES, "cause ")
+_KEY = "key "
 
 ELSEWHERE = "elsewhere, "
 """How the place of credentials that are used elsewhere begins (`detect_bypass.findings`)."""
@@ -68,15 +71,32 @@ class _Slots:
         if self.storm_until > now:
             new = [name for name in new if group[name].count >= OFTEN]
         self.taken |= dict.fromkeys(new[:free], until)
-        for name, finding in group.items():
-            brought = {
-                word for word in (*finding.graver, *finding.novel) if word.startswith(_SHOWN)
-            }
-            more = under_way and name not in self.taken and len(self.newcomers) < NEWCOMERS
-            if more and brought - self.seen:
-                self.newcomers.setdefault(name, until)
-            self.seen |= brought
+        self._admit(group, now, until, under_way=under_way)
         return (self.taken.keys() | self.newcomers.keys()) & group.keys()
+
+    def _admit(
+        self, group: Mapping[str, Finding], now: datetime, until: datetime, *, under_way: bool
+    ) -> None:
+        """Newcomers: those who bring what the storm has not shown. In the batch with which it
+        begins, nothing was shown yet: there it is what one alone of them brings, if few do.
+        """
+        brought = {
+            name: {word for word in (*one.graver, *one.novel) if word.startswith(_SHOWN)}
+            for name, one in group.items()
+        }
+        if not under_way:
+            times = Counter(word for words in brought.values() for word in words)
+            rare = {word for word, number in times.items() if number == 1} - self.seen
+            apart = [name for name, words in brought.items() if words & rare]
+            if self.storm_until > now and len(apart) <= APART:
+                self.newcomers |= dict.fromkeys(apart, until)
+            self.seen |= times.keys()
+            return
+        for name, words in brought.items():
+            more = name not in self.taken and len(self.newcomers) < NEWCOMERS
+            if more and words - self.seen:
+                self.newcomers.setdefault(name, until)
+            self.seen |= words
 
 
 @dataclass(slots=True)
@@ -130,11 +150,11 @@ def _can_be_gathered(finding: Finding) -> bool:
 
 def _credentials(finding: Finding) -> str:
     """Credentials that no crowd of others may hide; empty for all others."""
-    if finding.evidence.get("principal_type") == "Root":
+    if finding.identity[0].endswith(":root") or finding.evidence.get("principal_type") == "Root":
         return "root"
     if _is_elsewhere(finding):
         return "used elsewhere"
-    return "lasting key" if any(word.startswith("key ") for word in finding.novel) else ""
+    return "lasting key" if any(word.startswith(_KEY) for word in finding.novel) else ""
 
 
 def _is_elsewhere(finding: Finding) -> bool:
@@ -176,7 +196,7 @@ def _many_addresses(group: Sequence[Finding]) -> Finding:
             f"The caller comes from many addresses, {several(places)}: a fleet, or credentials that"
             " are passed around."
         ),
-        evidence=listed(group),  # what one record alone says is not said of many
+        evidence=shared(group),  # what one record alone says is not said of many
     )
 
 
@@ -197,6 +217,7 @@ def _many_callers(group: Sequence[Finding]) -> Finding:
             *one.todo,
         ),
         evidence=_of_callers(listed(group), callers),
+        novel=[word for word in one.novel if not word.startswith(_KEY)],  # each caller has another
     )
 
 

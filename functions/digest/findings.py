@@ -5,19 +5,22 @@ In their evidence a list of `findings` holds, of each, what `summary` keeps.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import accumulate
 from typing import Any, cast
 
 from guard.findings.finding import PAUSES, Finding, Kind, Severity, digits, here
-from guard.findings.summary import summary
+from guard.findings.summary import NOT_LISTED, summary
 from guard.settings import Settings
 from guard.table.items import SET_ASIDE
 from guard.table.opt_outs import OptOut
 
 PART_BYTES = 80_000  # of one message's findings; SNS takes 256 KB, with the text for mail beside it
-EVIDENCE_BYTES = 2_000
+EVIDENCE_BYTES = 2_000  # of one finding, texts
+LISTS_BYTES = 8_000  # and lists, of which the end is counted
 _LISTED = 20
 
 REPAIRS = (
@@ -43,15 +46,30 @@ class Over:
 
 
 def for_digest(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The summary of a finding with its evidence, as far as that is short."""
+    """The summary of a finding with its evidence, as far as that is short: of lists the beginning,
+    and in `not_listed` how much more there is.
+    """
+    said = cast(Mapping[str, Any], body["evidence"])
+    lists = {name: cast("list[Any]", one) for name, one in said.items() if isinstance(one, list)}
     evidence: dict[str, Any] = {}
     room = EVIDENCE_BYTES
-    for name, value in cast(Mapping[str, Any], body["evidence"]).items():
+    for name, value in said.items():
         size = len(json.dumps([name, value]))
-        if size <= room:
+        if name not in lists and size <= room:
             evidence[name] = value
             room -= size
-    return {**summary(body), "over": False, "evidence": evidence}
+    short = {name: _beginning(one, LISTS_BYTES // len(lists)) for name, one in lists.items()}
+    known = said.get(NOT_LISTED)
+    more = Counter[str](known if isinstance(known, dict) else {})
+    more.update({name: len(one) - len(short[name]) for name, one in lists.items()})
+    cut = {NOT_LISTED: dict(more)} if (more := +more) else {}
+    return {**summary(body), "over": False, "evidence": {**evidence, **short, **cut}}
+
+
+def _beginning(values: Sequence[Any], room: int) -> list[Any]:
+    """As many of the values as there is room for."""
+    sizes = accumulate(len(json.dumps(one)) + 2 for one in values)
+    return [one for one, size in zip(values, sizes, strict=True) if size <= room]
 
 
 def parts(summaries: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:

@@ -22,6 +22,17 @@ Service principals end in `amazonaws.com` in most partitions, whatever their end
 end in the partition's own domain, such as `ec2.amazonaws.com.cn`.
 """
 
+DUAL_STACK_DOMAINS = (
+    "api.aws",
+    "api.amazonwebservices.com.cn",
+    "api.amazonwebservices.eu",
+    "api.aws.ic.gov",
+    "api.aws.scloud",
+    "api.cloud-aws.adc-e.uk",
+    "api.aws.hci.ic.gov",
+)
+"""`dualStackDnsSuffix` of each, in names that have addresses of both versions."""
+
 CONSOLES = {
     "aws": "console.aws.amazon.com",
     "aws-cn": "console.amazonaws.cn",

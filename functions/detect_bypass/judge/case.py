@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from detect_bypass.judge.exceptions import Exemption
 from detect_bypass.judge.locations import LAMBDA_FUNCTION, CallerLocation, address_of, clues
+from detect_bypass.judge.origin import Origin, origin
 from guard.cloudtrail.record import Record
 
 SECRETS_MANAGER = "secretsmanager.amazonaws.com"
@@ -118,4 +119,24 @@ class Case:
 
     @property
     def covering(self) -> list[Exemption]:
-        return [one for one in self.exceptions if one.covers(self.record, self.proven_vpc)]
+        """The exceptions that cover it.
+
+        A network that a stranger's VPC can have too says nothing of who came through a stranger's
+        endpoint: an exception for that names the endpoint.
+        """
+        anybodys = self._is_in_a_strangers_network
+        return [
+            one
+            for one in self.exceptions
+            if one.covers(self.record, self.proven_vpc)
+            and not (anybodys and one.cidr and not one.endpoint)
+        ]
+
+    @property
+    def _is_in_a_strangers_network(self) -> bool:
+        record, known = self.record, self.inventory
+        ours = (known.accounts or {record.account}) | known.approved_accounts
+        endpoint = record.vpc_endpoint_id
+        foreign = endpoint.startswith("vpce-") and not known.knows(endpoint)
+        theirs = foreign and record.vpc_endpoint_account_id not in ours - {""}
+        return theirs and origin(record) is Origin.PRIVATE

@@ -9,6 +9,7 @@ an interface VPC endpoint" in the PrivateLink guide (names of the endpoint itsel
 from dataclasses import dataclass
 
 from guard.cloudtrail.record import Record
+from guard.partitions import DUAL_STACK_DOMAINS, service_of
 
 _PLAIN = "secretsmanager"
 _FIPS = "secretsmanager-fips"
@@ -28,9 +29,10 @@ def other_name(record: Record) -> OtherName | None:
 
     None for the plain name, and where the record gives no host name or one that is not known.
     """
-    host = record.host.strip().lower().rstrip(".")
+    host = record.host.strip().lower().partition(":")[0].rstrip(".")
     first, _, rest = host.partition(".")
     region = rest.partition(".")[0]
+    dual_stack = any(rest == f"{region}.{domain}" for domain in DUAL_STACK_DOMAINS)
     if first.startswith("vpce-") or ".vpce." in host:
         return OtherName(
             "name of an endpoint",
@@ -45,13 +47,14 @@ def other_name(record: Record) -> OtherName | None:
             f"Give its VPC an endpoint for com.amazonaws.{region}.{_FIPS} with private DNS, or let "
             "the client ask for the plain name.",
         )
-    if first == _PLAIN and region and record.region and region != record.region:
+    of_aws = dual_stack or service_of(host) == f"{_PLAIN}.{region}"
+    if first == _PLAIN and of_aws and record.region and region != record.region:
         return OtherName(
             "name of another Region",
             f"it asked for {host}, the name of another Region",
             f"Let the client ask in {record.region}, or through an endpoint of {region}.",
         )
-    if first == _PLAIN and rest.endswith((".api.aws", ".api.amazonwebservices.com.cn")):
+    if first == _PLAIN and dual_stack:
         return OtherName(
             "dual-stack name",
             f"it asked for the dual-stack name {host}, which private DNS may not serve",

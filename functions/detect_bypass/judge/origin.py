@@ -31,6 +31,12 @@ _RELAYS = frozenset(
 # As in real records: "[S3Console/0.4, aws-internal/3 ...]", "aws-internal/3 aws-sdk-java/1.12".
 _PAGE = re.compile(r"\[?(aws-internal/|[A-Za-z0-9]+Console/|AWS-?Console)", re.ASCII)
 
+# What a tool says of itself that calls itself a browser too, as PowerShell's web requests do.
+_TOOL = re.compile(
+    r"powershell|aws-?cli|boto|aws-?sdk|exec-env/|curl|wget|python|okhttp|go-http",
+    re.IGNORECASE,
+)
+
 _PRIVATE = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -87,6 +93,11 @@ def names_relay(text: str) -> bool:
     the user chooses.
     """
     return not _RELAYS.isdisjoint(service_of(text).split("."))
+
+
+def names_browser(user_agent: str) -> bool:
+    """Whether a user agent is a browser's, and no tool's that says it is one."""
+    return user_agent.startswith("Mozilla/") and not _TOOL.search(user_agent)
 
 
 def names_aws_page(user_agent: str) -> bool:

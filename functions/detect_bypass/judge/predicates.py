@@ -7,6 +7,7 @@ from detect_bypass.judge.locations import address_of, function_of, instance_of
 from detect_bypass.judge.origin import (
     Origin,
     names_aws_page,
+    names_browser,
     names_internal,
     names_relay,
     names_service,
@@ -132,8 +133,8 @@ def on_console_page(record: Record) -> bool:
 
 
 def _is_client(record: Record) -> bool:
-    agent = record.user_agent
-    return bool(agent) and not agent.startswith("Mozilla/") and not names_aws_page(agent)
+    """What names no agent at all is no browser either: each browser does."""
+    return not (names_browser(record.user_agent) or names_aws_page(record.user_agent))
 
 
 SERVICE_SIGNALS: tuple[Callable[[Case], bool], ...] = (
@@ -169,7 +170,9 @@ def was_relayed(case: Case) -> bool:
     if nobody or has_service_linked_role(case):
         return False
     by_relay = names_relay(identity.invoked_by) or names_relay(source)
-    on_its_hosts = names_service(source) and not names_internal(source)
+    # Of AWS's own network alone nothing is known, but that a tool of its users asked from there.
+    by_tool = names_internal(source) and bool(case.record.user_agent) and _is_client(case.record)
+    on_its_hosts = by_tool or (names_service(source) and not names_internal(source))
     return by_relay or (on_its_hosts and not identity.invoked_by)
 
 

@@ -43,8 +43,9 @@ def reach(record: Record) -> Reach:
 
 
 def is_root(case: Case) -> bool:
-    """The caller is the account's root user."""
-    return case.record.identity.type == "Root"
+    """The caller is the account's root user, or a session that root itself handed out."""
+    identity = case.record.identity
+    return identity.type == "Root" or identity.issuer_arn.endswith(":root")
 
 
 def root_had_value(case: Case) -> bool:
@@ -80,7 +81,7 @@ def is_rotating(case: Case) -> bool:
     """A function, by AWS's own word, does a step of a rotation: it handles the pending version."""
     record = case.record
     stages = record.request.get("versionStage"), record.request.get("versionStages")
-    pending = any(one == PENDING or (isinstance(one, list) and PENDING in one) for one in stages)
+    pending = any(one in (PENDING, [PENDING]) for one in stages)
     moves = record.event_name == "UpdateSecretVersionStage"
     by_function = record.identity.in_scope_of_type == LAMBDA_FUNCTION and not case.not_located
     return by_function and (pending or moves) and not is_used_elsewhere(case)

@@ -10,8 +10,9 @@ OPEN_SUFFIX = "-??????"
 """What stands in an ARN for a suffix that is not known."""
 
 # AWS adds a hyphen and six random letters and digits to the name in an ARN. Six small letters are
-# taken for a word of the name (one true suffix in 190 looks so): an exception then covers less.
-_SUFFIX = re.compile(r"-(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{6}", re.ASCII)
+# taken for a word of the name, and six digits for a date (one true suffix in 190 looks so): an
+# exception then covers less.
+_SUFFIX = re.compile(r"-(?![a-z]{6}|[0-9]{6})[A-Za-z0-9]{6}", re.ASCII)
 
 
 def name_of_secret(secret: str) -> str:
@@ -51,6 +52,15 @@ def parts_of(secret: str) -> Parts:
     if _SUFFIX.fullmatch(name[-7:]):
         return Parts(head, name[:-7], name[-7:])
     return Parts(head, name, "")
+
+
+def which_secret(secret: str, record: Record) -> str:
+    """A text that two secrets never share, whatever they are called.
+
+    A name may be what another secret's ARN ends in, or the name of another account's secret.
+    """
+    parts = parts_of(secret)
+    return f"{parts.head or own_head(record)}{parts.name} {parts.suffix}"
 
 
 def own_head(record: Record) -> str:

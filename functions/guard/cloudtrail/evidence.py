@@ -7,7 +7,7 @@ from guard.cloudtrail.record import Record
 from guard.cloudtrail.resource_ids import secret_id, secret_ids
 from guard.findings.finding import Kind
 from guard.findings.links import console_links
-from guard.findings.summary import LISTED
+from guard.findings.summary import most_listed
 from guard.partitions import partition_in
 
 _CLIPPED = 1_000  # characters of a text somebody else chose
@@ -47,7 +47,7 @@ def evidence_of(record: Record) -> dict[str, Any]:
     }
     clipped = {key: [clip(text) for text in texts if text] for key, texts in lists.items()}
     return {key: clip(text) for key, text in some.items() if text} | {
-        key: texts[:LISTED] for key, texts in clipped.items()
+        key: texts[: most_listed(key)] for key, texts in clipped.items()
     }
 
 

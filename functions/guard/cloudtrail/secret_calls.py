@@ -21,7 +21,7 @@ def changes_secret(record: Record) -> bool:
 def copied_to(record: Record) -> list[str]:
     """The Regions that a call copies a secret to; as CloudTrail writes the request's members."""
     listed = record.request.get("addReplicaRegions")
-    members = cast("list[Any]", listed) if isinstance(listed, list) else []
+    members = cast("list[Any]", listed) if isinstance(listed, list) else [listed]
     regions = [
         cast("Mapping[str, Any]", one).get("region") for one in members if isinstance(one, Mapping)
     ]

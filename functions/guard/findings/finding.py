@@ -110,8 +110,9 @@ WORDS = 100
 """Most words of `graver`, and of `novel`, that are kept of one finding."""
 SEVERITY = "severity "
 """How a word of `graver` begins that names a severity."""
-FIRST_READ = "secret "
-"""How a word of `novel` begins that says which secret a caller reads for the first time."""
+FIRST_READ, FIRST_CHANGE = "secret ", "change "
+FIRST_USES = (FIRST_READ, FIRST_CHANGE)
+"""How a word of `novel` begins that says which secret a caller reads or changes the first time."""
 
 WAITS = PAUSES | {
     Kind.ENDPOINT_DRIFT,
@@ -232,16 +233,17 @@ def _united(some: Sequence[str], others: Sequence[str]) -> Sequence[str]:
 
 
 def bounded(words: Iterable[str]) -> tuple[str, ...]:
-    """Each word once, and no more than are worth remembering: first reads never crowd out others.
+    """Each word once, and no more than are worth remembering: first uses never crowd out others.
 
-    First reads come last, because one BatchGetSecretValue can bring as many of them as there is
+    First uses come last, because one BatchGetSecretValue can bring as many of them as there is
     room for.
     """
-    return tuple(sorted(dict.fromkeys(words), key=_is_first_read))[:WORDS]
+    return tuple(sorted(dict.fromkeys(words), key=is_first_use))[:WORDS]
 
 
-def _is_first_read(word: str) -> bool:
-    return word.startswith(FIRST_READ)
+def is_first_use(word: str) -> bool:
+    """Whether a word says that a caller reads or changes a secret for the first time."""
+    return word.startswith(FIRST_USES)
 
 
 def digits(parts: Sequence[str]) -> str:

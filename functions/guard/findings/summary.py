@@ -13,8 +13,13 @@ SUMMED_UP = ("callers", "secrets", "actions", "events")
 NEW = "new"
 """The evidence of a follow-up that says what is graver or new about it."""
 
+NOT_LISTED = "not_listed"
+"""The evidence that says how many more there are than a list holds, by the list's name."""
+
 LISTED = 20
 """Most names of one list in a finding's evidence, and of one that is kept for a digest."""
+SECRETS_LISTED = 100
+"""Most secrets in one list: as many as a finding's words remember, so that each is named."""
 NAMED = 5  # names of one kind in a sentence; the evidence has all that are kept
 
 _KEPT = {"title": 300, "resource": 300, "account": 40, "region": 40, "cause": 600}
@@ -66,6 +71,11 @@ def line(one: Mapping[str, Any]) -> str:
     return one_line(f"[{one['severity']}] {one['title']} ({one['kind']}, {seen})")
 
 
+def most_listed(name: str) -> int:
+    """How many names a list of this name holds, or the attribute that keeps it."""
+    return SECRETS_LISTED if name in ("secrets", attribute("secrets")) else LISTED
+
+
 def attribute(name: str) -> str:
     """The attribute of a fingerprint's item in the table that holds one of `SUMMED_UP`."""
     return f"seen_{name}"
@@ -79,9 +89,10 @@ def summed_up_title(count: int, seen: Mapping[str, Sequence[str]], otherwise: st
     callers, secrets, actions = (seen.get(name, ()) for name in ("callers", "secrets", "actions"))
     if not callers and not secrets:
         return otherwise
-    who = _some([name.split(":", 5)[-1] for name in callers]) or "callers that are not named"
-    what = _some(actions) or "requests"
-    whose = _some([name.split(":", 6)[-1] for name in secrets])
+    who = _some("callers", [name.split(":", 5)[-1] for name in callers])
+    who = who or "callers that are not named"
+    what = _some("actions", actions) or "requests"
+    whose = _some("secrets", [name.split(":", 6)[-1] for name in secrets])
     times = f"{count:,} requests" if count != 1 else "1 request"
     return f"{times} by {who}: {what}" + (f" of {whose}" if whose else "")
 
@@ -92,5 +103,5 @@ def several(names: Sequence[str], least: str = "") -> str:
     return first if more <= 0 else f"{first} and {least}{more:,} more"
 
 
-def _some(names: Sequence[str]) -> str:
-    return several(names, "at least " if len(names) >= LISTED else "")
+def _some(which: str, names: Sequence[str]) -> str:
+    return several(names, "at least " if len(names) >= most_listed(which) else "")

@@ -3,6 +3,7 @@
 One function for each rule that AWS documents; what it refuses would be lost, or hold up the work.
 """
 
+import hashlib
 import unicodedata
 
 TAG_VALUE = 256  # EC2, Tag.Value
@@ -24,6 +25,14 @@ def one_line(text: str) -> str:
 def cut(text: str, most: int) -> str:
     """The text if it has no more than so many characters, else its beginning."""
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def cut_apart(text: str, most: int) -> str:
+    """The text if it has no more than so many characters, else its beginning and a digest of it:
+    two texts that begin alike stay two.
+    """
+    digest = f"... {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return text if len(text) <= most else f"{text[: most - len(digest)]}{digest}"
 
 
 def tag_value(text: str) -> str:

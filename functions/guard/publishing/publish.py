@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self
@@ -26,20 +26,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from guard import alone
 from guard.aws.errors import at_fault, throttled
-from guard.findings.finding import (
-    FIRST_READ,
-    ONCE,
-    SEVERITY,
-    WAITS,
-    WORDS,
-    Finding,
-    Severity,
-    merge_equal,
-)
-from guard.findings.summary import LISTED, NEW, SUMMED_UP, attribute, summary
-from guard.findings.text import cut, one_line
+from guard.findings.finding import ONCE, WAITS, Finding, Severity, is_first_use, merge_equal
+from guard.findings.summary import SUMMED_UP, attribute, summary
+from guard.findings.text import cut_apart, one_line
 from guard.publishing import metrics
 from guard.publishing.message import published_form
+from guard.publishing.novelty import gravest, so_far, unpublished_words
 from guard.publishing.topic import PublishError, Topic
 from guard.redact import redacted
 from guard.table.counts import Counted, Counts, milestone
@@ -55,20 +47,7 @@ if TYPE_CHECKING:
     from guard.table.deferred import Deferred
     from guard.table.items import Items
 
-MOST_FIRST_READS = 20
-"""Secrets whose first read by a caller is published at once; further ones are counted."""
 NAME_CHARACTERS = 200
-
-_NEW = {
-    "severity": "a higher severity",
-    "cause": "another cause",
-    "opens": "somebody else is let in",
-    "perhaps": "somebody else may be let in",
-    "secret": "the first read of a secret",
-    "key": "a long-lived key",
-    "tool": "another tool",
-    "address": "another kind of address",
-}
 
 logger = Logger(child=True)
 
@@ -89,6 +68,7 @@ class _Due:
 
     finding: Finding
     counted: Counted | None = None
+    words: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +160,7 @@ class Publisher:
             lists=names_seen(finding),
             words={*finding.graver, *finding.novel},
         )
-        words = _unpublished_words(finding, counted)
+        words = unpublished_words(finding, counted)
         again = follow_up and finding.window < ONCE
         due = counted.due and (again or not counted.published)
         if not (due or words) or not self.counts.claim(key, counted, now, words):
@@ -189,9 +169,9 @@ class Publisher:
         # A follow-up for new words is another message than the one of its milestone.
         occasion = () if due else sorted(words)
         named = finding.identified(counted.window_ends, milestone(counted.total), *occasion)
-        evidence = {**finding.evidence, **_so_far(finding, counted, words)}
+        evidence = {**finding.evidence, **so_far(finding, counted, words)}
         named = replace(named, count=counted.total, first_seen=first, evidence=evidence)
-        return _Due(named, counted)
+        return _Due(named, counted, frozenset(words))
 
     def _at_once(self, one: _Due, now: datetime) -> _Due | None:
         """What must go out at once; a finding of low severity is deferred to the digest."""
@@ -216,20 +196,24 @@ class Publisher:
         """Remember that it was published, and what a digest or daily report will say of it."""
         finding = one.finding
         metrics.alerts([finding.kind], now)
-        body = json.dumps(summary(published_form(finding, self.topic.publishing)))
+        kept = summary(published_form(finding, self.topic.publishing))
+        # A milder follow-up does not make the whole window milder.
+        body = json.dumps({**kept, "severity": gravest(finding, one.counted)})
         if finding.kind in WAITS:
             from guard.table.deferred import OPEN
 
             self.deferred(OPEN).add(finding.fingerprint, body, now)
         if one.counted:
+            # One of the first uses stands for this message among those of its window.
+            uses = sorted(filter(is_first_use, one.words))[:1]
             self.counts.mark_published(
-                finding.fingerprint, one.counted, body, finding.graver, finding.novel
+                finding.fingerprint, one.counted, body, (*finding.graver, *uses), finding.novel
             )
 
 
 def _shown(texts: Iterable[str | None]) -> list[str]:
     """Without those of which nothing can be shown: DynamoDB takes no empty text in a set."""
-    shown = (cut(one_line(redacted(text)), NAME_CHARACTERS) for text in texts if text)
+    shown = (cut_apart(one_line(redacted(text)), NAME_CHARACTERS) for text in texts if text)
     return [text for text in shown if text]
 
 
@@ -244,34 +228,6 @@ def names_seen(finding: Finding) -> dict[str, list[str]]:
         for name, texts in lists.items()
         if all(isinstance(text, str) for text in texts if text)
     }
-
-
-def _unpublished_words(finding: Finding, counted: Counted) -> set[str]:
-    """What was not published of this fingerprint: a graver thing in its window, a new one ever.
-
-    Beyond a bound nothing is new any more, but a severity; the digest says how much there was.
-    """
-    reads = [word for word in counted.novel if word.startswith(FIRST_READ)]
-    new = set[str]()
-    for words, known in ((finding.graver, counted.graver), (finding.novel, counted.novel)):
-        full = len(known) >= WORDS
-        new |= {word for word in {*words} - known if not full or word.startswith(SEVERITY)}
-    if len(reads) >= MOST_FIRST_READS:
-        new = {word for word in new if not word.startswith(FIRST_READ)}
-    return new
-
-
-def _so_far(finding: Finding, counted: Counted, words: Collection[str]) -> dict[str, Any]:
-    """The evidence of a follow-up: what its window has seen so far, and what is new about it."""
-    if not counted.published:
-        return {}
-    lists: dict[str, list[str]] = {}
-    for name in ("secrets", "actions"):
-        before = sorted(counted.lists.get(attribute(name), ()))
-        if some := list(dict.fromkeys([*before, *finding.evidence.get(name, ())])):
-            lists[name] = some[:LISTED]
-    new = {_NEW.get(word.partition(" ")[0], "another kind of request") for word in words}
-    return {**lists, **({NEW: sorted(new)} if new else {})}
 
 
 def _counts(merged: Sequence[Finding], due: Sequence[Finding]) -> Counter[str]:

@@ -98,8 +98,9 @@ class Counts:
 
         The window opens at `now` of its first sighting and later ones do not prolong it; of that
         sighting `first_seen` is kept, and `last_seen` of the latest (`now` if not given). `lists`
-        are names that the digest is to publish, by the list's name, of which `LISTED` are kept. Who
-        opens the window has also claimed its `words`. Raises StateError, or boto3's ClientError.
+        are names that the digest is to publish, by the list's name, of which `most_listed` are
+        kept. Who opens the window has also claimed its `words`. Raises StateError, or boto3's
+        ClientError.
         """
         me = secrets.randbits(48)
         ends = epoch(now) + window

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from guard.findings.summary import LISTED
+from guard.findings.summary import most_listed
 from guard.table.items import RACES, StateError, epoch
 
 if TYPE_CHECKING:
@@ -71,7 +71,11 @@ class Windows:
             item, done = self.items.update(
                 key,
                 _COUNT.format(words=count_words, lists="".join(f", {one} :{one}" for one in adds)),
-                {**values, **placeholders(adds), **({":most": LISTED} if adds else {})},
+                {
+                    **values,
+                    **placeholders(adds),
+                    **{f":most_{one}": most_listed(one) for one in adds},
+                },
                 when=f"({_IN_WINDOW}){''.join(map(_has_room, adds))}",
             )
             full = self._note_full(key, adds, item, now)
@@ -101,14 +105,14 @@ class Windows:
     ) -> dict[str, Sequence[str]]:
         """The lists that are not known to be full, within their bound."""
         return {
-            name: some[:LISTED]
+            name: some[: most_listed(name)]
             for name, some in lists.items()
             if some and self._full.get((key, name), 0) <= epoch(now)
         }
 
     def _note_full(self, key: str, names: Collection[str], item: Item, now: datetime) -> set[str]:
         """Those of an item's lists that are full; remembered for as long as its window is open."""
-        full = {name for name in names if len(item.get(name, ())) >= LISTED}
+        full = {name for name in names if len(item.get(name, ())) >= most_listed(name)}
         if full and item.get("ends", 0) > epoch(now):
             if len(self._full) > _FULL_LISTS:
                 self._full.clear()
@@ -117,7 +121,7 @@ class Windows:
 
 
 def _has_room(name: str) -> str:
-    return f" AND (attribute_not_exists({name}) OR size({name}) < :most)"
+    return f" AND (attribute_not_exists({name}) OR size({name}) < :most_{name})"
 
 
 def add_to_sets(sets: Collection[str]) -> str:

@@ -638,8 +638,10 @@ def test_equal_findings_list_each_tool_and_key():
 
 def test_what_a_list_leaves_out_is_counted():
     (finding,) = published(*[nth(n, requestParameters={"secretId": f"s-{n}"}) for n in range(25)])
-    assert len(finding.evidence["secrets"]) == 20
-    assert finding.evidence["not_listed"] == {"secrets": 5, "events": 5}
+    assert len(finding.evidence["secrets"]) == 25  # each of whose first read it publishes
+    assert finding.evidence["not_listed"] == {"events": 5}
+    (finding,) = published(*[nth(n, requestParameters={"secretId": f"s-{n}"}) for n in range(130)])
+    assert finding.evidence["not_listed"] == {"secrets": 30, "events": 110}
 
 
 def test_first_reads_do_not_crowd_out_a_key():

@@ -9,6 +9,7 @@ from guard.cloudtrail.callers import tool_of
 from guard.partitions import (
     CONSOLES,
     DOMAINS,
+    DUAL_STACK_DOMAINS,
     as_in_aws,
     endpoint_service,
     names_sign_in,
@@ -23,6 +24,7 @@ REGIONS = [(one["id"], region) for one in PARTITIONS for region in one["regions"
 
 def test_every_domain_is_known():
     assert {one["outputs"]["dnsSuffix"] for one in PARTITIONS} == set(DOMAINS)
+    assert {one["outputs"]["dualStackDnsSuffix"] for one in PARTITIONS} == set(DUAL_STACK_DOMAINS)
 
 
 @pytest.mark.parametrize(("partition", "region"), REGIONS)

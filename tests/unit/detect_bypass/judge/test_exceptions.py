@@ -91,6 +91,7 @@ def test_an_exception_covers_the_same_secret_in_each_spelling(excepted: str, wri
     [
         ("prod/db", "prod/db-backup"),
         ("prod/db", f"{PARTIAL}-backup"),
+        ("prod/db", f"{PARTIAL}-202611"),
         ("prod/db", PARTIAL.replace(ACCOUNT, OTHER_ACCOUNT)),
         ("prod/db", SECRET.replace(REGION, "us-east-1")),
         ("prod/db-backup", "prod/db"),

@@ -384,7 +384,6 @@ SAMPLES = {
             changed(in_console, userAgent=PAGE),
             changed(in_console, userAgent="aws-internal/3 aws-sdk-java/1.12.488"),
             changed(in_console, userAgent="secretsmanager.amazonaws.com"),
-            changed(in_console, userAgent=...),
         ],
         [
             through_service_by_cli,
@@ -397,6 +396,12 @@ SAMPLES = {
             console_in_sdk,
             console_in_shell,
             changed(in_console, userAgent="curl/8.9"),
+            changed(in_console, userAgent=...),
+            changed(in_console, userAgent=""),
+            changed(in_console, userAgent="-"),
+            changed(in_console, userAgent=f"{BROWSER} Boto3/1.40.0"),
+            changed(in_console, userAgent=f"{BROWSER} exec-env/CloudShell"),
+            changed(in_console, userAgent="Mozilla/5.0 (Windows NT) WindowsPowerShell/5.1.19041"),
             changed(in_console, userAgent="APN/1.0 HashiCorp/1.0 Terraform/1.9"),
             changed(in_console, userAgent="Botocore/1.40 (compatible; Mozilla/5.0)"),
         ],
@@ -827,6 +832,17 @@ PUBLIC = f"secretsmanager.{REGION}.amazonaws.com"
         (PUBLIC, "its endpoint works", "resolves"),
         (..., "its endpoint works", "resolves"),
         ("proxy.example.com", "its endpoint works", "resolves"),
+        ("secretsmanager.corp.example.com", "its endpoint works", "resolves"),
+        ("secretsmanager.amazonaws.com", "its endpoint works", "resolves"),
+        (f"{PUBLIC}:443", "its endpoint works", "resolves"),
+        (f"secretsmanager.{REGION}.api.aws:443", "the dual-stack name", "the plain name"),
+        (f"secretsmanager-fips.{REGION}.amazonaws.com:443", "the FIPS name", "private DNS"),
+        (f"vpce-0a-b.secretsmanager.{REGION}.vpce.amazonaws.com:443", "itself", "resolves"),
+        (
+            "secretsmanager.eusc-de-east-1.api.amazonwebservices.eu",
+            "another Region",
+            f"ask in {REGION}",
+        ),
     ],
 )
 def test_the_cause_follows_the_name_that_was_asked_for(host: Any, cause: str, todo: str):
@@ -893,6 +909,25 @@ def test_an_exception_for_a_vpc_is_met_by_an_address_alone(record: Any, verdict:
 
 
 # What each rule said
+
+
+@pytest.mark.parametrize(
+    ("way", "also", "verdict"),
+    [
+        ({"vpcEndpointId": "vpce-0e", "vpcEndpointAccountId": OTHER_ACCOUNT}, {}, "foreign"),
+        ({"vpcEndpointId": "vpce-0e"}, {}, "foreign"),
+        ({"vpcEndpointId": "vpce-0e"}, {"endpoint": "vpce-0e"}, "exempt"),
+        ({"vpcEndpointId": OWN_ENDPOINT, "vpcEndpointAccountId": ACCOUNT}, {}, "approved"),
+        ({}, {}, "exempt"),
+        ({"vpcEndpointId": "vpce-0e", "sourceIPAddress": "203.0.113.9"}, {}, "exempt"),
+    ],
+)
+def test_a_private_network_says_nothing_of_a_strangers_endpoint(way: Any, also: Any, verdict: str):
+    excepted = {"name": "n", "owner": "o", "reason": "r", "expires": "2026-12-31", **also}
+    networks = {"cidr": ["10.0.0.0/16", "203.0.113.0/24"]}
+    exceptions = parse_exceptions({"exceptions": [{**excepted, **networks}]})
+    record = parse(read(**({"sourceIPAddress": "10.0.0.9"} | way)))
+    assert judge(record, INVENTORY, exceptions).verdict.startswith(verdict)
 
 
 def test_an_explanation_says_of_each_rule_what_it_asked_and_what_it_saw():

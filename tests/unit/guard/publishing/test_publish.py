@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from guard.findings.finding import WORDS, Finding, Kind, Severity
 from guard.publishing.message import MESSAGE_BYTES, email_text, published_form, subject
-from guard.publishing.publish import MOST_FIRST_READS, NAME_CHARACTERS, Published, Publisher
+from guard.publishing.novelty import MOST_FIRST_USES
+from guard.publishing.publish import NAME_CHARACTERS, Published, Publisher
 from guard.publishing.topic import PublishError, Topic
 from guard.settings import BY_DEFAULT, Publishing
 from guard.table.counts import Counted
@@ -206,10 +207,10 @@ def test_what_is_graver_than_what_was_published_is_published_at_once() -> None:
 
 def test_first_reads_are_published_once_each_and_within_a_bound() -> None:
     sns, memory = Sns(), Memory()
-    for secret in [*range(MOST_FIRST_READS + 30), *range(MOST_FIRST_READS)]:
+    for secret in [*range(MOST_FIRST_USES + 30), *range(MOST_FIRST_USES)]:
         publish(sns, memory, [bypass(novel=(f"secret {secret}",))])
     milestones = {1, 10, 100}
-    assert len(sns.published) == MOST_FIRST_READS
+    assert len(sns.published) == MOST_FIRST_USES
     assert milestones & {one["count"] for one in sns.published} == {1, 10}
 
 
@@ -252,7 +253,7 @@ def test_a_follow_up_says_what_is_new_and_what_was_seen_so_far() -> None:
     first, second = sns.published
     assert "new" not in first["evidence"]
     assert second["evidence"]["new"] == ["the first read of a secret"]
-    assert second["evidence"]["secrets"] == ["crown", "dev"]
+    assert second["evidence"]["secrets"] == ["dev", "crown"]
 
 
 def test_neither_is_part_of_what_subscribers_get() -> None:

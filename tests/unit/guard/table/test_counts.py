@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guard.findings.summary import LISTED
 from guard.table.counts import CLAIM_SECONDS, KEPT_SECONDS, Counted, Counts, milestone
 from guard.table.items import Items, StateError
-from guard.table.windows import LISTED
 from tests.unit.guard.table.tables import (
     HOUR,
     NOON,
