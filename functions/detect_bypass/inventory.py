@@ -106,7 +106,7 @@ class Known:
             self._locator = CallerLocator(
                 self.ec2,
                 self.functions,
-                Observer(self.ec2, service),
+                Observer(self.ec2, service, opt_out_tag=self.settings.opt_out_tag),
                 desired,
                 self.settings.function_arn_prefix,
             )

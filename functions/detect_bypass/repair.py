@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from detect_bypass.judge import Verdict
 from detect_bypass.pipeline import Judged
 from guard.cloudtrail.record import Record
+from guard.cloudtrail.resource_ids import secret_ids
 from guard.reconcile.messages import envelope
 from guard.settings import Settings
 from guard.table.budgets import Budgets
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 # An exception keeps a request from being published, and not its VPC from being repaired.
 REPAIRED = frozenset({Verdict.BYPASS, Verdict.EXEMPT})
 REPAIR_SECONDS = 900  # how often a VPC is put on the queue for what callers in it do
+
+# An event is in the history "within an average of about 5 minutes" (CloudTrail user guide).
+HISTORY_SECONDS = 900
 
 logger = Logger(child=True)
 
@@ -98,6 +102,9 @@ class Repairs:
             "reason": f"{record.event_name} bypassed the endpoint",
             "eventIds": [record.event_id] if record.event_id else [],
         }
+        if _is_of_another_account(record):
+            # Before an endpoint cuts such a caller off, the event history must have the read.
+            detail["notBefore"] = int(now.timestamp()) + HISTORY_SECONDS
         body = envelope(self.settings, now, detail)
         try:
             self.sqs.send_message(QueueUrl=self.vpc_queue_url, MessageBody=body)
@@ -105,3 +112,9 @@ class Repairs:
             self.budgets.return_(key, now)
             raise
         return True
+
+
+def _is_of_another_account(record: Record) -> bool:
+    """Whether it names a secret that is not of the account in which it was recorded."""
+    arns = (one.split(":") for one in secret_ids(record) if one.count(":") >= 6)
+    return any(arn[4] != record.account for arn in arns)

@@ -11,16 +11,17 @@ guard remembers of them where that asks for a change.
 IAM: ec2:DescribeVpcs, ec2:DescribeVpcAttribute, ec2:DescribeSubnets, ec2:DescribeVpcEndpoints,
 ec2:DescribeVpcEndpointServices, ec2:DescribeSecurityGroups, ec2:DescribeNetworkAcls,
 ec2:DescribeDhcpOptions, ec2:DescribeRouteTables (of hubs and whom they serve),
-ec2:DescribeNetworkInterfaces (in tear-downs only), ec2:ModifyVpcAttribute, ec2:CreateSecurityGroup,
-ec2:AuthorizeSecurityGroupIngress, ec2:CreateVpcEndpoint, ec2:ModifyVpcEndpoint, ec2:CreateTags (on
-create only), route53:ListHostedZonesByVPC, route53:ListResourceRecordSets,
+ec2:DescribeNetworkInterfaces (in tear-downs, and where a first endpoint would refuse callers),
+ec2:ModifyVpcAttribute, ec2:CreateSecurityGroup, ec2:AuthorizeSecurityGroupIngress,
+ec2:CreateVpcEndpoint, ec2:ModifyVpcEndpoint, ec2:CreateTags (on create only),
+route53:ListHostedZonesByVPC, route53:ListResourceRecordSets,
 route53profiles:ListProfileAssociations and route53profiles:ListProfileResourceAssociations (where
 no endpoint has private DNS), ec2:RevokeSecurityGroupIngress, ec2:DeleteVpcEndpoints and
-ec2:DeleteSecurityGroup (its own only), secretsmanager:DescribeSecret, secretsmanager:ListSecrets
-(scope rotation only), lambda:GetFunctionConfiguration, sqs:SendMessage and
-sqs:ChangeMessageVisibility (its own queue), ssm:GetParameter, ssm:ListTagsForResource (of the
-mode's parameter, which carries the stack's tags), dynamodb:GetItem, dynamodb:UpdateItem,
-sns:Publish.
+ec2:DeleteSecurityGroup (its own only), cloudtrail:LookupEvents and ram:GetResourceShareAssociations
+(before a VPC's first endpoint), secretsmanager:DescribeSecret, secretsmanager:ListSecrets (scope
+rotation only), lambda:GetFunctionConfiguration, sqs:SendMessage and sqs:ChangeMessageVisibility
+(its own queue), ssm:GetParameter, ssm:ListTagsForResource (of the mode's parameter, which carries
+the stack's tags), dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish.
 """
 
 import os
@@ -55,6 +56,8 @@ clients = Clients(
     profiles=cache(lambda: client("route53profiles", config=TWO_TRIES)),
     secretsmanager=lazy_client("secretsmanager", config=TWO_TRIES),
     functions=lazy_client("lambda", config=TWO_TRIES),
+    cloudtrail=lazy_client("cloudtrail", config=TWO_TRIES),
+    ram=lazy_client("ram", config=TWO_TRIES),
 )
 parameters = Parameters(clients.ssm)
 table = Items(client("dynamodb", config=TWO_TRIES), settings.table_name, settings.place)

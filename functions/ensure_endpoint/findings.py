@@ -9,6 +9,7 @@ from typing import Any, Self
 from ensure_endpoint.act import Applied
 from ensure_endpoint.cost import monthly_price, words, zones_added
 from ensure_endpoint.refusals import Refused
+from guard.approved.refusals import CONSENT, NOBODY, Refusals
 from guard.aws.errors import encoded_in, steady
 from guard.endpoint.plan import AuthoriseHttps, CreateEndpoint, CreateGroup, Plan, Step
 from guard.findings.finding import DAY, ONCE, Finding, Kind, Severity
@@ -22,7 +23,7 @@ class VpcSubject:
     """What the findings of one VPC share: where, what triggered the reaction, and who.
 
     `gone` says in words that the VPC had an endpoint and who deleted it, `capped` that its builders
-    had the most grace there is.
+    had the most grace there is. `refuses` are those whom the policy of a new endpoint refuses.
     """
 
     settings: Settings
@@ -34,6 +35,7 @@ class VpcSubject:
     secrets: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     capped: tuple[str, ...] = ()
+    refuses: Refusals = NOBODY
 
     @classmethod
     def of(cls, request: Request, settings: Settings, now: datetime) -> Self:
@@ -47,6 +49,12 @@ class VpcSubject:
             event_ids=_each(one.event_id for one in request.triggers),
             secrets=request.noted("secrets"),
         )
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Whom the policy of a new endpoint refuses, as a sentence; none for nobody."""
+        named = "; ".join(self.refuses.named)
+        return (f"Its policy refuses what was seen within a week: {named}.",) if named else ()
 
     def finding(
         self,
@@ -66,6 +74,7 @@ class VpcSubject:
             "event_ids": list(self.event_ids),
             "verdict": str(plan.verdict) if plan else "",
             "endpoint_id": plan.endpoint_id if plan else "",
+            "would_refuse": list(self.refuses.named),
         }
         if window and identity is None:
             identity = (steady(cause),)
@@ -81,14 +90,17 @@ def drift(about: VpcSubject, plan: Plan, price_per_az_hour: Decimal) -> Finding:
         Kind.ENDPOINT_DRIFT,
         Severity.MEDIUM,
         title=f"The Secrets Manager endpoint of {about.vpc_id} needs repair",
-        cause=sentence(plan.reasons),
+        cause=" ".join((sentence(plan.reasons), *about.refused)),
         todo=(
             *(f"would {step}" for step in plan.steps),
             *price,
+            *[CONSENT][: bool(about.refuses.who)],
+            *about.refuses.lacking,
             f"set the SSM parameter {about.settings.mode_parameter} to remediate to have it done",
         ),
         plan=plan,
         window=DAY,
+        identity=(steady(sentence(plan.reasons)), *about.refuses.who),
         **evidence,
     )
 
@@ -118,9 +130,9 @@ def changed(
     tag = f"tag what was created by hand, if its owner needs the tags: {untagged}"
     return about.finding(
         Kind.ENDPOINT_CREATED if new else Kind.ENDPOINT_REPAIRED,
-        Severity.LOW if new and not about.capped else Severity.MEDIUM,
+        Severity.LOW if new and not (about.capped or about.refused) else Severity.MEDIUM,
         title=title,
-        cause=" ".join((sentence(plan.reasons), *price)),
+        cause=" ".join((sentence(plan.reasons), *price, *about.refused)),
         done=(*earlier, *(str(step) for step in applied.done)),
         todo=(*_rotate_again(about), *[tag][: bool(untagged)]),
         plan=plan,

@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger
 
 from ensure_endpoint.case import Case
 from ensure_endpoint.desired import DesiredEndpoints
-from ensure_endpoint.grace import Grace, grace_of
+from ensure_endpoint.grace import Grace, grace_of, had_endpoint
 from ensure_endpoint.memory import VpcMemory, VpcRecord
 from ensure_endpoint.ownership import Ownership, unproven
 from ensure_endpoint.repair import Repair, Repairs
@@ -30,12 +30,14 @@ from ensure_endpoint.verdict import report_verdict
 from ensure_endpoint.withdrawal.decide import GOING, lived_in
 from ensure_endpoint.withdrawal.findings import unproven_tags
 from ensure_endpoint.withdrawal.reconcile import NOTES, Withdrawal, Withdrawing
+from guard.approved.refusals import NOBODY, RefusalFinder, Refusals
 from guard.endpoint.decide import decide
 from guard.endpoint.observe import Observer
-from guard.endpoint.plan import Plan, Verdict
+from guard.endpoint.plan import Desired, Plan, Verdict
 from guard.endpoint.scope import Scope
 from guard.endpoint.state import Vpc, managed_by
 from guard.findings.finding import Finding
+from guard.policy import parse
 from guard.reconcile.batch import Message
 from guard.reconcile.outbox import Entry
 from guard.reconcile.reconciler import Reconciler
@@ -64,6 +66,7 @@ class EnsureEndpoint(Reconciler):
     repairs: Repairs
     memory: VpcMemory
     ownership: Ownership
+    refusals: RefusalFinder
     grace_seconds: int
 
     @override
@@ -185,7 +188,9 @@ class EnsureEndpoint(Reconciler):
             return replace(waits, late=case.carried_out([str(step) for step in plan.steps]))
         past = _past(case, known) if plan.creates else ()
         capped = (grace.words,) if grace.capped else ()
-        case = replace(case, subject=replace(case.subject, gone=past, capped=capped))
+        refuses = self._refuses(case, plan, known, desired)
+        subject = replace(case.subject, gone=past, capped=capped, refuses=refuses)
+        case = replace(case, subject=subject)
 
         ignored = (desired.policy_ignored,) if plan.creates and desired.policy_ignored else ()
 
@@ -196,6 +201,13 @@ class EnsureEndpoint(Reconciler):
             return explained(decide(without_room(vpc, refused), desired))
 
         return Result(changes=(self.repairs.change(case, explained(plan), known, replan),))
+
+    def _refuses(self, case: Case, plan: Plan, known: VpcRecord, desired: Desired) -> Refusals:
+        """Whom the VPC's first endpoint would cut off. One that is made again did so before."""
+        served = known.endpoint_id or had_endpoint(case.vpc, self.settings.stack_id)
+        if not plan.creates or served:
+            return NOBODY
+        return self.refusals.in_vpc(parse(desired.policy), case.vpc.id, case.now)
 
     def _wait(self, case: Case, known: VpcRecord, grace: Grace) -> Result:
         """Leave those who build the VPC, or an endpoint in it, the time that they have."""

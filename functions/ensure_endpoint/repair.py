@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ensure_endpoint import findings
 from ensure_endpoint.act import Applied
+from ensure_endpoint.asking import asks
 from ensure_endpoint.case import Case, steps_of
 from ensure_endpoint.cost import monthly_price, zones_added
 from ensure_endpoint.in_force import to_json
@@ -25,12 +26,13 @@ from ensure_endpoint.tags import Given, StackTags
 from ensure_endpoint.verdict import FOLLOW_UP, report_verdict
 from guard.approved.history import CREATED, History
 from guard.approved.history import Change as PolicyChange
+from guard.approved.refusals import Asks
 from guard.cloudtrail.callers import Caller
 from guard.endpoint.plan import CreateEndpoint, CreateGroup, ModifyEndpoint, Plan
 from guard.findings.finding import Finding
 from guard.reconcile.attempt import MOST_ATTEMPTS
 from guard.reconcile.measuring import since_event
-from guard.reconcile.result import Change, Outcome, Result
+from guard.reconcile.result import Change, Limit, Outcome, Result
 
 logger = Logger(child=True)
 
@@ -71,14 +73,18 @@ class Repairs:
         """The change that carries the plan out. Pure."""
         earlier = case.carried_out([str(step) for step in plan.steps])
         done, all_of_it = steps_of(earlier), Applied(plan.steps, plan.endpoint_id)
-        announcement = findings.changed(case.subject, plan, all_of_it, self.price, done)
+        subject = case.subject
+        announcement = findings.changed(subject, plan, all_of_it, self.price, done)
+        limit: Limit = PlanLimit(self.limits, plan, case.key, known, subject)
+        if subject.refuses.who:
+            limit = Asks(asks(subject, plan, self.price))
         return Repair(
             kind="repair",
             announcement=announcement,
             drift=(self.drift(case, plan),),
             steps=tuple(to_json(one) for one in plan.steps),
             writes_endpoint=_any(plan.steps, CreateEndpoint, ModifyEndpoint),
-            limit=PlanLimit(self.limits, plan, case.key, known, case.subject),
+            limit=limit,
             not_before=known.slot_at,
             earlier=earlier,
             case=case,

@@ -26,8 +26,11 @@ from guard.approved.choice import ApprovedPolicies
 from guard.approved.desired import desired_from_env
 from guard.approved.history import HISTORY_DAYS, History
 from guard.approved.lists import ApprovedLists
+from guard.approved.refusals import RefusalFinder
 from guard.approved.rollouts import Rollouts
+from guard.cloudtrail.event_history import EventHistory
 from guard.endpoint.hosted_zones import HostedZones
+from guard.endpoint.inhabitants import Inhabitants
 from guard.endpoint.observe import Observer
 from guard.endpoint.scope import Scope
 from guard.partitions import WITHOUT_PROFILES
@@ -52,6 +55,8 @@ class Clients:
     profiles: Callable[[], Any]
     secretsmanager: "SecretsManagerClient"
     functions: "LambdaClient"
+    cloudtrail: Any
+    ram: Any
 
 
 def reconciler_of(
@@ -113,6 +118,12 @@ def reconciler_of(
         ),
         memory=memory,
         ownership=ownership,
+        refusals=RefusalFinder(
+            EventHistory(clients.cloudtrail),
+            Inhabitants(clients.ec2, clients.ram),
+            lists.refusals,
+            settings.partition,
+        ),
         grace_seconds=60 * whole_number(env, "GRACE_MINUTES"),
     )
 
@@ -122,4 +133,5 @@ def _observer(env: Mapping[str, str], settings: Settings, clients: Clients) -> O
     profiles = clients.profiles if settings.partition not in WITHOUT_PROFILES else None
     zones = HostedZones(clients.route53, settings.region, settings.account_id, profiles)
     hub = switch(env, "COVERED_BY_HUB")
-    return Observer(clients.ec2, settings.service_name, zones if hub else None)
+    name, tag = settings.service_name, settings.opt_out_tag
+    return Observer(clients.ec2, name, zones if hub else None, opt_out_tag=tag)

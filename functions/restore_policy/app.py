@@ -1,17 +1,18 @@
 """Restore the policy: every Secrets Manager endpoint carries the approved endpoint policy.
 
-Undoes: an endpoint policy that was changed, or an endpoint made by hand with another one.
-Triggered by the policy queue: endpoint events, the sweep, and its own requests. Policies are
-compared by meaning. What is put back is kept in the history; in a fight, the guard pauses.
+Undoes: an endpoint policy that was changed, or an endpoint made by hand with another one. Policies
+are compared by meaning; what is put back is kept in the history; in a fight, the guard pauses.
+Triggered by the policy queue: events of endpoints and tags, the sweep, and its own requests.
 
 IAM: ec2:DescribeVpcEndpoints, ec2:DescribeVpcs, ec2:ModifyVpcEndpoint, cloudtrail:LookupEvents,
-ssm:GetParameter, sqs:SendMessage and sqs:ChangeMessageVisibility (its own queue), dynamodb:GetItem,
-dynamodb:UpdateItem, sns:Publish.
+ec2:DescribeSubnets and ram:GetResourceShareAssociations (at a first enforcement), ssm:GetParameter,
+sqs:SendMessage, sqs:ChangeMessageVisibility (own queue), dynamodb:GetItem, dynamodb:UpdateItem,
+sns:Publish.
 """
 
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from os import environ as env
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -26,6 +27,7 @@ from guard.aws.clients import TWO_TRIES, client, lazy_client
 from guard.aws.parameters import Parameters
 from guard.cloudtrail.event_history import EventHistory
 from guard.cloudtrail.tagging import Taggers
+from guard.endpoint.inhabitants import Inhabitants
 from guard.endpoint.observe import Observer
 from guard.publishing.publish import Publisher
 from guard.reconcile.kernel import Kernel
@@ -41,27 +43,25 @@ from restore_policy.act import Actor
 from restore_policy.changes import OLD_NAMES
 from restore_policy.complete import Completion
 from restore_policy.fights import Fights
+from restore_policy.narrowing import Narrowing
 from restore_policy.reconcile import RestorePolicy
 from restore_policy.trials import Trials
 from restore_policy.vpc_tag_cache import VpcTagCache
 
-env = os.environ
-settings = Settings.from_env(env)
-lists = ApprovedLists.from_env(env)
+settings, lists = Settings.from_env(env), ApprovedLists.from_env(env)
 approved = ApprovedPolicies.from_env(env, settings, lists.organization)
 pause = timedelta(minutes=whole_number(env, "PAUSE_MINUTES", default=60))
-
 # One quick retry only: what is throttled backs off; what is broken goes back with its message.
-ec2 = client("ec2", config=TWO_TRIES)
-sns = client("sns", config=TWO_TRIES)
+ec2, sns = client("ec2", config=TWO_TRIES), client("sns", config=TWO_TRIES)
 parameters = Parameters(client("ssm", config=TWO_TRIES))
-sqs = lazy_client("sqs", config=TWO_TRIES)
-calls = EventHistory(lazy_client("cloudtrail", config=TWO_TRIES))
+sqs, ram = lazy_client("sqs", config=TWO_TRIES), lazy_client("ram", config=TWO_TRIES)
+cloudtrail = EventHistory(lazy_client("cloudtrail", config=TWO_TRIES))
+refusals = RefusalFinder(cloudtrail, Inhabitants(ec2, ram), lists.refusals, settings.partition)
 table = Items(client("dynamodb", config=TWO_TRIES), settings.table_name, settings.place)
-observer = Observer(ec2, settings.service_name)
 rollouts, pauses = Rollouts(table), Pauses(table)
+observer = Observer(ec2, settings.service_name, None, settings.opt_out_tag)
 history = History(table, timedelta(days=whole_number(env, "HISTORY_DAYS", HISTORY_DAYS)))
-# A retry or two of a deployment is no fight; a third change within an hour is.
+# A deployment tries once or twice again: a third change within an hour is a fight.
 fights = Fights(Budgets(table), history, whole_number(env, "REVERTS_BEFORE_PAUSE", 3), pause)
 # Most clients read a secret within it; network activity events take up to 15 minutes.
 trials = Trials(rollouts, history, settings, 60 * whole_number(env, "CANARY_MINUTES", 15))
@@ -74,8 +74,8 @@ kernel = Kernel(
         approved=approved,
         observer=observer,
         vpc_tag_cache=VpcTagCache(observer, frozenset({settings.opt_out_tag, approved.tag})),
-        taggers=Taggers(calls),
-        refusals=RefusalFinder(calls, lists.refusals),
+        taggers=Taggers(cloudtrail),
+        narrowing=Narrowing(refusals, observer, approved, trials, history),
         rollouts=rollouts,
         pauses=pauses,
         trials=trials,

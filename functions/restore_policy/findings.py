@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from guard.approved.pauses import Pause
 from guard.approved.policies import ApprovedPolicy
+from guard.approved.refusals import CONSENT, NOBODY, Refusals
 from guard.aws.errors import code_of, encoded_in, message_of, readable, steady
 from guard.cloudtrail.callers import MOST, Caller, in_words
 from guard.endpoint.state import AttachedPolicy
@@ -18,7 +19,7 @@ from guard.policy import Difference, Risk, overall_risk
 from guard.reconcile.request import Request
 from guard.settings import Settings
 from restore_policy.fights import Fight
-from restore_policy.triggers import callers
+from restore_policy.triggers import TAGGED, callers
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class About:
     """Who changed it in a pause, where no event of this request says who did."""
     chosen_by: str = ""
     """The tag that chooses the policy, and who set it; empty where the stack's parameter does."""
+    refuses: Refusals = NOBODY
+    """Whom the policy cuts off, where it is enforced for the first time."""
 
     @property
     def event_ids(self) -> tuple[str, ...]:
@@ -46,11 +49,18 @@ class About:
 
     def who(self) -> str:
         """Who changed it, from where and with what, in words."""
-        return in_words(self.callers) or "unknown: found by a sweep, not by an event"
+        tagged = any(TAGGED in one.facts for one in self.request.triggers)
+        found = "found when a tag was changed" if tagged else "found by a sweep, not by an event"
+        return in_words(self.callers) or f"unknown: {found}"
 
     def desired(self, policy: ApprovedPolicy) -> str:
         """The name of a policy, and the tag that chooses it."""
         return f"{policy.name} (by {self.chosen_by})" if self.chosen_by else policy.name
+
+    def refused(self) -> tuple[str, ...]:
+        """Whom the policy refuses, as a sentence; none for nobody."""
+        named = "; ".join(self.refuses.named)
+        return (f"It refuses what was seen within a week: {named}.",) if named else ()
 
     def to_remediate(self) -> str:
         return f"set the SSM parameter {self.settings.mode_parameter} to remediate to have it done"
@@ -67,6 +77,7 @@ class About:
             "difference": [one.to_json() for one in found],
             "policy_before": self.attached.text,
             "chosen_by": self.chosen_by,
+            "would_refuse": list(self.refuses.named),
         }
         endpoint_id = self.attached.endpoint_id
         subject = Subject(self.settings, self.now, endpoint_id, known, self.event_ids)
@@ -88,7 +99,9 @@ def restored(
         Kind.POLICY_RESTORED,
         severity,
         title=title,
-        cause=f"The policy was not the approved one. Changed by {about.who()}.",
+        cause=" ".join(
+            (f"The policy was not the approved one. Changed by {about.who()}.", *about.refused())
+        ),
         done=[f"wrote the approved policy {about.desired(desired)} and read it back"],
         todo=todo,
         found=found,
@@ -196,17 +209,21 @@ def _clock(pause: Pause) -> str:
 
 def drift(about: About, desired: ApprovedPolicy, found: Sequence[Difference]) -> Finding:
     """Observe mode: what would have been restored."""
+    cause = f"The policy differs from {desired.name}. Changed by {about.who()}."
     return about.finding(
         Kind.POLICY_DRIFT,
         Severity.HIGH,
         title=f"Endpoint policy of {about.attached.endpoint_id} is not the approved one",
-        cause=f"The policy differs from {desired.name}. Changed by {about.who()}.",
+        cause=" ".join((cause, *about.refused())),
         todo=(
             f"would write the approved policy {about.desired(desired)}",
             about.to_remediate(),
+            *[CONSENT][: bool(about.refuses.who)],
+            *about.refuses.lacking,
         ),
         found=found,
         window=DAY,
+        identity=(cause, *about.refuses.who),
     )
 
 
@@ -250,38 +267,3 @@ def opted_out(
         identity=("policy",),
     )
     return replace(finding, graver=(digits([about.attached.text]), *_names(about)))
-
-
-def tag_ignored(
-    about: About, ignored: str, desired: ApprovedPolicy, found: Sequence[Difference], who: str
-) -> Finding:
-    """A tag names no policy that can be chosen: the endpoint is compared as if it had none."""
-    wider = overall_risk(found) is Risk.WIDER
-    state = "lets more pass than that" if wider else "differs from that" if found else "is that one"
-    finding = about.finding(
-        Kind.POLICY_NOT_RESTORABLE,
-        Severity.HIGH if found else Severity.MEDIUM,
-        title=f"A tag of {about.attached.endpoint_id} or its VPC chooses no approved policy",
-        cause=f"{ignored}, by the tag that was set by {who}. {desired.name} counts instead;"
-        f" the endpoint's policy {state}.",
-        todo=(
-            "ask whoever set the tag; take it away, or name a policy of the layer in it",
-            "keep the tag's key to those who may choose: see the SCP in docs/security.md",
-        ),
-        found=found,
-        window=DAY,
-        identity=("tag", ignored),
-    )
-    return replace(finding, graver=("wider",) if wider else ())
-
-
-def no_approved_policy(about: About, problem: str) -> Finding:
-    """The approved policy cannot be loaded: the endpoint is left as it is."""
-    return about.finding(
-        Kind.POLICY_NOT_RESTORABLE,
-        Severity.HIGH,
-        title="There is no approved endpoint policy to enforce",
-        cause=problem,
-        todo=("correct the approved policy or the template's parameters, and deploy",),
-        window=DAY,
-    )

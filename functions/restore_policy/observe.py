@@ -8,7 +8,7 @@ from guard.approved.rollout import same_meaning
 from guard.endpoint.observe import Observer
 from guard.endpoint.state import AttachedPolicy, Tags
 from guard.reconcile.request import Key, Request
-from restore_policy.triggers import WRITTEN
+from restore_policy.triggers import TAGGED, WRITTEN
 from restore_policy.vpc_tag_cache import VpcTagCache
 
 
@@ -47,9 +47,10 @@ def _tags_since(attached: Sequence[AttachedPolicy], requests: Mapping[str, Reque
     """When the tags of VPCs that count for these endpoints were there to be read: epoch seconds.
 
     A VPC is older than its endpoints, so what was read after the youngest of them knows all their
-    VPCs. A sweep that asks has read the tags itself, and would ask in vain if older ones decided.
+    VPCs. A sweep that asks has read the tags itself, and would ask in vain if older ones decided;
+    so would whoever has just changed one.
     """
     created = [one.created.timestamp() for one in attached]
     triggers = [it for one in attached for it in requests[one.endpoint_id].triggers]
-    asked = [one.at for one in triggers if not one.is_event]
+    asked = [one.at for one in triggers if not one.is_event or TAGGED in one.facts]
     return max(created + asked, default=0)

@@ -1,6 +1,6 @@
 """Reconcile one endpoint: compare its policy with the one chosen for it, and put that back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from guard.approved import rollout as canary
 from guard.approved.choice import ApprovedPolicies
 from guard.approved.pauses import Pause, Pauses
 from guard.approved.policies import ApprovedPolicy
-from guard.approved.refusals import RefusalFinder
+from guard.approved.refusals import Asks
 from guard.approved.rollout import Accept, Phase, RollBack, Rollout
 from guard.approved.rollouts import Rollouts
 from guard.cloudtrail.tagging import Taggers
@@ -24,12 +24,13 @@ from guard.reconcile.outbox import Entry
 from guard.reconcile.request import Key, Request
 from guard.reconcile.result import Outcome, Result
 from guard.settings import Settings
+from restore_policy import choice_findings, trial_findings
 from restore_policy import findings as findings_of
-from restore_policy import trial_findings
 from restore_policy.act import Actor
 from restore_policy.changes import REJECT, RESTORE, ROLL_BACK, PolicyChange, Restore, TakeBack
 from restore_policy.complete import Completion
 from restore_policy.findings import About
+from restore_policy.narrowing import Narrowing
 from restore_policy.observe import Observed, observe
 from restore_policy.trials import Trials
 from restore_policy.triggers import FIRST, TRIAL, requests
@@ -48,7 +49,7 @@ class RestorePolicy:
     observer: Observer
     vpc_tag_cache: VpcTagCache
     taggers: Taggers
-    refusals: RefusalFinder
+    narrowing: Narrowing
     rollouts: Rollouts
     pauses: Pauses
     trials: Trials
@@ -57,10 +58,14 @@ class RestorePolicy:
 
     def triggers(self, message: Message, now: datetime) -> list[Request]:
         """The endpoints that a message of the policy queue is about."""
-        found = requests(message, self.settings, self.guard_roles)
+        found = requests(message, self.settings, self.guard_roles, self._in_vpcs)
         ids = [one.key.id for one in found]
         logger.info("endpoints to reconcile", extra={"message_id": message.id, "endpoint_ids": ids})
         return found
+
+    def _in_vpcs(self, vpc_ids: Collection[str]) -> list[str]:
+        found = self.observer.attached_policies().values()
+        return [one.endpoint_id for one in found if one.vpc_id in vpc_ids]
 
     def observe(self, requests: Sequence[Request], now: datetime) -> Mapping[Key, Observed]:
         """Endpoints of the service that are there, but for echoes of the guard's own writes."""
@@ -75,7 +80,7 @@ class RestorePolicy:
         by = chosen.by if chosen.by_tag else ""
         about = About(self.settings, now, attached, request, chosen_by=by)
         if chosen.policy is None:
-            return Result(findings=(findings_of.no_approved_policy(about, chosen.problem),))
+            return Result(findings=(choice_findings.no_approved_policy(about, chosen.problem),))
         trial = Result()
         if request.noted(TRIAL):
             step, trial = self.trials.next(attached, chosen.policy, now)
@@ -95,7 +100,7 @@ class RestorePolicy:
                 found,
                 self._tagger(about, self.approved.tag),
             )
-            trial = trial.joined(Result(findings=(findings_of.tag_ignored(*args),)))
+            trial = trial.joined(Result(findings=(choice_findings.tag_ignored(*args),)))
         opted_out = self.settings.opt_out_tag in {**state.vpc_tags, **attached.tags}
         return trial.joined(self._compared(chosen.policy, about, entries, opted_out=opted_out))
 
@@ -106,8 +111,9 @@ class RestorePolicy:
 
     def _accepted(self, desired: ApprovedPolicy, about: About) -> Result:
         others = self.trials.others(self.observer, self.approved, desired)
-        finding = trial_findings.accepted(about, desired, len(others))
-        return Result(findings=(finding,)).joined(self.trials.accept(others, desired, about.now))
+        ids = [one.endpoint_id for one in others]
+        finding = trial_findings.accepted(about, desired, len(ids))
+        return Result(findings=(finding,)).joined(self.trials.accept(ids, desired, about.now))
 
     def _compared(
         self, desired: ApprovedPolicy, about: About, entries: Sequence[Entry], *, opted_out: bool
@@ -132,6 +138,9 @@ class RestorePolicy:
         )
         if not found:
             return Result(late=tuple(entries), metrics={"PoliciesAgreed": 1})
+        if attached.requester_managed:
+            left = choice_findings.not_ours_to_change(about, target.policy, found)
+            return Result(findings=(left,), late=tuple(entries))
         if opted_out:
             who = self._tagger(about, self.settings.opt_out_tag)
             left = findings_of.opted_out(about, target.policy, found, who)
@@ -200,12 +209,8 @@ class RestorePolicy:
         is_new = canary.is_new_version(rollout, about.attached.text, target) or (
             bool(about.request.noted(FIRST)) and not about.callers
         )
-        if is_new and target.canary:
-            ids = [about.attached.endpoint_id]
-            ids += self.trials.others(self.observer, self.approved, desired)
-            seen = self.refusals.of(desired.policy, ids, about.now)
-            if seen.who:
-                return Result(findings=(trial_findings.asks(about, desired, found, seen),))
+        refuses = self.narrowing.of(about, desired, canary=is_new and target.canary)
+        about = replace(about, refuses=refuses)
         finding = (
             trial_findings.applied(
                 about,
@@ -223,6 +228,7 @@ class RestorePolicy:
             announcement=finding,
             drift=(findings_of.drift(about, desired, found),),
             writes_endpoint=True,
+            limit=Asks(trial_findings.asks(about, desired, found)) if refuses.who else None,
             supersedes=tuple(entries),
             about=about,
             text=desired.text,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from guard.approved.policies import ApprovedPolicy
-from guard.approved.refusals import Refusals
+from guard.approved.refusals import CONSENT
 from guard.approved.rollout import digest
 from guard.findings.finding import DAY, Finding, Kind, Severity
 from guard.policy import Difference
@@ -31,9 +31,14 @@ def applied(
         title=f"{endpoint_id} has the approved policy {desired.name} for the first time"
         if first
         else f"{endpoint_id} has the new version of the approved policy {desired.name}",
-        cause="The guard may write, and nothing was enforced here before."
-        if first
-        else "A deployment changed the approved policy.",
+        cause=" ".join(
+            (
+                "The guard may write, and nothing was enforced here before."
+                if first
+                else "A deployment changed the approved policy.",
+                *about.refused(),
+            )
+        ),
         done=[
             f"wrote the approved policy {about.desired(desired)} and read it back",
             *([after] * canary),
@@ -44,27 +49,20 @@ def applied(
     )
 
 
-def asks(
-    about: About, desired: ApprovedPolicy, found: Sequence[Difference], seen: Refusals
-) -> Finding:
+def asks(about: About, desired: ApprovedPolicy, found: Sequence[Difference]) -> Finding:
     """The policy would refuse what callers were seen doing: nothing is written before a yes."""
+    who = about.refuses.who
     finding = about.finding(
         Kind.POLICY_ROLLOUT,
         Severity.HIGH,
         title=f"The rollout of the approved policy {desired.name} waits: it would refuse callers",
-        cause=f"Within a week these came through the endpoints with what it refuses:"
-        f" {'; '.join(seen.who)}.",
-        todo=(
-            "widen the approved policy, and deploy it",
-            "if they are to be refused, name them under refusals in approved.json, and deploy it",
-            *seen.lacking,
-        ),
+        cause=" ".join(about.refused()),
+        todo=("widen the approved policy, and deploy it", CONSENT, *about.refuses.lacking),
         found=found,
         window=DAY,
         identity=(digest(desired), "asks"),
-        would_refuse=list(seen.who),
     )
-    return replace(finding, graver=seen.who)
+    return replace(finding, graver=who)
 
 
 def accepted(about: About, desired: ApprovedPolicy, others: int) -> Finding:

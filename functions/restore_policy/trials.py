@@ -107,7 +107,7 @@ class Trials:
 
     def others(
         self, observer: Observer, approved: ApprovedPolicies, desired: ApprovedPolicy
-    ) -> list[str]:
+    ) -> list[AttachedPolicy]:
         """The endpoints that are to carry the version and do not yet."""
         chosen = choose_all(
             observer.attached_policies().values(),
@@ -118,9 +118,9 @@ class Trials:
         texts = {one.attached.text for one in chosen}
         agreeing = {text for text in texts if means(text, desired.policy)}
         return [
-            one.attached.endpoint_id
+            one.attached
             for one in chosen
-            if one.policy == desired and not one.opted_out and one.attached.text not in agreeing
+            if one.policy == desired and not one.left_alone and one.attached.text not in agreeing
         ]
 
     def before(self, endpoint_id: str, desired: ApprovedPolicy, now: datetime) -> str:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 
-def read_secret(client: "SecretsManagerClient", named: str) -> Secret:
+def read_secret(
+    client: "SecretsManagerClient", named: str, opt_out_tag: str = OPT_OUT_TAG
+) -> Secret:
     """The secret of this name or ARN, and its policy, as they are now. Raises ClientError."""
     said: Any = client.describe_secret(SecretId=named)
     policy = client.get_resource_policy(SecretId=said["ARN"]).get("ResourcePolicy")
@@ -27,7 +29,7 @@ def read_secret(client: "SecretsManagerClient", named: str) -> Secret:
     return Secret(
         arn=said["ARN"],
         name=said["Name"],
-        tags=tags_of(said),
+        tags=tags_of(said, opt_out_tag),
         policy=policy,
         rotation_function=said.get("RotationLambdaARN", ""),
         owning_service=said.get("OwningService", ""),
@@ -36,10 +38,10 @@ def read_secret(client: "SecretsManagerClient", named: str) -> Secret:
     )
 
 
-def tags_of(said: Mapping[str, Any]) -> dict[str, str]:
-    """The tags in an answer of DescribeSecret, or in an entry of ListSecrets."""
+def tags_of(said: Mapping[str, Any], opt_out_tag: str) -> dict[str, str]:
+    """The tags in an answer of DescribeSecret, or in an entry of ListSecrets, that hold today."""
     tags = {tag["Key"]: tag.get("Value", "") for tag in said.get("Tags", [])}
-    return in_force(tags, OPT_OUT_TAG, datetime.now(UTC).date())
+    return in_force(tags, opt_out_tag, datetime.now(UTC).date())
 
 
 def read_perimeter(
@@ -77,7 +79,7 @@ class Reader:
 
     def secret(self, named: str) -> Secret:
         """The secret of this name or ARN, as it is now."""
-        return read_secret(self.client, named)
+        return read_secret(self.client, named, self.settings.opt_out_tag)
 
     def perimeter(self) -> Perimeter:
         """What is inside now."""
@@ -90,5 +92,5 @@ class Reader:
         pages: Any = self.client.get_paginator("list_secrets").paginate(Filters=only)  # type: ignore[arg-type]
         for page in pages:
             for secret in page["SecretList"]:
-                if bound.holds(tags_of(secret)):
+                if bound.holds(tags_of(secret, self.settings.opt_out_tag)):
                     yield secret["ARN"]

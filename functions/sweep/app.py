@@ -57,7 +57,7 @@ policy_queue = Requeue(sqs, required(os.environ, "POLICY_QUEUE_URL"))
 table = Items(client("dynamodb"), settings.table_name, settings.place)
 rollouts, pauses, opt_outs = Rollouts(table), Pauses(table), OptOuts(table)
 taggers = Taggers(EventHistory(lazy_client("cloudtrail")))
-observer = Observer(client("ec2"), settings.service_name)
+observer = Observer(client("ec2"), settings.service_name, opt_out_tag=settings.opt_out_tag)
 logger, metrics = Logger(json_serializer=log_line), Metrics()
 
 

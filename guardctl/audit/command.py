@@ -194,7 +194,10 @@ class _Region:
         place = (settings.region, settings.account_id)
         hubs = HostedZones(client, *place, profiles if having else None)
         return Observer(
-            self.client("ec2"), settings.service_name, hubs if self.judging.hub else None
+            self.client("ec2"),
+            settings.service_name,
+            hubs if self.judging.hub else None,
+            opt_out_tag=settings.opt_out_tag,
         )
 
     def rotating(self) -> RotatingVpcs:

@@ -82,7 +82,7 @@ def an_envelope(chance: random.Random) -> None:
         with suppress(UnreadableMessage):
             assert json.dumps(to_message(from_message(message, "vpc", SETTINGS), NOON))
         with suppress(UnreadableRecord, UnreadableMessage):
-            for one in policy_trigger.requests(message, SETTINGS, frozenset()):
+            for one in policy_trigger.requests(message, SETTINGS, frozenset(), sorted):
                 assert one.triggers
                 assert json.dumps(to_message(one, NOON))
 

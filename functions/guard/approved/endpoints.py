@@ -25,6 +25,11 @@ class Chosen:
     ignored: bool = False
     ours: bool = False
 
+    @property
+    def left_alone(self) -> bool:
+        """Whether the guard writes no policy there, whatever it carries."""
+        return self.opted_out or self.attached.requester_managed
+
 
 def choose_all(
     policies: Iterable[AttachedPolicy],
@@ -71,7 +76,7 @@ def canaries(
     chosen: Sequence[Chosen], policy: ApprovedPolicy, rollout: Rollout | None
 ) -> list[str]:
     """Endpoints that could try a version: those first that carry the one before, untouched."""
-    could = [one.attached for one in chosen if one.policy == policy and not one.opted_out]
+    could = [one.attached for one in chosen if one.policy == policy and not one.left_alone]
     stable = desired_policy(rollout, policy, "").policy.policy
     untouched = {text for text in {one.text for one in could} if means(text, stable)}
     could.sort(key=lambda one: (one.text not in untouched, one.endpoint_id))
@@ -80,7 +85,7 @@ def canaries(
 
 def unenforced(chosen: Sequence[Chosen], policy: ApprovedPolicy) -> list[str]:
     """Endpoints of others that are to carry the policy and do not: one of them tries it first."""
-    could = [one for one in chosen if one.policy == policy and not one.opted_out and not one.ours]
+    could = [one for one in chosen if one.policy == policy and not one.left_alone and not one.ours]
     texts = {one.attached.text for one in could}
     agreeing = {text for text in texts if means(text, policy.policy)}
     ids = (one.attached.endpoint_id for one in could if one.attached.text not in agreeing)

@@ -13,7 +13,8 @@ The file is JSON, kept in git beside the approved policies and read at cold star
 and from `vpcs` secrets in the perimeter may be read, besides those of the account and Region.
 Secrets in the perimeter may also be read from `networks` over the internet, and from anywhere by
 `principals` and by principals with one of the `principal_tags` (`key!=value`: by those without).
-`refusals` are callers whom a new endpoint policy may cut off, although they were seen of late.
+`refusals` are callers whom a new endpoint or policy may cut off, although they were seen of late;
+for an account that a subnet is shared with, its root (`arn:aws:iam::111122223333:root`).
 `approved.schema.json` beside the file says the same to editors.
 """
 
@@ -39,7 +40,9 @@ FORMS = {
         r"|\*:role/(aws-service-role/|aws:)[\w+=,.@/*-]*)",
         re.ASCII,
     ),
-    "refusals": re.compile(r"arn:aws[a-z-]*:(iam|sts)::\d{12}:[\w+=,.@:/*-]+", re.ASCII),
+    "refusals": re.compile(
+        r"arn:aws[a-z-]*:(iam|sts|organizations)::\d{12}:[\w+=,.@:/*-]+", re.ASCII
+    ),
     "principal_tags": re.compile(r"[\w:/.+@-]+!?=[\w:/.+@ -]+", re.ASCII),
 }
 ORGANIZATION = re.compile(r"(o-[a-z0-9]{10,32})?", re.ASCII)

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from guard.endpoint.opt_out import in_force
 from guard.endpoint.state import (
     HTTPS,
     Access,
@@ -18,7 +17,6 @@ from guard.endpoint.state import (
     Subnet,
     network,
 )
-from guard.settings import OPT_OUT_TAG
 
 # Where a permission has its sources, and what names one of them.
 RULE_SOURCES = {
@@ -35,9 +33,7 @@ NO_DHCP_OPTIONS = "default"  # AssociateDhcpOptions, DhcpOptionsId: none are ass
 
 
 def tags_of(raw: Any) -> dict[str, str]:
-    """The tags, without an opt-out whose last day is over."""
-    tags = {tag["Key"]: tag["Value"] for tag in raw.get("Tags", [])}
-    return in_force(tags, OPT_OUT_TAG, datetime.now(UTC).date()) if OPT_OUT_TAG in tags else tags
+    return {tag["Key"]: tag["Value"] for tag in raw.get("Tags", [])}
 
 
 def networks_of(raw: Any) -> Iterable[Network]:

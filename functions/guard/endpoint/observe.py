@@ -8,7 +8,8 @@ the name.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -27,6 +28,7 @@ from guard.endpoint.answers import (
 from guard.endpoint.hosted_zones import HostedZones
 from guard.endpoint.hubs import Hubs
 from guard.endpoint.listing import by_vpc, listed
+from guard.endpoint.opt_out import in_force
 from guard.endpoint.state import (
     LIVE,
     MANAGED_TAG,
@@ -36,6 +38,7 @@ from guard.endpoint.state import (
     Vpc,
     fips_name,
 )
+from guard.settings import OPT_OUT_TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -58,12 +61,14 @@ class Observer:
     """Reads VPC states; remembers what AWS says of the service, which changes about once a year.
 
     Policies and ids are read of the FIPS twin's endpoints as well: secrets are reached through
-    them too. Without `hosted_zones`, Route 53 is not asked.
+    them too. Without `hosted_zones`, Route 53 is not asked. Of VPCs and endpoints, an `opt_out_tag`
+    whose last day is over is left out.
     """
 
     ec2: "EC2Client"
     service_name: str
     hosted_zones: HostedZones | None = None
+    opt_out_tag: str = OPT_OUT_TAG
     _service: Service | None = None
     _resolvers: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
@@ -80,7 +85,7 @@ class Observer:
         """The tags of those VPCs that carry one of these keys, by id; of all without `keys`."""
         named = {} if keys is None else {"tag_key": sorted(keys)}
         return {
-            one["VpcId"]: tags_of(one)
+            one["VpcId"]: self._tags(one)
             for one in self._all("describe_vpcs", "Vpcs", **named)
             if "VpcId" in one
         }
@@ -96,8 +101,9 @@ class Observer:
                 endpoint_id=one["VpcEndpointId"],
                 vpc_id=one["VpcId"],
                 text=one.get("PolicyDocument", ""),
-                tags=tags_of(one),
+                tags=self._tags(one),
                 created=created_of(one),
+                requester_managed=one.get("RequesterManaged", False),
             )
             for one in found
             if one["State"].lower() in LIVE
@@ -184,7 +190,7 @@ class Observer:
             states[id_] = Vpc(
                 id=id_,
                 owner_id=raw.get("OwnerId", ""),
-                tags=tags_of(raw),
+                tags=self._tags(raw),
                 networks=frozenset(networks_of(raw)),
                 dns_support=dns[0],
                 dns_hostnames=dns[1],
@@ -208,9 +214,14 @@ class Observer:
         """The endpoints of the plain name, and those of the FIPS one."""
         split: dict[str, list[Endpoint]] = {name: [] for name in self.service_names}
         for one in raw:
-            split[one["ServiceName"]].append(endpoint_of(one))
+            found = replace(endpoint_of(one), tags=self._tags(one))
+            split[one["ServiceName"]].append(found)
         plain, fips = split.values()
         return tuple(plain), tuple(fips)
+
+    def _tags(self, raw: Any) -> dict[str, str]:
+        """What a VPC or endpoint is tagged with and what of it holds today."""
+        return in_force(tags_of(raw), self.opt_out_tag, datetime.now(UTC).date())
 
     def _all(self, operation: str, key: str, **filters: Sequence[str]) -> list[Any]:
         return listed(self.ec2, operation, key, **filters)

@@ -237,13 +237,14 @@ class HostedZone:
 
 @dataclass(frozen=True, slots=True)
 class AttachedPolicy:
-    """The policy that an endpoint carries, as AWS writes it back."""
+    """The policy that an endpoint carries, as AWS writes it back; `requester_managed` as there."""
 
     endpoint_id: str
     vpc_id: str
     text: str
     tags: Tags
     created: datetime
+    requester_managed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
