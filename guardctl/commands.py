@@ -19,7 +19,7 @@ from guardctl.screen import say
 COMMANDS = {
     "doctor": (
         "guardctl.doctor.command:doctor",
-        "Check what a deployment needs: each line is ok, or says what to do.",
+        "Check what a deployment needs. Each line is ok, or says what to do.",
     ),
     "upgrade": (
         "guardctl.upgrade.command:upgrade",
@@ -31,15 +31,15 @@ COMMANDS = {
     ),
     "delete": (
         "guardctl.delete.command:delete",
-        "Delete the deployed stack: say what goes and what stays, export the history, ask once.",
+        "Delete the deployed stack: show what it deletes, export the history, ask once.",
     ),
     "drill": (
         "guardctl.drill.command:drill",
-        "Play a day in an emulated AWS account under the guard, and check how each step ends.",
+        "Run the guard in an emulated AWS account for a simulated day, and check each step.",
     ),
     "acceptance": (
         "guardctl.acceptance.command:acceptance",
-        "Try a deployed stack in a real sandbox account, and remove everything afterwards.",
+        "Test a deployed stack in a real sandbox account, and remove everything afterwards.",
     ),
     "audit": (
         "guardctl.audit.command:audit",
@@ -47,15 +47,15 @@ COMMANDS = {
     ),
     "replay": (
         "guardctl.replay.command:replay",
-        "Judge CloudTrail logs offline: what would have been published, and why.",
+        "Judge CloudTrail logs offline: show what would have been published, and why.",
     ),
     "preflight": (
         "guardctl.preflight.command:preflight",
-        "Say which recorded requests a policy would have refused, from CloudTrail logs.",
+        "List the requests in CloudTrail logs that a policy would have denied.",
     ),
     "suggest-secret-policy": (
         "guardctl.suggest_secret_policy:suggest_secret_policy",
-        "Print a resource policy by which the secret can be read from inside alone.",
+        "Print a resource policy that lets a secret be read only from your approved VPCs.",
     ),
     "history": (
         "guardctl.history:history",
@@ -63,15 +63,15 @@ COMMANDS = {
     ),
     "rollback": (
         "guardctl.rollback:rollback",
-        "Write an earlier version of an endpoint's policy, and pause enforcement there for a time.",
+        "Write an earlier version of an endpoint's policy, and pause enforcement on that endpoint.",
     ),
     "resume": (
         "guardctl.rollback:resume",
-        "End the pause of an endpoint: the approved policy is put back, if it is another one now.",
+        "End the pause of an endpoint: the guard restores the approved policy.",
     ),
     "redrive": (
         "guardctl.redrive.command:redrive",
-        "Show what is in the dead-letter queues and why, and put it back after a fix.",
+        "Show the messages in the dead-letter queues and why they failed, and send them again.",
     ),
     "policies": (
         "guardctl.policies:app",
@@ -210,7 +210,7 @@ def options(
         ),
     ] = False,
 ) -> None:
-    """What an operator of VPCE Guard runs before a deployment, and after an alert.
+    """Commands for operators of VPCE Guard, to use before a deployment and after an alert.
 
     Exit codes: 0 ok, 1 found something, 2 bad usage, input or credentials.
     """

@@ -52,7 +52,7 @@ def lint_command(
     ] = SHIPPED,
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Check a file of exceptions. Exit code 1 for an error, 2 for a file that cannot be read.
+    """Check a file of exceptions. Exits with 1 for an error, with 2 if the file cannot be read.
 
     Examples:
       guardctl exceptions lint

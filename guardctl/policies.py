@@ -39,9 +39,9 @@ def lint_command(
     ] = SHIPPED,
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Check every policy in a folder; with the shipped ones, approved.json too.
+    """Check every policy in a folder. By default also checks approved.json.
 
-    Exit code 1 if one has an error, 2 if there are none.
+    Exits with 1 if a policy has an error, with 2 if the folder has no policies.
 
     Examples:
       guardctl policies lint
@@ -62,28 +62,29 @@ def lint_command(
 
 @app.command("compare")
 def compare_command(
-    attached: Annotated[str, typer.Argument(help="A policy document's file, or - for stdin.")],
+    attached: Annotated[str, typer.Argument(help="A policy file, or - for standard input.")],
     approved: Annotated[
-        str, typer.Argument(help="The file it is compared with, or an approved policy's name.")
+        str, typer.Argument(help="The policy file, or approved policy, to compare it with.")
     ],
     account: Annotated[
-        str, typer.Option(metavar="ID", help="Fills ${AccountId}. Else the caller's account.")
+        str, typer.Option(metavar="ID", help="Value of ${AccountId}. Default: your account.")
     ] = "",
     region: Annotated[
-        str, typer.Option(help="Fills ${Region} and ${Partition}. Else the one boto3 finds.")
+        str,
+        typer.Option(
+            help="Region for ${Region}, ${Partition}. Default: from the AWS configuration."
+        ),
     ] = "",
     org_id: Annotated[
-        str, typer.Option(metavar="ID", help="Fills ${OrgId}. Else the one in approved.json.")
+        str, typer.Option(metavar="ID", help="Value of ${OrgId}. Default: as in approved.json.")
     ] = "",
-    profile: Annotated[
-        str | None, typer.Option(help="Profile of the AWS configuration, for the caller.")
-    ] = None,
+    profile: Annotated[str | None, typer.Option(help="Profile of the AWS configuration.")] = None,
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Say how one policy document departs from another by meaning. Exit code 1 if it does.
+    """Show how two policy documents differ in meaning. Exits with 1 if they do.
 
-    Placeholders such as ${AccountId} are filled in first, in both documents. AWS is only asked who
-    the caller is, and only if a placeholder needs it.
+    Placeholders such as ${AccountId} are replaced first, in both documents. The command calls AWS
+    only if a placeholder needs your account (sts:GetCallerIdentity).
 
     Examples:
       guardctl policies compare attached.json own-account

@@ -35,34 +35,38 @@ class Target:
 def rollback(
     endpoint: Endpoint,
     to: Annotated[
-        int | None, typer.Option("--to", min=1, metavar="VERSION", help="Go back to this version.")
+        int | None, typer.Option("--to", min=1, metavar="VERSION", help="Write this version.")
     ] = None,
     before: Annotated[
         int | None,
         typer.Option(
-            "--before", min=1, metavar="VERSION", help="Go back to what this version replaced."
+            "--before",
+            min=1,
+            metavar="VERSION",
+            help="Write the policy that this version replaced.",
         ),
     ] = None,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Also write a policy that allows more than today's.")
+        bool,
+        typer.Option("--yes", help="Also write a policy that allows more than the current one."),
     ] = False,
     pause_hours: Annotated[
-        float, typer.Option(min=0, max=720, help="Hours for which the guard leaves it so.")
+        float, typer.Option(min=0, max=720, help="Duration of the pause in hours.")
     ] = 24,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show what would be written.")
+        bool, typer.Option("--dry-run", help="Only show the policy that would be written.")
     ] = False,
     stack_name: StackName = None,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Write an earlier version of an endpoint's policy, and pause enforcement there for a time.
+    """Write an earlier version of an endpoint's policy, and pause enforcement on that endpoint.
 
-    The versions are those of `guardctl history`. The policy is shown first, with its difference to
-    the one that is attached now. One that allows more than that is only written with --yes.
+    `guardctl history` lists the versions. First shows the policy and its difference from the
+    current one. A policy that allows more than the current one is only written with --yes.
 
-    What lets more pass than that policy is put back to it. The pause ends by itself; `guardctl
-    resume` ends it sooner. Exits with 2 if it cannot be done.
+    During the pause, the guard still restores this policy if somebody writes one that allows more.
+    The pause ends by itself, or with `guardctl resume`. Exits with 2 if it cannot be done.
 
     Examples:
       guardctl rollback vpce-0a1b2c3d4e5f60718 --to 3 --dry-run
@@ -98,7 +102,7 @@ def resume(
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """End the pause of an endpoint: the approved policy is put back, if it is another one now.
+    """End the pause of an endpoint: the guard restores the approved policy.
 
     Examples:
       guardctl resume vpce-0a1b2c3d4e5f60718

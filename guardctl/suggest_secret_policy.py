@@ -47,32 +47,34 @@ class Format(StrEnum):
 def suggest_secret_policy(
     secret: Annotated[str, typer.Argument(metavar="SECRET", help="The secret's ARN or name.")],
     region: Annotated[
-        str | None, typer.Option(help="Region of the secret. Else its ARN's, or what boto3 finds.")
+        str | None,
+        typer.Option(help="Region of the secret. Default: from its ARN or the AWS configuration."),
     ] = None,
     profile: Annotated[str | None, typer.Option(help="Profile of the AWS configuration.")] = None,
     approved_vpc: Annotated[
-        list[str] | None, typer.Option(help="An approved VPC, besides approved.json; repeatable.")
+        list[str] | None,
+        typer.Option(help="An approved VPC, in addition to approved.json; repeatable."),
     ] = None,
     approved_endpoint: Annotated[
         list[str] | None,
-        typer.Option(help="An approved endpoint, besides approved.json; repeatable."),
+        typer.Option(help="An approved endpoint, in addition to approved.json; repeatable."),
     ] = None,
     form: Annotated[
-        Format, typer.Option("--format", help="policy: the document alone, on standard output.")
+        Format, typer.Option("--format", help="policy: only the policy document.")
     ] = Format.POLICY,
 ) -> None:
-    """Print a resource policy by which the secret can be read from inside alone. Writes nothing.
+    """Print a resource policy that lets a secret be read only from your approved VPCs.
 
-    Every statement that the secret's policy has is kept, but for those that let everybody in, where
-    AWS would refuse them. What is open now, and what AWS warns of before such a policy is put, is
-    printed on standard error.
+    Does not change the secret. Keeps every statement of the secret's policy, except those that
+    allow everybody and that AWS would refuse. Prints to standard error what the current policy
+    allows, and AWS's warnings about such a policy.
 
     Examples:
       guardctl suggest-secret-policy db > proposed.json
       guardctl suggest-secret-policy db --region eu-west-1 --format json
 
-    Exit codes: 0 the present policy keeps the perimeter and is printed as it is, 1 it does not and
-    a corrected one is printed, 2 bad usage, credentials, or no policy that could be suggested.
+    Exit codes: 0 the current policy is correct and is printed unchanged, 1 it is not and a
+    corrected policy is printed, 2 bad usage or credentials, or no policy can be suggested.
     """
     try:
         session = boto3.Session(profile_name=profile)

@@ -57,29 +57,33 @@ class Report:
 
 
 def acceptance(
-    account: Annotated[str, typer.Option(help="The sandbox account; any other is refused.")],
+    account: Annotated[
+        str, typer.Option(help="The sandbox account. Any other account is refused.")
+    ],
     region: Annotated[str, typer.Option(help="Region of the stack.")],
     profile: Profile = None,
     stack_name: StackName = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Begin without asking.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Start without asking for confirmation.")
+    ] = False,
     clean_up: Annotated[
-        bool, typer.Option("--clean-up", help="Only remove what earlier runs have left.")
+        bool, typer.Option("--clean-up", help="Only remove the resources of earlier runs.")
     ] = False,
     patience: Annotated[
-        float, typer.Option(min=1, help="Minutes to wait for each answer of the guard, at most.")
+        float, typer.Option(min=1, help="Minutes to wait for the guard at each check, at most.")
     ] = 20,
     tag: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="A tag that the account demands; repeatable."),
+        typer.Option(metavar="KEY=VALUE", help="A tag that the account requires; repeatable."),
     ] = None,
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Try a deployed stack in a real sandbox account, and remove everything afterwards.
+    """Test a deployed stack in a real sandbox account, and remove everything afterwards.
 
     Creates VPCs, changes an endpoint's policy, deletes an endpoint, reads a secret over the
-    internet, turns on rotation, and checks what the guard does. Says first what it costs and how
-    long it takes. Exits with 1 if a check fails, it is stopped, or something could not be removed;
-    with 2 if it refuses to begin.
+    internet, turns on rotation, and checks what the guard does. First prints the cost and the
+    duration. Exits with 1 if a check fails, the run is stopped, or something could not be removed,
+    with 2 if the run does not begin.
 
     Examples:
       guardctl acceptance --account 123456789012 --region eu-west-1 --profile sandbox

@@ -66,45 +66,49 @@ class Found:
 def audit(
     region: Annotated[
         list[str] | None,
-        typer.Option(help="Region to judge; repeatable. Else the one that boto3 finds."),
+        typer.Option(help="Region to check; repeatable. Default: from the AWS configuration."),
     ] = None,
     vpc: Annotated[
         list[str] | None,
-        typer.Option(help="Judge this VPC and its endpoints only; repeatable."),
+        typer.Option(help="Check only this VPC and its endpoints; repeatable."),
     ] = None,
     profile: Annotated[str | None, typer.Option(help="Profile of the AWS configuration.")] = None,
     stack_name: Annotated[
         str | None,
-        typer.Option(help="The stack whose settings count. Else the one in samconfig.toml."),
+        typer.Option(help="The stack whose settings apply. Default: as in samconfig.toml."),
     ] = None,
     opt_out_tag: Annotated[
-        str | None, typer.Option(help="Tag that exempts a VPC. Else the stack's.")
+        str | None, typer.Option(help="Tag that opts a VPC out. Default: the stack's.")
     ] = None,
     maximum_zones: Annotated[
-        int | None, typer.Option(min=0, help="MaximumZones; 0 for all. Else the stack's.")
+        int | None, typer.Option(min=0, help="MaximumZones; 0 for all AZs. Default: the stack's.")
     ] = None,
     approved_endpoint: Annotated[
         list[str] | None,
-        typer.Option(help="An approved endpoint, besides approved.json; repeatable."),
+        typer.Option(help="An approved endpoint, in addition to approved.json; repeatable."),
     ] = None,
     approved_account: Annotated[
         list[str] | None,
-        typer.Option(help="An approved account, besides the stack's; repeatable."),
+        typer.Option(help="An approved account, in addition to the stack's; repeatable."),
     ] = None,
     hub: Annotated[
-        bool | None, typer.Option("--hub/--no-hub", help="Ask Route 53 for hubs. Else the stack's.")
+        bool | None,
+        typer.Option(
+            "--hub/--no-hub",
+            help="Search Route 53 for central endpoints in other VPCs. Default: the stack's.",
+        ),
     ] = None,
     price: Annotated[
         str | None,
-        typer.Option(help="US dollars for an endpoint per AZ and hour. Else the stack's."),
+        typer.Option(help="US dollars for an endpoint per AZ and hour. Default: the stack's."),
     ] = None,
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Show how VPCE Guard judges every VPC and what it would do. Changes nothing.
 
-    Judges endpoint policies, the rotation of secrets and the trail, too, by the settings of the
-    deployed stack: scope, tags, approved policy and accounts, price. Without a stack, the
-    template's defaults count. The approved lists and policies are those of this folder.
+    Also checks endpoint policies, the rotation of secrets and the trail. Uses the settings of the
+    deployed stack: scope, tags, approved policy and accounts, price. Without a stack, uses the
+    template's defaults. The approved policies and approved.json are those of this installation.
 
     Examples:
       guardctl audit --region eu-west-1 --region us-east-1 --profile sandbox

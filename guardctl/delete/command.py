@@ -38,7 +38,7 @@ class NotDeleted(Failed):
 def delete(
     export: Annotated[
         Path | None,
-        typer.Option(help="Write the history of all policies there first. Must not exist yet."),
+        typer.Option(help="File for the history of all policies. Must not exist yet."),
     ] = None,
     region: Region = None,
     profile: Profile = None,
@@ -46,19 +46,19 @@ def delete(
     stack_name: StackName = None,
     yes: Yes = False,
     discard_history: Annotated[
-        bool, typer.Option("--discard-history", help="Export nothing: the history is lost.")
+        bool, typer.Option("--discard-history", help="Do not export the history: it is lost.")
     ] = False,
 ) -> None:
-    """Delete the deployed stack: say what goes and what stays, export the history, ask once.
+    """Delete the deployed stack: show what it deletes, export the history, ask once.
 
-    Enter exports the history, and does not delete. With --yes nothing is asked, and the history is
-    exported to a file in this folder, unless --export names another.
+    If you press Enter at the questions, the history is exported and the stack is not deleted. With
+    --yes, asks nothing and exports the history to a file in this folder, or to --export.
 
     Examples:
       guardctl delete --region eu-west-1 --profile sandbox
       guardctl delete --export history.json --yes
 
-    Exits with 0 also where there is no stack, with 1 if it was not deleted, with 2 for bad usage.
+    Exits with 0 if the stack is deleted or does not exist, with 1 if not, with 2 for bad usage.
     """
     require_repository()
     if export and discard_history:

@@ -27,7 +27,7 @@ from guardctl.upgrade.command import show as show_losses
 from guardctl.words import in_words
 
 Yes = Annotated[
-    bool, typer.Option("--yes", help="Do not ask: for pipelines, which have nobody to answer.")
+    bool, typer.Option("--yes", help="Do not ask for confirmation. Use it in pipelines.")
 ]
 
 
@@ -46,19 +46,19 @@ def deploy(
     accept: Accept = "",
     yes: Yes = False,
     sam_option: Annotated[
-        list[str] | None, typer.Option(help="A further option for `sam deploy`; repeatable.")
+        list[str] | None, typer.Option(help="An additional option for `sam deploy`; repeatable.")
     ] = None,
 ) -> None:
     """Check the account, show what would change, ask once (Enter is yes), and deploy the build.
 
-    What is not named keeps the value that it has: parameters, and the stack's tags. Parameters in
-    samconfig.toml hold at every deployment, unless they are named here.
+    Parameters and tags that you do not name keep their values. Parameters in samconfig.toml apply
+    to every deployment, unless you name them here.
 
     Examples:
       guardctl deploy --region eu-west-1 --profile sandbox
       guardctl deploy --parameters "AlertEmail=ops@example.com" --yes
 
-    Exits with 1 if it was not deployed, with 2 for bad usage. Nothing to change is a success.
+    Exits with 0 if it was deployed or nothing changed, with 1 if not, with 2 for bad usage.
     """
     require_repository()
     try:

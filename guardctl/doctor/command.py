@@ -29,17 +29,18 @@ def doctor(
     profile: Profile = None,
     config_env: Environment = "default",
     parameters: Annotated[
-        str, typer.Option(help="Parameters to be deployed with: \"Key=value Other='a b'\".")
+        str, typer.Option(help="Parameters of the deployment: \"Key=value Other='a b'\".")
     ] = "",
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Check what a deployment needs: each line is ok, or says what to do. Only reads.
+    """Check what a deployment needs. Each line is ok, or says what to do. Changes nothing.
 
     Examples:
       guardctl doctor --region eu-west-1 --profile sandbox
       guardctl doctor --parameters "SlackWebhookParameter=/vpce-guard/slack-webhook"
 
-    Exits with 1 if anything is to be done, with 2 for bad usage. What may not be read is not known.
+    Exits with 1 if there is anything to do, with 2 for bad usage. What you have no permission to
+    read is reported as not known.
     """
     saved = saved_for(config_env)
     chosen = {**saved_pairs(saved.get("parameter_overrides")), **pairs(parameters)}

@@ -33,23 +33,25 @@ def drill(
     runtime: Annotated[
         Runtime,
         typer.Option(
-            help="Run the functions in this process, or as built under Lambda's emulator."
+            help="Run the functions in this process, or their build in AWS's Lambda emulator."
         ),
     ] = Runtime.INPROCESS,
     format: Annotated[  # noqa: A002 - the option is called --format
         Format, typer.Option(help="What to print: a story, one JSON document, or JSON lines.")
     ] = Format.TABLE,
     region: Annotated[
-        str, typer.Option(metavar="REGION", help="The Region of the day, in any partition.")
+        str, typer.Option(metavar="REGION", help="The emulated Region, in any partition.")
     ] = "us-east-1",
     dashboard: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Draw the dashboard, as the drill left it, as SVG."),
+        typer.Option(
+            metavar="FILE", help="Write a picture (SVG) of the dashboard after the drill."
+        ),
     ] = None,
 ) -> None:
-    """Play a day in an emulated AWS account under the guard, and check how each step ends.
+    """Run the guard in an emulated AWS account for a simulated day, and check each step.
 
-    Deploys this repository's own template; needs no AWS account, no Docker and no network.
+    Deploys this repository's own template. Needs no AWS account, no Docker and no network.
 
     Examples:
       guardctl drill

@@ -178,7 +178,7 @@ def _ask_element(value: dict[str, Any], question: Question, tally: Tally) -> Non
 def preflight(
     policy: Annotated[
         str,
-        typer.Argument(metavar="POLICY", help="A policy's file, or the name of an approved one."),
+        typer.Argument(metavar="POLICY", help="A policy file, or the name of an approved policy."),
     ],
     logs: Annotated[
         list[str],
@@ -189,15 +189,16 @@ def preflight(
     assume_endpoint: Annotated[
         bool,
         typer.Option(
-            "--assume-endpoint", help="Ask of all requests, as if all came through the endpoint."
+            "--assume-endpoint", help="Evaluate all requests, as if they came through the endpoint."
         ),
     ] = False,
     endpoint: Annotated[
         list[str] | None,
-        typer.Option(metavar="ID", help="Ask of requests through this endpoint. Repeatable."),
+        typer.Option(metavar="ID", help="Evaluate requests through this endpoint. Repeatable."),
     ] = None,
     org_id: Annotated[
-        str, typer.Option(metavar="ID", help="Your organization: fills ${OrgId} in the policy.")
+        str,
+        typer.Option(metavar="ID", help="Your organization, the value of ${OrgId} in the policy."),
     ] = "",
     account: Annotated[
         list[str] | None,
@@ -206,37 +207,38 @@ def preflight(
     secret: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="SECRET", help="The policy is this secret's own: its name or ARN. Repeatable."
+            metavar="SECRET", help="The policy belongs to this secret (name or ARN). Repeatable."
         ),
     ] = None,
     endpoint_vpc: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="ID=VPC", help="The VPC of an endpoint, which logs do not have. Repeatable."
+            metavar="ID=VPC", help="The VPC of an endpoint, which logs do not contain. Repeatable."
         ),
     ] = None,
     form: Annotated[
         Format, typer.Option("--format", help="jsonl: one line per principal, action and secret.")
     ] = Format.TABLE,
 ) -> None:
-    """Say which recorded requests a policy would have refused, from CloudTrail logs.
+    """List the requests in CloudTrail logs that a policy would have denied.
 
-    An endpoint policy is asked about the Secrets Manager requests that came through a VPC endpoint
-    and that AWS let pass. Those that AWS services made themselves are left out: they do not come
-    through your endpoint.
+    An endpoint policy is evaluated for the Secrets Manager requests that came through a VPC
+    endpoint and that AWS allowed. Requests by AWS services themselves are left out, because they
+    do not come through your endpoint.
 
-    The policy of a secret is asked about all requests for the secret, however they came: with
-    --secret, or if the policy is one of `guardctl suggest-secret-policy` or has no Allow.
+    The policy of a secret is evaluated for all requests for the secret, through an endpoint or not.
+    A policy is one of a secret with --secret, if `guardctl suggest-secret-policy` printed it, or if
+    it has no Allow statement.
 
-    A decision that hangs on what CloudTrail does not say is reported as unknown, and never
-    guessed. Placeholders such as ${AccountId} take the account and Region of each record.
+    If a decision depends on something that CloudTrail does not record, it is reported as unknown.
+    Placeholders such as ${AccountId} get the account and Region of each record.
 
     Examples:
       guardctl preflight own-account logs/ --assume-endpoint
       guardctl preflight proposed.json s3://trail-bucket/AWSLogs/111122223333/ --secret db
 
-    Exit codes: 0 nothing would have been refused, 1 something would, 2 bad usage, or input that
-    could not be read.
+    Exit codes: 0 no request would have been denied, 1 some would, 2 bad usage, or input that could
+    not be read.
     """
     if account and not org_id:
         raise typer.BadParameter("--account says of which --org-id an account is; give both")

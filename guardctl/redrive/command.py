@@ -41,24 +41,28 @@ def redrive(
         str | None,
         typer.Argument(
             metavar="[QUEUE]",
-            help=f"{', '.join(QUEUES)}, or a queue's name. Else all are shown.",
+            help=f"{', '.join(QUEUES)}, or a queue's name. Default: show all.",
         ),
     ] = None,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Put back without asking; without QUEUE, from all.")
+        bool,
+        typer.Option("--yes", help="Send again without asking; without QUEUE, from all queues."),
     ] = False,
-    limit: Annotated[int, typer.Option(min=1, help="Show so many messages of each queue.")] = 20,
+    limit: Annotated[
+        int, typer.Option(min=1, help="Maximum number of messages to show for each queue.")
+    ] = 20,
     stack_name: StackName = None,
     profile: Profile = None,
     region: Region = None,
     format_: Annotated[
-        Format, typer.Option("--format", help="What to print: tables, one JSON document, lines.")
+        Format,
+        typer.Option("--format", help="What to print: tables, one JSON document, or JSON lines."),
     ] = Format.TABLE,
 ) -> None:
-    """Show what is in the dead-letter queues and why, and put it back after a fix.
+    """Show the messages in the dead-letter queues and why they failed, and send them again.
 
-    With QUEUE it asks, and puts back after a yes. Exits with 0 if nothing waits or all was put
-    back, with 1 if messages are left, with 2 if the stack or its queues cannot be read.
+    With QUEUE, asks for confirmation and sends the messages again. Fix the cause first. Exits with
+    0 if no messages are left, with 1 if some are, with 2 if the stack or its queues cannot be read.
 
     Examples:
       guardctl redrive

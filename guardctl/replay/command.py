@@ -66,24 +66,24 @@ def replay(
     ],
     approved_endpoint: Annotated[
         list[str] | None,
-        typer.Option(metavar="ID", help="An endpoint that is ours or approved. Repeatable."),
+        typer.Option(metavar="ID", help="An endpoint of yours, or an approved one. Repeatable."),
     ] = None,
     account: Annotated[
         list[str] | None,
         typer.Option(
             metavar="ID",
-            help="An account of ours: its endpoints are approved. Repeatable. Default: the account "
-            "each record was delivered to.",
+            help="An account of yours: its endpoints are approved. Repeatable. Default: the "
+            "account of each record.",
         ),
     ] = None,
     exceptions: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Reviewed exceptions, a JSON file.")
+        Path | None, typer.Option(metavar="FILE", help="A JSON file of reviewed exceptions.")
     ] = None,
     guard_role: Annotated[
         list[str] | None,
         typer.Option(
             metavar="ARN",
-            help="A role with which VPCE Guard reads and repairs (EnsureEndpointRole, "
+            help="A role of VPCE Guard that calls Secrets Manager (EnsureEndpointRole, "
             "SecretPolicyRole of its stack). Repeatable.",
         ),
     ] = None,
@@ -96,7 +96,7 @@ def replay(
     ] = None,
     organization: Annotated[
         str,
-        typer.Option(metavar="ID", help="Our organization, as in approved.json: no stranger."),
+        typer.Option(metavar="ID", help="Your organization, as in approved.json."),
     ] = "",
     since: Annotated[
         str | None, typer.Option(metavar="TIME", help="Judge records from this time on (UTC).")
@@ -109,29 +109,30 @@ def replay(
     ] = Format.TABLE,
     explain: Annotated[
         str | None,
-        typer.Option(metavar="EVENT_ID", help="Say how each rule answered for one record."),
+        typer.Option(metavar="EVENT_ID", help="Show the result of each rule for one record."),
     ] = None,
     suggest_exceptions: Annotated[
-        bool, typer.Option("--suggest-exceptions", help="Print a file of exceptions to start from.")
+        bool,
+        typer.Option("--suggest-exceptions", help="Print a first version of an exceptions file."),
     ] = False,
     html: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Also write one page to read, with all in it."),
+        typer.Option(metavar="FILE", help="Also write the results as one HTML page."),
     ] = None,
     processes: Annotated[
         int | None, typer.Option(min=1, help="Processes to use. Default: one for each core.")
     ] = None,
 ) -> None:
-    """Judge CloudTrail logs offline: what would have been published, and why.
+    """Judge CloudTrail logs offline: show what would have been published, and why.
 
-    The records go through the deployed functions' own code, on their own clock: an alert window of
-    an hour, a digest at every whole hour, severity low and info deferred to it.
+    Runs the records through the code of the deployed functions, at the records' own times.
+    Repetitions within an hour are one alert. Findings of severity low and info are published in a
+    digest at every full hour.
 
-    Files may be gzipped, and hold {"Records": [...]}, a JSON array, JSON lines, bare records or
+    Files may be gzipped, and contain {"Records": [...]}, a JSON array, JSON lines, records or
     EventBridge events; also the output of `aws cloudtrail lookup-events`, exports and Insights
     results of CloudWatch Logs (with @message), and results of Athena (CSV or JSON, all columns).
-    The result is printed to standard output, a summary and what could not be read to standard
-    error.
+    The result goes to standard output. A summary, and what could not be read, go to standard error.
 
     Examples:
       guardctl replay logs/ --since 2026-11-01

@@ -36,7 +36,7 @@ Accept = Annotated[
 
 def upgrade(
     parameters: Annotated[
-        str, typer.Option(help='Values to be deployed with: "SlackWebhookParameter=/a".')
+        str, typer.Option(help='Parameters of the deployment: "SlackWebhookParameter=/a".')
     ] = "",
     accept: Accept = "",
     stack_name: StackName = None,
@@ -45,10 +45,10 @@ def upgrade(
     config_env: Environment = "default",
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Compare a deployed stack's parameters with this version's. Only reads.
+    """Compare a deployed stack's parameters with this version's. Changes nothing.
 
-    Lists each value that somebody chose for a parameter that this version no longer has, and
-    prints the parameters and the approved.json that keep it.
+    Lists each value that was set for a parameter that this version no longer has, and prints the
+    new parameters and the approved.json that keep the value.
 
     Examples:
       guardctl upgrade --region eu-west-1
