@@ -6,8 +6,8 @@ Makes a corpus of CloudTrail logs (fixed seed, gzipped, in CloudTrail's folders,
 Secrets Manager's) and runs over it, each once and in processes of its own: gunzip alone, which is
 the least that anybody can take; `guardctl replay`; one Python process that only unzips and parses
 the same files; jq and DuckDB picking the same records (each is left out, with a line that says so,
-where it is not installed: jq comes with the system's packages, DuckDB with `uv sync --group
-bench`). Then replay alone reads one array of `--huge` GB.
+where it is not installed: jq comes with the system's packages, DuckDB
+with `make setup`). Then replay alone reads one array of `--huge` GB.
 
 Memory is that of all processes of a run at its peak, shared pages counted once (PSS), processor
 time is theirs too, both from Linux's /proc. The corpus is made in a temporary folder, or kept in

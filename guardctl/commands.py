@@ -49,6 +49,10 @@ COMMANDS = {
         "guardctl.replay.command:replay",
         "Judge CloudTrail logs offline: what would have been published, and why.",
     ),
+    "athena": (
+        "guardctl.athena.command:app",
+        "Count requests in CloudTrail logs with Athena, for `guardctl replay --groups`.",
+    ),
     "preflight": (
         "guardctl.preflight.command:preflight",
         "Say which recorded requests a policy would have refused, from CloudTrail logs.",

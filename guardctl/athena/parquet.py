@@ -19,15 +19,15 @@ def read_groups(path: Path) -> Iterator[dict[str, Any]]:
     if not parts or not path.exists():
         raise Failed(f"{path}: no such file, or a folder without one")
     duckdb = require_duckdb()
+    database = duckdb.connect()
     try:
-        files = duckdb.read_parquet([str(one) for one in parts])
-        found = files.select(*COLUMNS)
+        database.execute(f"SELECT {', '.join(COLUMNS)} FROM read_parquet($1)", [_names(parts)])  # noqa: S608
     except duckdb.Error as error:
         raise Failed(
             f"{path}: no file of groups: {str(error).splitlines()[0]}",
             "write it with `guardctl athena run` of this version",
         ) from error
-    while rows := found.fetchmany(_ROWS):
+    while rows := database.fetchmany(_ROWS):
         yield from (dict(zip(COLUMNS, row, strict=True)) for row in rows)
 
 
@@ -35,13 +35,17 @@ def join_parts(parts: Sequence[Path], target: Path) -> int:
     """Write the groups of all parts to one file; returns how many they are."""
     database = require_duckdb().connect()
     if parts:
-        groups = database.read_parquet([str(one) for one in parts])
+        groups = database.read_parquet(_names(parts))
     else:
         kinds = (f"CAST(NULL AS {'BIGINT' if one == 'requests' else 'VARCHAR'})" for one in COLUMNS)
         empty = ", ".join(f"{k} AS {one}" for k, one in zip(kinds, COLUMNS, strict=True))
         groups = database.sql(f"SELECT {empty} LIMIT 0")
     groups.write_parquet(str(target))
-    return len(database.read_parquet(str(target)))
+    return database.execute("SELECT count(*) FROM read_parquet($1)", [str(target)]).fetchall()[0][0]
+
+
+def _names(parts: Sequence[Path]) -> list[str]:
+    return [str(one) for one in parts]
 
 
 def require_duckdb() -> Any:

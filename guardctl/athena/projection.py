@@ -43,7 +43,7 @@ def _text(path: str, kind: Kind = Kind.TEXT, sql: str = "") -> Field:
 def _member(path: str, number: str = "") -> Field:
     """A member of what a table has as a text of JSON. As JSON it keeps its type.
 
-    `number` tells names apart that differ in capitals alone: a column's name has none.
+    `number` keeps names apart that differ in capitals alone: a column's name has none.
     """
     field = _text(path, Kind.JSON)
     column, name = field.path
@@ -52,8 +52,8 @@ def _member(path: str, number: str = "") -> Field:
 
 
 # What the rules ask of a user agent: whether it is a browser's, a page's of the console, or the
-# name of a service, which holds no slash; and two marks that SDKs write. The rest tells callers
-# apart, and no judgement.
+# name of a service, which holds no slash; and two marks that SDKs write. The rest differs
+# from caller to caller, and changes no judgement.
 _AGENT = r"""CASE
     WHEN useragent IS NULL OR strpos(useragent, '/') = 0 THEN useragent
     ELSE concat(

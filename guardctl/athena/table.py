@@ -8,8 +8,9 @@ whatever accounts an organization has. `delivered` is the day on which CloudTrai
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from guardctl.errors import Failed
@@ -48,7 +49,7 @@ COLUMNS: Mapping[str, Any] = {
 }
 PARTITIONS = ("account", "region", "delivered")
 
-_LOGS = re.compile(r"s3://[a-z0-9.-]{3,63}/(?:[A-Za-z0-9!_.*()/=+@&:, -]+/)?")
+_FOLDER = re.compile(r"s3://[a-z0-9.-]{3,63}/(?:[A-Za-z0-9!_.*()/=+@&:, -]+/)?")
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,127}")
 _REGION = re.compile(r"[a-z]{2,5}(?:-[a-z]+)+-\d{1,2}")
 
@@ -100,12 +101,40 @@ def table_of(logs: str, regions: Sequence[str], name: str = "") -> Table:
 
     Raises Failed for what is no such folder, Region or name: they become part of statements.
     """
-    logs = f"{logs.rstrip('/')}/"
-    if not _LOGS.fullmatch(logs):
-        raise Failed(f"{logs!r} is no folder in S3", "name one as s3://BUCKET/AWSLogs/")
+    logs = checked_folder(logs)
     if wrong := [one for one in regions if not _REGION.fullmatch(one)]:
         raise Failed(f"{wrong[0]!r} is no Region")
     return Table(logs, tuple(regions), checked_name(name) if name else "")
+
+
+def checked_folder(url: str) -> str:
+    """A folder in S3, with the slash behind it. Raises Failed for what is none."""
+    folder = f"{url.rstrip('/')}/"
+    if not _FOLDER.fullmatch(folder):
+        raise Failed(f"{url!r} is no folder in S3", "name one as s3://BUCKET/FOLDER/")
+    return folder
+
+
+def all_regions() -> list[str]:
+    """The Regions of AWS's largest partition that have Secrets Manager, as botocore knows them."""
+    from botocore.session import get_session  # long to import, and whoever names them spares it
+
+    return get_session().get_available_regions("secretsmanager")
+
+
+def folders_of_logs(table: Table, accounts: Sequence[str], days: Iterable[date]) -> list[str]:
+    """The folders in which the log files lie that were delivered on these days."""
+    return [
+        f"{table.logs}{account}/CloudTrail/{region}/{day:%Y/%m/%d}/"
+        for day in days
+        for account in accounts
+        for region in table.regions
+    ]
+
+
+def folders_of_groups(place: str, days: Iterable[date]) -> list[str]:
+    """Those of a table of groups, in which each day of delivery has one."""
+    return [f"{place}delivered={day}/" for day in days]
 
 
 def checked_name(name: str) -> str:

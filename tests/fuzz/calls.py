@@ -157,7 +157,7 @@ MEMBERS: Mapping[tuple[str, ...], tuple[Any, ...]] = {
 
 
 def calls(chance: random.Random, number: int) -> Iterator[dict[str, Any]]:
-    """So many records, many of them equal but for what tells requests apart and not judgements."""
+    """So many records, many of them equal in all that a judgement reads."""
     known = [
         one["detail"]
         for one in samples("events")
