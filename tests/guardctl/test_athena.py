@@ -236,6 +236,31 @@ def test_no_name_in_a_group_steers_a_terminal(world: Any, tmp_path: Path):
     assert not [c for c in shown.output if not (c.isprintable() or c == "\n")]
 
 
+@pytest.mark.parametrize(
+    "more", [(), ("--assume-endpoint",), ("--secret", "prod/orders-db"), ("--org-id", "o-1")]
+)
+def test_a_preflight_of_groups_is_that_of_the_log_files(
+    more: tuple[str, ...], world: Any, tmp_path: Path
+):
+    run(file := tmp_path / "groups.parquet")
+    logs, policy = tmp_path / "logs.json", tmp_path / "policy.json"
+    logs.write_text(json.dumps({"Records": records()}))
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "*:Describe*", "Resource": "*"}
+    policy.write_text(json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    of_logs = invoke("preflight", policy, logs, *more, "--format", "json")
+    of_groups = invoke("preflight", policy, "--groups", file, *more, "--format", "json")
+    document = json.loads(of_groups.stdout)
+    assert document["refused"]
+    assert document == json.loads(of_logs.stdout)
+    assert of_groups.exit_code == of_logs.exit_code
+
+
+def test_a_preflight_asks_of_one_of_both(tmp_path: Path):
+    assert "Missing argument 'LOGS...'" in invoke("preflight", "own-account").stderr
+    both = invoke("preflight", "own-account", "x.json", "--groups", tmp_path)
+    assert (both.exit_code, "--groups stands alone" in both.stderr) == (2, True)
+
+
 # The nightly table
 
 
