@@ -4,10 +4,10 @@
 
 Makes a corpus of CloudTrail logs (fixed seed, gzipped, in CloudTrail's folders, 2 % of the records
 Secrets Manager's) and runs over it, each once and in processes of its own: gunzip alone, which is
-the least that anybody can take; `guardctl replay`; one Python process that only unzips and parses
-the same files; jq and DuckDB picking the same records (each is left out, with a line that says so,
-where it is not installed: jq comes with the system's packages, DuckDB with `uv sync --group
-bench`). Then replay alone reads one array of `--huge` GB.
+the least that anybody can take; `guardctl replay`, and its reading alone; one Python process that
+only unzips and parses the same files; jq and DuckDB picking the same records (each is left out,
+with a line that says so, where it is not installed: jq comes with the system's packages, DuckDB
+with `make setup`). Then replay alone reads one array of `--huge` GB.
 
 Memory is that of all processes of a run at its peak, shared pages counted once (PSS), processor
 time is theirs too, both from Linux's /proc. The corpus is made in a temporary folder, or kept in
@@ -95,6 +95,8 @@ def _corpus(folder: Path, records: int) -> Path:
 def _runs(corpus: Path, processes: int) -> Iterator[Run]:
     python = sys.executable
     replay = [python, "-m", "guardctl", "replay", str(corpus), "--format", "jsonl"]
+    # Nothing is of that time: each record is read, and none judged or published.
+    reading = [*replay, "--processes", "1", "--until", "2000-01-01"]
     parse = [python, "-m", "benchmarks.replay", "--only-parse", str(corpus)]
     last_line = _last_line
     unzip = f"find {corpus} -name '*.json.gz' -print0 | xargs -0 gunzip -c"
@@ -102,6 +104,7 @@ def _runs(corpus: Path, processes: int) -> Iterator[Run]:
     for number in dict.fromkeys((1, processes)):
         name = f"guardctl replay, {number} process{'es' if number > 1 else ''}"
         yield _timed(name, [*replay, "--processes", str(number)], _number_of_lines)
+    yield _timed("of it reading, 1 process", reading, lambda _: "")
     yield _timed("unzip and parse, 1 process", parse, last_line)
     if shutil.which("jq"):
         query = f'.Records[] | select(.eventSource == "{SERVICE}") | .eventID'
@@ -157,12 +160,15 @@ def _timed(name: str, command: list[str], found: Callable[[Path], str]) -> Run:
             started = time.perf_counter()
             process = subprocess.Popen(command, stdout=out, stderr=err)  # noqa: S603 - our own
             watch = _Watch(process.pid)
-            code = process.wait()
+            _, status, used = os.wait4(process.pid, 0)
+            code = process.returncode = os.waitstatus_to_exitcode(status)
             seconds = time.perf_counter() - started
             watch.stop()
         if code and not (code == 1 and "guardctl" in command):  # 1: it found something
             sys.exit(f"{name} failed with {code}: {errors.read_text()[-2000:]}")
-        return Run(name, seconds, watch.processor, watch.peak, found(output))
+        # What ended between two looks is in `used`; what was never waited for is in `watch` alone.
+        spent = max(watch.processor, used.ru_utime + used.ru_stime)
+        return Run(name, seconds, spent, watch.peak, found(output))
 
 
 class _Watch:
@@ -223,14 +229,14 @@ def _processor_time(pid: int) -> float:
 def _print_runs(runs: list[Run], records: int) -> None:
     base = runs[0]
     print(
-        f"{'':32} {'seconds':>8} {'records/s':>10} {'ratio':>6} {'CPU s':>7} {'peak MB':>8} "
-        f"{'found':>8}"
+        f"{'':32} {'seconds':>8} {'records/s':>10} {'ratio':>6} {'CPU s':>7} {'ratio':>6} "
+        f"{'peak MB':>8} {'found':>8}"
     )
     for run in runs:
         print(
             f"{run.name:32} {run.seconds:8.1f} {records / run.seconds:10,.0f} "
-            f"{run.seconds / base.seconds:6.2f} {run.processor:7.1f} {run.peak / 1e6:8.0f} "
-            f"{run.found:>8}"
+            f"{run.seconds / base.seconds:6.2f} {run.processor:7.1f} "
+            f"{run.processor / base.processor:6.2f} {run.peak / 1e6:8.0f} {run.found:>8}"
         )
     for run in runs:
         if goal := run.goal:

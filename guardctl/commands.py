@@ -49,6 +49,10 @@ COMMANDS = {
         "guardctl.replay.command:replay",
         "Judge CloudTrail logs offline: show what would have been published, and why.",
     ),
+    "athena": (
+        "guardctl.athena.command:app",
+        "Count requests in CloudTrail logs with Athena, for `guardctl replay --groups`.",
+    ),
     "preflight": (
         "guardctl.preflight.command:preflight",
         "List the requests in CloudTrail logs that a policy would have denied.",

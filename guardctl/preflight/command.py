@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -132,6 +133,23 @@ def ask_all(files: Iterable[Source | Missing], question: Question) -> Tally:
     return tally
 
 
+def ask_groups(file: Path, question: Question) -> Tally:
+    """Ask of one request for each group that Athena counted. Raises Failed for no such file."""
+    from guardctl.athena.parquet import read_groups  # for whoever has groups
+    from guardctl.athena.projection import record_of
+
+    tally = Tally()
+    for group in read_groups(file):
+        one = Tally()
+        try:
+            question.ask(parse(record_of(group)), one)
+            tally.add_group(one, group["requests"], parse(record_of(group, "last_seen")))
+        except (UnreadableRecord, PolicySourceError) as error:
+            tally.complaints += 1
+            say(printable(f"group of {group['example']}: {error}"), err=True)
+    return tally
+
+
 def _ask_file(file: Source, question: Question, tally: Tally) -> Iterator[str]:
     """Ask of each record of a file; yields what could not be read."""
     try:
@@ -181,11 +199,17 @@ def preflight(
         typer.Argument(metavar="POLICY", help="A policy file, or the name of an approved policy."),
     ],
     logs: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="LOGS...", help="Log files, folders or patterns; - is standard input."
+            metavar="LOGS...",
+            help="Log files, folders or patterns; - is standard input.",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Ask of what `guardctl athena run` counted instead."),
+    ] = None,
     assume_endpoint: Annotated[
         bool,
         typer.Option(
@@ -236,10 +260,13 @@ def preflight(
     Examples:
       guardctl preflight own-account logs/ --assume-endpoint
       guardctl preflight proposed.json s3://trail-bucket/AWSLogs/111122223333/ --secret db
+      guardctl preflight own-account --groups groups.parquet
 
     Exit codes: 0 no request would have been denied, 1 some would, 2 bad usage, or input that could
     not be read.
     """
+    if bool(logs) == bool(groups):
+        raise Failed("Missing argument 'LOGS...'." if not logs else "--groups stands alone")
     if account and not org_id:
         raise typer.BadParameter("--account says of which --org-id an account is; give both")
     try:
@@ -256,7 +283,7 @@ def preflight(
         raise Failed(str(error)) from error
     if question.of_secret and not secret:
         say("Read as the policy of every secret in the logs; --secret names one.", err=True)
-    tally = ask_all(sources(logs), question)
+    tally = ask_groups(groups, question) if groups else ask_all(sources(logs or ()), question)
     _PRINT[form](tally)
     _print_summary(tally, question)
     if tally.complaints:

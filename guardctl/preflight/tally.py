@@ -1,7 +1,7 @@
 """What a policy would have refused, summed up by who asked for what."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -77,6 +77,16 @@ class Tally:
             tuple(sorted(decision.unknown)),
         )
         self.cases.setdefault(case, Count()).add(record)
+
+    def add_group(self, one: "Tally", times: int, last: Record) -> None:
+        """Add the tally of one request for a group of so many, of which this is the last."""
+        for name in (each.name for each in fields(Tally) if each.name != "cases"):
+            setattr(self, name, getattr(self, name) + times * getattr(one, name))
+        for case, count in one.cases.items():
+            known = self.cases.setdefault(case, Count())
+            known.add(last)
+            known.count += times - 1
+            known.first_seen = min(filter(None, (known.first_seen, count.first_seen)))
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """What was refused, then what is unknown, each the most frequent first."""

@@ -16,6 +16,7 @@ from detect_bypass.judge import Inventory
 from detect_bypass.judge.exceptions import ExceptionsError, Exemption, load
 from detect_bypass.pipeline import Rules
 from guard.cloudtrail.heartbeat_mark import Mark
+from guardctl.errors import Failed
 from guardctl.formats import Format
 from guardctl.replay.judging import Complaint, Judged, Output, PassedOver, Task
 from guardctl.replay.pool import judge_all
@@ -58,12 +59,20 @@ def _write_page(path: Path, summary: Summary, paths: list[str]) -> None:
 
 def replay(
     paths: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="PATH...",
             help="Log files, folders, pipes, patterns or s3://bucket/prefix; - is standard input.",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Judge what `guardctl athena run` counted, a Parquet file or a folder of them.",
+        ),
+    ] = None,
     approved_endpoint: Annotated[
         list[str] | None,
         typer.Option(metavar="ID", help="An endpoint of yours, or an approved one. Repeatable."),
@@ -139,6 +148,7 @@ def replay(
       guardctl replay s3://trail-bucket/AWSLogs/o-a1b2c3d4e5/ --account 111122223333
       aws cloudtrail lookup-events --max-items 1000 | guardctl replay - --format jsonl
       guardctl replay <(zcat old/*.gz) query-results.csv --html page.html
+      guardctl replay --groups groups.parquet --suggest-exceptions
 
     Exit codes: 0 no alert, 1 alerts, 2 bad usage, or input that could not be read.
     """
@@ -155,6 +165,14 @@ def replay(
         until=_time(until),
         explain=explain or "",
     )
+    if groups:
+        from guardctl.athena.replayed import replay_groups  # for whoever has groups
+
+        if paths or explain or html:
+            raise typer.BadParameter("--groups stands alone, without PATH, --explain and --html")
+        raise typer.Exit(replay_groups(groups, task, form, suggest=suggest_exceptions))
+    if not paths:
+        raise Failed("Missing argument 'PATH...'.", "guardctl replay --help")
     found = list(sources(paths, since=task.since, until=task.until))
     summary = Summary()
     streams = not (form is Format.TABLE or explain or suggest_exceptions)

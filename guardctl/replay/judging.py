@@ -87,7 +87,7 @@ def judge_stream(stream: BinaryIO, name: str, task: Task, size: int = 0) -> Iter
                 yield PassedOver(others=count)
                 continue
             case trail.Element(value, position):
-                output = _judge_element(value, f"{name}:{position}", task)
+                output = judge_element(value, f"{name}:{position}", task)
             case trail.Broken(position, reason):
                 output = Complaint(f"{name}:{position}: {reason}")
         if isinstance(output, Complaint):
@@ -108,7 +108,8 @@ def judge_source(source: Openable, task: Task) -> Iterator[Output]:
         yield Complaint(f"{source.name}: {error.strerror or error}")
 
 
-def _judge_element(value: dict[str, Any], where: str, task: Task) -> Output:
+def judge_element(value: dict[str, Any], where: str, task: Task) -> Output:
+    """What there is to say of one record, or of an event with one; `where` names its place."""
     enveloped = "detail-type" in value and "detail" in value and "eventSource" not in value
     detail = value["detail"] if enveloped else value
     source = detail.get("eventSource") if isinstance(detail, dict) else None

@@ -50,30 +50,30 @@ class Summary:
     last_seen: str = ""
     result: Result = field(default_factory=Result)
 
-    def add(self, judged: Judged) -> None:
+    def add(self, judged: Judged, times: int = 1) -> None:
         row = judged.row
         # What stands there as its time is none; one that has a time which is none is bad input.
         unread = row["verdict"] == Verdict.UNREADABLE and row["principal"] is None
         when = "" if unread else row["event_time"] or ""
-        self.unread += unread and row["event_time"] is not None
-        self.judged += 1
-        self.verdicts[row["verdict"]] += 1
+        self.unread += times * (unread and row["event_time"] is not None)
+        self.judged += times
+        self.verdicts[row["verdict"]] += times
         self.first_seen = min(self.first_seen or when, when or self.first_seen)
         self.last_seen = max(self.last_seen, when)
-        self.timeline[bucket(when), row["verdict"]] += 1
+        self.timeline[bucket(when), row["verdict"]] += times
         if row["alert"]:
-            self._alert(row, judged.caller, when)
+            self._alert(row, judged.caller, when, times)
 
-    def _alert(self, row: dict[str, Any], caller: str, when: str) -> None:
-        self.principals[caller] += 1
-        self.causes[_ONE_OF_MANY.sub("*", row["cause"])] += 1
+    def _alert(self, row: dict[str, Any], caller: str, when: str, times: int) -> None:
+        self.principals[caller] += times
+        self.causes[_ONE_OF_MANY.sub("*", row["cause"])] += times
         if row["secret_id"]:
-            self.secrets[row["secret_id"]] += 1
+            self.secrets[row["secret_id"]] += times
         if row["source_ip"]:
-            self.addresses[row["source_ip"]] += 1
+            self.addresses[row["source_ip"]] += times
         if row["verdict"] == Verdict.BYPASS:
             known = self.bypassing.setdefault(caller, Bypassing())
-            known.count += 1
+            known.count += times
             known.addresses.add(row["source_ip"] or "")
             known.last_seen = max(known.last_seen, when)
 

@@ -168,6 +168,15 @@ RUNS: dict[str, Arguments] = {
     "acceptance": lambda _, __: ["acceptance", "--stack-name", f"{IN_XML}{MARKUP}", "--yes"],
     "audit": lambda _, __: ["audit", "--region", "us-east-1"],
     "replay": lambda files, _: ["replay", str(files / "log.json"), "--processes", "1"],
+    "athena table": lambda _, __: ["athena", "table", f"s3://a-bucket/{E}{MARKUP}"],
+    "athena query": lambda _, __: [
+        *("athena", "query", "s3://a-bucket/AWSLogs/", "--since", "2026-11-01"),
+        *("--account", f"{E}{MARKUP}"),
+    ],
+    "athena run": lambda files, _: [
+        *("athena", "run", "s3://a-bucket/AWSLogs/", str(files / "groups"), "--yes"),
+        *("--results", f"s3://a-bucket/{E}{MARKUP}", "--since", "2026-11-01"),
+    ],
     "preflight": lambda files, _: [
         "preflight",
         str(files / "policy.json"),

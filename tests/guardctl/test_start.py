@@ -36,7 +36,8 @@ def test_help_imports_no_command(arguments: list[str]):
     [
         (["exceptions", "lint"], {"boto3", "botocore", "rich", "msgspec", "moto", "emulator"}),
         (["policies", "lint"], {"boto3", "msgspec", "moto", "emulator", "samtranslator"}),
-        (["replay", "LOG"], {"boto3", "rich", "jinja2", "moto", "emulator"}),
+        (["replay", "LOG"], {"boto3", "rich", "jinja2", "moto", "emulator", "duckdb"}),
+        (["athena", "--help"], {"boto3", "botocore", "duckdb", "rich", "sqlglot", "msgspec"}),
         (["audit", "--help"], {"jinja2", "msgspec", "moto", "emulator", "samtranslator"}),
     ],
 )
