@@ -83,7 +83,7 @@ COMMANDS = {
     ),
     "exceptions": (
         "guardctl.exceptions:app",
-        "Check the reviewed exceptions: who may bypass the endpoint, why and until when.",
+        "Check the reviewed exceptions, and add others at run time, each with an end.",
     ),
 }
 _EXAMPLES = re.compile(r"\n\n(?=Examples?:\n)")

@@ -1,4 +1,4 @@
-"""Check the reviewed exceptions: `guardctl exceptions lint`, which `make lint` runs.
+"""`guardctl exceptions`. `lint` checks the reviewed ones; those of run time are in added.py.
 
 An error is what the function would refuse to start with. A warning is an exception that is over and
 should be renewed or removed, or that soon will be: time alone must not make a build fail.
@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from detect_bypass.judge.exceptions import FILE_NAME, ExceptionsError, Exemption, load
-from guardctl import ROOT
+from guardctl import ROOT, added
 from guardctl.errors import Failed
 from guardctl.formats import Format, FormatOption, print_rows
 
@@ -42,7 +42,11 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 @app.callback()
 def main() -> None:
-    """Check the reviewed exceptions: who may bypass the endpoint, why and until when."""
+    """Check the reviewed exceptions, and add others at run time, each with an end."""
+
+
+for _name, _command in added.COMMANDS:
+    app.command(_name)(_command)
 
 
 @app.command("lint")

@@ -26,8 +26,9 @@ from guard.reconcile.requeue import LONGEST_DELAY
 from guard.table.items import Items
 from guardctl.errors import Failed
 from guardctl.formats import Format, FormatOption, print_json
+from guardctl.options import Profile, Region, StackName
 from guardctl.screen import printable, say
-from guardctl.stack import Profile, Region, Stack, StackName, deployed
+from guardctl.stack import Stack, deployed
 from guardctl.terminal import console
 
 Endpoint = Annotated[str, typer.Argument(metavar="ENDPOINT", help="The endpoint: vpce-...")]

@@ -20,8 +20,9 @@ from guard.cloudtrail.callers import Caller
 from guard.endpoint.state import AttachedPolicy
 from guard.policy import Difference, PolicyError, Risk, compare, parse
 from guardctl.history import Book, Endpoint, Refused
+from guardctl.options import Profile, Region, StackName
 from guardctl.screen import printable, say
-from guardctl.stack import Profile, Region, StackName, deployed
+from guardctl.stack import deployed
 
 
 @dataclass(frozen=True, slots=True)

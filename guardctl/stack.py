@@ -13,10 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 import boto3
-import typer
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -33,24 +32,6 @@ USABLE = ("CREATE_COMPLETE", "UPDATE_", "IMPORT_")
 CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=5, read_timeout=20
 )
-
-# The options of every command that works with the deployed stack.
-StackName = Annotated[
-    str | None,
-    typer.Option("--stack-name", help="The deployed stack. Default: as in samconfig.toml."),
-]
-Profile = Annotated[str | None, typer.Option(help="Profile of the AWS configuration.")]
-Region = Annotated[
-    str | None,
-    typer.Option(
-        help="Region of the stack. Default: from samconfig.toml or the AWS configuration."
-    ),
-]
-
-
-Environment = Annotated[
-    str, typer.Option("--config-env", help="Environment of samconfig.toml: default or prod.")
-]
 
 
 class StackError(Failed):

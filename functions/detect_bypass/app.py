@@ -10,7 +10,7 @@ IAM: ec2:DescribeVpcEndpoints, dynamodb:UpdateItem, sns:Publish. To find callers
 with their VPC: ec2:DescribeNetworkInterfaces, ec2:DescribeNatGateways, ec2:DescribeAddresses,
 ec2:DescribeInstances, lambda:GetFunctionConfiguration, ec2:DescribeVpcs, ec2:DescribeVpcAttribute,
 ec2:DescribeSubnets, ec2:DescribeSecurityGroups, ec2:DescribeNetworkAcls, ec2:DescribeDhcpOptions,
-ec2:DescribeVpcEndpointServices, sqs:SendMessage (VPC and policy queues).
+ec2:DescribeVpcEndpointServices, sqs:SendMessage (VPC and policy queues), ssm:GetParametersByPath.
 """
 
 import os
@@ -21,6 +21,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 
+from detect_bypass.added import AddedExceptions
 from detect_bypass.detector import Detector
 from detect_bypass.inventory import Known
 from detect_bypass.judge import Inventory
@@ -54,8 +55,7 @@ policies = Path(os.environ.get("APPROVED_POLICIES_DIR", LAYER_FOLDER))
 client = partial(lazy_client, config=TWO_TRIES)  # most batches need none
 ec2 = client("ec2")
 table = Items(client("dynamodb"), settings.table_name, settings.place)
-budgets, figures = Budgets(table), Figures(table)
-metrics = Metrics()
+budgets, figures, metrics = Budgets(table), Figures(table), Metrics()
 logger = Logger(json_serializer=log_line)
 detector = Detector(
     settings=settings,
@@ -71,12 +71,12 @@ detector = Detector(
         sessions=Sessions(table),
     ),
     rules=Rules(
-        # Seconds in which equal findings are one alert: as often as the digest sums them up.
-        window=whole_number(os.environ, "ALERT_WINDOW_SECONDS", default=3600),
+        window=whole_number(os.environ, "ALERT_WINDOW_SECONDS", 3600),  # as the digest sums up
         exceptions=load_from(policies.parent),
         own_accounts=account.accounts | account.approved_accounts,
         organization=lists.organization,
     ),
+    added=AddedExceptions(client("ssm"), settings.stack_name),
     alerts=Alerts(Publisher.of(settings, client("sns"), table), budgets),
     repairs=Repairs(
         settings=settings,

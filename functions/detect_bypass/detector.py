@@ -23,6 +23,7 @@ from guard.table.items import StateError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from detect_bypass.added import AddedExceptions
     from detect_bypass.inventory import Known
     from detect_bypass.metrics import Measures
     from detect_bypass.pipeline import Judged, Rules
@@ -51,6 +52,7 @@ class Detector:
     heartbeat: Mark
     known: Known
     rules: Rules
+    added: AddedExceptions
     alerts: Alerts
     repairs: Repairs
     measures: Measures
@@ -78,7 +80,7 @@ class Detector:
         heartbeats, records = part(self.heartbeat, self._with_known_endpoints(received, batch))
         self.measures.heartbeats(heartbeats, now)
         self.repairs.of_trials([r for _, r in records if self.known.is_own(r)], now)
-        judged = self._judged([record for _, record in records], now)
+        rules, judged = self._judged([record for _, record in records], now)
         self.measures.judgements(judged, now)
         self.measures.add("Unreadable", len(not_read))
         of = [[records[number][0] for number in one.numbers] for one in judged]
@@ -87,7 +89,8 @@ class Detector:
             batch.fail(of[position], why)
         found = [([message], [self._unreadable(message, why, now)]) for message, why in not_read]
         for one, messages in zip(judged, of, strict=True):
-            found.append((messages, self._findings(one, done) + self._expired(one, messages, now)))
+            new = self._of_exceptions(rules.of_exceptions(one), messages, now)
+            found.append((messages, self._findings(one, done) + new))
         self._publish(found, batch, now)
         self._keep_arrivals(received, batch, now)
 
@@ -100,10 +103,17 @@ class Detector:
             return [one for one in received if not self.known.waits(one[1])]
         return list(received)
 
-    def _judged(self, records: Sequence[Record], now: datetime) -> list[Judged]:
+    def _judged(self, records: Sequence[Record], now: datetime) -> tuple[Rules, list[Judged]]:
+        """The judgements, and the rules that they follow from: exceptions that were added at run
+        time are read where there would be an alert.
+        """
         calls = once(records)
         inventory = self.known.inventory([call.record for call in calls], now)
-        return self.rules.judged(calls, inventory)
+        judged = self.rules.judged(calls, inventory)
+        if not any(one.judgement.alert for one in judged):
+            return self.rules, judged
+        rules = self.rules.with_added(self.added.read(now))
+        return rules, rules.judged(calls, inventory)
 
     def _unreadable(self, message: Message, error: UnreadableRecord, now: datetime) -> Finding:
         why = str(error)
@@ -134,13 +144,15 @@ class Detector:
 
         return name_of_policy(policy, self.policies, self.settings, self.rules.organization)
 
-    def _expired(self, one: Judged, messages: Sequence[Message], now: datetime) -> list[Finding]:
-        """The expired exceptions that this call needed and that were not published yet."""
+    def _of_exceptions(
+        self, findings: Sequence[Finding], messages: Sequence[Message], now: datetime
+    ) -> list[Finding]:
+        """Those about exceptions that were not published yet."""
         redelivered = any(message.redelivered for message in messages)
         new: list[Finding] = []
-        for finding in self.rules.expired(one):
+        for finding in findings:
             try:
-                if self.alerts.is_new_expiry(finding, now, redelivered=redelivered):
+                if self.alerts.is_new(finding, now, redelivered=redelivered):
                     new.append(finding)
             except (ClientError, BotoCoreError, StateError) as error:
                 logger.warning("the next request publishes it", extra={"error": repr(error)})

@@ -14,10 +14,10 @@ from typing import Any, cast
 
 from detect_bypass.judge import Judgement, Origin, Reach, Verdict, origin, reach
 from detect_bypass.judge.cause import USED_ELSEWHERE
-from detect_bypass.judge.exceptions import Exemption
 from detect_bypass.judge.locations import network_of
 from detect_bypass.judge.spelling import which_secret
 from detect_bypass.merging import united
+from detect_bypass.proposal import command_for, proposed
 from detect_bypass.secret_changes import secret_change
 from detect_bypass.storm import ELSEWHERE
 from guard.cloudtrail.callers import tool_of
@@ -76,37 +76,6 @@ def findings(
     return found
 
 
-def expired_exceptions(
-    record: Record, judgement: Judgement, exceptions: Sequence[Exemption]
-) -> list[Finding]:
-    """What to publish of exceptions that would have covered an alert, had they not expired."""
-    return [
-        Finding(
-            kind=Kind.EXCEPTION_EXPIRED,
-            severity=Severity.MEDIUM,
-            account=record.account,
-            region=record.region,
-            resource=f"exception {one.name}",
-            title=f"The exception {one.name} has expired and is still needed",
-            cause=(
-                f"It expired on {one.expires:%Y-%m-%d %H:%M} UTC, and {principal(record)} called "
-                f"{record.event_name} after that. Its reason was: {one.reason}"
-            ),
-            todo=(
-                f"Ask {one.owner} whether the reason still holds.",
-                "If it does, prolong the exception by review; if not, remove it from the file.",
-            ),
-            evidence={"owner": one.owner, "events": [record.event_id] if record.event_id else []},
-            identity=(one.name, one.expires.isoformat()),
-            window=0,  # the caller publishes each but once
-            first_seen=record.event_time,
-            last_seen=record.event_time,
-        )
-        for one in exceptions
-        if one.name in judgement.expired
-    ]
-
-
 def unreadable(
     detail: object, why: str, *, account: str, region: str, seen: datetime, window: int
 ) -> Finding:
@@ -158,7 +127,7 @@ def _way(record: Record, judgement: Judgement, window: int) -> Finding:
         resource=(record.vpc_endpoint_id if by_endpoint else "") or caller,
         title=_title(kind, record),
         cause=judgement.cause,
-        todo=judgement.todo,
+        todo=(*judgement.todo, *_way_to_except(record, judgement)),
         evidence=evidence_of(record) | ({"vpc": judgement.vpc_id} if judgement.vpc_id else {}),
         links=links_of(record, kind, judgement.vpc_id),
         identity=(caller, reach(record), _outcome(record), _place(record, judgement)),
@@ -168,6 +137,14 @@ def _way(record: Record, judgement: Judgement, window: int) -> Finding:
         first_seen=record.event_time,
         last_seen=record.event_time,
     )
+
+
+def _way_to_except(record: Record, judgement: Judgement) -> tuple[str, ...]:
+    """The command that adds an exception for this, where one is proposed."""
+    entry = proposed(record, judgement)
+    if not entry:
+        return ()
+    return (f"If this is meant to be, give the reason: {command_for(entry, record.event_time)}",)
 
 
 def _place(record: Record, judgement: Judgement) -> str:

@@ -1,9 +1,11 @@
 """From calls to findings, for the function and for `guardctl replay`. Pure."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
-from detect_bypass.findings import expired_exceptions, findings
+from detect_bypass.exception_findings import added_exception, expired_exceptions
+from detect_bypass.findings import findings
 from detect_bypass.judge import Inventory, Judgement, judge
 from detect_bypass.judge.exceptions import Exemption
 from detect_bypass.records import Call
@@ -33,6 +35,14 @@ class Rules:
     own_accounts: Collection[str] = ()
     organization: str = ""
 
+    def with_added(self, exceptions: Sequence[Exemption]) -> Self:
+        """The same with exceptions that were added at run time. One that has the name of a
+        reviewed one is left out: by its name it would pass for that.
+        """
+        names = {one.name for one in self.exceptions}
+        new = [one for one in exceptions if one.name not in names]
+        return replace(self, exceptions=(*self.exceptions, *new))
+
     def judged(self, calls: Iterable[Call], known: Inventory) -> list[Judged]:
         """Each call with its judgement."""
         return [
@@ -55,6 +65,11 @@ class Rules:
             organization=self.organization,
         )
 
-    def expired(self, one: Judged) -> list[Finding]:
-        """The exceptions that would have covered the call and have expired."""
-        return expired_exceptions(one.record, one.judgement, self.exceptions)
+    def of_exceptions(self, one: Judged) -> list[Finding]:
+        """The exceptions that would have covered the call and have expired, and the one that
+        covers it and was added at run time. Each is to be published but once.
+        """
+        return [
+            *expired_exceptions(one.record, one.judgement, self.exceptions),
+            *added_exception(one.record, one.judgement, self.exceptions),
+        ]

@@ -29,21 +29,21 @@ class Alerts:
     publisher: Publisher
     budgets: Budgets
     storms: Storms = field(default_factory=Storms)
-    _expired: set[str] = field(default_factory=set[str])
+    _known: set[str] = field(default_factory=set[str])
 
     def publish(self, findings: Sequence[Finding], now: datetime) -> Published:
         """Publish the findings of one batch. Raises what `Publisher.publish` does."""
         return self.publisher.publish(self.storms.gather(collapse(findings), now), now)
 
-    def is_new_expiry(self, finding: Finding, now: datetime, *, redelivered: bool = False) -> bool:
-        """Whether the expiry of an exception is to be published: once for each.
+    def is_new(self, finding: Finding, now: datetime, *, redelivered: bool = False) -> bool:
+        """Whether a finding about an exception is to be published: once for each.
 
         A message that comes again publishes it again, since the try before may have died on the
         way. Raises StateError, or boto3's ClientError.
         """
         key = finding.fingerprint
-        if key in self._expired and not redelivered:
+        if key in self._known and not redelivered:
             return False
         first = self.budgets.take(f"expired#{key}", 1, ONCE, now)
-        self._expired.add(key)
+        self._known.add(key)
         return bool(first) or redelivered

@@ -9,7 +9,7 @@ Triggered by a schedule. What waits is removed only after SNS accepted the messa
 run that dies repeats, and never loses. An hour in which nothing happened costs two reads.
 
 IAM: dynamodb:Query (the index), dynamodb:BatchGetItem, dynamodb:UpdateItem, dynamodb:DeleteItem,
-sns:Publish, ssm:GetParameter.
+sns:Publish, ssm:GetParameter, ssm:GetParametersByPath.
 """
 
 import os
@@ -32,6 +32,7 @@ from guard.table.items import Items
 
 settings = Settings.from_env(os.environ)
 
+ssm = client("ssm")
 table = Items(client("dynamodb"), settings.table_name, settings.place)
 topic = Topic.of(settings, client("sns"))
 digest = Digest(settings, topic, Deferred(table, DIGEST), Windows(table))
@@ -42,7 +43,8 @@ daily_report = DailyReport(
     topic,
     table,
     Deferred(table, OPEN),
-    Parameters(client("ssm")),
+    Parameters(ssm),
+    ssm,
 )
 logger = Logger(json_serializer=log_line)
 

@@ -7,13 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from digest.findings import Day, Waiting, daily_report, left_alone
+from botocore.exceptions import BotoCoreError, ClientError
+
+from digest.findings import NOT_KNOWN, Day, Waiting, daily_report, left_alone
+from guard.approved.added import read_added
 from guard.findings.summary import checked
 from guard.reconcile.mode import read_mode
 from guard.table.figures import day_key
 from guard.table.opt_outs import OptOuts
 
 if TYPE_CHECKING:
+    from mypy_boto3_ssm import SSMClient
+
     from guard.aws.parameters import Parameters
     from guard.publishing.topic import Topic
     from guard.settings import Settings
@@ -28,7 +33,8 @@ REPORTED = "report#daily"
 class DailyReport:
     """`hour` is the first hour of a day, UTC, in which the day before is reported; 24: never.
 
-    Needs dynamodb:BatchGetItem, dynamodb:UpdateItem, ssm:GetParameter and sns:Publish.
+    Needs dynamodb:BatchGetItem, dynamodb:UpdateItem, ssm:GetParameter, ssm:GetParametersByPath and
+    sns:Publish.
     """
 
     settings: Settings
@@ -37,6 +43,7 @@ class DailyReport:
     items: Items
     open: Deferred
     parameters: Parameters
+    ssm: SSMClient
 
     def publish(self, now: datetime) -> int:
         """Report the days that are over and were not reported; how many. The first run reports
@@ -57,9 +64,10 @@ class DailyReport:
         if days:
             waiting, opted_out = self._waiting(now), OptOuts(self.items).read()
             mode = read_mode(self.parameters, self.settings.mode_parameter).mode
+            added = self._added()
             for day in days:
                 counts = self._counts_of(day)
-                report = daily_report(self.settings, now, counts, waiting, mode, opted_out)
+                report = daily_report(self.settings, now, counts, waiting, mode, opted_out, added)
                 self.topic.publish(report)
                 self._note_reported(day)
             for one in opted_out[1]:
@@ -71,6 +79,15 @@ class DailyReport:
         key = day_key(day)
         item = self.items.read([key]).get(key, {})
         return Day(day, {name: n for name, n in item.items() if isinstance(n, int)})
+
+    def _added(self) -> list[str]:
+        """The exceptions of run time that there are now. A report without them is better than none,
+        if it says so.
+        """
+        try:
+            return [str(one) for one in read_added(self.ssm, self.settings.stack_name)]
+        except (ClientError, BotoCoreError) as error:
+            return [f"{NOT_KNOWN}{error}"]
 
     def _waiting(self, now: datetime) -> list[Waiting]:
         """What is paused or needs a person; what was not published again for a day is removed."""

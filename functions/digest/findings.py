@@ -21,6 +21,7 @@ from guard.table.opt_outs import OptOut
 PART_BYTES = 80_000  # of one message's findings; SNS takes 256 KB, with the text for mail beside it
 EVIDENCE_BYTES = 2_000  # of one finding, texts
 LISTS_BYTES = 8_000  # and lists, of which the end is counted
+NOT_KNOWN = "not known: "  # how what cannot be listed begins
 _LISTED = 20
 
 REPAIRS = (
@@ -196,8 +197,12 @@ def daily_report(
     waiting: Sequence[Waiting],
     mode: str,
     opted_out: tuple[int, Sequence[OptOut]] = (0, ()),
+    added: Sequence[str] = (),
 ) -> Finding:
-    """What one day brought: found, repaired, suppressed, excepted, paused, overdue, opted out."""
+    """What one day brought: found, repaired, suppressed, excepted, paused, overdue, opted out.
+
+    `added` are the exceptions of run time that there are now.
+    """
     found = day.found()
     repaired = {kind: n for kind, n in found.items() if kind in REPAIRS}
     others = {kind: n for kind, n in found.items() if kind not in REPAIRS}
@@ -213,11 +218,14 @@ def daily_report(
         "paused": {"findings": [one.summary for one in paused]},
         "overdue": {"findings": [one.summary for one in overdue]},
         "opted_out": [str(one) for one in opted_out[1]],
+        "exceptions_added": list(added),
     }
+    known = sum(not one.startswith(NOT_KNOWN) for one in added)
     totals = (
         f"{sum(others.values()):,} found, {sum(repaired.values()):,} repaired, "
         f"{len(paused):,} paused, {len(overdue):,} overdue"
         + (f", {opted_out[0]:,} opted out" if opted_out[0] else "")
+        + (f", {_many(known, 'exception')} added" if known else "")
     )
     midnight = datetime.combine(day.date, datetime.min.time(), UTC)
     return Finding(

@@ -11,7 +11,10 @@ come in us-east-1 alone: there this function sees changes of roles, elsewhere it
 cannot be read or published fails the invocation, which Lambda repeats, and ends in the rules'
 dead-letter queue.
 
-IAM: cloudformation:ListStackResources, dynamodb:UpdateItem, sns:Publish.
+An exception that somebody adds at run time is published whoever it was, with what it says.
+
+IAM: cloudformation:ListStackResources, dynamodb:UpdateItem, sns:Publish; ssm:GetParameter on the
+exceptions of run time.
 """
 
 import os
@@ -22,14 +25,22 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from guard.aws.clients import client
+from guard.aws.clients import client, lazy_client
+from guard.aws.parameters import Parameters, ParameterUnreadable
 from guard.cloudtrail.record import from_envelope
 from guard.publishing.publish import Publisher
 from guard.redact import log_line, redact_errors
 from guard.settings import Settings, items
 from guard.table.items import Items
-from watch_guard.changes import Deployers, changed_parts, may_be_ours, owner_parts
-from watch_guard.findings import guard_changed
+from watch_guard.changes import (
+    Deployers,
+    Part,
+    changed_exceptions,
+    changed_parts,
+    may_be_ours,
+    owner_parts,
+)
+from watch_guard.findings import exception_changed, guard_changed
 from watch_guard.stack import Stack
 
 settings = Settings.from_env(os.environ)
@@ -38,6 +49,7 @@ owners = owner_parts(os.environ)
 
 stack = Stack(client("cloudformation"), settings.stack_id)
 table = Items(client("dynamodb"), settings.table_name, settings.place)
+parameters = Parameters(lazy_client("ssm"))
 publisher = Publisher.of(settings, client("sns"), table)
 logger = Logger(json_serializer=log_line)
 
@@ -50,14 +62,27 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, bool]:
     Raises UnreadableRecord for what is no record, ClientError, PublishError or StateError.
     """
     record = from_envelope(event)
+    found = [
+        exception_changed(record, one, _text_of(one), settings)
+        for one in changed_exceptions(record, settings.stack_name)
+    ]
     parts = changed_parts(record, [*stack.parts(time.monotonic()), *owners], settings.stack_id)
-    if not (parts or may_be_ours(record)):
-        return {"published": False}
-    names = [part.logical_id for part in parts]
-    what = {"event_id": record.event_id, "event_name": record.event_name, "parts": names}
-    if deployers.made(record):
-        logger.info("part of a deployment", extra=what)
-        return {"published": False}
-    logger.warning("the guard was changed", extra={**what, "principal": record.identity.name})
-    publisher.publish([guard_changed(record, parts, settings)], datetime.now(UTC))
-    return {"published": True}
+    if parts or (may_be_ours(record) and not found):
+        names = [part.logical_id for part in parts]
+        what = {"event_id": record.event_id, "event_name": record.event_name, "parts": names}
+        if deployers.made(record):
+            logger.info("part of a deployment", extra=what)
+        else:
+            logger.warning("the guard was changed", extra=what | {"who": record.identity.name})
+            found.append(guard_changed(record, parts, settings))
+    if found:
+        publisher.publish(found, datetime.now(UTC))
+    return {"published": bool(found)}
+
+
+def _text_of(exception: Part) -> str:
+    """What the parameter holds now; why that is not known, where it is not."""
+    try:
+        return parameters.get(exception.physical_id, max_age=0)
+    except ParameterUnreadable as error:
+        return str(error)

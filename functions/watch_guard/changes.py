@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import cast
 
+from guard.approved.added import folder
 from guard.cloudtrail.record import Record
 from guard.partitions import as_in_aws
 
@@ -24,6 +25,7 @@ CLOUDTRAIL = "cloudtrail.amazonaws.com"
 # what the account's trails log.
 TRAIL = "AWS::CloudTrail::Trail"
 PARAMETER = "AWS::SSM::Parameter"
+SSM = "ssm.amazonaws.com"
 # By the source of an event: what kinds of our resources it can be about.
 TYPES: Mapping[str, Collection[str]] = {
     "dynamodb.amazonaws.com": {"AWS::DynamoDB::Table"},
@@ -39,7 +41,7 @@ TYPES: Mapping[str, Collection[str]] = {
     "monitoring.amazonaws.com": {"AWS::CloudWatch::Alarm"},
     "sns.amazonaws.com": {"AWS::SNS::Topic", "AWS::SNS::Subscription"},
     "sqs.amazonaws.com": {"AWS::SQS::Queue"},
-    "ssm.amazonaws.com": {PARAMETER},
+    SSM: {PARAMETER},
 }
 # What the owner made: by the variable that names it, the template's parameter and the type.
 GIVEN: Mapping[str, tuple[str, str]] = {
@@ -132,6 +134,18 @@ def changed_parts(record: Record, parts: Sequence[Part], stack_id: str) -> list[
     return [one for one in parts if one.type in types and one.name in names]
 
 
+def changed_exceptions(record: Record, stack_name: str) -> list[Part]:
+    """The exceptions of run time that a call added, changed or removed, or tried to.
+
+    By whom does not matter: no deployment does that, and a stack of somebody else's may.
+    """
+    if as_in_aws(record.event_source) != SSM:
+        return []
+    inside = f"{folder(stack_name)}/".strip("/") + "/"
+    names = dict.fromkeys(name for name in _names(record) if name.startswith(inside))
+    return [Part(f"exception {name.removeprefix(inside)}", PARAMETER, f"/{name}") for name in names]
+
+
 def may_be_ours(record: Record) -> bool:
     """Whether a call does not say what it was about: CloudTrail left its request out, or what it
     names cannot be read. `resources` of the record say it then, if anything does.
@@ -179,7 +193,7 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _spellings(record: Record, key: str, text: str) -> Iterator[str]:
-    if as_in_aws(record.event_source) == "ssm.amazonaws.com":
+    if as_in_aws(record.event_source) == SSM:
         yield _path(text)
         return
     of_function = key == "functionName" or ":function:" in text

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
-from guard.cloudtrail.evidence import principal
+from guard.cloudtrail.evidence import clip, hashed, principal
 from guard.cloudtrail.record import Record
 from guard.findings.finding import HOUR, Finding, Kind, Severity, here
 from guard.findings.links import console_links
@@ -54,6 +55,31 @@ def guard_changed(record: Record, parts: Sequence[Part], settings: Settings) -> 
         identity=(who, record.event_name, "failed" if failed else "done"),
         window=HOUR,
         **here(settings, record.event_time),
+    )
+
+
+def exception_changed(record: Record, part: Part, text: str, settings: Settings) -> Finding:
+    """The finding about an exception of run time: each text of it is published, whoever wrote it.
+
+    `text` is what it says now, or why that is not known.
+    """
+    name = part.physical_id.rpartition("/")[2]
+    changed = guard_changed(record, [part], settings)
+    removed = record.event_name.startswith("Delete")
+    return replace(
+        changed,
+        cause="Requests that it covered are alerts again within five minutes."
+        if removed
+        else "Requests that it covers raise no alert until it expires or is removed."
+        + (f" AWS refused it: {record.error_code}." if record.failed else ""),
+        todo=(
+            f"Ask {_short(principal(record))} whether it was meant.",
+            "If not: revoke the credentials, and add it again with guardctl exceptions add."
+            if removed
+            else f"If not: revoke the credentials, then guardctl exceptions remove {name}",
+        ),
+        evidence={**changed.evidence, **({} if removed else {"exception": clip(text)})},
+        identity=(*changed.identity, hashed(text)),
     )
 
 

@@ -23,8 +23,8 @@ from guardctl.acceptance.story import STORY
 from guardctl.acceptance.words import worded, words_of
 from guardctl.errors import Failed
 from guardctl.formats import Format, FormatOption
+from guardctl.options import Profile, StackName
 from guardctl.screen import say_json
-from guardctl.stack import Profile, StackName
 from guardctl.terminal import console
 
 FOUND = 1

@@ -22,8 +22,8 @@ from guardctl.doctor.command import find_place, saved_for
 from guardctl.doctor.place import Place
 from guardctl.doctor.stacks import is_guard, is_new
 from guardctl.errors import Failed
+from guardctl.options import Environment, Profile, Region, StackName
 from guardctl.screen import say
-from guardctl.stack import Environment, Profile, Region, StackName
 from guardctl.words import in_words
 
 _FROM_STACK = Path()  # a file named after the stack and the time

@@ -20,8 +20,8 @@ from guardctl.doctor.lines import State
 from guardctl.doctor.place import Place
 from guardctl.doctor.running import TOPICS, is_heard
 from guardctl.doctor.stacks import is_guard, is_new
+from guardctl.options import Environment, Profile, Region, StackName
 from guardctl.screen import say
-from guardctl.stack import Environment, Profile, Region, StackName
 from guardctl.upgrade.command import Accept, read, would_lose
 from guardctl.upgrade.command import show as show_losses
 from guardctl.words import in_words

@@ -16,7 +16,8 @@ from guardctl.doctor.examine import examine
 from guardctl.doctor.lines import Line, State
 from guardctl.doctor.place import Place
 from guardctl.formats import Format, FormatOption, print_json
-from guardctl.stack import Environment, Profile, Region, StackName, saved_parameters
+from guardctl.options import Environment, Profile, Region, StackName
+from guardctl.stack import saved_parameters
 from guardctl.terminal import console
 
 FOUND = 1

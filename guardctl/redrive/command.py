@@ -17,10 +17,11 @@ from rich.text import Text
 
 from guardctl.errors import report
 from guardctl.formats import Format
+from guardctl.options import Profile, Region, StackName
 from guardctl.redrive.letters import Letter
 from guardctl.redrive.queues import DeadLetters, Log, named, of_stack
 from guardctl.screen import printable, say, say_json
-from guardctl.stack import Profile, Region, StackError, StackName, deployed
+from guardctl.stack import StackError, deployed
 from guardctl.terminal import console
 
 FOUND = 1

@@ -160,8 +160,8 @@ class _Stack:
         addresses = self.sessions.addresses([call.record for call in calls], now)
         for one in self.rules.judged(calls, replace(self.inventory, signed_in_from=addresses)):
             yield from self.rules.findings(one)
-            expired = self.rules.expired(one)
-            yield from (each for each in expired if self.alerts.is_new_expiry(each, now))
+            expired = self.rules.of_exceptions(one)
+            yield from (each for each in expired if self.alerts.is_new(each, now))
 
     def _run_digests(self, until: datetime) -> None:
         """Run the digest at each whole hour, but for those in which it has nothing left to say."""

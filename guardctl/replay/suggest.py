@@ -1,10 +1,10 @@
 """Suggest a file of exceptions to start from."""
 
-import ipaddress
-from collections.abc import Iterable
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
+from detect_bypass.proposal import name_for, network_of
 from guardctl.replay.summary import Summary
 
 
@@ -19,10 +19,11 @@ def suggestions(summary: Summary) -> dict[str, Any]:
         for caller, one in sorted(summary.bypassing.items(), key=lambda pair: -pair[1].count)
         if caller.startswith("arn:") and not caller.endswith(":root")
     }
+    names = _names(list(suggested))
     return {
         "exceptions": [
             {
-                "name": caller.split(":", 5)[5],
+                "name": names[caller],
                 "owner": "",
                 "reason": "",
                 "expires": _in_a_quarter(one.last_seen),
@@ -34,6 +35,18 @@ def suggestions(summary: Summary) -> dict[str, Any]:
     }
 
 
+def _names(callers: list[str]) -> dict[str, str]:
+    """A name for each: with its account where two have one such, and a number if need be."""
+    alike = Counter(name_for(caller) for caller in callers)
+    names: dict[str, str] = {}
+    for caller in callers:
+        plain = name_for(caller)
+        name = plain if alike[plain] == 1 else name_for(caller, caller.split(":")[4])
+        taken = sum(one == name or one.startswith(f"{name}--") for one in names.values())
+        names[caller] = f"{name}--{taken + 1}" if taken else name
+    return names
+
+
 def _in_a_quarter(when: str) -> str:
     try:
         return (datetime.fromisoformat(when) + timedelta(days=90)).date().isoformat()
@@ -41,12 +54,6 @@ def _in_a_quarter(when: str) -> str:
         return ""
 
 
-def _networks(addresses: Iterable[str]) -> list[str]:
+def _networks(addresses: set[str]) -> list[str]:
     """Each address as a network of its own; what is no address cannot narrow an exception."""
-    networks: list[str] = []
-    for text in sorted(addresses):
-        try:
-            networks.append(str(ipaddress.ip_network(text)))
-        except ValueError:
-            continue
-    return networks
+    return [network for one in sorted(addresses) if (network := network_of(one))]

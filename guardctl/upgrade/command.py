@@ -22,8 +22,9 @@ from guardctl.deploy.values import (
 from guardctl.doctor.command import saved_for
 from guardctl.formats import Format, FormatOption, print_rows
 from guardctl.lists import SHIPPED
+from guardctl.options import Environment, Profile, Region, StackName
 from guardctl.screen import say
-from guardctl.stack import Environment, Profile, Region, StackName, deployed
+from guardctl.stack import deployed
 from guardctl.upgrade.losses import LISTED, Deployed, Loss, approved_json, losses
 
 FOUND = 1

@@ -148,6 +148,10 @@ def hostile(cloud, account: Account, endpoint_id: str) -> str:
         SecretId=secret, ResourcePolicy=json.dumps(policy, ensure_ascii=False)
     )
     cloud.settle()
+    said = {"reason": f"{E}{MARKUP}", "owner": f"{E}{MARKUP}", f"odd{E}{MARKUP}": 1}
+    account.client("ssm").put_parameter(
+        Name="/vpce-guard/vpce-guard/exceptions/ci", Value=json.dumps(said), Type="String"
+    )
     body = {"detail-type": "AWS API Call via CloudTrail", "source": "aws.ec2"}
     detail = {"eventName": f"CreateVpc{E}", "userIdentity": {"arn": E}, "eventID": E}
     for queue in ("VpcDeadLetterQueue", "DetectionDeadLetterQueue"):
@@ -199,9 +203,15 @@ RUNS: dict[str, Arguments] = {
         str(files / "policy.json"),
         str(ROOT / "layers/approved_policies/endpoint_policies/own-account.json"),
     ],
+    "exceptions add": lambda _, __: [
+        *("exceptions", "add", f"{E}{MARKUP}", "--principal", f"{E}{MARKUP}"),
+        *("--expires", f"{E}{MARKUP}", "--reason", f"{E}{MARKUP}"),
+    ],
+    "exceptions list": lambda _, __: ["exceptions", "list"],
+    "exceptions remove": lambda _, __: ["exceptions", "remove", f"n{IN_XML}{MARKUP}"],
     "exceptions lint": lambda files, _: ["exceptions", "lint", str(files / "exceptions.json")],
 }
-FORMATS = {"audit", "replay", "preflight", "history", "redrive", "policies lint"}
+FORMATS = {"audit", "replay", "preflight", "history", "redrive", "policies lint", "exceptions list"}
 
 
 def test_every_command_is_run_over_hostile_text():

@@ -250,6 +250,20 @@ def test_suggested_exceptions_would_work_once_somebody_owns_them(log):
     assert verdicts == ["exempt"] * 3
 
 
+def test_suggested_names_are_unlike_and_pass_lint_for_two_accounts_with_equal_roles(log, tmp_path):
+    other = "444455556666"
+    twins = [role("app"), json.loads(json.dumps(role("app")).replace(ACCOUNT, other)), role("app.")]
+    records = [read(eventID=str(n), userIdentity=one) for n, one in enumerate(twins)]
+    body = json.loads(replay(log(*records), "--suggest-exceptions").stdout)
+    names = [entry["name"] for entry in body["exceptions"]]
+    assert {*names} == {f"role-app-{ACCOUNT}", f"role-app-{other}", f"role-app-{ACCOUNT}--2"}
+    for entry in body["exceptions"]:
+        entry |= {"owner": "o", "reason": "r", "expires": "2999-01-01"}
+    file = tmp_path / "exceptions.json"
+    file.write_text(json.dumps(body))
+    assert CliRunner().invoke(app, ["exceptions", "lint", str(file)]).exit_code == 0
+
+
 # Input
 
 

@@ -539,6 +539,12 @@ def switch_a_rule_off(account: Account, _: str) -> None:
     account.client("events").disable_rule(Name=account.cloud.resource("BypassRule"))
 
 
+def add_an_exception(account: Account, _: str) -> None:
+    account.client("ssm").put_parameter(
+        Name="/vpce-guard/vpce-guard/exceptions/ci", Value="{}", Type="String"
+    )
+
+
 STORIES = {
     "creation": _ensure(nothing, create, the_vpc_is_served, "endpoint-created"),
     "repair": _ensure(served_vpc, add_zone, served, "endpoint-repaired"),
@@ -669,6 +675,15 @@ STORIES = {
         "WatchGuardFunction",
         nothing,
         switch_a_rule_off,
+        anything,
+        frozenset({"guard-changed"}),
+        "RuleDeadLetterQueue",
+        (),
+    ),
+    "exception": Story(
+        "WatchGuardFunction",
+        nothing,
+        add_an_exception,
         anything,
         frozenset({"guard-changed"}),
         "RuleDeadLetterQueue",

@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from emulator import Caller, Cloud
 from emulator.people import ALLOW_ALL, Account
+from guard.approved.added import folder
 from guard.reconcile.messages import DETAIL_TYPE, SOURCE
 from guard.settings import OPT_OUT_TAG, PERIMETER_TAG, POLICY_TAG
 from secret_policy.correction import corrected
@@ -292,6 +293,9 @@ def heartbeats(cloud: Cloud) -> None:
 def hands_off(cloud: Cloud) -> None:
     events = cloud.session("mallory").client("events")
     events.disable_rule(Name=cloud.resource("BypassRule"))
+    cloud.session("mallory").client("ssm").put_parameter(
+        Name=f"{folder(cloud.deployment.stack_id.split('/')[1])}/ci", Value="{}", Type="String"
+    )
     cloud.settle()
 
 

@@ -87,7 +87,8 @@ def _resource(call: Call, cloud: Cloud) -> str:  # noqa: C901 - one case for eac
             index = f"/index/{name}" if (name := call.params.get("IndexName")) else ""
             return f"{own}:table/{_table(call.params)}{index}"
         case "ssm":
-            name = call.params.get("Name") or call.params["ResourceId"]
+            given = call.params
+            name = given.get("Name") or given.get("Path") or given["ResourceId"]
             return f"{own}:parameter/{name.removeprefix('/')}"
         case "route53":
             if not (zone := call.params.get("HostedZoneId")):

@@ -207,11 +207,7 @@ def _bypass_todo(case: Case) -> tuple[str, ...]:
     doubt = (
         "Nothing was given away; find out why it tried." if record.failed else after[reach(record)]
     )
-    return (
-        location,
-        doubt,
-        "If this is meant to be, add an exception with an owner and an expiry.",
-    )
+    return location, doubt
 
 
 def _where_to_check(case: Case, location: CallerLocation | None) -> str:

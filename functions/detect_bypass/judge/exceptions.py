@@ -1,6 +1,6 @@
-"""Reviewed exceptions: requests that may bypass the endpoint, by whom, why and until when.
+"""Exceptions: requests that may bypass the endpoint, by whom, why and until when.
 
-The file is JSON, kept in git beside the approved policies and read by the function and `guardctl`:
+The reviewed ones are a JSON file, in git beside the approved policies; see docs/exceptions.md:
 
     {"exceptions": [{"name": "ci-runners", "owner": "platform@example.com",
                      "reason": "Runners have no VPC before Q3", "expires": "2026-09-30",
@@ -15,13 +15,14 @@ import ipaddress
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 from detect_bypass.judge.spelling import own_head, parts_of
+from guard.approved.added import MOST_DAYS, Added
 from guard.cloudtrail.record import Record
 from guard.cloudtrail.resource_ids import secret_ids
 
@@ -43,7 +44,10 @@ class ExceptionsError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exemption:
-    """One exception. An empty condition asks nothing; `expires` is the first instant it is void."""
+    """One exception. An empty condition asks nothing; `expires` is the first instant it is void.
+
+    `added_at` is when it was written at run time; None for one of the reviewed file.
+    """
 
     name: str
     owner: str
@@ -56,6 +60,7 @@ class Exemption:
     secret: tuple[str, ...] = ()
     action: tuple[str, ...] = ()
     account: tuple[str, ...] = ()
+    added_at: datetime | None = None
 
     def covers(self, record: Record, vpc: str = "") -> bool:
         """Whether the record meets every condition; `vpc` is where it came from, if known."""
@@ -109,6 +114,19 @@ def parse(body: object) -> tuple[Exemption, ...]:
     if mistakes:
         raise ExceptionsError("\n".join(mistakes))
     return tuple(exemptions)
+
+
+def parse_added(added: Added) -> Exemption:
+    """Check what was added at run time, and give the exception; ExceptionsError lists mistakes."""
+    if not added.entry:
+        raise ExceptionsError("it is no JSON object")
+    try:
+        (one,) = parse({"exceptions": [{**added.entry, "name": added.name}]})
+    except ExceptionsError as error:
+        raise ExceptionsError(str(error).replace("exceptions[0]: ", "")) from None
+    if one.expires - added.at > timedelta(days=MOST_DAYS + 1):
+        raise ExceptionsError(f"'expires' must be at most {MOST_DAYS} days after it was written")
+    return replace(one, added_at=added.at)
 
 
 # Matching
@@ -230,7 +248,7 @@ def _exemption(entry: Mapping[str, Any]) -> Exemption:
         reason=entry["reason"],
         expires=_expiry(entry["expires"]),
         cidr=tuple(networks),
-        **{key: tuple(values) for key, values in conditions.items()},
+        **cast(dict[str, Any], {key: tuple(values) for key, values in conditions.items()}),
     )
 
 

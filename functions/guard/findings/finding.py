@@ -74,6 +74,7 @@ class Kind(StrEnum):
     SECRET_REPLICATED = "secret-replicated"
     UNREADABLE_RECORD = "unreadable-record"
     EXCEPTION_EXPIRED = "exception-expired"
+    EXCEPTION_USED = "exception-used"  # one that was added at run time
     # find_missed
     EVENTS_MISSED = "events-missed"
     # secret_policy
