@@ -6,12 +6,14 @@ import typer
 
 StackName = Annotated[
     str | None,
-    typer.Option("--stack-name", help="The deployed stack. Else the one in samconfig.toml."),
+    typer.Option("--stack-name", help="The deployed stack. Default: as in samconfig.toml."),
 ]
 Profile = Annotated[str | None, typer.Option(help="Profile of the AWS configuration.")]
 Region = Annotated[
     str | None,
-    typer.Option(help="Region of the stack. Else the one that boto3 finds, or samconfig.toml's."),
+    typer.Option(
+        help="Region of the stack. Default: from samconfig.toml or the AWS configuration."
+    ),
 ]
 Environment = Annotated[
     str, typer.Option("--config-env", help="Environment of samconfig.toml: default or prod.")
