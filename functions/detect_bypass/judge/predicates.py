@@ -132,6 +132,10 @@ def on_console_page(record: Record) -> bool:
     return record.identity.from_console and not _is_client(record)
 
 
+def _is_tool(record: Record) -> bool:
+    return bool(record.user_agent) and _is_client(record)
+
+
 def _is_client(record: Record) -> bool:
     """What names no agent at all is no browser either: each browser does."""
     return not (names_browser(record.user_agent) or names_aws_page(record.user_agent))
@@ -171,7 +175,7 @@ def was_relayed(case: Case) -> bool:
         return False
     by_relay = names_relay(identity.invoked_by) or names_relay(source)
     # Of AWS's own network alone nothing is known, but that a tool of its users asked from there.
-    by_tool = names_internal(source) and bool(case.record.user_agent) and _is_client(case.record)
+    by_tool = names_internal(source) and _is_tool(case.record)
     on_its_hosts = by_tool or (names_service(source) and not names_internal(source))
     return by_relay or (on_its_hosts and not identity.invoked_by)
 
@@ -194,7 +198,7 @@ def is_service_linked(case: Case) -> bool:
 def is_in_console(case: Case) -> bool:
     """A person is in the console: of Secrets Manager, or of a service that asks it for them."""
     by_service = was_invoked_by_service(case) and came_from_address(case)
-    through_service = by_service and not _is_client(case.record)
+    through_service = by_service and not _is_tool(case.record)
     return (
         on_console_page(case.record)
         or signed_in(case)
