@@ -6,11 +6,11 @@ requests that an endpoint's policy refused; changes of who may read a secret. Ch
 Triggered by the detection queue: records of Secrets Manager. Puts a VPC whose endpoint is broken on
 the VPC queue, and an endpoint whose new policy refuses a request on the policy queue.
 
-IAM: ec2:DescribeVpcEndpoints, dynamodb:UpdateItem, sns:Publish. To find callers and what is wrong
-with their VPC: ec2:DescribeNetworkInterfaces, ec2:DescribeNatGateways, ec2:DescribeAddresses,
-ec2:DescribeInstances, lambda:GetFunctionConfiguration, ec2:DescribeVpcs, ec2:DescribeVpcAttribute,
-ec2:DescribeSubnets, ec2:DescribeSecurityGroups, ec2:DescribeNetworkAcls, ec2:DescribeDhcpOptions,
-ec2:DescribeVpcEndpointServices, sqs:SendMessage (VPC and policy queues).
+IAM: ec2:DescribeVpcEndpoints, dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish. To find callers
+and what is wrong with their VPC: ec2:DescribeNetworkInterfaces, ec2:DescribeNatGateways,
+ec2:DescribeAddresses, ec2:DescribeInstances, lambda:GetFunctionConfiguration, ec2:DescribeVpcs,
+ec2:DescribeVpcAttribute, ec2:DescribeSubnets, ec2:DescribeSecurityGroups, ec2:DescribeNetworkAcls,
+ec2:DescribeDhcpOptions, ec2:DescribeVpcEndpointServices, sqs:SendMessage (VPC and policy queues).
 """
 
 import os
@@ -37,6 +37,7 @@ from guard.cloudtrail.heartbeat_mark import Mark
 from guard.publishing.publish import Publisher
 from guard.redact import log_line, redact_errors
 from guard.settings import LAYER_FOLDER, Settings, items, required, switch, whole_number
+from guard.table.absences import Absences
 from guard.table.arrivals import Arrivals
 from guard.table.budgets import Budgets
 from guard.table.figures import Figures
@@ -67,6 +68,7 @@ detector = Detector(
         ec2=ec2,
         functions=client("lambda"),
         figures=figures,
+        absences=Absences(table),
         endpoints=OwnEndpoints(ec2, (settings.service_name, f"{settings.service_name}-fips")),
         sessions=Sessions(table),
     ),
