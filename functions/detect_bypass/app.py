@@ -37,7 +37,6 @@ from guard.cloudtrail.heartbeat_mark import Mark
 from guard.publishing.publish import Publisher
 from guard.redact import log_line, redact_errors
 from guard.settings import LAYER_FOLDER, Settings, items, required, switch, whole_number
-from guard.table.absences import Absences
 from guard.table.arrivals import Arrivals
 from guard.table.budgets import Budgets
 from guard.table.figures import Figures
@@ -56,8 +55,7 @@ client = partial(lazy_client, config=TWO_TRIES)  # most batches need none
 ec2 = client("ec2")
 table = Items(client("dynamodb"), settings.table_name, settings.place)
 budgets, figures = Budgets(table), Figures(table)
-metrics = Metrics()
-logger = Logger(json_serializer=log_line)
+metrics, logger = Metrics(), Logger(json_serializer=log_line)
 detector = Detector(
     settings=settings,
     heartbeat=Mark(settings.stack_id, required(os.environ, "HEARTBEAT_ROLE")),
@@ -68,7 +66,7 @@ detector = Detector(
         ec2=ec2,
         functions=client("lambda"),
         figures=figures,
-        absences=Absences(table),
+        table=table,
         endpoints=OwnEndpoints(ec2, (settings.service_name, f"{settings.service_name}-fips")),
         sessions=Sessions(table),
     ),

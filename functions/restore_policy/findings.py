@@ -257,7 +257,7 @@ def opted_out(
         title=f"Endpoint policy of {endpoint_id} is not the approved one: it is opted out",
         cause=f"The endpoint or its VPC carries {tag}, by the tag that was set by {who}."
         f" Its policy differs from {desired.name}. Changed by {about.who()}. Requests through the"
-        " endpoint count as approved, so that nobody hears of them.",
+        " endpoint are published as not approved, unless an exception covers them.",
         todo=(
             f"ask whoever set the tag; take {tag} away to have the policy put back",
             "give the tag an end: a date in its value, such as until 2027-01-31",
