@@ -93,7 +93,7 @@ def test_after_its_last_day_an_opt_out_is_over(cloud, account):
 
 
 def test_a_read_through_an_opted_out_endpoint_with_another_policy_is_not_approved(cloud, account):
-    vpc_id, endpoint_id = served(cloud, account)
+    _, endpoint_id = served(cloud, account)
     secret = account.secret("prod/db")
     through = Caller(
         kind="role", vpc_endpoint_id=endpoint_id, vpc_endpoint_account_id=cloud.account
