@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from detect_bypass.judge import CallerLocation, Case, Inventory, Reach, Verdict, judge, reach
 from detect_bypass.judge.spelling import name_of_secret
-from detect_bypass.own_endpoints import CACHE_SECONDS, OwnEndpoints
+from detect_bypass.own_endpoints import OwnEndpoints
 from detect_bypass.sessions import Sessions
 from guard.cloudtrail.evidence import principal
 from guard.cloudtrail.record import Record
@@ -23,7 +23,6 @@ from guard.cloudtrail.resource_ids import secret_ids
 from guard.settings import Settings
 from guard.table.absences import Absences
 from guard.table.figures import Figures
-from guard.table.open_policies import OpenPolicies, digest
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -54,8 +53,6 @@ class Known:
     table: Items
     endpoints: OwnEndpoints
     sessions: Sessions
-    _open: dict[str, str] = field(default_factory=dict[str, str])
-    _open_at: float = float("-inf")
     _locator: CallerLocator | None = None
 
     def learn_endpoints(self, records: Sequence[Record]) -> None:
@@ -76,7 +73,6 @@ class Known:
         """What is known for a batch. Where callers are is asked of those alone that bypassed."""
         known = replace(self.deployed, own_endpoints=frozenset(self.endpoints.known))
         known = replace(known, signed_in_from=self.sessions.addresses(records, now))
-        known = replace(known, open_endpoints=self._open_among(records, now))
         suspects = [one for one in records if judge(one, known).verdict is Verdict.BYPASS]
         if not suspects:
             return known
@@ -85,23 +81,6 @@ class Known:
         known = replace(known, locations=locations, blind=locator.blind, strangers=strangers)
         known = replace(known, absences=self._absences(locations.values(), now))
         return replace(known, read_before=self._readers(suspects, known, now))
-
-    def _open_among(self, records: Sequence[Record], now: datetime) -> frozenset[str]:
-        """Of the endpoints that these records name, those left with a policy nobody approved.
-
-        Asked for once a minute; what has another policy by now is not among them.
-        """
-        used = {one.vpc_endpoint_id for one in records} & self.endpoints.known
-        try:
-            if used and time.monotonic() - self._open_at >= CACHE_SECONDS:
-                self._open, self._open_at = OpenPolicies(self.table).read(now), time.monotonic()
-            asked = used & self._open.keys()
-            if asked:
-                self.endpoints.learn(asked, time.monotonic(), policies_of=asked)
-        except (ClientError, BotoCoreError) as error:
-            logger.warning("taken for approved", extra={"error": repr(error)})
-            return frozenset()
-        return frozenset(one for one in asked if digest(self.policy_of(one)) == self._open[one])
 
     def _absences(self, locations: Iterable[CallerLocation], now: datetime) -> dict[str, range]:
         try:

@@ -1,11 +1,13 @@
 """Restore the policy: every Secrets Manager endpoint carries the approved endpoint policy.
 
-Undoes: an endpoint policy that was changed, or an endpoint made by hand with another one.
+Undoes: an endpoint policy that was changed, or an endpoint made by hand with another one. Policies
+are compared by meaning; what is put back is kept in the history; in a fight, the guard pauses.
 Triggered by the policy queue: events of endpoints and tags, the sweep, and its own requests.
 
 IAM: ec2:DescribeVpcEndpoints, ec2:DescribeVpcs, ec2:ModifyVpcEndpoint, cloudtrail:LookupEvents,
 ec2:DescribeSubnets and ram:GetResourceShareAssociations (at a first enforcement), ssm:GetParameter,
-sqs:SendMessage, sqs:ChangeMessageVisibility, dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish.
+sqs:SendMessage, sqs:ChangeMessageVisibility (own queue), dynamodb:GetItem, dynamodb:UpdateItem,
+sns:Publish.
 """
 
 from collections.abc import Mapping
@@ -36,7 +38,6 @@ from guard.redact import log_line, redact_errors
 from guard.settings import Settings, items, required, whole_number
 from guard.table.budgets import Budgets
 from guard.table.items import Items
-from guard.table.open_policies import OpenPolicies
 from guard.table.slots import Slots
 from restore_policy.act import Actor
 from restore_policy.changes import OLD_NAMES
@@ -49,7 +50,6 @@ from restore_policy.vpc_tag_cache import VpcTagCache
 
 settings, lists = Settings.from_env(env), ApprovedLists.from_env(env)
 approved = ApprovedPolicies.from_env(env, settings, lists.organization)
-url = required(env, "POLICY_QUEUE_URL")
 pause = timedelta(minutes=whole_number(env, "PAUSE_MINUTES", default=60))
 # One quick retry only: what is throttled backs off; what is broken goes back with its message.
 ec2, sns = client("ec2", config=TWO_TRIES), client("sns", config=TWO_TRIES)
@@ -65,6 +65,7 @@ history = History(table, timedelta(days=whole_number(env, "HISTORY_DAYS", HISTOR
 fights = Fights(Budgets(table), history, whole_number(env, "REVERTS_BEFORE_PAUSE", 3), pause)
 # Most clients read a secret within it; network activity events take up to 15 minutes.
 trials = Trials(rollouts, history, settings, 60 * whole_number(env, "CANARY_MINUTES", 15))
+hops = whole_number(env, "MAXIMUM_HOPS", MOST_HOPS)
 logger, metrics = Logger(json_serializer=log_line), Metrics()
 kernel = Kernel(
     reconciler=RestorePolicy(
@@ -77,7 +78,6 @@ kernel = Kernel(
         narrowing=Narrowing(refusals, observer, approved, trials, history),
         rollouts=rollouts,
         pauses=pauses,
-        open_policies=OpenPolicies(table),
         trials=trials,
         actor=Actor(ec2, observer, pauses, rollouts),
         completion=Completion(history, pauses, fights, trials),
@@ -85,7 +85,7 @@ kernel = Kernel(
     settings=settings,
     slots=Slots(table),
     outbox=Outbox(table, OLD_NAMES),
-    requeue=Requeue(sqs, url, whole_number(env, "MAXIMUM_HOPS", MOST_HOPS)),
+    requeue=Requeue(sqs, required(env, "POLICY_QUEUE_URL"), hops),
     publish=Publisher.of(settings, sns, table).publish,
     mode=lambda: read_mode(parameters, settings.mode_parameter),
     clock=lambda: datetime.now(UTC),

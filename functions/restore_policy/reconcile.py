@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -25,7 +24,6 @@ from guard.reconcile.outbox import Entry
 from guard.reconcile.request import Key, Request
 from guard.reconcile.result import Outcome, Result
 from guard.settings import Settings
-from guard.table.open_policies import OpenPolicies
 from restore_policy import choice_findings, trial_findings
 from restore_policy import findings as findings_of
 from restore_policy.act import Actor
@@ -54,7 +52,6 @@ class RestorePolicy:
     narrowing: Narrowing
     rollouts: Rollouts
     pauses: Pauses
-    open_policies: OpenPolicies
     trials: Trials
     actor: Actor
     completion: Completion
@@ -149,9 +146,9 @@ class RestorePolicy:
             return Result(findings=(left,), late=tuple(entries))
         if opted_out:
             who = self._tagger(about, self.settings.opt_out_tag)
-            left = findings_of.opted_out(about, target.policy, found, who)
-            note = partial(self.open_policies.note, attached.endpoint_id, attached.text, now)
-            return Result(findings=(left,), late=tuple(entries), then=note)
+            came = self.narrowing.through(about, target.policy)
+            left = findings_of.opted_out(about, target.policy, found, who, came)
+            return Result(findings=(left,), late=tuple(entries))
         if of and of.unenforced and not target.canary and not self._is_in_force(about):
             # Its turn comes when the canary has held, which that one's finding says.
             return Result(late=tuple(entries))

@@ -81,7 +81,6 @@ FIELDS: Mapping[str, Callable[[Case], str]] = {
         case.location and f"{case.location.via} in {case.vpc or 'no VPC'}"
     ),
     "read before": lambda case: "true" if case.read_before else "not known",
-    "what is opted out": lambda case: _shown(", ".join(sorted(case.inventory.open_endpoints))),
     "the guard's absence": lambda case: "true" if case.guard_was_away else "not known",
     "the exception": lambda case: _shown(", ".join(one.name for one in case.covering)),
     "for a service": _signals(SERVICE_SIGNALS),
@@ -89,7 +88,6 @@ FIELDS: Mapping[str, Callable[[Case], str]] = {
 }
 READS: Mapping[str, tuple[str, ...]] = {
     "was_refused_by_endpoint": ("eventCategory", "eventType", "errorCode"),
-    "came_through_open_endpoint": ("vpcEndpointId", "what is opted out", "the exception"),
     "came_through_known_endpoint": ("vpcEndpointId",),
     "came_through_own_account": ("vpcEndpointId", "vpcEndpointAccountId"),
     "came_through_approved_account": ("vpcEndpointId", "vpcEndpointAccountId"),

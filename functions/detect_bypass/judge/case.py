@@ -38,7 +38,6 @@ class Inventory:
     are the ids of events in which a caller reads what it has read before, and `signed_in_from`
     gives the address at which the session of an event was first in the console, by event id.
     `guard_roles` are the ARNs of the roles with which the guard itself asks Secrets Manager.
-    `open_endpoints` are our own that are opted out and carry a policy that is not the approved one.
     `absences` are the seconds since 1970 in which the guard had taken a VPC's endpoint away.
     """
 
@@ -52,7 +51,6 @@ class Inventory:
     read_before: frozenset[str] = frozenset()
     signed_in_from: Mapping[str, str] = field(default_factory=dict[str, str])
     guard_roles: frozenset[str] = frozenset()
-    open_endpoints: frozenset[str] = frozenset()
     absences: Mapping[str, range] = field(default_factory=dict[str, range])
 
     def knows(self, endpoint_id: str) -> bool:

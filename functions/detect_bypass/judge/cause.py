@@ -7,7 +7,6 @@ from detect_bypass.judge.host import other_name
 from detect_bypass.judge.locations import CallerLocation, function_of, instance_of
 from detect_bypass.judge.origin import Origin, origin
 from detect_bypass.judge.predicates import (
-    came_through_open_endpoint,
     has_console_session,
     is_used_elsewhere,
     unreadable_fields,
@@ -44,9 +43,7 @@ def _cause_of(verdict: Verdict, case: Case) -> str:
         case Verdict.ENDPOINT_DENIED:
             return f"The policy of {record.vpc_endpoint_id or 'an endpoint'} refused the request."
         case Verdict.FOREIGN_ENDPOINT:
-            return (
-                _open_cause(record) if came_through_open_endpoint(case) else _foreign_cause(record)
-            )
+            return _foreign_cause(record)
         case Verdict.UNREADABLE:
             fields = ", ".join(unreadable_fields(record))
             return f"The record cannot be judged: {fields or 'it names neither caller nor origin'}."
@@ -81,13 +78,6 @@ def _reason_of(verdict: Verdict, case: Case) -> str:
 
 
 USED_ELSEWHERE = "credentials used elsewhere"
-
-
-def _open_cause(record: Record) -> str:
-    return (
-        f"It came through {record.vpc_endpoint_id}, which is opted out and carries a policy that is"
-        " not the approved one."
-    )
 
 
 def _foreign_cause(record: Record) -> str:
@@ -201,12 +191,6 @@ def todo_of(verdict: Verdict, case: Case) -> tuple[str, ...]:
             return (
                 "If the caller should be let in, have the approved policy changed by review.",
                 "If not, find out what it runs and why it asks.",
-            )
-        case Verdict.FOREIGN_ENDPOINT if came_through_open_endpoint(case):
-            return (
-                f"See the finding opted-out of {record.vpc_endpoint_id}: who set the tag, and why.",
-                "If it is meant, have that policy approved, or add an exception with an expiry.",
-                "Rotate the secret if the caller is not known.",
             )
         case Verdict.FOREIGN_ENDPOINT:
             return (

@@ -11,7 +11,6 @@ from detect_bypass.judge.predicates import (
     SERVICE_SIGNALS,
     came_through_approved_account,
     came_through_known_endpoint,
-    came_through_open_endpoint,
     came_through_other_account,
     came_through_own_account,
     came_through_unknown_endpoint,
@@ -93,7 +92,6 @@ def _verdict(answers: Mapping[str, bool]) -> Verdict:
 
 
 RULES: tuple[tuple[Callable[[Case], bool], Verdict], ...] = (
-    (came_through_open_endpoint, Verdict.FOREIGN_ENDPOINT),
     (came_through_known_endpoint, Verdict.APPROVED),
     (came_through_own_account, Verdict.APPROVED),
     (came_through_approved_account, Verdict.APPROVED),

@@ -23,11 +23,6 @@ def came_through_known_endpoint(case: Case) -> bool:
     return case.inventory.knows(case.record.vpc_endpoint_id)
 
 
-def came_through_open_endpoint(case: Case) -> bool:
-    """Its endpoint is ours, is opted out, and has a policy that nobody approved; no exception."""
-    return case.record.vpc_endpoint_id in case.inventory.open_endpoints and not is_excepted(case)
-
-
 def came_through_own_account(case: Case) -> bool:
     """Its endpoint belongs to the owner's account: perhaps deleted since, or not listed yet."""
     own = case.inventory.accounts or {case.record.account}

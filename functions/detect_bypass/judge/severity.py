@@ -7,7 +7,6 @@ from detect_bypass.judge.case import Case, Verdict
 from detect_bypass.judge.locations import LAMBDA_FUNCTION
 from detect_bypass.judge.origin import Origin, origin
 from detect_bypass.judge.predicates import (
-    came_through_open_endpoint,
     came_through_unknown_endpoint,
     has_console_session,
     is_used_elsewhere,
@@ -164,8 +163,6 @@ def severity_of(verdict: Verdict, case: Case) -> Severity:
 def _rank(verdict: Verdict, case: Case) -> int:
     """From the way it took or what it is after, up and down by the rules that hold."""
     match verdict:
-        case Verdict.FOREIGN_ENDPOINT if came_through_open_endpoint(case):
-            return _RANKS[reach(case.record)] - 1 + _weight(WEIGHTS, case)
         case Verdict.FOREIGN_ENDPOINT:
             return Severity.HIGH.rank + _weight(WEIGHTS, case)
         case Verdict.BYPASS:

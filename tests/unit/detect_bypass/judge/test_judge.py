@@ -45,12 +45,10 @@ from tests.records import (
 
 APPROVED_ENDPOINT = "vpce-0bbbbbbbbbbbbbbb2"
 APPROVED_ACCOUNT = "777788889999"
-OPEN_ENDPOINT = "vpce-0feedfeedfeedfeed"
 AWAY_AT = int(datetime(2026, 5, 1, 12, tzinfo=UTC).timestamp())
 INVENTORY = Inventory(
     accounts=frozenset({ACCOUNT}),
-    own_endpoints=frozenset({OWN_ENDPOINT, OPEN_ENDPOINT}),
-    open_endpoints=frozenset({OPEN_ENDPOINT}),
+    own_endpoints=frozenset({OWN_ENDPOINT}),
     approved_endpoints=frozenset({APPROVED_ENDPOINT}),
     approved_accounts=frozenset({APPROVED_ACCOUNT}),
     locations={
@@ -199,10 +197,6 @@ SAMPLES = {
     "was_refused_by_endpoint": Samples(
         [ENDPOINT_DENIED, changed(ENDPOINT_DENIED, eventType="AwsVpceEvents", eventCategory=...)],
         [allowed_network_activity, read(errorCode="VpceAccessDenied"), by_user],
-    ),
-    "came_through_open_endpoint": Samples(
-        [read(vpcEndpointId=OPEN_ENDPOINT)],
-        [read(vpcEndpointId=OWN_ENDPOINT), by_user],
     ),
     "came_through_known_endpoint": Samples(
         [through_own, through_approved],
@@ -857,22 +851,6 @@ def test_the_cause_follows_the_name_that_was_asked_for(host: Any, cause: str, to
     judgement = judge(parse(read(tlsDetails={"clientProvidedHostHeader": host})), known)
     assert cause in judgement.cause
     assert todo in judgement.todo[0]
-
-
-# Endpoints that are opted out, with a policy that nobody approved
-
-
-@pytest.mark.parametrize(
-    ("name", "severity"),
-    [("GetSecretValue", Severity.MEDIUM), ("DescribeSecret", Severity.LOW)],
-)
-def test_a_request_through_an_open_endpoint_is_not_approved(name, severity):
-    identity = role(session="app")
-    record = read(eventName=name, vpcEndpointId=OPEN_ENDPOINT, userIdentity=identity)
-    judgement = judge(parse(record), INVENTORY)
-    assert (judgement.verdict, judgement.severity) == (Verdict.FOREIGN_ENDPOINT, severity)
-    assert "opted out and carries a policy that is not the approved one" in judgement.cause
-    assert "finding opted-out" in judgement.todo[0]
 
 
 # The guard's own absence
