@@ -2,15 +2,14 @@
 
 Detects: requests over the public way, in the console, or through an endpoint that is not approved;
 requests that an endpoint's policy refused; changes of who may read a secret. Changes nothing.
-
 Triggered by the detection queue: records of Secrets Manager. Puts a VPC whose endpoint is broken on
 the VPC queue, and an endpoint whose new policy refuses a request on the policy queue.
 
-IAM: ec2:DescribeVpcEndpoints, dynamodb:UpdateItem, sns:Publish. To find callers and what is wrong
-with their VPC: ec2:DescribeNetworkInterfaces, ec2:DescribeNatGateways, ec2:DescribeAddresses,
-ec2:DescribeInstances, lambda:GetFunctionConfiguration, ec2:DescribeVpcs, ec2:DescribeVpcAttribute,
-ec2:DescribeSubnets, ec2:DescribeSecurityGroups, ec2:DescribeNetworkAcls, ec2:DescribeDhcpOptions,
-ec2:DescribeVpcEndpointServices, sqs:SendMessage (VPC and policy queues), ssm:GetParametersByPath.
+IAM: ec2:DescribeVpcEndpoints, dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish, sqs:SendMessage,
+ssm:GetParametersByPath. To find callers and what is wrong with their VPC: ec2:DescribeAddresses,
+ec2:DescribeDhcpOptions, ec2:DescribeInstances, ec2:DescribeNatGateways, ec2:DescribeNetworkAcls,
+ec2:DescribeNetworkInterfaces, ec2:DescribeSecurityGroups, ec2:DescribeSubnets, ec2:DescribeVpcs,
+ec2:DescribeVpcAttribute, ec2:DescribeVpcEndpointServices, lambda:GetFunctionConfiguration.
 """
 
 import os
@@ -55,8 +54,8 @@ policies = Path(os.environ.get("APPROVED_POLICIES_DIR", LAYER_FOLDER))
 client = partial(lazy_client, config=TWO_TRIES)  # most batches need none
 ec2 = client("ec2")
 table = Items(client("dynamodb"), settings.table_name, settings.place)
-budgets, figures, metrics = Budgets(table), Figures(table), Metrics()
-logger = Logger(json_serializer=log_line)
+budgets, figures = Budgets(table), Figures(table)
+metrics, logger = Metrics(), Logger(json_serializer=log_line)
 detector = Detector(
     settings=settings,
     heartbeat=Mark(settings.stack_id, required(os.environ, "HEARTBEAT_ROLE")),
@@ -67,6 +66,7 @@ detector = Detector(
         ec2=ec2,
         functions=client("lambda"),
         figures=figures,
+        table=table,
         endpoints=OwnEndpoints(ec2, (settings.service_name, f"{settings.service_name}-fips")),
         sessions=Sessions(table),
     ),

@@ -14,6 +14,7 @@ from detect_bypass.findings import unreadable
 from detect_bypass.judge import Verdict
 from detect_bypass.records import once, read
 from guard import alone
+from guard.aws.denials import may_not_look, reading_refused
 from guard.aws.errors import at_fault, throttled
 from guard.cloudtrail.heartbeat_mark import Mark, part
 from guard.publishing.topic import PublishError
@@ -77,7 +78,7 @@ class Detector:
 
     def _deal_with(self, batch: Batch, now: datetime) -> None:
         received, not_read = read(batch)
-        heartbeats, records = part(self.heartbeat, self._with_known_endpoints(received, batch))
+        heartbeats, records = part(self.heartbeat, self._with_known_endpoints(received, batch, now))
         self.measures.heartbeats(heartbeats, now)
         self.repairs.of_trials([r for _, r in records if self.known.is_own(r)], now)
         rules, judged = self._judged([record for _, record in records], now)
@@ -94,11 +95,21 @@ class Detector:
         self._publish(found, batch, now)
         self._keep_arrivals(received, batch, now)
 
-    def _with_known_endpoints(self, received: Sequence[Received], batch: Batch) -> list[Received]:
-        """Learn which endpoints are ours. If AWS does not answer, records that name one go back."""
+    def _with_known_endpoints(
+        self, received: Sequence[Received], batch: Batch, now: datetime
+    ) -> list[Received]:
+        """Learn which endpoints are ours. If AWS does not answer, records that name one go back.
+
+        If AWS refuses that for good, they are judged by the account that they name.
+        """
         try:
             self.known.learn_endpoints([record for _, record in received])
         except (ClientError, BotoCoreError) as error:
+            if may_not_look(error):
+                self._publish(
+                    [([], reading_refused(self.settings, now, error, frozenset()))], batch, now
+                )
+                return list(received)
             batch.fail([m for m, record in received if self.known.waits(record)], repr(error))
             return [one for one in received if not self.known.waits(one[1])]
         return list(received)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
-from detect_bypass.judge import Case, Inventory, Reach, Verdict, judge, reach
+from detect_bypass.judge import CallerLocation, Case, Inventory, Reach, Verdict, judge, reach
 from detect_bypass.judge.spelling import which_secret
 from detect_bypass.own_endpoints import OwnEndpoints
 from detect_bypass.sessions import Sessions
@@ -21,6 +21,7 @@ from guard.cloudtrail.evidence import principal
 from guard.cloudtrail.record import Record
 from guard.cloudtrail.resource_ids import secret_ids
 from guard.settings import Settings
+from guard.table.absences import Absences
 from guard.table.figures import Figures
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
     from detect_bypass.caller import CallerLocator
+    from guard.table.items import Items
 
 READERS_AT_ONCE = 25  # callers of whom the table is asked what they read before, in one batch
 
@@ -38,7 +40,8 @@ logger = Logger(child=True)
 class Known:
     """Answers what is asked of the account. `deployed` is what the deployment says of it.
 
-    Needs ec2:DescribeVpcEndpoints, dynamodb:UpdateItem, and what `CallerLocator` needs.
+    Needs ec2:DescribeVpcEndpoints, dynamodb:GetItem, dynamodb:UpdateItem, and what `CallerLocator`
+    needs.
     """
 
     settings: Settings
@@ -47,6 +50,7 @@ class Known:
     ec2: EC2Client
     functions: LambdaClient
     figures: Figures
+    table: Items
     endpoints: OwnEndpoints
     sessions: Sessions
     _locator: CallerLocator | None = None
@@ -75,7 +79,15 @@ class Known:
         locator = self._callers()
         locations, strangers = locator.locations(suspects), locator.strangers(suspects)
         known = replace(known, locations=locations, blind=locator.blind, strangers=strangers)
+        known = replace(known, absences=self._absences(locations.values(), now))
         return replace(known, read_before=self._readers(suspects, known, now))
+
+    def _absences(self, locations: Iterable[CallerLocation], now: datetime) -> dict[str, range]:
+        try:
+            return Absences(self.table).of({one.vpc_id for one in locations} - {""}, now)
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("taken for none", extra={"error": repr(error)})
+            return {}
 
     def is_own(self, record: Record) -> bool:
         """Whether a record names an endpoint of the account, and not only something like one."""

@@ -171,6 +171,7 @@ class EnsureEndpoint(Reconciler):
         tags = {one.id: one.tags for one in case.vpc.endpoints}.get(plan.endpoint_id)
         if events and tags is not None and not managed_by(tags, self.settings.stack_id):
             self.memory.note(case.key, case.now, endpoint_id=plan.endpoint_id)
+            self.repairs.absences.end(case.vpc.id, case.now)
 
     def _repair(self, case: Case, vpc: Vpc, plan: Plan) -> Result:
         """Repair the VPC's endpoint, unless somebody tears the VPC down or is building it."""

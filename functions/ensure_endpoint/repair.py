@@ -33,6 +33,7 @@ from guard.findings.finding import Finding
 from guard.reconcile.attempt import MOST_ATTEMPTS
 from guard.reconcile.measuring import since_event
 from guard.reconcile.result import Change, Limit, Outcome, Result
+from guard.table.absences import Absences
 
 logger = Logger(child=True)
 
@@ -67,6 +68,7 @@ class Repairs:
     history: History
     ownership: Ownership
     memory: VpcMemory
+    absences: Absences
     price: Decimal
 
     def change(self, case: Case, plan: Plan, known: VpcRecord, replan: Replan) -> Repair:
@@ -110,6 +112,8 @@ class Repairs:
         )
         if any(isinstance(step, CreateEndpoint) for step in applied.done):
             self._record(case, applied.endpoint_id)
+        if any(map(_names_it, applied.done)):
+            self._back(case)
         if applied.refused:
             self.stack_tags.forget()
         again = applied.refused and _may_pass(applied.refused, plan, case.request.attempt)
@@ -122,6 +126,13 @@ class Repairs:
             notes={"left_out": tuple(f"{id_} {words}" for id_, words in refused_in.items())},
             evidence=Carried(plan, applied, given.problem),
         )
+
+    def _back(self, case: Case) -> None:
+        """The VPC has an endpoint by the service's name again, if the guard had taken it away."""
+        try:
+            self.absences.end(case.vpc.id, case.now)
+        except (ClientError, BotoCoreError):
+            logger.warning("an absence is not ended", exc_info=True)
 
     def _record(self, case: Case, endpoint_id: str) -> None:
         """Remember what was created. Where that fails, it is tried again when all is completed."""
@@ -194,6 +205,11 @@ def _may_pass(refusal: Refused, plan: Plan, attempt: int) -> bool:
         return attempt < ATTEMPTS_AT_CHANGES
     left = _any(plan.steps, CreateEndpoint, ModifyEndpoint)
     return of_a_subnet(refusal) and left and attempt < MOST_ATTEMPTS
+
+
+def _names_it(step: object) -> bool:
+    made = isinstance(step, CreateEndpoint)
+    return made or (isinstance(step, ModifyEndpoint) and step.enable_private_dns)
 
 
 def _any(steps: Sequence[object], *kinds: type) -> bool:

@@ -13,6 +13,7 @@ from aws_lambda_powertools import Logger
 from ensure_endpoint.locate import Locator
 from ensure_endpoint.network_events import NAMING_SERVICES, PATHS
 from ensure_endpoint.rotation.triggers import ROTATION_FAILED, RotationTriggers
+from ensure_endpoint.tag_findings import TAGGING, tag_changed
 from ensure_endpoint.withdrawal.decide import TEAR_DOWN_SECONDS, TearDown
 from guard.cloudtrail import record as records
 from guard.cloudtrail import resource_ids
@@ -81,9 +82,11 @@ class Triggers:
     locator: Locator
     rotation: RotationTriggers
     guard_roles: frozenset[str]
+    tags: frozenset[str] = frozenset()
+    """Keys of tags that the guard heeds, beside its own prefix."""
 
     def of(self, message: Message, now: datetime) -> Iterator[Request | Finding]:
-        """A request for each VPC, and the findings of a rotation that runs in none.
+        """A request for each VPC, and the findings of a rotation that runs in none, and of tags.
 
         Raises UnreadableMessage or UnreadableRecord for a message that names no VPC although its
         kind does, and boto3's errors.
@@ -100,6 +103,8 @@ class Triggers:
         notes: dict[str, tuple[str, ...]] = {}
         if record.identity.type == "AssumedRole" and record.identity.issuer_arn in self.guard_roles:
             trigger = replace(trigger, who="")
+        elif record.event_name in TAGGING:
+            yield from tag_changed(record, self.settings, self.tags, now)
         elif event.all_vpcs and (ids := resource_ids.endpoint_ids(record)):
             notes = {DELETED: tuple(f"{id_} {trigger.who}" for id_ in ids[:MOST_DELETED])}
         vpc_ids = self._vpc_ids(event, trigger.at, now)

@@ -35,6 +35,7 @@ from guard.endpoint.observe import Observer
 from guard.endpoint.scope import Scope
 from guard.partitions import WITHOUT_PROFILES
 from guard.settings import SCOPE_TAG, Settings, dollars, items, required, switch, whole_number
+from guard.table.absences import Absences
 from guard.table.budgets import Budgets
 from guard.table.items import Items
 
@@ -63,7 +64,7 @@ def reconciler_of(
     env: Mapping[str, str], settings: Settings, clients: Clients, table: Items
 ) -> EnsureEndpoint:
     """The reconciler for the settings in `env`. Raises SettingsError for a bad one."""
-    memory = VpcMemory(table)
+    memory, absences = VpcMemory(table), Absences(table)
     observer = _observer(env, settings, clients)
     lists = ApprovedLists.from_env(env)
     approved = ApprovedPolicies.from_env(env, settings, lists.organization)
@@ -80,6 +81,7 @@ def reconciler_of(
             Locator(observer),
             RotationTriggers(settings, clients.secretsmanager, clients.functions),
             items(env, "GUARD_ROLES"),
+            frozenset({settings.opt_out_tag, approved.tag, scope_tag}),
         ),
         observer=observer,
         desired=desired,
@@ -89,7 +91,12 @@ def reconciler_of(
         ),
         rotation=RotationChecks(settings, observer, desired),
         withdrawal=Withdrawal(
-            settings, memory, Remover(clients.ec2), observer.interfaces, common.maximum_zones
+            settings,
+            memory,
+            Remover(clients.ec2),
+            observer.interfaces,
+            common.maximum_zones,
+            absences,
         ),
         repairs=Repairs(
             Carrier(
@@ -114,6 +121,7 @@ def reconciler_of(
             history,
             ownership,
             memory,
+            absences,
             price,
         ),
         memory=memory,

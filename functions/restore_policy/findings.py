@@ -247,23 +247,30 @@ def refused(about: About, found: Sequence[Difference], error: ClientError) -> Fi
 
 
 def opted_out(
-    about: About, desired: ApprovedPolicy, found: Sequence[Difference], who: str
+    about: About, desired: ApprovedPolicy, found: Sequence[Difference], who: str, came: Refusals
 ) -> Finding:
-    """The policy is not the approved one, and the opt-out tag has the guard leave it so."""
+    """The policy is not the approved one, and the opt-out tag has the guard leave it so.
+
+    No event of a request through an endpoint of ours reaches the guard, so `came` is told here.
+    """
+    refused = f" With what that refuses came: {'; '.join(came.who)}." if came.who else ""
+    others = f" Others that came: {'; '.join(came.agreed)}." if came.agreed else ""
     endpoint_id, tag = about.attached.endpoint_id, about.settings.opt_out_tag
     finding = about.finding(
         Kind.OPTED_OUT,
         Severity.MEDIUM,
         title=f"Endpoint policy of {endpoint_id} is not the approved one: it is opted out",
         cause=f"The endpoint or its VPC carries {tag}, by the tag that was set by {who}."
-        f" Its policy differs from {desired.name}. Changed by {about.who()}. Requests through the"
-        " endpoint count as approved, so that nobody hears of them.",
+        f" Its policy differs from {desired.name}. Changed by {about.who()}. No request through the"
+        f" endpoint is an alert: who came within a week is named here.{refused}{others}",
         todo=(
             f"ask whoever set the tag; take {tag} away to have the policy put back",
             "give the tag an end: a date in its value, such as until 2027-01-31",
+            *came.lacking,
         ),
         found=found,
         window=DAY,
         identity=("policy",),
+        came_through=[*came.who, *came.agreed],
     )
-    return replace(finding, graver=(digits([about.attached.text]), *_names(about)))
+    return replace(finding, graver=(digits([about.attached.text]), *_names(about), *came.who))

@@ -40,6 +40,10 @@ class Narrowing:
         vpc_ids = sorted({one.vpc_id for one in endpoints})
         return self.finder.at_endpoints(desired.policy, ids, vpc_ids, about.now)
 
+    def through(self, about: About, desired: ApprovedPolicy) -> Refusals:
+        """Who came through an endpoint that keeps another policy."""
+        return self.finder.through(desired.policy, about.attached.endpoint_id, about.now)
+
     def _was_enforced(self, about: About) -> bool:
         attached, request = about.attached, about.request
         if any(one.name == MADE for one in request.triggers) or request.noted(FIRST):

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -33,7 +33,7 @@ from restore_policy.findings import About
 from restore_policy.narrowing import Narrowing
 from restore_policy.observe import Observed, observe
 from restore_policy.trials import Trials
-from restore_policy.triggers import FIRST, TRIAL, requests
+from restore_policy.triggers import FIRST, TAGGED, TRIAL, requests
 from restore_policy.vpc_tag_cache import VpcTagCache
 
 logger = Logger(child=True)
@@ -105,7 +105,10 @@ class RestorePolicy:
         return trial.joined(self._compared(chosen.policy, about, entries, opted_out=opted_out))
 
     def _tagger(self, about: About, tag: str) -> str:
-        """Who set a tag of the endpoint or its VPC."""
+        """Who set a tag of the endpoint or its VPC. The event history is minutes late."""
+        for one in about.request.triggers:
+            if tag in one.facts.get(TAGGED, "").split("\n"):
+                return f"{one.who} at {datetime.fromtimestamp(one.at, UTC):%Y-%m-%d %H:%M} UTC"
         resources = about.attached.endpoint_id, about.attached.vpc_id
         return self.taggers.who(resources, tag, about.now)
 
@@ -143,7 +146,8 @@ class RestorePolicy:
             return Result(findings=(left,), late=tuple(entries))
         if opted_out:
             who = self._tagger(about, self.settings.opt_out_tag)
-            left = findings_of.opted_out(about, target.policy, found, who)
+            came = self.narrowing.through(about, target.policy)
+            left = findings_of.opted_out(about, target.policy, found, who, came)
             return Result(findings=(left,), late=tuple(entries))
         if of and of.unenforced and not target.canary and not self._is_in_force(about):
             # Its turn comes when the canary has held, which that one's finding says.

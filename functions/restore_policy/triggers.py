@@ -8,6 +8,7 @@ from guard.cloudtrail import record as records
 from guard.cloudtrail import resource_ids
 from guard.cloudtrail.callers import Caller
 from guard.cloudtrail.record import Record
+from guard.cloudtrail.tagging import tags_in
 from guard.endpoint.state import fips_name
 from guard.reconcile.batch import Message
 from guard.reconcile.messages import from_message, is_reconcile
@@ -18,7 +19,7 @@ TAGGING = frozenset({"CreateTags", "DeleteTags"})
 CALLER = "caller"  # who changed the policy, as JSON; not of a call of the guard's own
 WRITTEN = "written"  # the policy that one of the guard's own calls wrote
 TRIAL = "trial"  # the note that the endpoint tries a new version of its policy
-TAGGED = "tagged"  # the fact that somebody changed a tag of the endpoint or its VPC
+TAGGED = "tagged"  # the keys of tags of the endpoint or its VPC that somebody changed, by line
 FIRST = "first"  # the note that the policy is enforced for the first time, and held elsewhere
 
 
@@ -43,7 +44,7 @@ def requests(
     if service not in (None, settings.service_name, fips_name(settings.service_name)):
         return []
     if record.event_name in TAGGING:
-        endpoint_ids, facts = _tagged(record, in_vpcs), {TAGGED: "true"}
+        endpoint_ids, facts = _tagged(record, in_vpcs), {TAGGED: "\n".join(tags_in(record))}
     else:
         endpoint_ids = sorted(set(resource_ids.endpoint_ids(record)))
         facts = _facts(record, guard_roles)

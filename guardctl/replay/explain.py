@@ -81,6 +81,7 @@ FIELDS: Mapping[str, Callable[[Case], str]] = {
         case.location and f"{case.location.via} in {case.vpc or 'no VPC'}"
     ),
     "read before": lambda case: "true" if case.read_before else "not known",
+    "the guard's absence": lambda case: "true" if case.guard_was_away else "not known",
     "the exception": lambda case: _shown(", ".join(one.name for one in case.covering)),
     "for a service": _signals(SERVICE_SIGNALS),
     "for a person": _signals(PERSON_SIGNALS),
@@ -135,6 +136,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "workload_described": ("userIdentity.type", "the caller's account", "eventName"),
     "is_used_elsewhere": ("the caller's location", "sourceIPAddress"),
     "reads_as_ever": ("the caller's location", "read before"),
+    "met_the_guards_absence": ("the caller's location", "the guard's absence"),
     "is_rotating": ("inScopeOf", "eventName", "requestParameters"),
     "came_through_aws_endpoint": ("vpcEndpointId", "vpcEndpointAccountId", "sourceIPAddress"),
 }

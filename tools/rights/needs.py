@@ -101,7 +101,7 @@ def _resource(call: Call, cloud: Cloud) -> str:  # noqa: C901 - one case for eac
             return call.params["StackName"]
         case "cloudtrail" if name := call.params.get("Name") or call.params.get("TrailName"):
             return name
-        case "cloudtrail" | "events" | "route53profiles":
+        case "cloudtrail" | "events" | "ram" | "route53profiles":
             return "*"
         case "secretsmanager" if "SecretId" not in call.params:
             return "*"

@@ -39,6 +39,7 @@ class Inventory:
     are the ids of events in which a caller reads what it has read before, and `signed_in_from`
     gives the address at which the session of an event was first in the console, by event id.
     `guard_roles` are the ARNs of the roles with which the guard itself asks Secrets Manager.
+    `absences` are the seconds since 1970 in which the guard had taken a VPC's endpoint away.
     """
 
     accounts: frozenset[str] = frozenset()
@@ -51,6 +52,7 @@ class Inventory:
     read_before: frozenset[str] = frozenset()
     signed_in_from: Mapping[str, str] = field(default_factory=dict[str, str])
     guard_roles: frozenset[str] = frozenset()
+    absences: Mapping[str, range] = field(default_factory=dict[str, range])
 
     def knows(self, endpoint_id: str) -> bool:
         """Whether the endpoint is one of ours, or on the approved list."""
@@ -89,6 +91,12 @@ class Case:
         """The own VPC that the caller's address belongs to; a session's name proves nothing."""
         location = self.inventory.locations.get(address_of(self.record))
         return location.vpc_id if location else ""
+
+    @property
+    def guard_was_away(self) -> bool:
+        """Whether the guard itself had taken the endpoint away from the VPC that it came out of."""
+        away = self.inventory.absences.get(self.proven_vpc, range(0))
+        return int(self.record.event_time.timestamp()) in away
 
     @property
     def roams(self) -> bool:

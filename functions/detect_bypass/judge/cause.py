@@ -1,5 +1,7 @@
 """Why a request went the way it went, and what a person should do about it. Pure."""
 
+from datetime import UTC, datetime
+
 from detect_bypass.judge.case import Case, Verdict
 from detect_bypass.judge.host import other_name
 from detect_bypass.judge.locations import CallerLocation, function_of, instance_of
@@ -68,6 +70,8 @@ def _reason_of(verdict: Verdict, case: Case) -> str:
         parts.append(f"{case.vpc}{broken}")
     if other := other_name(case.record):
         parts.append(other.kind)
+    if case.guard_was_away:
+        parts.append("the guard had taken the endpoint away")
     if case.not_located:
         parts.append("address not known")
     return ", ".join(parts) or "no endpoint"
@@ -124,6 +128,12 @@ def _way_there(case: Case) -> str:
         return (
             f"It has the credentials of {location.via} in {location.vpc_id}; whether "
             f"{record.source_ip} is an address of ours is not known: {case.not_located}."
+        )
+    if location and case.guard_was_away:
+        since = datetime.fromtimestamp(case.inventory.absences[case.proven_vpc].start, UTC)
+        return (
+            f"It came out of {case.proven_vpc} ({location.via}), from which the guard itself had"
+            f" taken its endpoint at {since:%Y-%m-%d %H:%M} UTC: the caller had no other way."
         )
     if location and location.vpc_id:
         why = location.trouble or "the VPC has no endpoint, or the caller does not resolve to it"
@@ -198,6 +208,11 @@ def todo_of(verdict: Verdict, case: Case) -> tuple[str, ...]:
 
 def _bypass_todo(case: Case) -> tuple[str, ...]:
     record = case.record
+    if case.guard_was_away and not is_used_elsewhere(case):
+        return (
+            "See the VPC's finding stood-down or endpoint-yielded: the caller need not change.",
+            "Rotate the secret if the caller is not known.",
+        )
     location = _where_to_check(case, case.location)
     after = {
         Reach.VALUE: "Rotate the secret if the caller is not known.",

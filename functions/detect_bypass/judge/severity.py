@@ -77,6 +77,14 @@ def reads_as_ever(case: Case) -> bool:
     return bool(case.proven_vpc) and case.read_before and not is_used_elsewhere(case)
 
 
+def met_the_guards_absence(case: Case) -> bool:
+    """The guard itself had taken the endpoint away from the VPC that the caller's address proves.
+
+    Whoever tears a VPC down can bring that about, so a first read weighs more than one as ever.
+    """
+    return case.guard_was_away and not is_used_elsewhere(case)
+
+
 def is_rotating(case: Case) -> bool:
     """A function, by AWS's own word, does a step of a rotation: it handles the pending version."""
     record = case.record
@@ -124,6 +132,7 @@ WEIGHTS: tuple[tuple[Rule, int], ...] = (
     (was_refused, -1),
     (used_lasting_key, 1),
     (reads_as_ever, -1),
+    (met_the_guards_absence, -1),
     (is_rotating, -1),
     (came_through_aws_endpoint, -1),
     (was_relayed, -1),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 
 from aws_lambda_powertools import Logger
@@ -29,8 +30,10 @@ from guard.reconcile.attempt import MOST_ATTEMPTS
 from guard.reconcile.request import Request
 from guard.reconcile.result import Change, Outcome, Result
 from guard.settings import Settings
+from guard.table.absences import KEPT, Absences
 
 IN_THE_WAY = "A subnet or the VPC could not be deleted because of what the guard made in it."
+YIELDS = timedelta(hours=1)  # by then theirs has private DNS, or a finding says why not
 WITHDRAWING = {"withdrawing": ("true",)}
 NOTES = (*WITHDRAWING, LEAVING)
 
@@ -62,6 +65,7 @@ class Withdrawal:
     remover: Remover
     interfaces: Callable[[str], Interfaces]
     maximum_zones: int
+    absences: Absences
 
     def withdraw(self, case: Case) -> Result | None:
         """Withdraw from a VPC that somebody tears down; None to proceed. Raises boto3's errors."""
@@ -148,6 +152,9 @@ class Withdrawal:
         self._remember(change.case, change.torn_down)
         ends = {id_: at + TEAR_DOWN_SECONDS for id_, at in change.leaving.items()}
         self.memory.note_leaving(change.case.key, ends)
+        if change.removal.endpoint_ids:
+            longest = KEPT if change.torn_down else YIELDS
+            self.absences.begin(change.case.vpc.id, change.case.now, longest)
         removed = self.remover.apply(change.removal)
         finding = change.announce((*steps_of(change.earlier), *removed.done), removed.refused)
         return Outcome(

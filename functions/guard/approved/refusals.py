@@ -86,6 +86,17 @@ class RefusalFinder:
             found = found.joined(self._shared(policy, vpc_id))
         return found
 
+    def through(self, policy: Policy, endpoint_id: str, now: datetime) -> Refusals:
+        """Who came through an endpoint within a week: `who` with what the policy surely refuses,
+        and `agreed` with what it lets pass or may.
+        """
+        calls = self._calls(now)
+        came = _through((record for one in calls for record in one.records), {endpoint_id})
+        refused = [one for one in came if _refuses(policy, one)]
+        other = [one for one in came if one not in refused]
+        lacking = dict.fromkeys(one.lacking for one in calls if one.lacking)
+        return Refusals(in_words(refused), in_words(other), tuple(lacking))
+
     def in_vpc(self, policy: Policy, vpc_id: str, now: datetime) -> Refusals:
         """Whom it surely refuses once an endpoint serves the VPC, and none did before."""
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from botocore.exceptions import ClientError
 
-from guard.aws.errors import code_of, message_of, readable, refused, steady
+from guard.aws.errors import code_of, message_of, out_of_date, readable, refused, steady
 from guard.findings.finding import DAY, Finding, Kind, Severity, here
 from guard.settings import Settings
 
@@ -22,17 +22,24 @@ _POLICIES = re.compile(
 )
 _CODES = ("AccessDenied", "UnauthorizedOperation")
 
+# What the guard keeps its own state in and sends by; what it looks at are all other services.
+_OWN = frozenset({"dynamodb", "sns", "sqs", "ssm"})
+_READS = ("Describe", "Get", "List", "Lookup")
 # Of the operations that the guard calls, those that are not EC2's.
 _SERVICES: Mapping[str, str] = {
     "DescribeSecret": "secretsmanager",
     "GetCallerIdentity": "sts",
     "GetFunctionConfiguration": "lambda",
     "GetItem": "dynamodb",
+    "GetParameter": "ssm",
+    "GetResourcePolicy": "secretsmanager",
+    "GetResourceShareAssociations": "ram",
     "ListHostedZonesByVPC": "route53",
     "ListProfileAssociations": "route53profiles",
     "ListProfileResourceAssociations": "route53profiles",
     "ListResourceRecordSets": "route53",
     "ListSecrets": "secretsmanager",
+    "ListTagsForResource": "ssm",
     "SendMessage": "sqs",
     "UpdateItem": "dynamodb",
 }
@@ -46,6 +53,17 @@ def is_denial(code: str) -> bool:
 def action_of(error: ClientError) -> str:
     """The call that failed, as IAM spells it."""
     return f"{_SERVICES.get(error.operation_name, 'ec2')}:{error.operation_name}"
+
+
+def may_not_look(error: Exception) -> bool:
+    """Whether AWS refuses for good to show what the guard looks at: trying again is of no use.
+
+    What refuses the guard its own table or queues is not among them: it must be tried again.
+    """
+    if not isinstance(error, ClientError) or not refused(error) or out_of_date(error):
+        return False
+    service, _, operation = action_of(error).partition(":")
+    return operation.startswith(_READS) and service not in _OWN
 
 
 def missing_permission(message: str, otherwise: str) -> str:
@@ -80,7 +98,9 @@ def reading_refused(
             cause=f"AWS refused {tried}: {code_of(error)}: {readable(words)}",
             todo=(
                 what_to_do,
-                "what was not done is tried again for a while, then kept in the dead-letter queue",
+                "the next event or sweep looks again"
+                if may_not_look(error)
+                else "what was not done is tried again, then kept in the dead-letter queue",
             ),
             evidence={"missing_permission": permission, "vpc_ids": sorted(vpc_ids)[:10]},
             identity=(permission or f"{tried} {code_of(error)} {steady(words)}",),

@@ -34,8 +34,11 @@ class Taggers:
 def tags_set(record: Record, resources: Sequence[str]) -> dict[str, str]:
     """The tags that a CreateTags set on one of these resources; empty where it named none."""
     named = {one.get("resourceId") for one in _items(record.request, "resourcesSet")}
-    if not named & set(resources):
-        return {}
+    return tags_in(record) if named & set(resources) else {}
+
+
+def tags_in(record: Record) -> dict[str, str]:
+    """The tags that a CreateTags or DeleteTags names: a removed one may stand without its value."""
     tags = _items(record.request, "tagSet")
     return {str(one.get("key", "")): str(one.get("value", "")) for one in tags}
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger
 
 from guard import alone
+from guard.aws.denials import may_not_look, reading_refused
 from guard.aws.errors import throttled
 from guard.findings.finding import Finding
 from guard.reconcile.measuring import measure
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
 
     from guard.reconcile.batch import Batch, Message
     from guard.reconcile.kernel import Kernel
-    from guard.reconcile.request import Request
+    from guard.reconcile.request import Key, Request
     from guard.reconcile.result import Change, Result
 
 MOST_ATTEMPTS = 10  # follow-ups of one unfinished change
+LOOKS = 4  # of the 5 times that the queue hands a message out
 
 logger = Logger(child=True)
 
@@ -60,10 +62,23 @@ class Invocation:
             self.findings.append(unreadable(self.kernel.settings, self.now, mode))
         return mode.mode is Mode.OBSERVE
 
-    def hand_back(self, messages: Sequence[Message], error: Exception) -> None:
-        """What AWS throttled is replaced by copies for later; anything else goes back."""
+    def not_seen(self, error: Exception, *keys: Key) -> None:
+        """Report what the guard may not read, and of which VPCs."""
+        vpc_ids = frozenset(one.id for one in keys if one.kind == "vpc")
+        self.findings += reading_refused(self.kernel.settings, self.now, error, vpc_ids)
+
+    def hand_back(
+        self, messages: Sequence[Message], error: Exception, *, keep: bool = False
+    ) -> None:
+        """What AWS throttled is replaced by copies for later; anything else goes back.
+
+        Where AWS has refused `LOOKS` times to show what the guard looks at, that is published, and
+        a later event or sweep looks again: it is no dead letter, unless there is more to `keep`.
+        """
         if not throttled(error):
             logger.warning("messages go back", exc_info=error)
+        if may_not_look(error) and not keep:
+            messages = [one for one in messages if one.receives < LOOKS]
         self.kernel.requeue.back_off(messages, self.batch, error)
 
 
@@ -97,9 +112,9 @@ class Attempt:
         alone.each([state], self._reconcile, lambda _, error: self._failed(error))
 
     def _reconcile(self, state: Any) -> None:
+        self.open = self.kernel.outbox.unpublished(self.request, self.now)
         if isinstance(state, Exception):
             raise state
-        self.open = self.kernel.outbox.unpublished(self.request, self.now)
         entries = tuple(self.open)
         reconcile = self.kernel.reconciler.reconcile
         self._apply(reconcile(self.request, state, entries, self.now))
@@ -209,13 +224,15 @@ class Attempt:
     def _failed(self, error: Exception) -> None:
         """Back off from what AWS throttled; else the messages go back."""
         slow = throttled(error)
+        if may_not_look(error):
+            self.invocation.not_seen(error, self.request.key)
         try:
             if isinstance(error, RateLimited) or (slow and self.recorded):
                 self._back_off(error, self.request.throttled + slow)
             elif self.recorded:
                 raise error
             else:
-                self.invocation.hand_back(self.messages, error)
+                self.invocation.hand_back(self.messages, error, keep=bool(self.open))
         except Exception as second:
             logger.exception("messages go back")
             self.invocation.batch.fail(self.messages, repr(second))

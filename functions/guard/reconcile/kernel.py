@@ -19,7 +19,7 @@ from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from guard import alone
-from guard.aws.denials import is_denial, reading_refused
+from guard.aws.denials import is_denial, may_not_look
 from guard.aws.errors import at_fault, code_of, throttled
 from guard.findings.finding import Finding
 from guard.publishing.topic import PublishError
@@ -99,7 +99,7 @@ class _Run:
                 self.attempts[request.key] = Attempt(self.invocation, request, [message])
 
     def not_read(self, message: Message, error: Exception) -> None:
-        self._may_not_look(error, frozenset())
+        self.invocation.not_seen(error)
         self.invocation.hand_back([message], error)
 
     def reconcile(self) -> None:
@@ -118,14 +118,10 @@ class _Run:
             self.attempts[key].run(state)
 
     def _not_observed(self, request: Request, error: Exception) -> None:
-        key = request.key
-        self._may_not_look(error, frozenset({key.id}) if key.kind == "vpc" else frozenset())
-        self.invocation.hand_back(self.attempts[key].messages, error)
-
-    def _may_not_look(self, error: Exception, vpc_ids: frozenset[str]) -> None:
-        """Report what the guard may not read."""
-        settings, now = self.invocation.kernel.settings, self.invocation.now
-        self.invocation.findings += reading_refused(settings, now, error, vpc_ids)
+        if not may_not_look(error):
+            self.invocation.not_seen(error, request.key)
+        # As if the reconcile had failed: what an earlier attempt recorded is not dropped.
+        self.attempts[request.key].run(error)
 
     def publish(self) -> None:
         """Publish what the batch found, then mark its changes published.

@@ -17,7 +17,8 @@ LATEST = 253_370_764_799  # epoch seconds, of the end of 9998: Python's times en
 
 _TIMES = frozenset(
     {
-        *("applied_at", "asked_at", "at", "claimed_until", "ends", "expires_at", "first_seen"),
+        *("applied_at", "asked_at", "at", "away_at", "back_at", "claimed_until", "ends"),
+        *("expires_at", "first_seen"),
         *("grace_until", "kept_since", "last_seen", "latest", "next_look", "past_first"),
         *("past_last", "since", "summary_at", "torn_down", "used_at"),
     }

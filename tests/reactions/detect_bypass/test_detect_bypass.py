@@ -339,3 +339,24 @@ def test_an_endpoint_id_of_any_length_does_not_come_back_for_ever(cloud, secret,
     cloud.lose_events()
     event = envelope_of(cloud, vpcEndpointId="vpce-" + "0" * 5_000, **strange)
     assert failed(cloud.invoke(FUNCTION, batch(event))) == []
+
+
+def test_endpoints_that_the_guard_may_not_list_are_a_finding_and_no_dead_letter(cloud, account):
+    secret = account.secret("prod/db")
+    cloud.lose_events()
+    cloud.fault("ec2", "DescribeVpcEndpoints", "UnauthorizedOperation", times=99, function=FUNCTION)
+    through = Caller(
+        kind="role",
+        vpc_endpoint_id="vpce-0123456789abcdef0",
+        vpc_endpoint_account_id=cloud.account,
+    )
+    cloud.session("app", through).client("secretsmanager").get_secret_value(SecretId=secret)
+    stranger = Caller(
+        kind="role", vpc_endpoint_id="vpce-0fedcba9876543210", vpc_endpoint_account_id="9" * 12
+    )
+    cloud.session("other", stranger).client("secretsmanager").get_secret_value(SecretId=secret)
+    cloud.settle()
+
+    assert "endpoint-not-repairable" in kinds(cloud)
+    assert [one for one in kinds(cloud) if one == "foreign-endpoint"] == ["foreign-endpoint"]
+    assert cloud.dead_letters("DetectionQueue") == []

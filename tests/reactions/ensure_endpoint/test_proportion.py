@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.ec2.models import ec2_backends
 
-from emulator import Cloud
+from emulator import Caller, Cloud
 from guard.settings import OPT_OUT_TAG
 from tests.reactions.account import SERVICE, Account, kinds, make_endpoint, writes
 
@@ -507,3 +507,37 @@ def test_groups_that_admit_chosen_clients_are_not_widened(cloud, account):
     (found,) = findings(cloud, "endpoint-degraded")
     assert group in found["cause"]
     assert theirs == account.endpoints(vpc_id)[0]["VpcEndpointId"]
+
+
+# What the guard's own absence does to others is not blamed on them.
+
+
+def test_who_reads_while_the_guard_stood_down_is_not_blamed(cloud, account):
+    vpc_id, subnets = account.vpc_with_subnets()
+    secret = account.secret("prod/db")
+    cloud.settle()
+    in_use(account.ec2.delete_subnet, SubnetId=subnets[0])
+    cloud.pass_time(timedelta(minutes=4))
+    assert account.endpoints(vpc_id) == []
+    interface = account.ec2.create_network_interface(SubnetId=subnets[1])["NetworkInterface"]
+    address = account.ec2.allocate_address(Domain="vpc")
+    account.ec2.associate_address(
+        AllocationId=address["AllocationId"], NetworkInterfaceId=interface["NetworkInterfaceId"]
+    )
+    app = cloud.session("app", Caller(kind="role", source_ip=address["PublicIp"]))
+    app.client("secretsmanager").get_secret_value(SecretId=secret)
+    cloud.settle(timedelta(minutes=30))
+
+    (bypass,) = findings(cloud, "bypass")
+    assert bypass["severity"] == "medium"
+    assert f"out of {vpc_id}" in bypass["cause"]
+    assert "the guard itself had taken its endpoint at" in bypass["cause"]
+    assert account.endpoints(vpc_id) != []
+
+    cloud.settle(timedelta(hours=2))
+    app = cloud.session("later", Caller(kind="role", source_ip=address["PublicIp"]))
+    app.client("secretsmanager").get_secret_value(SecretId=secret)
+    cloud.settle(timedelta(minutes=10))
+    later = findings(cloud, "bypass")[-1]
+    assert later["severity"] == "high"
+    assert "the guard itself" not in later["cause"]

@@ -79,12 +79,36 @@ def test_the_endpoints_tag_comes_before_the_vpcs(cloud, account):
     cloud.settle()
 
     assert not names_one_secret(account, endpoint_id)
-    assert "own-account" in cloud.findings[-1]["done"][0]
+    restored = [one for one in cloud.findings if one["kind"] == "policy-restored"]
+    assert "own-account" in restored[-1]["done"][0]
 
 
-def test_a_new_tag_is_carried_out_by_the_sweep(cloud, account):
+@pytest.mark.parametrize("whose", ["endpoint", "VPC"])
+def test_a_new_tag_is_carried_out_within_minutes(cloud, account, whose):
+    vpc_id, endpoint_id = endpoint_in(cloud, account)
+    tag(account, vpc_id if whose == "VPC" else endpoint_id, NARROW)
+    cloud.pass_time(timedelta(minutes=2))
+
+    assert names_one_secret(account, endpoint_id)
+
+
+def test_a_tag_of_something_else_wakes_nobody(cloud, account):
+    vpc_id, _ = endpoint_in(cloud, account)
+    subnet = account.subnet(vpc_id, "10.20.9.0/24", "us-east-1d")
+    cloud.settle()
+    done = len([one for one in cloud.calls if one.function == RESTORE])
+    tag(account, subnet, NARROW)
+    account.ec2.create_tags(Resources=[vpc_id], Tags=[{"Key": "team", "Value": "a"}])
+    cloud.pass_time(timedelta(minutes=2))
+
+    assert len([one for one in cloud.calls if one.function == RESTORE]) == done
+    assert cloud.dead_letters("PolicyQueue") == []
+
+
+def test_a_new_tag_whose_event_is_lost_is_carried_out_by_the_sweep(cloud, account):
     vpc_id, endpoint_id = endpoint_in(cloud, account)
     tag(account, vpc_id, NARROW)
+    cloud.lose_events()
 
     cloud.fire_schedule()
     cloud.settle()
@@ -116,7 +140,9 @@ def test_a_name_that_chooses_nothing_keeps_no_tampered_policy(cloud, account, wh
     cloud.settle()
 
     assert account.policy(endpoint_id) == approved
-    (published,) = [one for one in cloud.findings if one["kind"] == "policy-not-restorable"]
+    told = [one for one in cloud.findings if one["kind"] == "policy-not-restorable"]
+    published = told[-1]
+    assert [one["severity"] for one in told] == ["medium", "high"]
     assert (published["resource"], published["severity"]) == (endpoint_id, "high")
     assert f"chosen by the {whose}'s tag {TAG}" in published["cause"]
     assert "by the tag that was set by" in published["cause"]
@@ -224,6 +250,7 @@ def test_what_an_older_tag_decided_is_made_good_by_the_next_sweep(cloud, account
     cloud.pass_time(SOON)
 
     tag(account, vpc_id, NARROW)
+    cloud.lose_events()
     tamper(cloud, endpoint_id)
     cloud.pass_time(SOON)
     assert not names_one_secret(account, endpoint_id)
@@ -241,6 +268,7 @@ def test_a_vpc_that_opts_out_is_left_alone_after_a_minute(cloud, account):
     cloud.pass_time(SOON)
 
     opt_out(account, vpc_id)
+    cloud.lose_events()
     cloud.pass_time(timedelta(minutes=1))
     done = len(writes(cloud, RESTORE))
     for one in (endpoint_id, guarded):
@@ -294,6 +322,7 @@ def test_nothing_is_decided_on_tags_that_cannot_be_read(cloud, account):
     tamper(cloud, endpoint_id)
     cloud.pass_time(SOON)
     opt_out(account, vpc_id)
+    cloud.lose_events()
     cloud.pass_time(timedelta(minutes=1))
     done = len(writes(cloud, RESTORE))
     cloud.fault(

@@ -1,8 +1,10 @@
 """Events in, endpoint policies and alerts out: reaction 2 on the emulator."""
 
 import json
+from datetime import timedelta
 
 import pytest
+from moto.ec2.models import ec2_backends
 
 from tests.reactions.account import ALLOW_ALL, Account, kinds, make_endpoint, writes
 
@@ -143,3 +145,17 @@ def test_a_refused_write_is_published(cloud, account, endpoint):
 
     assert cloud.findings[-1]["kind"] == "policy-not-restorable"
     assert "UnauthorizedOperation" in cloud.findings[-1]["cause"]
+
+
+def test_an_endpoint_that_an_aws_service_made_is_left_alone_and_told_of_once(cloud, account):
+    vpc_id, subnets = account.vpc_with_subnets()
+    theirs = make_endpoint(account, vpc_id, subnets)
+    ec2_backends[cloud.account][cloud.region].vpc_end_points[theirs].requester_managed = True
+    cloud.lose_events()
+    for _ in range(3):
+        cloud.fire_schedule("ScheduleRule")
+        cloud.settle(timedelta(hours=25))
+
+    assert writes(cloud, RESTORE) == []
+    told = [one for one in cloud.findings if one["kind"] == "policy-not-restorable"]
+    assert [(one["resource"], one["severity"]) for one in told] == [(theirs, "low")]

@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 
+from emulator import Caller
 from tests.reactions.account import ALLOW_ALL, Account
 from tests.reactions.policies import tamper
 
@@ -89,3 +90,46 @@ def test_after_its_last_day_an_opt_out_is_over(cloud, account):
     cloud.settle(DAY)
     assert "PrincipalAccount" in json.dumps(account.policy(endpoint_id))
     assert report(cloud).get("opted_out", []) == []
+
+
+def test_who_reads_through_an_opted_out_endpoint_with_another_policy_is_named(cloud, account):
+    _, endpoint_id = served(cloud, account)
+    secret = account.secret("prod/db")
+    through = Caller(
+        kind="role", vpc_endpoint_id=endpoint_id, vpc_endpoint_account_id=cloud.account
+    )
+
+    opt_out(cloud, endpoint_id)
+    tamper(cloud, endpoint_id)
+    cloud.settle(timedelta(minutes=10))
+    cloud.session("thief", through).client("secretsmanager").get_secret_value(SecretId=secret)
+    cloud.settle(timedelta(days=1))
+
+    found = opted_out(cloud)[-1]
+    assert (found["resource"], found["severity"]) == (endpoint_id, "medium")
+    (came,) = found["evidence"]["came_through"]
+    assert "assumed-role/thief" in came
+    assert f"Others that came: {came}" in found["cause"]
+
+
+def test_setting_and_removing_a_tag_is_published_at_once_with_who_did_it(cloud, account):
+    vpc_id, endpoint_id = served(cloud, account)
+    opt_out(cloud, vpc_id, "until 2999-01-01")
+    cloud.pass_time(timedelta(minutes=2))
+    (was_set,) = [one for one in cloud.findings if one["kind"] == "guard-changed"]
+    assert (was_set["resource"], was_set["severity"]) == (vpc_id, "medium")
+    assert f"{TAG} (until 2999-01-01) was set on {vpc_id} by " in was_set["cause"]
+    assert "user/mallory" in was_set["cause"]
+
+    tags = [{"Key": "vpce-guard:managed"}, {"Key": "team"}]
+    Account(cloud, "mallory").ec2.delete_tags(Resources=[endpoint_id], Tags=tags)
+    cloud.pass_time(timedelta(minutes=2))
+    (_, removed) = [one for one in cloud.findings if one["kind"] == "guard-changed"]
+    assert f"vpce-guard:managed was removed from {endpoint_id} by " in removed["cause"]
+
+
+def test_what_the_guard_itself_and_others_tag_otherwise_is_no_finding(cloud, account):
+    vpc_id, endpoint_id = served(cloud, account)
+    account.ec2.create_tags(Resources=[vpc_id, endpoint_id], Tags=[{"Key": "team", "Value": "a"}])
+    cloud.pass_time(timedelta(minutes=2))
+    assert [one for one in cloud.findings if one["kind"] == "guard-changed"] == []

@@ -1,6 +1,7 @@
 """Each rule of the judgement has records that it must match and others that it must not."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -44,6 +45,7 @@ from tests.records import (
 
 APPROVED_ENDPOINT = "vpce-0bbbbbbbbbbbbbbb2"
 APPROVED_ACCOUNT = "777788889999"
+AWAY_AT = int(datetime(2026, 5, 1, 12, tzinfo=UTC).timestamp())
 INVENTORY = Inventory(
     accounts=frozenset({ACCOUNT}),
     own_endpoints=frozenset({OWN_ENDPOINT}),
@@ -57,6 +59,7 @@ INVENTORY = Inventory(
     strangers=frozenset({"192.0.2.66"}),
     read_before=frozenset({"again"}),
     guard_roles=frozenset({f"arn:aws:iam::{ACCOUNT}:role/vpce-guard-EnsureEndpointRole"}),
+    absences={"vpc-0a": range(AWAY_AT, AWAY_AT + 3_600)},
 )
 EXCEPTIONS = parse_exceptions(
     {
@@ -142,6 +145,7 @@ IN_FUNCTION = {"issuerType": "AWS::Lambda::Function", "credentialsIssuedTo": FUN
 by_instance = read(userIdentity=role(session="i-0aaaaaaaaaaaaaaaa"), sourceIPAddress="203.0.113.99")
 by_instance_elsewhere = changed(by_instance, sourceIPAddress="192.0.2.66")
 as_ever = changed(by_instance, eventID="again")
+in_absence = changed(by_instance, eventTime="2026-05-01T12:30:00Z")
 pending = {"secretId": SECRET, "versionStage": "AWSPENDING"}
 rotating = read(userIdentity=role(inScopeOf=IN_FUNCTION), requestParameters=pending)
 through_aws = read(vpcEndpointId="vpce-1bba4172")
@@ -484,6 +488,14 @@ SAMPLES = {
     "reads_as_ever": Samples(
         [as_ever],
         [by_instance, changed(as_ever, sourceIPAddress="192.0.2.66"), read(eventID="again")],
+    ),
+    "met_the_guards_absence": Samples(
+        [in_absence, changed(in_absence, eventTime="2026-05-01T12:00:00Z")],
+        [
+            by_instance,
+            changed(in_absence, eventTime="2026-05-01T13:00:00Z"),
+            changed(in_absence, sourceIPAddress="192.0.2.66"),
+        ],
     ),
     "is_rotating": Samples(
         [
@@ -855,6 +867,33 @@ def test_the_cause_follows_the_name_that_was_asked_for(host: Any, cause: str, to
     judgement = judge(parse(read(tlsDetails={"clientProvidedHostHeader": host})), known)
     assert cause in judgement.cause
     assert todo in judgement.todo[0]
+
+
+# The guard's own absence
+
+
+@pytest.mark.parametrize(
+    ("record", "severity"),
+    [
+        (changed(in_absence, eventID="again"), Severity.LOW),
+        (in_absence, Severity.MEDIUM),
+        (changed(in_absence, eventTime="2026-05-01T13:00:00Z"), Severity.HIGH),
+    ],
+    ids=["reads as ever", "first read", "the endpoint was back"],
+)
+def test_who_met_the_guards_absence_had_no_other_way(record, severity):
+    judgement = judge(parse(record), INVENTORY)
+    assert judgement.severity is severity
+    blamed = "the guard itself had taken its endpoint at 2026-05-01 12:00 UTC" in judgement.cause
+    assert blamed is (severity is not Severity.HIGH)
+    assert blamed is judgement.todo[0].startswith("See the VPC's finding stood-down")
+
+
+def test_a_sessions_name_claims_no_absence():
+    named = changed(in_absence, sourceIPAddress="192.0.2.66")
+    judgement = judge(parse(named), INVENTORY)
+    assert judgement.severity is Severity.HIGH
+    assert "the guard itself" not in judgement.cause
 
 
 # An exception for a VPC

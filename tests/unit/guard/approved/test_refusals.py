@@ -248,3 +248,20 @@ def test_the_event_history_is_read_once_a_minute():
     one.in_vpc(OWN, "a", NOW)
     one.in_vpc(OWN, "b", NOW)
     assert len(counted) == 2
+
+
+def test_who_came_through_an_endpoint_is_told_apart_by_what_the_policy_refuses():
+    id_ = "vpce-0a1b2c3d4e5f60718"
+    records_seen = [
+        record_of(
+            records.read(
+                requestParameters={"secretId": secret},
+                userIdentity=records.role(),
+                vpcEndpointId=one,
+            )
+        )
+        for secret, one in ((FOREIGN, id_), ("prod/own", id_), (FOREIGN, "vpce-other"))
+    ]
+    seen = finder(*records_seen).through(OWN, id_, NOW)
+    assert [FOREIGN in one for one in seen.who] == [True]
+    assert ["prod/own" in one for one in seen.agreed] == [True]

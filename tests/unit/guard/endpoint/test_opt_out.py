@@ -1,9 +1,11 @@
 """Until when the opt-out tag holds."""
 
 from datetime import date
+from typing import Any
 
 import pytest
 
+from guard.endpoint.observe import Observer
 from guard.endpoint.opt_out import in_force, last_day
 
 TAG = "vpce-guard:ignore"
@@ -34,3 +36,38 @@ def test_a_date_is_its_last_day(value: str, holds: bool):
 
 def test_other_tags_may_hold_any_date():
     assert in_force({"backup": "2020-01-01"}, TAG, TODAY) == {"backup": "2020-01-01"}
+
+
+class Ec2:
+    """One VPC and its endpoint, each opted out under a key of the deployment's own."""
+
+    tags = (
+        {"Key": "leave-alone", "Value": "until 2020-01-01"},
+        {"Key": TAG, "Value": "2020-01-01"},
+    )
+
+    def get_paginator(self, operation: str):
+        return self
+
+    def paginate(self, **asked):
+        return [
+            {
+                "Vpcs": [{"VpcId": "vpc-1", "Tags": self.tags}],
+                "VpcEndpoints": [
+                    {
+                        "VpcEndpointId": "vpce-1",
+                        "VpcId": "vpc-1",
+                        "State": "available",
+                        "Tags": self.tags,
+                    }
+                ],
+            }
+        ]
+
+
+@pytest.mark.parametrize(("key", "left"), [("leave-alone", TAG), (TAG, "leave-alone")])
+def test_the_end_of_an_opt_out_is_read_under_the_configured_key_alone(key: str, left: str):
+    ec2: Any = Ec2()
+    observer = Observer(ec2, "com.amazonaws.eu-west-1.secretsmanager", opt_out_tag=key)
+    assert set(observer.vpc_tags()["vpc-1"]) == {left}
+    assert set(observer.attached_policies()["vpce-1"].tags) == {left}

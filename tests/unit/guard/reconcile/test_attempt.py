@@ -236,9 +236,66 @@ class Refusing(Toy):
         raise ClientError(error, "DescribeVpcs")
 
 
-def test_what_the_guard_may_not_read_is_reported_and_kept():
+def test_what_the_guard_may_not_read_is_reported_and_no_dead_letter():
     world = played(Refusing)
     assert set(titles(world)) == {"The guard may not read what it guards"}
+    assert world.dead == []
+
+
+class RefusingLater(Toy):
+    """The read that one resource needs is refused, or that of a message is."""
+
+    phase = "reconcile"
+
+    def triggers(self, message, now):
+        if self.phase == "triggers":
+            raise denied("GetFunctionConfiguration")
+        return super().triggers(message, now)
+
+    def reconcile(self, *asked: Any) -> Result:
+        if self.phase == "reconcile":
+            raise denied("DescribeSecret")
+        return super().reconcile(*asked)
+
+
+class RefusingFirst(RefusingLater):
+    phase = "triggers"
+
+
+def denied(operation: str) -> ClientError:
+    return ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, operation)
+
+
+@pytest.mark.parametrize("reaction", [RefusingLater, RefusingFirst])
+def test_a_read_that_is_refused_at_any_step_is_a_finding_and_no_dead_letter(reaction):
+    world = played(reaction)
+    assert set(titles(world)) == {"The guard may not read what it guards"}
+    assert world.dead == []
+
+
+class WithoutTable(Toy):
+    def observe(self, requests, now):
+        raise denied("GetItem")
+
+
+def test_what_refuses_the_guard_its_own_table_is_kept():
+    world = played(WithoutTable)
+    assert len(world.dead) == 1
+
+
+class ThenBlind(Toy):
+    """It may look until it has changed something."""
+
+    def observe(self, requests, now):
+        if self.world.changed:
+            raise denied("DescribeVpcs")
+        return super().observe(requests, now)
+
+
+def test_a_change_that_is_not_published_yet_is_kept_when_the_guard_may_not_look_again():
+    change = played(Toy).calls.index("Modify")
+    world = played(ThenBlind, faults=(Fault(change, "killed after"),))
+    assert world.changed
     assert len(world.dead) == 1
 
 

@@ -57,4 +57,4 @@ def test_a_policy_request_with_a_time_that_is_none_is_refused(value):
     detail = {"vpcEndpointId": "vpce-1", "notBefore": value}
     asked = {"source": SOURCE, "detail-type": DETAIL_TYPE, "detail": detail}
     with pytest.raises(UnreadableMessage, match="notBefore"):
-        requests(Message("m", asked), SETTINGS, frozenset())
+        requests(Message("m", asked), SETTINGS, frozenset(), sorted)
