@@ -77,6 +77,8 @@ def test_every_field_is_needed():
     records = list(calls(chances(1), 20_000))
     needless = {field.column for field in FIELDS}
     for record in records:
+        if not needless:
+            break
         before = said(record)
         for field in FIELDS:
             if field.column in needless and _without(record, field.path, before):
