@@ -139,20 +139,22 @@ def run_command(
     there is none. Athena's results stay in S3: they hold names, and no secret's value.
 
     Examples:
-      guardctl athena run s3://trail-bucket/AWSLogs/o-a1b2c3d4e5/ groups.parquet \
-        --results s3://a-bucket/athena/ --since 2026-08-01 --region eu-west-1
+      guardctl athena run s3://trail-bucket/AWSLogs/ groups.parquet --since 2026-08-01 --results S3
 
     Exit codes: 0 written, 1 not run, 2 bad usage, or Athena failed.
     """
     # Long to import, and printing a query needs none of it.
     import boto3
 
+    from guardctl.athena.parquet import require_duckdb
     from guardctl.athena.price import accounts_in, estimate
     from guardctl.athena.run import Engine, progress
     from guardctl.deploy.command import agreed, require_somebody
 
-    if not yes:
-        require_somebody(yes)
+    require_somebody(yes)
+    require_duckdb()
+    if not target.parent.is_dir():
+        raise Failed(f"{target.parent}: no such folder", "make it, or name another FILE")
     place = checked_folder(results)
     session = boto3.Session(profile_name=profile, region_name=region)
     s3 = session.client("s3")

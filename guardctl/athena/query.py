@@ -48,25 +48,23 @@ class Span:
 def groups(table: Table, accounts: Sequence[str], span: Span) -> Iterator[str]:
     """The query, or several where there are more accounts than one may name."""
     when = f"""{_delivered(span.delivered[0], span.delivered[-1])}
-  AND eventtime >= '{span.since}' AND eventtime < '{span.until}'"""
-    for some in _accounts(accounts):
-        yield _select(_KEYS, COUNTS, table.name, f"{some}\n  AND {_SERVICE}\n  AND {when}")
+    AND eventtime >= '{span.since}' AND eventtime < '{span.until}'"""
+    for source in _sources(table, accounts, when):
+        yield _select(COUNTS, source)
 
 
 def additions(table: Table, accounts: Sequence[str], day: date, into: str) -> Iterator[str]:
     """The statements that add what was delivered on one day to a table of groups."""
-    for some in _accounts(accounts):
-        where = f"{some}\n  AND {_SERVICE}\n  AND {_delivered(day, day)}"
-        counts = {**COUNTS, "delivered": f"'{day}'"}
-        select = _select(_KEYS, counts, table.name, where)
-        yield f"INSERT INTO {checked_name(into)}\n{select}"
+    counts = {**COUNTS, "delivered": f"'{day}'"}
+    for source in _sources(table, accounts, _delivered(day, day)):
+        yield f"INSERT INTO {checked_name(into)}\n{_select(counts, source)}"
 
 
 def groups_of(table: str, span: Span) -> str:
     """The query that reads a table of groups instead of the logs."""
     where = f"""delivered BETWEEN '{span.delivered[0]}' AND '{span.delivered[-1]}'
   AND {DAY} >= '{span.since}' AND {DAY} < '{span.until}'"""
-    return _select({name: name for name in _KEYS}, _ADDED, checked_name(table), where)
+    return _select(_ADDED, f"{checked_name(table)}\nWHERE {where}")
 
 
 def table_of_groups(name: str, place: str) -> str:
@@ -87,29 +85,33 @@ def unload(query: str, place: str) -> str:
     return f"UNLOAD (\n{query}\n) TO '{place}' WITH (format = 'PARQUET')"
 
 
-_SERVICE = f"eventsource = '{SECRETS_MANAGER}'"
-
-
-def _accounts(accounts: Sequence[str]) -> Iterator[str]:
+def _sources(table: Table, accounts: Sequence[str], when: str) -> Iterator[str]:
+    """The fields of each request of these accounts, in one query or several."""
     if wrong := [one for one in accounts if not _ACCOUNT.fullmatch(one)]:
         raise Failed(f"{wrong[0]!r} is no account: twelve digits are one")
+    fields = _columns({**_KEYS, "eventtime": "eventtime", "eventid": "eventid"})
     for some in batched(accounts, MOST_ACCOUNTS, strict=False):
         listed = ", ".join(f"'{one}'" for one in some)
-        yield f"account IN ({listed})"
+        yield f"""(
+  SELECT
+  {fields}
+  FROM {table.name}
+  WHERE account IN ({listed})
+    AND {when}
+    AND eventsource = '{SECRETS_MANAGER}'
+)"""  # noqa: S608 - all of it is ours, or was checked
 
 
 def _delivered(first: date, last: date) -> str:
     return f"delivered BETWEEN '{first:%Y/%m/%d}' AND '{last:%Y/%m/%d}'"
 
 
-def _select(keys: Mapping[str, str], counts: Mapping[str, str], table: str, where: str) -> str:
-    columns = ",\n  ".join(
-        sql if sql == name else f"{sql} AS {name}" for name, sql in {**keys, **counts}.items()
-    )
-    numbers = ", ".join(str(number) for number in range(1, len(keys) + 1))
-    return f"""\
-SELECT
-  {columns}
-FROM {table}
-WHERE {where}
-GROUP BY {numbers}"""  # noqa: S608 - all of it is ours, or was checked
+def _select(counts: Mapping[str, str], source: str) -> str:
+    """Count the requests of a source that are equal in all fields."""
+    columns = _columns({**{name: name for name in _KEYS}, **counts})
+    numbers = ", ".join(str(number) for number in range(1, len(_KEYS) + 1))
+    return f"SELECT\n  {columns}\nFROM {source}\nGROUP BY {numbers}"
+
+
+def _columns(named: Mapping[str, str]) -> str:
+    return ",\n  ".join(sql if sql == name else f"{sql} AS {name}" for name, sql in named.items())

@@ -53,9 +53,10 @@ def test_a_group_is_judged_as_each_of_its_records(seed: int, tmp_path: Any):
         one_by_one = Counter(map(said, records))
         by_groups: Counter[str] = Counter()
         for group in found:
-            for when in ("first_seen", "last_seen"):
-                assert said(record_of(group, when)) == said(record_of(group)), f"seed {seed}"
-            by_groups[said(record_of(group))] += group["requests"]
+            answer = said(record_of(group))
+            if group["last_seen"] != group["first_seen"]:
+                assert said(record_of(group, "last_seen")) == answer, f"seed {seed}"
+            by_groups[answer] += group["requests"]
         assert by_groups - one_by_one == one_by_one - by_groups == Counter(), f"seed {seed}"
         assert len(found) < len(records) * 0.8, "hardly anything is grouped"
 
@@ -76,6 +77,8 @@ def test_every_field_is_needed():
     records = list(calls(chances(1), 20_000))
     needless = {field.column for field in FIELDS}
     for record in records:
+        if not needless:
+            break
         before = said(record)
         for field in FIELDS:
             if field.column in needless and _without(record, field.path, before):

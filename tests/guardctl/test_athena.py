@@ -148,6 +148,18 @@ def test_progress_is_what_was_read_since(world: Any):
         Engine(world.athena, world.bucket, "s3://r/", sleep=lambda _: None).run("x")
 
 
+def test_nothing_is_paid_for_what_could_not_be_kept(
+    world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    done = run(tmp_path / "absent" / "groups.parquet")
+    assert (done.exit_code, world.athena.ran) == (2, [])
+    assert "no such folder" in done.stderr
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    done = run(tmp_path / "groups.parquet")
+    assert (done.exit_code, world.athena.ran) == (2, [])
+    assert "vpce-guard[athena]" in done.stderr
+
+
 def test_a_bucket_without_accounts_is_refused(world: Any, tmp_path: Path):
     world.bucket.objects.clear()
     done = run(tmp_path / "g")
