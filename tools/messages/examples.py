@@ -52,9 +52,11 @@ BYPASS = Finding(
     cause="It came from the public address 198.51.100.7, not through a VPC endpoint.",
     todo=(
         "Find out where 198.51.100.7 is, and rotate the secret if it is not yours.",
-        "If this is meant to be, give the reason: guardctl exceptions add role-orders-api"
-        " --principal arn:aws:iam::111122223333:role/orders-api --cidr 198.51.100.7/32"
-        " --expires 2026-06-03 --reason ''",
+        (
+            "If this is meant to be, give the reason: guardctl exceptions add role-orders-api "
+            "--principal arn:aws:iam::111122223333:role/orders-api --cidr 198.51.100.7/32"
+            " --expires 2026-06-03 --reason ''"
+        ),
     ),
     evidence={
         "principal": "arn:aws:sts::111122223333:assumed-role/orders-api/i-0a1b2c3d4e5f60718",
