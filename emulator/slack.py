@@ -48,14 +48,16 @@ def no_trouble() -> Answer | None:
 
 
 class Slack:
-    """`messages` holds the accepted posts (their JSON), `posts` counts every attempt, `times` says
-    when those were made. `channel` holds what the channel shows by `ts`, in the order it came.
+    """`messages` holds the accepted posts (their JSON), `paths` where they went, `posts` counts
+    every attempt, `times` says when those were made. `channel` holds what the channel shows by
+    `ts`, in the order it came.
     """
 
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
         self.channel: dict[str, dict[str, Any]] = {}
         self.times: list[float] = []
+        self.paths: list[str] = []
         self.posts = 0
         self.trouble: Callable[[], Answer | None] = no_trouble
         self._answers: deque[Answer] = deque()
@@ -113,6 +115,7 @@ class Slack:
         self.messages.clear()
         self.channel.clear()
         self.times.clear()
+        self.paths.clear()
         self._answers.clear()
         self.trouble = no_trouble
         self.posts = 0
@@ -143,6 +146,7 @@ class Slack:
 
     def _take(self, path: str, message: dict[str, Any], answer: Answer) -> Answer:
         """Show a message; the answer says under which name, where the Web API was asked."""
+        self.paths.append(path)
         if not path.startswith(API):
             self.messages.append(message)
             return answer

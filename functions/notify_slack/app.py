@@ -9,7 +9,8 @@ dead-letter queue. Waiting is the queue's work; the function waits only for its 
 which all its copies take from one rate limiter in the state table.
 
 Triggered by two queues: the notify queue has the findings topic's messages, raw; the urgent queue
-those of severity high, and alarms, so that these wait behind nothing of less weight.
+those of severity high, and alarms, so that these wait behind nothing of less weight. Each queue may
+have a webhook or channel of its own.
 
 A message is posted again only where nobody can know that it was posted: Slack's answer was lost, or
 the function was stopped just after it. From its second attempt on, a message says so.
@@ -39,10 +40,11 @@ from notify_slack.rate_limiter import RateLimiter
 from notify_slack.sender import Sender
 from notify_slack.webhook import BadWebhook, api_of
 
-# The SecureString holds a bot's token, which needs a channel to post to, or a webhook's URL.
-channel = os.environ.get("SLACK_CHANNEL", "")
-slack_api = required(os.environ, "SLACK_API", api_of(required(os.environ, "PARTITION")))
+# The SecureString holds a bot's token, which needs a channel to post to, or a webhook's URL; a
+# second channel or URL is for what is urgent.
+channels = os.environ.get("SLACK_CHANNEL", "").split(",")
 parameter = required(os.environ, "WEBHOOK_PARAMETER")
+slack_api = required(os.environ, "SLACK_API", api_of(required(os.environ, "PARTITION")))
 
 config = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=2, read_timeout=5
@@ -53,12 +55,22 @@ sqs = lazy_client("sqs", config=config)
 ssm = client("ssm", config=config)
 limiter = RateLimiter(Slots(table))
 
-sender = Sender(limiter, table, channel, slack_api)
-address = Address(Parameters(ssm), parameter, sender.checked)
-urls = [required(os.environ, name) for name in ("NOTIFY_QUEUE_URL", "URGENT_QUEUE_URL")]
+parameters = Parameters(ssm)
+
+
+def _delivery(url: str, channel: str, *, urgent: bool) -> Delivery:
+    sender = Sender(limiter, table, channel, slack_api, urgent=urgent)
+    address = Address(parameters, parameter, sender.checked)
+    return Delivery(address, limiter, NotifyQueue(sqs, url), sender.send)
+
+
+# By the name of the queue. The last channel is the urgent queue's, be it the first or a second one.
 deliveries = {
-    url.rpartition("/")[2]: Delivery(address, limiter, NotifyQueue(sqs, url), sender.send)
-    for url in urls
+    url.rpartition("/")[2]: _delivery(url, channels[place], urgent=place == -1)
+    for place, url in (
+        (0, required(os.environ, "NOTIFY_QUEUE_URL")),
+        (-1, required(os.environ, "URGENT_QUEUE_URL")),
+    )
 }
 logger = Logger(json_serializer=log_line)
 metrics = Metrics()
@@ -73,12 +85,12 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     Raises ParameterUnreadable or BadWebhook before anything is posted: then all of it goes back.
     """
     records: Sequence[Mapping[str, Any]] = event["Records"]
+    delivery = deliveries[records[0]["eventSourceARN"].rpartition(":")[2]]
     try:
-        url = address.read()
+        url = delivery.address.read()
     except (ParameterUnreadable, BadWebhook):
         metrics.add_metric("MessagesRetried", MetricUnit.Count, len(records))
         raise
-    delivery = deliveries[records[0]["eventSourceARN"].rpartition(":")[2]]
     failed = delivery.deliver(records, url, context)
     metrics.add_metric("MessagesPosted", MetricUnit.Count, len(records) - len(failed))
     metrics.add_metric("MessagesRetried", MetricUnit.Count, len(failed))

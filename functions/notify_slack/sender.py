@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Sender:
     """`channel` is the one that a bot posts to, `api` the address of Slack's Web API; the threads
-    of a bot's messages are kept in `table`.
+    of a bot's messages are kept in `table`. What is `urgent` goes to the last URL of several.
     """
 
     limiter: RateLimiter
     table: Items
     channel: str
     api: str
+    urgent: bool = False
 
     def send(
         self, body: str, message: Mapping[str, Any], secret: str, number: int
@@ -37,7 +38,10 @@ class Sender:
 
     def checked(self, secret: str) -> str:
         """The bot's token or the webhook's URL. Raises BadWebhook."""
-        return checked_token(secret, self.channel) if is_token(secret) else checked(secret)
+        if is_token(secret):
+            return checked_token(secret, self.channel)
+        urls = [checked(one) for one in secret.split() or [""]]
+        return urls[-1 if self.urgent else 0]
 
     @cached_property
     def _bot(self) -> Bot:

@@ -19,6 +19,7 @@ from guard.policy import Difference, Risk, overall_risk
 from guard.reconcile.request import Request
 from guard.settings import Settings
 from restore_policy.fights import Fight
+from restore_policy.new_endpoint import is_new_with_default
 from restore_policy.triggers import TAGGED, callers
 
 
@@ -90,7 +91,15 @@ def restored(
     """The approved policy was put back; the second time within an hour weighs more."""
     severity = Severity.HIGH if overall_risk(found) is Risk.WIDER else Severity.MEDIUM
     title = f"Endpoint policy of {about.attached.endpoint_id} restored"
+    cause = f"The policy was not the approved one. Changed by {about.who()}."
     todo = ["if the change was meant, have it reviewed and deploy it as an approved policy"]
+    if is_new_with_default(about):
+        severity = Severity.LOW
+        title = f"The new endpoint {about.attached.endpoint_id} got the approved policy"
+        cause = f"It was made with AWS's default policy by {about.who()}."
+        todo = [
+            "name the approved policy where the endpoint is made, or leave policies to the guard"
+        ]
     if fight and fight.reverts > 1:
         severity = Severity.HIGH
         title = f"{title} {fight.reverts} times within an hour"
@@ -99,9 +108,7 @@ def restored(
         Kind.POLICY_RESTORED,
         severity,
         title=title,
-        cause=" ".join(
-            (f"The policy was not the approved one. Changed by {about.who()}.", *about.refused())
-        ),
+        cause=" ".join((cause, *about.refused())),
         done=[f"wrote the approved policy {about.desired(desired)} and read it back"],
         todo=todo,
         found=found,
@@ -212,7 +219,7 @@ def drift(about: About, desired: ApprovedPolicy, found: Sequence[Difference]) ->
     cause = f"The policy differs from {desired.name}. Changed by {about.who()}."
     return about.finding(
         Kind.POLICY_DRIFT,
-        Severity.HIGH,
+        Severity.MEDIUM if is_new_with_default(about) else Severity.HIGH,
         title=f"Endpoint policy of {about.attached.endpoint_id} is not the approved one",
         cause=" ".join((cause, *about.refused())),
         todo=(

@@ -24,7 +24,7 @@ EVERY_PARAMETER = {
     "EncryptionKeyArn": "",
     "PermissionsBoundaryArn": BOUNDARY,
     "Scope": "rotation",
-    "SlackChannel": "C0123456789",
+    "SlackChannel": "C0123456789,C0999999999",
     "SlackWebhookParameter": "/vpce-guard/slack-bot",
 }
 IN_A_VPC = "in-vpc"

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from moto.ec2.models import ec2_backends
 
-from tests.reactions.account import ALLOW_ALL, Account, kinds, make_endpoint, writes
+from tests.reactions.account import ALLOW_ALL, SERVICE, Account, kinds, make_endpoint, writes
 
 RESTORE = "RestorePolicyFunction"
 
@@ -70,6 +70,42 @@ def test_an_endpoint_made_by_hand_gets_the_approved_policy(cloud, account, endpo
 
     assert account.policy(made) == approved
     assert len(account.endpoints(vpc_id)) == 1
+    assert severities(cloud, made) == ["low"]  # AWS's default policy, and nobody opened anything
+
+
+def severities(cloud, endpoint_id: str) -> list[str]:
+    """Of the restorations of an endpoint."""
+    of = [one for one in cloud.findings if one["resource"] == endpoint_id]
+    return [one["severity"] for one in of if one["kind"] == "policy-restored"]
+
+
+@pytest.mark.parametrize("later", ["opened anew", "made with it", "old"])
+def test_only_a_new_endpoint_with_the_default_policy_is_no_high_restoration(
+    cloud, account, endpoint, later
+):
+    vpc_id = account.vpc("10.77.0.0/16")
+    subnet = account.subnet(vpc_id, "10.77.0.0/24", "us-east-1a")
+    if later == "made with it":
+        open_ = {"Statement": [{**ALLOW_ALL["Statement"][0], "Action": "secretsmanager:*"}]}
+        made = account.ec2.create_vpc_endpoint(
+            VpcId=vpc_id,
+            ServiceName=SERVICE,
+            VpcEndpointType="Interface",
+            SubnetIds=[subnet],
+            PolicyDocument=json.dumps({"Version": "2012-10-17", **open_}),
+            PrivateDnsEnabled=False,
+        )["VpcEndpoint"]["VpcEndpointId"]
+        cloud.settle()
+        assert severities(cloud, made) == ["high"]
+        return
+    made = make_endpoint(account, vpc_id, [subnet])
+    if later == "old":
+        cloud.clock.skip(seconds=1900)
+    cloud.settle()
+    if later == "opened anew":
+        account.ec2.modify_vpc_endpoint(VpcEndpointId=made, PolicyDocument=json.dumps(ALLOW_ALL))
+        cloud.settle()
+    assert severities(cloud, made)[-1] == "high"
 
 
 def test_an_endpoint_of_another_service_is_none_of_ours(cloud, account):
