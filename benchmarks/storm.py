@@ -24,6 +24,7 @@ from itertools import batched
 from typing import Any
 
 from emulator import Cloud
+from guard.findings.summary import NEW
 
 FUNCTION = "DetectBypassFunction"
 SEED = 20261125
@@ -33,11 +34,14 @@ SHARES = {"caller": 50, "fleet": 25, "crowd": 15, "job": 10}  # per cent of the 
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """What came of a storm. `counted` is what the findings' counters in the table add up to."""
+    """What came of a storm. `counted` is what the findings' counters in the table add up to, `new`
+    the alerts that were published for something graver or new in kind.
+    """
 
     records: int
     duplicates: int
     alerts: int
+    new: int
     counted: int
     failed: int
     calls: int
@@ -61,7 +65,9 @@ def main() -> None:
     with Cloud.start() as cloud:
         came = storm(cloud, options.records, options.batch)
     print(f"{came.records:,} bypasses and {came.duplicates:,} duplicates, {options.batch} a batch")
-    print(f"{'alerts':28} {came.alerts:>10,}   goal: at most {ALERTS}")
+    print(f"{'alerts':28} {came.alerts:>10,}")
+    repeated = came.alerts - came.new
+    print(f"{'  but for what is new':28} {repeated:>10,}   goal: at most {ALERTS}")
     print(f"{'lost':28} {came.lost:>10,}   goal: 0")
     print(
         f"{'AWS calls for each record':28} {came.calls_per_record:>10.3f}"
@@ -69,7 +75,7 @@ def main() -> None:
     )
     print(f"{'most AWS calls in one batch':28} {came.most_calls:>10,}")
     print(f"{'seconds, emulator included':28} {came.seconds:>10.1f}")
-    met = came.alerts <= ALERTS and not came.lost and came.calls_per_record <= CALLS_PER_RECORD
+    met = repeated <= ALERTS and not came.lost and came.calls_per_record <= CALLS_PER_RECORD
     raise SystemExit(0 if met else 1)
 
 
@@ -92,6 +98,7 @@ def storm(cloud: Cloud, records: int, batch: int) -> Came:
         records=records,
         duplicates=duplicates,
         alerts=len(cloud.findings) - alerts,
+        new=sum(1 for one in cloud.findings[alerts:] if NEW in one["evidence"]),
         counted=counted(cloud),
         failed=failed,
         calls=calls,
