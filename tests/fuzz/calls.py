@@ -51,7 +51,7 @@ _HOSTS = tuple(
     f"{one}.eu-west-1.amazonaws.com"
     for one in ("secretsmanager", "secretsmanager-fips", "vpce-0a1b.secretsmanager")
 )
-_AGENTS = (
+AGENTS = (
     "Mozilla/5.0 (X11)",
     "aws-cli/2.1 exec-env/CloudShell",
     "Boto3/1 exec-env/AWS_Lambda_python3.13 md/x",
@@ -87,7 +87,7 @@ POOLS: Mapping[tuple[str, ...], tuple[Any, ...]] = {
         *("203.0.113.10", "198.51.100.7", "192.0.2.4", "10.0.0.1", "2001:db8::1", "AWS Internal"),
         *("states.amazonaws.com", "cloudformation.amazonaws.com", "HIDDEN", "signin.amazonaws.com"),
     ),
-    ("userAgent",): _AGENTS,
+    ("userAgent",): AGENTS,
     ("vpcEndpointId",): (
         *("vpce-0a1b2c3d4e5f60718", "vpce-0ffff", "AWS Internal", "ec2.amazonaws.com"),
     ),
@@ -158,19 +158,21 @@ MEMBERS: Mapping[tuple[str, ...], tuple[Any, ...]] = {
 
 def calls(chance: random.Random, number: int) -> Iterator[dict[str, Any]]:
     """So many records, many of them equal in all that a judgement reads."""
-    known = [
-        one["detail"]
-        for one in samples("events")
-        if one.get("detail", {}).get("eventSource") == SECRETS_MANAGER
-    ]
+    known = recorded()
     while number > 0:
         record = copy.deepcopy(chance.choice(known))
         _complete(record)
-        for _ in range(chance.randint(0, 6)):
+        for _ in range(chance.choice((0, 1, 3, 6, 15))):
             _change(chance, record)
         for _ in range(same := chance.randint(1, min(4, number))):
             yield _another(chance, record)
         number -= same
+
+
+def recorded() -> list[dict[str, Any]]:
+    """The samples that are records of Secrets Manager."""
+    details = (one.get("detail", {}) for one in samples("events"))
+    return [one for one in details if one.get("eventSource") == SECRETS_MANAGER]
 
 
 def said(detail: Mapping[str, Any]) -> Any:

@@ -20,7 +20,7 @@ from guardctl.athena.query import Span, groups
 from guardctl.athena.table import table_of
 from tests.athena import ACCOUNT, asked, table
 from tests.builders import NOON
-from tests.fuzz.calls import calls, put, said
+from tests.fuzz.calls import AGENTS, calls, put, recorded, said
 from tests.fuzz.mutate import ODD
 
 CASES = int(os.environ.get("FUZZ_CASES", "20000"))
@@ -46,19 +46,37 @@ def grouped(records: list[dict[str, Any]], folder: Any) -> list[dict[str, Any]]:
     return asked(database, query)
 
 
+def different(found: list[dict[str, Any]], records: list[dict[str, Any]]) -> Counter[str]:
+    """What the groups say more or less often than their records."""
+    one_by_one, by_groups = Counter(map(said, records)), Counter[str]()
+    for group in found:
+        # The first and the last of its requests, and those between them.
+        by_groups[said(record_of(group))] += group["requests"] - 1
+        by_groups[said(record_of(group, "last_seen"))] += 1
+    return (by_groups - one_by_one) + (one_by_one - by_groups)
+
+
 def test_a_group_is_judged_as_each_of_its_records(seed: int, tmp_path: Any):
     for number in range(max(1, CASES // AT_ONCE)):
         records = list(calls(chances(seed + number), min(CASES, AT_ONCE)))
         found = grouped(records, tmp_path)
-        one_by_one = Counter(map(said, records))
-        by_groups: Counter[str] = Counter()
-        for group in found:
-            answer = said(record_of(group))
-            if group["last_seen"] != group["first_seen"]:
-                assert said(record_of(group, "last_seen")) == answer, f"seed {seed}"
-            by_groups[answer] += group["requests"]
-        assert by_groups - one_by_one == one_by_one - by_groups == Counter(), f"seed {seed}"
+        assert different(found, records) == Counter(), f"seed {seed}"
         assert len(found) < len(records) * 0.8, "hardly anything is grouped"
+
+
+def test_each_kind_of_user_agent_is_kept(tmp_path: Any):
+    records = [
+        {
+            **one,
+            "userAgent": agent,
+            "sessionCredentialFromConsole": flag,
+            "eventTime": f"{NOON:%FT%TZ}",
+        }
+        for one in recorded()
+        for agent in AGENTS
+        for flag in ("true", None)
+    ]
+    assert different(grouped(records, tmp_path), records) == Counter()
 
 
 def test_what_is_no_field_changes_no_judgement(seed: int):
