@@ -47,7 +47,7 @@ def no_approved_policy(about: About, problem: str) -> Finding:
 def not_ours_to_change(
     about: About, desired: ApprovedPolicy, found: Sequence[Difference]
 ) -> Finding:
-    """An AWS service made the endpoint for itself: AWS lets nobody else change it. Told once."""
+    """An AWS service made the endpoint for itself, and nobody else changes it. Published once."""
     endpoint_id = about.attached.endpoint_id
     return about.finding(
         Kind.POLICY_NOT_RESTORABLE,

@@ -258,7 +258,7 @@ def opted_out(
 ) -> Finding:
     """The policy is not the approved one, and the opt-out tag has the guard leave it so.
 
-    No event of a request through an endpoint of ours reaches the guard, so `came` is told here.
+    No event of a request through an endpoint of ours reaches the guard, so `came` is named here.
     """
     refused = f" With what that refuses came: {'; '.join(came.who)}." if came.who else ""
     others = f" Others that came: {'; '.join(came.agreed)}." if came.agreed else ""

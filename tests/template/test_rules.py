@@ -23,7 +23,7 @@ SAMPLES = sorted(path.stem for path in EVENTS.glob("*.json"))
 
 QUEUES_OF = {
     "VpcLifeRule": {"VpcQueue"},
-    "GuardTagRule": {"VpcQueue"},
+    "GuardTagRule": {"VpcQueue", "PolicyQueue"},
     "ServiceNameRule": {"VpcQueue"},
     "TearDownRule": {"VpcQueue"},
     "EndpointChangeRule": {"VpcQueue", "PolicyQueue"},

@@ -31,6 +31,7 @@ def play(cloud: Cloud) -> None:
     requests_to_come(cloud)
     repairs(cloud)
     hub(cloud)
+    shared(cloud)
     rotations(cloud)
     requests(cloud)
     verdicts(cloud)
@@ -191,6 +192,27 @@ def hub(cloud: Cloud) -> None:
     profiles.associate_profile(ProfileId=profile_id, ResourceId=profiled, Name="spoke")
     into_scope(account, [account.subnet(served, "10.30.0.0/24", "us-east-1a")])
     into_scope(account, [account.subnet(profiled, "10.31.0.0/24", "us-east-1a")])
+    cloud.settle()
+
+
+def shared(cloud: Cloud) -> None:
+    """An endpoint of somebody's that no event named, in a VPC of which a subnet is shared."""
+    account = Account(cloud)
+    vpc_id, subnets = guarded_vpc(account)
+    account.ec2.create_vpc_endpoint(
+        VpcId=vpc_id,
+        ServiceName="com.amazonaws.us-east-1.secretsmanager",
+        VpcEndpointType="Interface",
+        SubnetIds=subnets,
+        PrivateDnsEnabled=False,
+    )
+    account.client("ram").create_resource_share(
+        name="network",
+        resourceArns=[f"arn:aws:ec2:us-east-1:{cloud.account}:subnet/{subnets[0]}"],
+        principals=[cloud.account],
+    )
+    cloud.lose_events()
+    cloud.fire_schedule()
     cloud.settle()
 
 

@@ -22,7 +22,7 @@ _POLICIES = re.compile(
 )
 _CODES = ("AccessDenied", "UnauthorizedOperation")
 
-# What the guard keeps its own state in and sends by; what it looks at are all other services.
+# What the guard keeps its own state in and sends by; what it reads are all other services.
 _OWN = frozenset({"dynamodb", "sns", "sqs", "ssm"})
 _READS = ("Describe", "Get", "List", "Lookup")
 # Of the operations that the guard calls, those that are not EC2's.
@@ -56,7 +56,7 @@ def action_of(error: ClientError) -> str:
 
 
 def may_not_look(error: Exception) -> bool:
-    """Whether AWS refuses for good to show what the guard looks at: trying again is of no use.
+    """Whether AWS refuses for good to show what the guard reads: trying again is of no use.
 
     What refuses the guard its own table or queues is not among them: it must be tried again.
     """
@@ -98,7 +98,7 @@ def reading_refused(
             cause=f"AWS refused {tried}: {code_of(error)}: {readable(words)}",
             todo=(
                 what_to_do,
-                "the next event or sweep looks again"
+                "the next event or sweep reads again"
                 if may_not_look(error)
                 else "what was not done is tried again, then kept in the dead-letter queue",
             ),

@@ -72,8 +72,8 @@ class Invocation:
     ) -> None:
         """What AWS throttled is replaced by copies for later; anything else goes back.
 
-        Where AWS has refused `LOOKS` times to show what the guard looks at, that is published, and
-        a later event or sweep looks again: it is no dead letter, unless there is more to `keep`.
+        Where AWS has refused `LOOKS` times to show what the guard reads, that is published, and
+        a later event or sweep reads again: it is no dead letter, unless there is more to `keep`.
         """
         if not throttled(error):
             logger.warning("messages go back", exc_info=error)

@@ -140,9 +140,9 @@ def test_a_name_that_chooses_nothing_keeps_no_tampered_policy(cloud, account, wh
     cloud.settle()
 
     assert account.policy(endpoint_id) == approved
-    told = [one for one in cloud.findings if one["kind"] == "policy-not-restorable"]
-    published = told[-1]
-    assert [one["severity"] for one in told] == ["medium", "high"]
+    published_ones = [one for one in cloud.findings if one["kind"] == "policy-not-restorable"]
+    published = published_ones[-1]
+    assert [one["severity"] for one in published_ones] == ["medium", "high"]
     assert (published["resource"], published["severity"]) == (endpoint_id, "high")
     assert f"chosen by the {whose}'s tag {TAG}" in published["cause"]
     assert "by the tag that was set by" in published["cause"]

@@ -183,7 +183,7 @@ def test_a_refused_write_is_published(cloud, account, endpoint):
     assert "UnauthorizedOperation" in cloud.findings[-1]["cause"]
 
 
-def test_an_endpoint_that_an_aws_service_made_is_left_alone_and_told_of_once(cloud, account):
+def test_an_endpoint_that_an_aws_service_made_is_left_alone_and_published_once(cloud, account):
     vpc_id, subnets = account.vpc_with_subnets()
     theirs = make_endpoint(account, vpc_id, subnets)
     ec2_backends[cloud.account][cloud.region].vpc_end_points[theirs].requester_managed = True
@@ -193,5 +193,5 @@ def test_an_endpoint_that_an_aws_service_made_is_left_alone_and_told_of_once(clo
         cloud.settle(timedelta(hours=25))
 
     assert writes(cloud, RESTORE) == []
-    told = [one for one in cloud.findings if one["kind"] == "policy-not-restorable"]
-    assert [(one["resource"], one["severity"]) for one in told] == [(theirs, "low")]
+    published = [one for one in cloud.findings if one["kind"] == "policy-not-restorable"]
+    assert [(one["resource"], one["severity"]) for one in published] == [(theirs, "low")]

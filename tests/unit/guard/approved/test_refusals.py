@@ -250,7 +250,7 @@ def test_the_event_history_is_read_once_a_minute():
     assert len(counted) == 2
 
 
-def test_who_came_through_an_endpoint_is_told_apart_by_what_the_policy_refuses():
+def test_who_came_through_an_endpoint_is_split_by_what_the_policy_refuses():
     id_ = "vpce-0a1b2c3d4e5f60718"
     records_seen = [
         record_of(

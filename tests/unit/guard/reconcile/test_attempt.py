@@ -284,7 +284,7 @@ def test_what_refuses_the_guard_its_own_table_is_kept():
 
 
 class ThenBlind(Toy):
-    """It may look until it has changed something."""
+    """It may read until it has changed something."""
 
     def observe(self, requests, now):
         if self.world.changed:
@@ -292,7 +292,7 @@ class ThenBlind(Toy):
         return super().observe(requests, now)
 
 
-def test_a_change_that_is_not_published_yet_is_kept_when_the_guard_may_not_look_again():
+def test_a_change_that_is_not_published_yet_is_kept_when_the_guard_may_not_read_again():
     change = played(Toy).calls.index("Modify")
     world = played(ThenBlind, faults=(Fault(change, "killed after"),))
     assert world.changed

@@ -41,7 +41,7 @@ def test_the_way_without_faults():
     ] == CALLS
 
 
-TOLD = {"not repairable", "The guard may not read what it guards"}
+PUBLISHED = {"not repairable", "The guard may not read what it guards"}
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
@@ -53,7 +53,7 @@ def test_every_fault_of_every_call(number, how, times):
     world.arrive(event("vpc-1"))
     world.settle()
     well = world.resources["vpc-1"] == GOOD and "repaired" in titles(world)
-    assert well or world.dead or TOLD & {*titles(world)}
+    assert well or world.dead or PUBLISHED & {*titles(world)}
     if world.changed:
         assert "repaired" in titles(world) or world.dead
     assert how == "refused" or not world.dead
@@ -67,7 +67,7 @@ def test_two_faults_one_after_the_other(first, second):
         world.arrive(event("vpc-1"))
         world.settle()
         assert not world.changed or "repaired" in titles(world), faults
-        assert world.changed or world.dead or TOLD & {*titles(world)}, faults
+        assert world.changed or world.dead or PUBLISHED & {*titles(world)}, faults
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))), ids=str)
