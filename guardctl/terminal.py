@@ -10,6 +10,7 @@ from rich.segment import Segment
 from guardctl.screen import printable
 
 _WHOLE = 100_000  # columns where nobody's screen is the limit
+_BOX = 100  # columns there of what has a frame: it is as wide as the screen, and wraps its text
 
 
 class _Console(Console):
@@ -18,10 +19,13 @@ class _Console(Console):
         raise
 
 
-def console(*, stderr: bool = False, **more: Any) -> Console:
-    """Prints texts as they are: the ARN of a secret is no place for an emoji or a colour."""
+def console(*, stderr: bool = False, boxes: bool = False, **more: Any) -> Console:
+    """Prints texts as they are: the ARN of a secret is no place for an emoji or a colour.
+
+    `boxes` is for what has a frame.
+    """
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else _WHOLE
+    width = None if stream.isatty() else _BOX if boxes else _WHOLE
     options = {
         "highlight": False,
         "emoji": False,

@@ -62,7 +62,7 @@ class Measures:
         """Count and log what became of the records, and the uses of each exception."""
         self.metrics.add_metric("RecordsJudged", MetricUnit.Count, len(judged))  # always one
         _log(judged)
-        verdicts = Counter(COUNTED[one.judgement.verdict] for one in judged)
+        verdicts = Counter(_counted(one.judgement) for one in judged)
         for name, times in verdicts.items():
             self.add(name, times)
         uses = Counter(one.judgement.exemption for one in judged if one.judgement.exemption)
@@ -77,6 +77,12 @@ class Measures:
             self.figures.add_to_day(now, {"excepted": times})
         except (ClientError, BotoCoreError) as error:
             logger.warning("a use is in the metric alone", extra={"error": repr(error)})
+
+
+def _counted(judgement: Judgement) -> str:
+    """The metric. The guard's own requests need no exception: it is a service, as AWS's are."""
+    by_guard = judgement.verdict is Verdict.EXEMPT and not judgement.exemption
+    return COUNTED[Verdict.SERVICE if by_guard else judgement.verdict]
 
 
 def _log(judged: Sequence[Judged]) -> None:

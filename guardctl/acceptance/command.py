@@ -115,7 +115,7 @@ def acceptance(
         ended = summary(
             report.chapters, holds=report.holds, stopped=report.stopped, left=report.left
         )
-        console().print(ended)
+        console(boxes=True).print(ended)
     if not report.holds or report.left:
         raise typer.Exit(FOUND)
 
@@ -180,7 +180,7 @@ def _words(thing: Thing, problems: Mapping[str, Problem]) -> str:
 
 def _show(played: Played, format_: Format) -> None:
     show: dict[Format, Callable[[], None]] = {
-        Format.TABLE: lambda: console().print(panel(played)),
+        Format.TABLE: lambda: console(boxes=True).print(panel(played)),
         Format.JSONL: lambda: say_json(played.to_json(), flush=True),
         Format.JSON: lambda: None,
     }

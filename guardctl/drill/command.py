@@ -67,7 +67,7 @@ def drill(
     from guardctl.drill.story import STORY
 
     _require_known(region)
-    out = console(stderr=format is not Format.TABLE)
+    out = console(stderr=format is not Format.TABLE, boxes=True)
     began = time.perf_counter()
     played: list[Played] = []
     with ExitStack() as scene:

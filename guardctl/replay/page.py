@@ -7,6 +7,7 @@ security policy lets run only the page's own script, known by its hash.
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from notify_slack.payload import payload
 _TEMPLATES = Path(__file__).parent / "templates"
 _SHOWN = 1_000  # findings; a page of more is no page to read
 _LISTED = 100  # in a table of principals, secrets ...
+_DIVIDES = re.compile(r"(?<=[/:,@_])(?=\S)")
 
 
 def page(summary: Summary, command: Sequence[str]) -> str:
@@ -39,6 +41,8 @@ def page(summary: Summary, command: Sequence[str]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["printable"] = printable
+    environment.filters["breakable"] = breakable
+    environment.filters["clock"] = clock
     script = (_TEMPLATES / "page.js").read_text(encoding="utf-8")
     style = (_TEMPLATES / "page.css").read_text(encoding="utf-8")
     findings = summary.result.worst_first()
@@ -79,7 +83,26 @@ def _tables(summary: Summary) -> list[dict[str, Any]]:
 
 def _row(one: ReplayedFinding) -> dict[str, Any]:
     """What the template shows of a finding."""
-    return one.to_json() | {"rank": one.finding.severity.rank, "card": _card(one.finding)}
+    finding = one.finding
+    return one.to_json() | {
+        "rank": finding.severity.rank,
+        "card": _card(finding),
+        "place": [finding.account, finding.region],
+        "todo": finding.todo,
+    }
+
+
+def breakable(text: str) -> Markup:
+    """The text, escaped; a line may end within a name after what divides it, and in no word."""
+    return Markup("<wbr>").join(_DIVIDES.split(printable(text)))
+
+
+def clock(when: str) -> str:
+    """2026-06-01T09:30:00Z → 2026-06-01 09:30:00; any other text as it is."""
+    try:
+        return f"{datetime.fromisoformat(when).astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError):
+        return when
 
 
 def _card(finding: Finding) -> Markup:

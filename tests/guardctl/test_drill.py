@@ -5,6 +5,7 @@
 
 import json
 import os
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -16,6 +17,7 @@ from guardctl.drill.deploy import deployed
 from guardctl.drill.picture import draw
 from guardctl.drill.play import play
 from guardctl.drill.story import STORY
+from guardctl.terminal import console
 from tests.reactions.account import Account
 
 NIGHTLY = pytest.mark.skipif(
@@ -68,6 +70,28 @@ def test_a_reaction_that_does_nothing_is_noticed(deployment, monkeypatch, reacti
     assert failed is not None
 
 
+def test_the_picture_in_the_documents_shows_the_dashboard_as_it_is(cloud):
+    """The same titles and names of metrics; the numbers are those of a drill."""
+    path = Path(__file__).parents[2] / "docs" / "dashboard.svg"
+    found = set(texts(path.read_text()))
+    widgets = json.loads(
+        cloud.deployment.of_type("AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"]
+    )["widgets"]
+    titles = {one["properties"]["title"] for one in widgets}
+    named = {
+        metric[1]
+        for one in widgets
+        for metric in one["properties"]["metrics"]
+        if metric[0] == "VPCEGuard" and metric[1] != "RepairSeconds"
+    }
+    assert titles | named <= found, "run guardctl drill --dashboard docs/dashboard.svg"
+    assert {"bypass", "endpoint-created", "policy-restored"} <= found  # of a drill
+
+
+def texts(picture: str) -> list[str]:
+    return [one.text or "" for one in ElementTree.fromstring(picture).iter(f"{SVG}text")]  # noqa: S314
+
+
 def test_the_dashboard_is_drawn_with_what_was_measured(cloud):
     Account(cloud).secret("prod/db")
     cloud.settle()
@@ -77,3 +101,8 @@ def test_the_dashboard_is_drawn_with_what_was_measured(cloud):
     place = titles.index("Bypasses")
     assert titles[place + 1] == "1"
     assert "bypass" in titles  # of the alerts, by kind
+
+
+def test_a_frame_is_as_wide_as_a_page_where_nobody_has_a_screen():
+    assert console(boxes=True).width == 100
+    assert console().width > 100  # nothing is cut in what has no frame

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from guard.findings.finding import Severity
 from guardctl.__main__ import app
 from guardctl.replay.chart import chart
+from guardctl.replay.page import breakable, clock
 from guardctl.replay.slack_view import message
 from tests.records import FOREIGN_ENDPOINT, OWN_ENDPOINT, READ, ROTATION_SUCCEEDED, read, role
 
@@ -104,7 +105,7 @@ def column(page: "Page", number: int) -> list[str]:
 def test_what_it_shows(page: "Page"):
     text = page.locator("main").inner_text()
     assert "21 of Secrets Manager" in " ".join(text.split())
-    assert "19 occurrences 6 alerts: published at once 2 deferred to 1 digests" in " ".join(
+    assert "19 occurrences 6 alerts: published at once 2 deferred to 1 digest" in " ".join(
         text.split()
     )
     assert page.locator("#shown").inner_text() == "6 of 6 shown"
@@ -119,15 +120,15 @@ def test_what_it_shows(page: "Page"):
 def test_sorting(page: "Page"):
     heading = page.get_by_role("button", name="Occurrences")
     heading.click()
-    assert [int(count) for count in column(page, 1)] == [1, 1, 1, 1, 3, 12]
+    assert [int(count) for count in column(page, 6)] == [1, 1, 1, 1, 3, 12]
     heading.click()
-    assert [int(count) for count in column(page, 1)] == [12, 3, 1, 1, 1, 1]
-    assert page.locator("#findings th").nth(1).get_attribute("aria-sort") == "descending"
+    assert [int(count) for count in column(page, 6)] == [12, 3, 1, 1, 1, 1]
+    assert page.locator("#findings th").nth(6).get_attribute("aria-sort") == "descending"
     page.get_by_role("button", name="Severity").click()
     ranks = ["info", "low", "medium", "high"]
-    assert column(page, 0) == sorted(column(page, 0), key=ranks.index)
-    page.locator("#findings").get_by_role("button", name="Principals").click()
-    assert column(page, 4) == sorted(column(page, 4), key=str.lower)
+    assert column(page, 3) == sorted(column(page, 3), key=ranks.index)
+    page.locator("#findings").get_by_role("button", name="Who").click()
+    assert column(page, 1) == sorted(column(page, 1), key=str.lower)
     assert page.locator("#findings th[aria-sort]").count() == 1
 
 
@@ -141,17 +142,17 @@ def test_sorting_a_small_table(page: "Page"):
 
 def test_filtering(page: "Page"):
     page.locator("#filter").fill("role/app DescribeSecret")
-    assert column(page, 1) == ["12"]
+    assert column(page, 6) == ["12"]
     assert page.locator("#shown").inner_text() == "1 of 6 shown"
     assert page.locator("article:visible").count() == 1
     assert "seen 12 times" in page.locator("article:visible").inner_text()
     page.locator("#filter").fill("")
     page.locator("#kind").select_option("foreign-endpoint")
-    assert column(page, 3) == ["foreign-endpoint"]
+    assert [one.splitlines()[0] for one in column(page, 4)] == ["foreign-endpoint"]
     page.locator("#severity").select_option("low")
-    assert column(page, 3) == []
+    assert column(page, 4) == []
     page.locator("#kind").select_option("")
-    assert set(column(page, 0)) == {"low"}
+    assert set(column(page, 3)) == {"low"}
 
 
 def test_from_a_row_to_its_message(page: "Page"):
@@ -338,3 +339,54 @@ def test_a_button_that_leads_elsewhere_is_no_link():
         for url in ("javascript:alert(1)", "http://x", "https://x")
     ]
     assert message({"blocks": blocks}).count("<a ") == 1
+
+
+def test_a_row_says_when_who_and_what_first_and_has_the_exception_to_paste(html: Path):
+    outline = Outline(html.read_text())
+    rows = outline.all("tr", "data-card")
+    labels = [cell["data-label"] for cell in outline.all("td", "data-label")]
+    assert labels[: len(labels) // len(rows)][:3] == ["When", "Who", "What"]
+    text = html.read_text().replace("<wbr>", "")
+    assert "2026-06-01 09:30:00" in text
+    assert (
+        "guardctl exceptions add user-alice --principal arn:aws:iam::111122223333:user/alice"
+        in text
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("arn:aws:iam::1:role/a", "arn:<wbr>aws:<wbr>iam:<wbr>:<wbr>1:<wbr>role/<wbr>a"),
+        ("two words", "two words"),
+        ("<b>/x&", "&lt;b&gt;/<wbr>x&amp;"),
+        ("ends/", "ends/"),
+    ],
+)
+def test_a_line_ends_between_the_parts_of_a_name_and_in_no_word(text: str, shown: str):
+    assert breakable(text) == shown
+
+
+@pytest.mark.parametrize("text", ["", "never", "9999-99-99"])
+def test_a_time_that_is_none_stays_as_it_is(text: str):
+    assert clock(text) == text
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 375])
+def test_the_page_fits_its_window(browser: "Browser", html: Path, width: int, scheme: Any):
+    """Nothing is wider than the window, and no short word is broken."""
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.goto(html.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    table = page.locator("#findings").bounding_box()
+    assert table
+    assert table["x"] + table["width"] <= width
+    # A word that is broken is as high as two lines.
+    high = page.evaluate(
+        """() => [...document.querySelectorAll("#findings td:not(.when) :is(div, span)")]
+        .filter((one) => /^[A-Za-z0-9-]{1,24}$/.test(one.textContent.trim()))
+        .filter((one) => one.getBoundingClientRect().height > 30).map((one) => one.textContent)"""
+    )
+    page.close()
+    assert high == []

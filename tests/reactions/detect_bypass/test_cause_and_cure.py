@@ -12,6 +12,7 @@ from moto.ec2.models import ec2_backends
 
 from detect_bypass.judge.exceptions import parse as parse_exceptions
 from emulator import Caller
+from emulator.metrics import measured
 from tests.reactions.account import ALLOW_ALL, Account
 from tests.reactions.detect_bypass.test_detect_bypass import (
     FUNCTION,
@@ -442,3 +443,17 @@ def test_a_pod_in_a_delegated_ipv6_prefix_is_in_its_vpc_however_the_address_is_s
     causes = [finding["cause"] for finding in published(cloud)]
     assert causes
     assert all(f"It came out of {vpc_id}" in cause for cause in causes)
+
+
+def test_the_guards_own_requests_are_counted_apart_from_exceptions(cloud, secret, excepted):
+    guard = cloud.resource("EnsureEndpointRole")
+    cloud.session(guard, Caller(kind="role")).client("secretsmanager").describe_secret(
+        SecretId=secret
+    )
+    read(cloud, secret, "ci", kind="role", source_ip="203.0.113.9")
+    cloud.settle()
+    sums: dict[str, float] = {}
+    for run in cloud.invocations:
+        for one in measured(run.output):
+            sums[one.name] = sums.get(one.name, 0) + sum(one.values)
+    assert (sums["Exempted"], sums["ByServices"]) == (1, 1)
