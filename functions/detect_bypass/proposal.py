@@ -40,13 +40,16 @@ def proposed(record: Record, judgement: Judgement) -> dict[str, Any]:
 
 def command_for(entry: Mapping[str, Any], day: date) -> str:
     """The command that adds it, for a month from that day. Its reason is empty, and refused so."""
-    until = (day + timedelta(days=DAYS)).strftime("%Y-%m-%d")
+    try:
+        until = day + timedelta(days=DAYS)
+    except OverflowError:  # a record may have any time
+        until = day
     words = ["guardctl", "exceptions", "add", entry["name"]]
     for key, value in entry.items():
         if key != "name":
             for one in value if isinstance(value, list) else [value]:
                 words += [f"--{key}", one]
-    return shlex.join([*words, "--expires", until, "--reason", ""])
+    return shlex.join([*words, "--expires", f"{until:%Y-%m-%d}", "--reason", ""])
 
 
 def name_for(arn: str, account: str = "") -> str:

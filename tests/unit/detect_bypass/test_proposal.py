@@ -86,6 +86,12 @@ def test_the_command_is_one_line_that_a_shell_takes_apart_as_it_was_meant():
     ]
 
 
+@pytest.mark.parametrize("year", [1, 9999])
+def test_a_time_that_cannot_be_makes_no_command_fail(year: int):
+    command = command_for({"name": "a"}, datetime(year, 12, 31, tzinfo=UTC))
+    assert command.startswith("guardctl exceptions add a --expires ")
+
+
 @pytest.mark.parametrize(
     ("arn", "name"),
     [
