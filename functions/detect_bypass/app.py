@@ -54,8 +54,7 @@ policies = Path(os.environ.get("APPROVED_POLICIES_DIR", LAYER_FOLDER))
 client = partial(lazy_client, config=TWO_TRIES)  # most batches need none
 ec2 = client("ec2")
 table = Items(client("dynamodb"), settings.table_name, settings.place)
-budgets, figures = Budgets(table), Figures(table)
-metrics = Metrics()
+budgets, figures, metrics = Budgets(table), Figures(table), Metrics()
 logger = Logger(json_serializer=log_line)
 detector = Detector(
     settings=settings,
@@ -83,6 +82,7 @@ detector = Detector(
         sqs=client("sqs"),
         items=table,
         budgets=budgets,
+        own_accounts=account.accounts | account.approved_accounts,
         vpc_queue_url=required(os.environ, "VPC_QUEUE_URL"),
         policy_queue_url=required(os.environ, "POLICY_QUEUE_URL"),
     ),

@@ -7,18 +7,21 @@ through. There it ends: it is not judged, and the way of a finding, by SNS, the 
 does not go.
 
 Publishes: rules in a state in which they do not see what they should, no trail that logs reads, a
-mode other than the deployed one, messages in dead-letter queues. Changes nothing in AWS. Whether a
-trail logs reads cannot always be read; then the heartbeat is the proof, and that it is not known is
-published once.
+trail that was stopped for a time, a mode other than the deployed one, messages in dead-letter
+queues, and what is wired otherwise than the stack's template says. Changes nothing in AWS. Whether
+a trail logs reads cannot always be read; then the heartbeat is the proof, and that it is not known
+is published once.
 
 Triggered by a schedule and by the stack's own deployment. The request goes out first, and a check
 that fails stops no other; then the invocation fails, Lambda repeats it, and in the end it is in the
 rules' dead-letter queue.
 
 IAM: secretsmanager:DescribeSecret (of its own marked names, which are no secrets),
-events:ListRules, cloudtrail:DescribeTrails, cloudtrail:GetTrailStatus,
-cloudtrail:GetEventSelectors, ssm:GetParameter, sqs:GetQueueAttributes, dynamodb:UpdateItem,
-sns:Publish.
+cloudformation:DescribeStacks, cloudformation:GetTemplate, cloudformation:ListStackResources,
+events:ListRules, events:ListTargetsByRule, cloudtrail:DescribeTrails, cloudtrail:GetTrailStatus,
+cloudtrail:GetEventSelectors, lambda:ListEventSourceMappings, ssm:GetParameter,
+sns:GetSubscriptionAttributes, sns:GetTopicAttributes, sns:ListSubscriptionsByTopic,
+sqs:GetQueueAttributes, dynamodb:UpdateItem, sns:Publish.
 """
 
 import os
@@ -36,6 +39,7 @@ from guard.redact import log_line, redact_errors
 from guard.settings import Settings
 from guard.table.items import Items
 from heartbeat.checks import Checks, Deployed
+from heartbeat.drift import Drift
 from heartbeat.trails import CloudTrail, Trails
 
 settings = Settings.from_env(os.environ)
@@ -58,6 +62,14 @@ checks = Checks(
     client("ssm"),
     client("sqs"),
     Trails(client("cloudtrail"), at_home, settings.region),
+    Drift(
+        settings,
+        client("cloudformation"),
+        client("events"),
+        client("sqs"),
+        client("sns"),
+        client("lambda"),
+    ),
 )
 table = Items(client("dynamodb"), settings.table_name, settings.place)
 publisher = Publisher.of(settings, client("sns"), table)

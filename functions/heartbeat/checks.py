@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from guard.findings.finding import Finding
     from guard.settings import Settings
+    from heartbeat.drift import Drift
     from heartbeat.trails import Trails
 
 logger = Logger(child=True)
@@ -70,12 +71,14 @@ class Checks:
     ssm: SSMClient
     sqs: SQSClient
     trails: Trails
+    wired: Drift
 
     def run(self, now: datetime) -> tuple[list[Finding], list[str]]:
         """What is wrong, and the checks that AWS did not answer, each with its words."""
         found: list[Finding] = []
         unanswered: list[str] = []
-        for check in (self.heartbeat, self.rules, self.mode, self.dead_letters, self.trail):
+        checks = (self.heartbeat, self.rules, self.mode, self.dead_letters, self.trail, self.drift)
+        for check in checks:
             try:
                 found += check(now)
             except (ClientError, BotoCoreError) as error:
@@ -126,8 +129,12 @@ class Checks:
         return findings_of.dead_letters(depths, self.settings, now)
 
     def trail(self, now: datetime) -> list[Finding]:
-        seen = self.trails.observe()
+        seen = self.trails.observe(now)
         for one in seen:
             if one.reads is None:
                 logger.info("not known", extra={"trail": one.arn, "why": one.hindrance})
         return findings_of.blind_trails(seen, self.settings, now)
+
+    def drift(self, now: datetime) -> list[Finding]:
+        differences = self.wired.compare(self.deployed.rules.keys())
+        return findings_of.drift(differences, self.settings, now)

@@ -3,15 +3,17 @@
 Publishes: calls that changed, or tried to change, the guard's own rules, functions, roles,
 parameter, queues, table, topics, alarms or logs, or what the owner made for it (Slack's parameters,
 key, permissions boundary, code signing), by anyone but who deploys the stack; and the deletion of
-the stack. Changes nothing in AWS.
+the stack; and each deployment of the stack, as information. Changes nothing in AWS.
 
 Triggered by write calls as CloudTrail records them, of whatever resource: which are the guard's is
-asked of CloudFormation, and of the template's parameters. IAM is a global service, whose events
-come in us-east-1 alone: there this function sees changes of roles, elsewhere it does not. What
-cannot be read or published fails the invocation, which Lambda repeats, and ends in the rules'
-dead-letter queue.
+asked of CloudFormation, and of the template's parameters. Without DeployingRoles, a call through
+CloudFormation is part of a deployment if an operation of this stack went on then. IAM is a global
+service, whose events come in us-east-1 alone: there this function sees changes of roles, elsewhere
+it does not. What cannot be read or published fails the invocation, which Lambda repeats, and ends
+in the rules' dead-letter queue.
 
-IAM: cloudformation:ListStackResources, dynamodb:UpdateItem, sns:Publish.
+IAM: cloudformation:DescribeStackEvents, cloudformation:ListStackResources, dynamodb:UpdateItem,
+sns:Publish.
 """
 
 import os
@@ -28,8 +30,14 @@ from guard.publishing.publish import Publisher
 from guard.redact import log_line, redact_errors
 from guard.settings import Settings, items
 from guard.table.items import Items
-from watch_guard.changes import Deployers, changed_parts, may_be_ours, owner_parts
-from watch_guard.findings import guard_changed
+from watch_guard.changes import (
+    Deployers,
+    changed_parts,
+    changes_stack,
+    may_be_ours,
+    owner_parts,
+)
+from watch_guard.findings import guard_changed, guard_deployed
 from watch_guard.stack import Stack
 
 settings = Settings.from_env(os.environ)
@@ -45,7 +53,8 @@ logger = Logger(json_serializer=log_line)
 @redact_errors
 @logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, bool]:
-    """Publish one call, if it is about the guard and no deployment. Returns whether it was.
+    """Publish one call, if it is about the guard and no part of a deployment. Returns whether it
+    was.
 
     Raises UnreadableRecord for what is no record, ClientError, PublishError or StateError.
     """
@@ -55,9 +64,12 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, bool]:
         return {"published": False}
     names = [part.logical_id for part in parts]
     what = {"event_id": record.event_id, "event_name": record.event_name, "parts": names}
-    if deployers.made(record):
+    if deployers.made(record, lambda: stack.operating(record.event_time)):
         logger.info("part of a deployment", extra=what)
-        return {"published": False}
+        if not changes_stack(record):
+            return {"published": False}
+        publisher.publish([guard_deployed(record, parts, settings)], datetime.now(UTC))
+        return {"published": True}
     logger.warning("the guard was changed", extra={**what, "principal": record.identity.name})
     publisher.publish([guard_changed(record, parts, settings)], datetime.now(UTC))
     return {"published": True}

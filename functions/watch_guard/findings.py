@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from guard.cloudtrail.evidence import principal
 from guard.cloudtrail.record import Record
@@ -54,6 +55,22 @@ def guard_changed(record: Record, parts: Sequence[Part], settings: Settings) -> 
         identity=(who, record.event_name, "failed" if failed else "done"),
         window=HOUR,
         **here(settings, record.event_time),
+    )
+
+
+def guard_deployed(record: Record, parts: Sequence[Part], settings: Settings) -> Finding:
+    """The finding about a deployment of the stack: who did it."""
+    changed = guard_changed(record, parts, settings)
+    who = _short(principal(record))
+    return replace(
+        changed,
+        severity=Severity.INFO,
+        title=f"{who} {'tried to deploy' if record.failed else 'deployed'}"
+        + (" the guard's stack" if parts else " a stack that may be the guard's"),
+        cause=f"CloudFormation was asked for {record.event_name}."
+        + (f" AWS refused it: {record.error_code}." if record.failed else ""),
+        todo=(f"Nothing, if {who} was to deploy. Name who may in DeployingRoles.",),
+        window=0,
     )
 
 

@@ -536,7 +536,10 @@ def compare(account: Account, _: str) -> None:
 
 
 def switch_a_rule_off(account: Account, _: str) -> None:
-    account.client("events").disable_rule(Name=account.cloud.resource("BypassRule"))
+    """By a stack of somebody else's, while the guard's own rests."""
+    way = Caller(kind="role", invoked_by="cloudformation.amazonaws.com")
+    events = account.cloud.session("mallory", way).client("events")
+    events.disable_rule(Name=account.cloud.resource("BypassRule"))
 
 
 STORIES = {
