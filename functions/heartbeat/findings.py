@@ -173,7 +173,8 @@ def dead_letters(depths: Mapping[str, int], settings: Settings, now: datetime) -
             Severity.MEDIUM,
             name,
             f"{depth:,} messages wait in the dead-letter queue {name}",
-            "They could not be handled, and are kept for 14 days.",
+            "They could not be handled, and are kept for 14 days. What an outage may have kept from"
+            " being handled is put back by itself, five times in more than a day.",
             (f"guardctl redrive {name} shows what they are and why, and puts them back.",),
             {"queue": name, "messages": depth},
             settings,
@@ -181,6 +182,27 @@ def dead_letters(depths: Mapping[str, int], settings: Settings, now: datetime) -
         )
         for name, depth in sorted(depths.items())
         if depth
+    ]
+
+
+def put_back(counts: Mapping[str, int], settings: Settings, now: datetime) -> list[Finding]:
+    """Dead letters that were put back; `counts` are by the queues' names."""
+    return [
+        _finding(
+            Kind.DEAD_LETTERS,
+            Severity.LOW,
+            name,
+            f"{count:,} messages of the dead-letter queue {name} were put back",
+            "They could not be handled before, perhaps because a service of AWS or Slack was down.",
+            ("Nothing. What fails again waits longer each time, and after the fifth stays.",),
+            {"queue": name, "messages": count},
+            settings,
+            now,
+            window=0,
+            identity=("put back",),
+        )
+        for name, count in sorted(counts.items())
+        if count
     ]
 
 

@@ -6,7 +6,7 @@ number written as text make no difference. Pure.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from heartbeat.template import Template
@@ -55,7 +55,9 @@ def _arn(url: str, template: Template) -> str:
     return f"arn:{place.partition}:sqs:{place.region}:{place.account_id}:{name}"
 
 
-def as_rule(logical_id: str, rule: Mapping[str, Any], targets: list[Mapping[str, Any]]) -> Wiring:
+def as_rule(
+    logical_id: str, rule: Mapping[str, Any], targets: Sequence[Mapping[str, Any]]
+) -> Wiring:
     """A rule, as the template and ListRules have it, and its targets."""
     return {
         (logical_id, "event pattern"): alike(rule.get("EventPattern")),
