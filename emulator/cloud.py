@@ -226,6 +226,7 @@ class Cloud:
         partition.install()
         strict.install()
         moto_patches.hooks.invoke = self._invoke
+        moto_patches.hooks.invoke_later = self._invoke_later
         moto_patches.hooks.delivers = self._delivers
         moto_patches.hooks.whose = self._whose
         moto_patches.hooks.records = lambda: self.records
@@ -239,6 +240,7 @@ class Cloud:
                 os.environ[name] = value
         moto_state.put_back(self._outer_state)
         moto_patches.hooks.invoke = self._outer._invoke if self._outer else None
+        moto_patches.hooks.invoke_later = self._outer._invoke_later if self._outer else None
         moto_patches.hooks.delivers = self._outer._delivers if self._outer else None
         moto_patches.hooks.whose = self._outer._whose if self._outer else None
         outer = self._outer
@@ -556,6 +558,13 @@ class Cloud:
                     return {"errorMessage": run.error, "errorType": run.error_type}, True
                 return run.result, False
         return None, False
+
+    def _invoke_later(self, arn: str, event: Any) -> bool:
+        """Somebody called Lambda's Invoke for an event; whether the function is the stack's."""
+        ours = [one for one in self.deployment.functions.values() if one.arn == arn]
+        for function in ours:
+            self._pump.invoke_later(function, event)
+        return bool(ours)
 
     def _delivers(self, subscription: Subscription) -> bool:
         return keys.opens_to_topic(self.deployment, subscription)

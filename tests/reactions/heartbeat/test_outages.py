@@ -63,7 +63,7 @@ def test_nothing_is_lost(cloud, account, service, hours):
     deeds(account, vpc_id, secret)
 
     is_down(cloud, service, hours)
-    pass_hours(cloud, 2 if hours < 1 else 9)
+    pass_hours(cloud, {0.25: 2, 2: 9, 24: 14}[hours])
 
     assert {"bypass", "policy-restored", "guard-changed"} <= set(kinds(cloud))
     (endpoint,) = account.endpoints(vpc_id)
