@@ -134,7 +134,11 @@ class Checks:
         put_back: dict[str, int] = {}
         for url in self.deployed.homes:
             answer = self.sqs.get_queue_attributes(
-                QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"]
+                QueueUrl=url,
+                AttributeNames=[
+                    "ApproximateNumberOfMessages",
+                    "ApproximateNumberOfMessagesNotVisible",  # after a run that was cut short
+                ],
             )
             name, depth = (
                 url.rsplit("/", 1)[-1],

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 PUT_BACK = "vpce-guard-put-back"  # in a message: how often the heartbeat has put it back
 MOST = 5
 LONGEST = timedelta(hours=12)
-HIDDEN_SECONDS = 120  # of what is received: longer than the function runs
+HIDDEN_SECONDS = 30  # of what is received: longer than it takes to put it back, and gone by a retry
 AT_ONCE = 10
 SPENT_SECONDS = 20  # of the function's time; what is left waits for the next heartbeat
 
