@@ -22,7 +22,6 @@ from moto.awslambda.models import lambda_backends
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.dynamodb.models import dynamodb_backends
 from moto.ec2.models import ec2_backends
-from moto.events.models import events_backends
 from moto.route53.models import route53_backends
 from moto.s3.models import s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
@@ -47,6 +46,7 @@ from emulator.clock import Clock
 from emulator.delivery import Happening, Pump
 from emulator.deploy import STACK_NAME, Deployment, FunctionSpec, QueueMapping, deploy
 from emulator.faults import Fault, Faults, When
+from emulator.kept import Kept
 from emulator.runtime import Invocation, Runtime
 from emulator.runtime_inprocess import InProcess
 from emulator.runtime_lambda import LambdaRuntime
@@ -226,6 +226,7 @@ class Cloud:
         partition.install()
         strict.install()
         moto_patches.hooks.invoke = self._invoke
+        moto_patches.hooks.invoke_later = self._invoke_later
         moto_patches.hooks.delivers = self._delivers
         moto_patches.hooks.whose = self._whose
         moto_patches.hooks.records = lambda: self.records
@@ -239,6 +240,7 @@ class Cloud:
                 os.environ[name] = value
         moto_state.put_back(self._outer_state)
         moto_patches.hooks.invoke = self._outer._invoke if self._outer else None
+        moto_patches.hooks.invoke_later = self._outer._invoke_later if self._outer else None
         moto_patches.hooks.delivers = self._outer._delivers if self._outer else None
         moto_patches.hooks.whose = self._outer._whose if self._outer else None
         outer = self._outer
@@ -557,6 +559,13 @@ class Cloud:
                 return run.result, False
         return None, False
 
+    def _invoke_later(self, arn: str, event: Any) -> bool:
+        """Somebody called Lambda's Invoke for an event; whether the function is the stack's."""
+        ours = [one for one in self.deployment.functions.values() if one.arn == arn]
+        for function in ours:
+            self._pump.invoke_later(function, event)
+        return bool(ours)
+
     def _delivers(self, subscription: Subscription) -> bool:
         return keys.opens_to_topic(self.deployment, subscription)
 
@@ -642,24 +651,16 @@ class Cloud:
 
     def _remember_deployed_state(self) -> None:
         ssm = ssm_backends[self.account][self.region]
-        rules = events_backends[self.account][self.region].event_buses["default"].rules
         self._deployed_parameters = dict(ssm._parameters)
         self._deployed_versions = {
             name: list(versions) for name, versions in self._deployed_parameters.items()
         }
-        self._deployed_rules = {
-            name: (rule.state, [dict(target) for target in rule.targets])
-            for name, rule in rules.items()
-        }
-        self._deployed_queues = set(sqs_backends[self.account][self.region].queues)
+        self._kept = Kept(self.account, self.region)
         self._deployed_mappings = list(self.deployment.mappings)
 
     def _restore_deployed_state(self) -> None:
-        sqs = sqs_backends[self.account][self.region]
-        for name, queue in list(sqs.queues.items()):
-            if name not in self._deployed_queues:
-                del sqs.queues[name]
-                continue
+        self._kept.put_back()
+        for queue in sqs_backends[self.account][self.region].queues.values():
             queue._messages.clear()
             queue._pending_messages.clear()
             queue.deleted_messages.clear()
@@ -673,23 +674,12 @@ class Cloud:
         for name, versions in self._deployed_versions.items():
             ssm._parameters[name] = list(versions)
         stack_tags.put(self.deployment, self._deployed_tags)
-        self._restore_rules()
         functions = lambda_backends[self.account][self.region]
         ours = {function.name for function in self.deployment.functions.values()}
         for function in list(functions.list_functions()):
             if function.function_name not in ours:
                 functions.delete_function(function.function_name, None)
         self.deployment.mappings[:] = self._deployed_mappings
-
-    def _restore_rules(self) -> None:
-        rules = events_backends[self.account][self.region].event_buses["default"].rules
-        for name in list(rules):
-            if name not in self._deployed_rules:
-                del rules[name]
-                continue
-            state, targets = self._deployed_rules[name]
-            rules[name].state = state
-            rules[name].targets = [dict(target) for target in targets]
 
 
 def _shown(queue: Queue) -> list[dict[str, Any]]:

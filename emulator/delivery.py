@@ -338,6 +338,10 @@ class Pump:
         metrics.require_accepted(outcome.output)
         return invocation
 
+    def invoke_later(self, function: FunctionSpec, event: dict[str, Any]) -> None:
+        """An asynchronous invocation, with Lambda's retries and the function's destination."""
+        self._async.append(_Async(function, event, self.clock.now()))
+
     def _run_async(self, waiting: _Async) -> None:
         invocation = self.run(waiting.function, waiting.event)
         if invocation.error is None:

@@ -34,6 +34,7 @@ class _Hooks:
     """
 
     invoke: Invoker | None = None
+    invoke_later: Callable[[str, Any], bool] | None = None
     delivers: Callable[[Subscription], bool] | None = None
     whose: Whose | None = None
     records: Callable[[], list[dict[str, Any]]] | None = None
@@ -117,7 +118,16 @@ def _run_functions_here() -> None:
         result, failed = hooks.invoke(self.function_arn, payload)
         return json.dumps(result), failed, ""
 
+    original = LambdaFunction.invoke
+
+    def asked(self: LambdaFunction, body: Any, request_headers: Any, answer: Any) -> Any:
+        later = request_headers.get("X-Amz-Invocation-Type") == "Event" and hooks.invoke_later
+        if later and later(self.function_arn, json.loads(body or "{}")):
+            return ""
+        return original(self, body, request_headers, answer)
+
     LambdaFunction._invoke_lambda = invoke  # pyright: ignore[reportPrivateUsage]
+    LambdaFunction.invoke = asked
 
 
 def _own_subnets_are_no_default_ones() -> None:

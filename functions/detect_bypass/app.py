@@ -2,8 +2,8 @@
 
 Detects: requests over the public way, in the console, or through an endpoint that is not approved;
 requests that an endpoint's policy refused; changes of who may read a secret. Changes nothing.
-Triggered by the detection queue: records of Secrets Manager. Puts a VPC whose endpoint is broken on
-the VPC queue, and an endpoint whose new policy refuses a request on the policy queue.
+Triggered by the detection queue. Puts a VPC whose endpoint is broken, and an endpoint whose new
+policy refuses a request, on the queues of their reactions.
 
 IAM: ec2:DescribeVpcEndpoints, dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish, sqs:SendMessage,
 ssm:GetParametersByPath. To find callers and what is wrong with their VPC: ec2:DescribeAddresses,
@@ -42,8 +42,7 @@ from guard.table.budgets import Budgets
 from guard.table.figures import Figures
 from guard.table.items import Items
 
-settings = Settings.from_env(os.environ)
-lists = ApprovedLists.from_env(os.environ)
+settings, lists = Settings.from_env(os.environ), ApprovedLists.from_env(os.environ)
 account = Inventory(
     accounts=frozenset({settings.account_id}),
     approved_endpoints=lists.endpoints,
@@ -52,9 +51,9 @@ account = Inventory(
 )
 policies = Path(os.environ.get("APPROVED_POLICIES_DIR", LAYER_FOLDER))
 client = partial(lazy_client, config=TWO_TRIES)  # most batches need none
-ec2 = client("ec2")
-table = Items(client("dynamodb"), settings.table_name, settings.place)
+ec2, table = client("ec2"), Items(client("dynamodb"), settings.table_name, settings.place)
 budgets, figures = Budgets(table), Figures(table)
+own_accounts = account.accounts | account.approved_accounts
 metrics, logger = Metrics(), Logger(json_serializer=log_line)
 detector = Detector(
     settings=settings,
@@ -73,7 +72,7 @@ detector = Detector(
     rules=Rules(
         window=whole_number(os.environ, "ALERT_WINDOW_SECONDS", 3600),  # as the digest sums up
         exceptions=load_from(policies.parent),
-        own_accounts=account.accounts | account.approved_accounts,
+        own_accounts=own_accounts,
         organization=lists.organization,
     ),
     added=AddedExceptions(client("ssm"), settings.stack_name),
@@ -83,6 +82,7 @@ detector = Detector(
         sqs=client("sqs"),
         items=table,
         budgets=budgets,
+        own_accounts=own_accounts,
         vpc_queue_url=required(os.environ, "VPC_QUEUE_URL"),
         policy_queue_url=required(os.environ, "POLICY_QUEUE_URL"),
     ),

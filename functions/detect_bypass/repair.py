@@ -38,12 +38,16 @@ logger = Logger(child=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repairs:
-    """Sends to the VPC and the policy queue. Needs sqs:SendMessage and dynamodb:UpdateItem."""
+    """Sends to the VPC and the policy queue. Needs sqs:SendMessage and dynamodb:UpdateItem.
+
+    Only requests of `own_accounts` speak against a new policy.
+    """
 
     settings: Settings
     sqs: SQSClient
     items: Items
     budgets: Budgets
+    own_accounts: frozenset[str]
     vpc_queue_url: str
     policy_queue_url: str
 
@@ -88,7 +92,7 @@ class Repairs:
             here = self.settings.account_id, self.settings.region, "endpoint"
             asked = [
                 asking(Key(*here, id_), "it refused a request", trial=("true",))
-                for id_ in note_denials(refused, self.items)
+                for id_ in note_denials(refused, self.items, self.own_accounts)
             ]
             Requeue(self.sqs, self.policy_queue_url).fan_out(asked, now)
 

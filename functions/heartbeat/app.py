@@ -7,18 +7,22 @@ through. There it ends: it is not judged, and the way of a finding, by SNS, the 
 does not go.
 
 Publishes: rules in a state in which they do not see what they should, no trail that logs reads, a
-mode other than the deployed one, messages in dead-letter queues. Changes nothing in AWS. Whether a
-trail logs reads cannot always be read; then the heartbeat is the proof, and that it is not known is
-published once.
+trail that was stopped for a time, a mode other than the deployed one, messages in dead-letter
+queues, and what is wired otherwise than the stack's template says. Puts dead letters back, and
+changes nothing else in AWS. Whether a trail logs reads cannot always be read; then the heartbeat is
+the proof, and that it is not known is published once.
 
 Triggered by a schedule and by the stack's own deployment. The request goes out first, and a check
 that fails stops no other; then the invocation fails, Lambda repeats it, and in the end it is in the
 rules' dead-letter queue.
 
 IAM: secretsmanager:DescribeSecret (of its own marked names, which are no secrets),
-events:ListRules, cloudtrail:DescribeTrails, cloudtrail:GetTrailStatus,
-cloudtrail:GetEventSelectors, ssm:GetParameter, sqs:GetQueueAttributes, dynamodb:UpdateItem,
-sns:Publish.
+cloudformation:DescribeStacks, cloudformation:GetTemplate, cloudformation:ListStackResources,
+events:ListRules, events:ListTargetsByRule, cloudtrail:DescribeTrails, cloudtrail:GetTrailStatus,
+cloudtrail:GetEventSelectors, lambda:ListEventSourceMappings, ssm:GetParameter,
+sns:GetSubscriptionAttributes, sns:GetTopicAttributes, sns:ListSubscriptionsByTopic,
+sqs:GetQueueAttributes, dynamodb:UpdateItem, sns:Publish. To put dead letters back:
+sqs:ReceiveMessage, sqs:DeleteMessage, sqs:SendMessage, lambda:InvokeFunction.
 """
 
 import os
@@ -33,9 +37,11 @@ from botocore.config import Config
 from guard.aws.clients import client
 from guard.publishing.publish import Publisher
 from guard.redact import log_line, redact_errors
-from guard.settings import Settings
+from guard.settings import Settings, items
 from guard.table.items import Items
 from heartbeat.checks import Checks, Deployed
+from heartbeat.drift import Drift
+from heartbeat.redrive import Redrive
 from heartbeat.trails import CloudTrail, Trails
 
 settings = Settings.from_env(os.environ)
@@ -50,14 +56,24 @@ def at_home(region: str) -> CloudTrail:
     return client("cloudtrail", region_name=region, config=brief)
 
 
+deployed = Deployed.from_env(os.environ, settings)
+events, sqs, functions = client("events"), client("sqs"), client("lambda")
 checks = Checks(
     settings,
-    Deployed.from_env(os.environ, settings),
+    deployed,
     client("secretsmanager"),
-    client("events"),
+    events,
     client("ssm"),
-    client("sqs"),
+    sqs,
     Trails(client("cloudtrail"), at_home, settings.region),
+    Drift(settings, client("cloudformation"), events, sqs, client("sns"), functions),
+    Redrive(
+        sqs,
+        functions,
+        deployed.homes,
+        items(os.environ, "PUT_BACK_FUNCTIONS"),
+        os.environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
+    ),
 )
 table = Items(client("dynamodb"), settings.table_name, settings.place)
 publisher = Publisher.of(settings, client("sns"), table)

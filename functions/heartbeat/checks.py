@@ -15,6 +15,7 @@ from guard.aws.errors import code_of
 from guard.cloudtrail.heartbeat_mark import REFUSALS, Mark
 from guard.settings import items, required
 from heartbeat import findings as findings_of
+from heartbeat.redrive import Homes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from guard.findings.finding import Finding
     from guard.settings import Settings
+    from heartbeat.drift import Drift
+    from heartbeat.redrive import Redrive
     from heartbeat.trails import Trails
 
 logger = Logger(child=True)
@@ -38,12 +41,14 @@ class Answered(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """What the stack was deployed with: rules with their states, dead-letter queues by URL."""
+    """What the stack was deployed with: rules with their states, and by the URLs of dead-letter
+    queues where their messages belong.
+    """
 
     mark: Mark
     mode: str
     rules: Mapping[str, str]
-    dead_letter_queues: tuple[str, ...]
+    homes: Mapping[str, Homes]
 
     @classmethod
     def from_env(cls, env: Mapping[str, str], settings: Settings) -> Self:
@@ -55,8 +60,14 @@ class Deployed:
                 **dict.fromkeys(items(env, "RULES"), "ENABLED"),
                 **dict.fromkeys(items(env, "RULES_OF_READS"), findings_of.SEES_READS),
             },
-            tuple(sorted(items(env, "DEAD_LETTER_QUEUES"))),
+            dict(_homes(one) for one in sorted(items(env, "DEAD_LETTER_QUEUES"))),
         )
+
+
+def _homes(urls: str) -> tuple[str, Homes]:
+    """A dead-letter queue and where its messages belong, separated by spaces."""
+    queue, *homes = urls.split()
+    return queue, Homes(*homes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +81,15 @@ class Checks:
     ssm: SSMClient
     sqs: SQSClient
     trails: Trails
+    wired: Drift
+    redrive: Redrive
 
     def run(self, now: datetime) -> tuple[list[Finding], list[str]]:
         """What is wrong, and the checks that AWS did not answer, each with its words."""
         found: list[Finding] = []
         unanswered: list[str] = []
-        for check in (self.heartbeat, self.rules, self.mode, self.dead_letters, self.trail):
+        checks = (self.heartbeat, self.rules, self.mode, self.dead_letters, self.trail, self.drift)
+        for check in checks:
             try:
                 found += check(now)
             except (ClientError, BotoCoreError) as error:
@@ -117,17 +131,33 @@ class Checks:
 
     def dead_letters(self, now: datetime) -> list[Finding]:
         depths: dict[str, int] = {}
-        for url in self.deployed.dead_letter_queues:
+        put_back: dict[str, int] = {}
+        for url in self.deployed.homes:
             answer = self.sqs.get_queue_attributes(
-                QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"]
+                QueueUrl=url,
+                AttributeNames=[
+                    "ApproximateNumberOfMessages",
+                    "ApproximateNumberOfMessagesNotVisible",  # after a run that was cut short
+                ],
             )
-            depth = answer["Attributes"]["ApproximateNumberOfMessages"]
-            depths[url.rsplit("/", 1)[-1]] = int(depth)
-        return findings_of.dead_letters(depths, self.settings, now)
+            name, depth = (
+                url.rsplit("/", 1)[-1],
+                answer["Attributes"]["ApproximateNumberOfMessages"],
+            )
+            put_back[name] = self.redrive.put_back(url, now) if int(depth) else 0
+            depths[name] = max(int(depth) - put_back[name], 0)
+        return [
+            *findings_of.put_back(put_back, self.settings, now),
+            *findings_of.dead_letters(depths, self.settings, now),
+        ]
 
     def trail(self, now: datetime) -> list[Finding]:
-        seen = self.trails.observe()
+        seen = self.trails.observe(now)
         for one in seen:
             if one.reads is None:
                 logger.info("not known", extra={"trail": one.arn, "why": one.hindrance})
         return findings_of.blind_trails(seen, self.settings, now)
+
+    def drift(self, now: datetime) -> list[Finding]:
+        differences = self.wired.compare(self.deployed.rules.keys())
+        return findings_of.drift(differences, self.settings, now)

@@ -6,7 +6,8 @@ of them. Its selectors can be read in its home Region alone (elsewhere GetEventS
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, Protocol, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,6 +18,10 @@ type Json = Mapping[str, Any]
 
 MOST_SILENT = 3
 """How many Regions may leave the guard without an answer: each costs seconds of its time."""
+
+
+LATELY = timedelta(days=7)
+"""How long after a trail logs again its pause is published: heartbeats may have failed."""
 
 
 class CloudTrail(Protocol):
@@ -34,13 +39,16 @@ class Seen:
     """One trail that covers this Region, and what hinders it from logging reads; "" for nothing.
 
     `reads` is None where CloudTrail did not answer, and `hindrance` says why; `passing`: it may
-    well answer the next time. `arn` is empty where not even the trails could be listed.
+    well answer the next time. `arn` is empty where not even the trails could be listed. `stopped`
+    and `started` are the ends of a pause of late that is over.
     """
 
     arn: str
     reads: bool | None
     hindrance: str = ""
     passing: bool = False
+    stopped: datetime | None = None
+    started: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -57,8 +65,9 @@ class Trails:
     region: str
     _silent: set[str] = field(default_factory=set[str])
 
-    def observe(self) -> list[Seen]:
-        """The trails, those of this Region first, until one that logs reads is found.
+    def observe(self, now: datetime) -> list[Seen]:
+        """The trails, those of this Region first, until one is found that logs reads, and did so
+        without a pause.
 
         Raises nothing of boto3's: what CloudTrail does not answer is not known.
         """
@@ -69,20 +78,21 @@ class Trails:
         except (ClientError, BotoCoreError) as error:
             return [self._not_known("", self.region, error)]
         for trail in sorted(listed, key=lambda one: self._home(one) != self.region):
-            seen.append(self._observe_one(trail.get("TrailARN", ""), self._home(trail)))
-            if seen[-1].reads:
+            seen.append(self._observe_one(trail.get("TrailARN", ""), self._home(trail), now))
+            if seen[-1].reads and seen[-1].stopped is None:
                 break
         return seen
 
     def _home(self, trail: Json) -> str:
         return trail.get("HomeRegion") or self.region
 
-    def _observe_one(self, arn: str, home: str) -> Seen:
+    def _observe_one(self, arn: str, home: str, now: datetime) -> Seen:
         asked = self.region
         try:
             if asked in self._silent:
                 return self._not_asked(arn, asked)
-            if not self.here.get_trail_status(Name=arn)["IsLogging"]:
+            status = self.here.get_trail_status(Name=arn)
+            if not status["IsLogging"]:
                 return Seen(arn, reads=False, hindrance="it is stopped")
             asked = home
             if home in self._silent or len(self._silent) >= MOST_SILENT:
@@ -94,7 +104,9 @@ class Trails:
         except BotoCoreError as error:
             self._silent.add(asked)
             return self._not_known(arn, asked, error)
-        return judged(arn, selectors.get("EventSelectors"), selectors.get("AdvancedEventSelectors"))
+        seen = judged(arn, selectors.get("EventSelectors"), selectors.get("AdvancedEventSelectors"))
+        stopped, started = pause(status, now)
+        return replace(seen, stopped=stopped, started=started)
 
     def _not_asked(self, arn: str, region: str) -> Seen:
         why = f"CloudTrail in {region} was not asked"
@@ -113,6 +125,18 @@ def _passes(error: ClientError) -> bool:
     that the credentials are not valid ("Managing AWS STS in an AWS Region", IAM user guide).
     """
     return throttled(error) or (at_fault(error) and code_of(error) not in EXPIRED)
+
+
+def pause(status: Json, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """When a trail that is logging was stopped of late, and started again; None if it was not.
+
+    "StopLoggingTime: the most recent date and time when CloudTrail stopped recording API calls",
+    GetTrailStatus, CloudTrail API reference.
+    """
+    stopped, started = status.get("StopLoggingTime"), status.get("StartLoggingTime")
+    if stopped is None or (started is not None and started < stopped):
+        return None, None
+    return (stopped, started) if now - (started or stopped) <= LATELY else (None, None)
 
 
 def judged(arn: str, basic: Sequence[Json] | None, advanced: Sequence[Json] | None) -> Seen:

@@ -48,7 +48,8 @@ class Trials:
         """A policy was written: if that was the canary's first, the watch begins."""
         if not rollout or not target.canary or rollout.applied_at:
             return Result()
-        self.rollouts.applied(rollout, target.policy.name, change, now, self.watch)
+        before = self._before(rollout, change, now)
+        self.rollouts.applied(rollout, target.policy.name, change, before, now, self.watch)
         return self._check_again(rollout.endpoint_id, now + timedelta(seconds=self.watch), now)
 
     def next(
@@ -128,7 +129,11 @@ class Trials:
         rollout = self.rollouts.of(desired.name, now)
         if rollout is None:
             return desired.text
-        change = self.history.change(endpoint_id, rollout.change, now) if rollout.change else None
+        return self._before(replace(rollout, endpoint_id=endpoint_id), rollout.change, now)
+
+    def _before(self, rollout: Rollout, number: int, now: datetime) -> str:
+        """What the canary had before that change, else what is enforced elsewhere."""
+        change = self.history.change(rollout.endpoint_id, number, now) if number else None
         return (change.before if change else "") or rollout.stable
 
     def reject(self, desired: ApprovedPolicy, why: str, now: datetime) -> None:

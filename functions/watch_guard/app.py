@@ -3,18 +3,19 @@
 Publishes: calls that changed, or tried to change, the guard's own rules, functions, roles,
 parameter, queues, table, topics, alarms or logs, or what the owner made for it (Slack's parameters,
 key, permissions boundary, code signing), by anyone but who deploys the stack; and the deletion of
-the stack. Changes nothing in AWS.
+the stack; and each deployment of the stack, as information. Changes nothing in AWS.
 
 Triggered by write calls as CloudTrail records them, of whatever resource: which are the guard's is
-asked of CloudFormation, and of the template's parameters. IAM is a global service, whose events
-come in us-east-1 alone: there this function sees changes of roles, elsewhere it does not. What
-cannot be read or published fails the invocation, which Lambda repeats, and ends in the rules'
-dead-letter queue.
+asked of CloudFormation, and of the template's parameters. Without DeployingRoles, a call through
+CloudFormation is part of a deployment if an operation of this stack went on then. IAM is a global
+service, whose events come in us-east-1 alone: there this function sees changes of roles, elsewhere
+it does not. What cannot be read or published fails the invocation, which Lambda repeats, and ends
+in the rules' dead-letter queue.
 
 An exception that somebody adds at run time is published whoever it was, with what it says.
 
-IAM: cloudformation:ListStackResources, dynamodb:UpdateItem, sns:Publish; ssm:GetParameter on the
-exceptions of run time.
+IAM: cloudformation:DescribeStackEvents, cloudformation:ListStackResources, dynamodb:UpdateItem,
+sns:Publish; ssm:GetParameter on the exceptions of run time.
 """
 
 import os
@@ -37,10 +38,11 @@ from watch_guard.changes import (
     Part,
     changed_exceptions,
     changed_parts,
+    changes_stack,
     may_be_ours,
     owner_parts,
 )
-from watch_guard.findings import exception_changed, guard_changed
+from watch_guard.findings import exception_changed, guard_changed, guard_deployed
 from watch_guard.stack import Stack
 
 settings = Settings.from_env(os.environ)
@@ -57,7 +59,8 @@ logger = Logger(json_serializer=log_line)
 @redact_errors
 @logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, bool]:
-    """Publish one call, if it is about the guard and no deployment. Returns whether it was.
+    """Publish one call, if it is about the guard and no part of a deployment, or is a deployment.
+    Returns whether it was.
 
     Raises UnreadableRecord for what is no record, ClientError, PublishError or StateError.
     """
@@ -70,11 +73,15 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, bool]:
     if parts or (may_be_ours(record) and not found):
         names = [part.logical_id for part in parts]
         what = {"event_id": record.event_id, "event_name": record.event_name, "parts": names}
-        if deployers.made(record):
-            logger.info("part of a deployment", extra=what)
-        else:
-            logger.warning("the guard was changed", extra=what | {"who": record.identity.name})
+        if not deployers.made(record, lambda: stack.operating(record.event_time)):
+            who = {"principal": record.identity.name}
+            logger.warning("the guard was changed", extra=what | who)
             found.append(guard_changed(record, parts, settings))
+        elif changes_stack(record):
+            logger.info("a deployment", extra=what)
+            found.append(guard_deployed(record, parts, settings))
+        else:
+            logger.info("part of a deployment", extra=what)
     if found:
         publisher.publish(found, datetime.now(UTC))
     return {"published": bool(found)}

@@ -7,7 +7,7 @@ the webhook's parameter or the key, is named by the template's parameters.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import cast
@@ -96,20 +96,25 @@ class Part:
 class Deployers:
     """Who may change the stack: patterns of ARNs, of roles or users.
 
-    Without any, whoever changes it through CloudFormation.
+    Without any, whoever changes it by an operation of the stack.
     """
 
     patterns: Collection[str] = ()
 
-    def made(self, record: Record) -> bool:
-        """Whether this call is part of a deployment. `invokedBy` is written by AWS alone."""
-        if not self.patterns:
-            through = as_in_aws(record.identity.invoked_by) == CLOUDFORMATION
-            # No stack of the guard has a trail: whoever changes one does it by a stack of his own.
-            through = through and as_in_aws(record.event_source) != CLOUDTRAIL
-            return through or _changes_stack(record)
-        known = (record.identity.issuer_arn, record.identity.arn)
-        return any(fnmatchcase(arn, one) for arn in known if arn for one in self.patterns)
+    def made(self, record: Record, operating: Callable[[], bool]) -> bool:
+        """Whether this call is part of a deployment. `invokedBy` is written by AWS alone; any stack
+        in the account may have asked CloudFormation for it, so `operating` says whether an
+        operation of the guard's own stack went on.
+        """
+        if self.patterns:
+            known = (record.identity.issuer_arn, record.identity.arn)
+            return any(fnmatchcase(arn, one) for arn in known if arn for one in self.patterns)
+        if changes_stack(record):
+            return True
+        # No stack of the guard has a trail: whoever changes one does it by a stack of his own.
+        if as_in_aws(record.event_source) == CLOUDTRAIL:
+            return False
+        return as_in_aws(record.identity.invoked_by) == CLOUDFORMATION and operating()
 
 
 def owner_parts(env: Mapping[str, str]) -> tuple[Part, ...]:
@@ -153,6 +158,9 @@ def may_be_ours(record: Record) -> bool:
     if record.event_name in GRANTS and record.identity.invoked_by:
         return False
     omitted = record.request.get("omitted") is True or "requestParameters" in record.strange
+    if as_in_aws(record.event_source) == CLOUDFORMATION:
+        # A change set can be named by its ARN alone, which does not say of which stack it is.
+        omitted = omitted or not isinstance(record.request.get("stackName"), str)
     return omitted or any(not _readable(record.request.get(key)) for key in NAMING)
 
 
@@ -161,7 +169,7 @@ def _readable(value: object) -> bool:
     return all(one is None or isinstance(one, str) for one in texts)
 
 
-def _changes_stack(record: Record) -> bool:
+def changes_stack(record: Record) -> bool:
     """An update of the stack is a deployment; its deletion is the end of the guard."""
     of_stacks = as_in_aws(record.event_source) == CLOUDFORMATION
     return of_stacks and record.event_name not in NO_DEPLOYMENT

@@ -83,5 +83,21 @@ def exception_changed(record: Record, part: Part, text: str, settings: Settings)
     )
 
 
+def guard_deployed(record: Record, parts: Sequence[Part], settings: Settings) -> Finding:
+    """The finding about a deployment of the stack: who did it."""
+    changed = guard_changed(record, parts, settings)
+    who = _short(principal(record))
+    return replace(
+        changed,
+        severity=Severity.INFO,
+        title=f"{who} {'tried to deploy' if record.failed else 'deployed'}"
+        + (" the guard's stack" if parts else " a stack that may be the guard's"),
+        cause=f"CloudFormation was asked for {record.event_name}."
+        + (f" AWS refused it: {record.error_code}." if record.failed else ""),
+        todo=(f"Nothing, if {who} was to deploy. Name who may in DeployingRoles.",),
+        window=0,
+    )
+
+
 def _short(name: str) -> str:
     return name.split(":", 5)[5] if name.count(":") >= 5 else name

@@ -4,6 +4,7 @@ Needs cloudtrail:DescribeTrails, cloudtrail:GetTrailStatus and cloudtrail:GetEve
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -27,7 +28,7 @@ def management_events(place: Place) -> list[Line]:
         lambda region: place.client("cloudtrail", region),
         place.region,
     )
-    return [judge_trails(trails.observe())]
+    return [judge_trails(trails.observe(datetime.now(UTC)))]
 
 
 def judge_trails(seen: Sequence[Seen]) -> Line:

@@ -18,13 +18,14 @@ from rich.text import Text
 from guardctl.errors import report
 from guardctl.formats import Format
 from guardctl.options import Profile, Region, StackName
-from guardctl.redrive.letters import Letter
 from guardctl.redrive.queues import DeadLetters, Log, named, of_stack
 from guardctl.screen import printable, say, say_json
 from guardctl.stack import StackError, deployed
 from guardctl.terminal import console
+from heartbeat.letters import Letter
 
 FOUND = 1
+OPERATORS = "Queues take messages of roles with the tag vpce-guard:operator: docs/security.md."
 QUEUES = ("vpc", "policy", "secretpolicy", "detection", "notify", "rule")
 
 
@@ -125,6 +126,8 @@ def _put_back(contents: Contents) -> bool:
         else:
             done += 1
     say(f"{contents.queue.name}: {done} put back, {left} left", err=True)
+    if left:
+        say(f"AWS refuses it? {OPERATORS}", err=True)
     return not left
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from guardctl.redrive.letters import Letter, read
 from guardctl.stack import Stack
+from heartbeat.letters import Letter, read
 
 BATCH = 10  # the most that ReceiveMessage gives
 READ_SECONDS = 120  # that a message which is read is hidden, if this process dies

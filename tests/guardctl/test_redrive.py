@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 from guard.reconcile.batch import HOPS
 from guardctl.__main__ import app
 from guardctl.redrive.command import QUEUES
-from guardctl.redrive.letters import read
 from guardctl.redrive.queues import ENDING
+from heartbeat.letters import read
 from tests.reactions.account import kinds
 
 SECRET_READ = "GetSecretValue"

@@ -515,8 +515,14 @@ def two_mornings(account: Account, _: str) -> None:
 
 
 def message_given_up(account: Account) -> str:
-    queue = account.cloud.resource("PolicyDeadLetterQueue")
-    account.client("sqs").send_message(QueueUrl=queue, MessageBody="{}")
+    """One that cannot be read, one that can be put back, and a failed invocation."""
+    cloud = account.cloud
+    queue = cloud.resource("PolicyDeadLetterQueue")
+    sweep = cloud.deployment.functions["SweepFunction"].arn
+    invocation = {"requestContext": {"functionArn": sweep}, "requestPayload": {"detail": {}}}
+    for body in ({}, {"detail": {"vpcEndpointId": "vpce-0a"}}, invocation):
+        account.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(body))
+    cloud.clock.skip(seconds=2 * 3600)
     return ""
 
 
@@ -547,7 +553,10 @@ def compare(account: Account, _: str) -> None:
 
 
 def switch_a_rule_off(account: Account, _: str) -> None:
-    account.client("events").disable_rule(Name=account.cloud.resource("BypassRule"))
+    """By a stack of somebody else's, while the guard's own rests."""
+    way = Caller(kind="role", invoked_by="cloudformation.amazonaws.com")
+    events = account.cloud.session("mallory", way).client("events")
+    events.disable_rule(Name=account.cloud.resource("BypassRule"))
 
 
 def add_an_exception(account: Account, _: str) -> None:

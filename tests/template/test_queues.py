@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.template.stack import Stack, listed
+from tests.template.stack import EVERYTHING, Stack, listed
+from tools.rights.needs import grants
 
-STACK = Stack()
+STACK = Stack(EVERYTHING)
 QUEUES = STACK.of_type("AWS::SQS::Queue")
 WORKING = sorted(name for name in QUEUES if "DeadLetter" not in name)
 DEAD = sorted(set(QUEUES) - set(WORKING))
@@ -53,10 +54,59 @@ def test_there_is_a_queue_for_each_reaction_and_two_for_slack():
 @pytest.mark.parametrize("name", QUEUES)
 def test_a_queue_is_encrypted_and_refuses_plain_text(name: str):
     assert QUEUES[name]["SqsManagedSseEnabled"] is True
-    (deny,) = [one for one in statements(name) if one["Effect"] == "Deny"]
+    (deny,) = [one for one in statements(name) if one["Sid"] == "OnlyOverTls"]
+    assert deny["Effect"] == "Deny"
     assert (deny["Principal"], deny["Action"]) == ("*", "sqs:*")
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert deny["Resource"] in ("*", f"arn:{name}")
+
+
+def granted(action: str, queue: str) -> set[str]:
+    """The roles of the stack that may do this to the queue, by its name as GetAtt gives it."""
+    return {
+        f"arn:{name}"
+        for name, role in STACK.of_type("AWS::IAM::Role").items()
+        if any(
+            one.action == action and f"arn:{queue}" in listed(one.resources) for one in grants(role)
+        )
+    }
+
+
+def spared(name: str, action: str) -> set[str]:
+    """Those whom the queue's policy does not refuse an action that it refuses everybody else."""
+    (deny,) = [
+        one
+        for one in statements(name)
+        if action in listed(one["Action"]) and one["Effect"] == "Deny"
+    ]
+    assert deny["Principal"] == "*"
+    assert deny["Resource"] in ("*", f"arn:{name}")
+    condition = dict(deny["Condition"])
+    spared = condition.pop("ArnNotEquals", {"aws:PrincipalArn": []})["aws:PrincipalArn"]
+    assert condition == {
+        "Bool": {"aws:PrincipalIsAWSService": "false"},
+        "StringNotEquals": {"aws:PrincipalTag/vpce-guard:operator": "true"},
+    }
+    return set(listed(spared))
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_nobody_sends_to_a_queue_but_the_roles_that_do_so(name: str):
+    """Rights to send to any queue of the account are common; a forged record would be believed."""
+    sends = granted("sqs:SendMessage", name)
+    if name == "NotifyDeadLetterQueue":  # it shares the policy of Slack's queues
+        sends |= {"arn:HeartbeatRole"}
+    assert spared(name, "sqs:SendMessage") == sends
+
+
+@pytest.mark.parametrize("name", QUEUES)
+@pytest.mark.parametrize("action", ["sqs:ReceiveMessage", "sqs:DeleteMessage"])
+def test_nobody_takes_messages_but_the_roles_that_do_so(name: str, action: str):
+    """A second consumer would take away what the guard then never sees."""
+    takes = granted(action, name)
+    if name.startswith("Notify"):  # one policy for Slack's three queues
+        takes |= {"arn:HeartbeatRole", "arn:NotifySlackRole"}
+    assert spared(name, action) == takes
 
 
 @pytest.mark.parametrize("name", WORKING)

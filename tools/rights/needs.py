@@ -79,7 +79,8 @@ def _resource(call: Call, cloud: Cloud) -> str:  # noqa: C901 - one case for eac
         case "sqs":
             return f"{own}:{call.params['QueueUrl'].rsplit('/', 1)[-1]}"
         case "sns":
-            return call.params["TopicArn"]
+            topic = call.params.get("TopicArn")
+            return topic or call.params["SubscriptionArn"].rpartition(":")[0]
         case "s3":
             key = f"/{name}" if (name := call.params.get("Key")) else ""
             return f"arn:aws:s3:::{call.params['Bucket']}{key}"
@@ -94,6 +95,8 @@ def _resource(call: Call, cloud: Cloud) -> str:  # noqa: C901 - one case for eac
             if not (zone := call.params.get("HostedZoneId")):
                 return "*"
             return f"arn:aws:route53:::hostedzone/{zone.removeprefix('/hostedzone/')}"
+        case "lambda" if "FunctionName" not in call.params:
+            return "*"
         case "lambda":
             function = call.params["FunctionName"]
             return function if function.startswith("arn:") else f"{own}:function:{function}"
@@ -101,6 +104,8 @@ def _resource(call: Call, cloud: Cloud) -> str:  # noqa: C901 - one case for eac
             return call.params["StackName"]
         case "cloudtrail" if name := call.params.get("Name") or call.params.get("TrailName"):
             return name
+        case "events" if rule := call.params.get("Rule"):
+            return f"{own}:rule/{rule}"
         case "cloudtrail" | "events" | "ram" | "route53profiles":
             return "*"
         case "secretsmanager" if "SecretId" not in call.params:

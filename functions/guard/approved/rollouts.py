@@ -14,11 +14,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from guard.approved.rollout import Phase, Rollout, digest
-from guard.policy import means
+from guard.cloudtrail.policy_request import request_of
+from guard.policy import PolicyError, means, parse
+from guard.policy.evaluate import Outcome, evaluate
+from guard.policy.matching import Matcher
 from guard.table.items import Items
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
     from guard.approved.policies import ApprovedPolicy
@@ -91,12 +94,20 @@ class Rollouts:
         )
         return self._write(desired.name, was, trying)
 
-    def applied(self, was: Rollout, policy: str, change: int, now: datetime, watch: int) -> bool:
-        """The canary carries the version: from now on its denials count."""
+    def applied(
+        self, was: Rollout, policy: str, change: int, before: str, now: datetime, watch: int
+    ) -> bool:
+        """The canary carries the version, and carried `before`: from now on its denials count."""
         second = int(now.timestamp())
         self.items.put(
             _watch(self.items, was.endpoint_id),
-            {"applied_at": second, "denied": "", "denied_in": "", "next_look": 0},
+            {
+                "applied_at": second,
+                "before": before,
+                "denied": "",
+                "denied_in": "",
+                "next_look": 0,
+            },
             expires=now + timedelta(seconds=watch) + _WATCH_KEPT,
         )
         return self._write(policy, was, replace(was, applied_at=second, change=change))
@@ -147,27 +158,62 @@ class Rollouts:
         return old
 
 
-def note_denials(records: Iterable[Record], items: Items) -> list[str]:
+def note_denials(records: Iterable[Record], items: Items, accounts: Collection[str]) -> list[str]:
     """Remember requests that an endpoint's policy refused, where the endpoint tries a new one.
 
     Returns the endpoints that have to be reconciled for that: those of which no request was known,
     or this very one, whose message came back. A request from before the version was applied was
-    refused by the one before. For detect_bypass; needs dynamodb:UpdateItem alone, one call for each
-    endpoint named, and raises ClientError.
+    refused by the one before. One that `speaks` not against the version is published as any denial,
+    and the trial goes on. For detect_bypass; needs dynamodb:UpdateItem alone, one call for each
+    endpoint named and one for a request that is noted, and raises ClientError.
     """
-    denials = {one.vpc_endpoint_id: one for one in records if one.error_code == DENIED}
-    noted: list[str] = []
-    for endpoint_id, record in denials.items():
-        words = f"{record.event_name} by {record.identity.name} from {record.source_ip}"
-        item, first = items.put(
-            _watch(items, endpoint_id),
-            {"denied": words, "denied_in": record.event_id},
-            when="denied = :none AND applied_at <= :at",
-            given={":none": "", ":at": int(record.event_time.timestamp())},
-        )
-        if first or (record.event_id and item.get("denied_in") == record.event_id):
-            noted.append(endpoint_id)
-    return noted
+    denials: dict[str, list[Record]] = {}
+    for one in records:
+        if one.error_code == DENIED:
+            denials.setdefault(one.vpc_endpoint_id, []).append(one)
+    asked: list[str] = []
+    for endpoint_id, some in denials.items():
+        watch = items.shown(_watch(items, endpoint_id))
+        if watch.get("denied"):
+            due = any(one.event_id and one.event_id == watch.get("denied_in") for one in some)
+        else:
+            before = str(watch.get("before", ""))
+            counting = (one for one in some if watch and speaks(one, before, accounts))
+            due = any(_note(one, items) for one in counting)
+        if due:
+            asked.append(endpoint_id)
+    return asked
+
+
+def speaks(record: Record, before: str, accounts: Collection[str]) -> bool:
+    """Whether a refused request speaks against the version that refused it.
+
+    It does if a principal of these accounts made it, and the policy before did not refuse it, too.
+    So a stranger does not undo a version that was made against strangers, and who asks for what
+    nobody ever could does not undo any. Pure.
+    """
+    if record.identity.account_id not in accounts:
+        return False
+    try:
+        policy = parse(before) if before else None
+    except PolicyError:
+        policy = None
+    if policy is None:
+        return True
+    request = request_of(record, assumed=False, org_of={})
+    return evaluate(policy, request, Matcher()).outcome is not Outcome.DENY
+
+
+def _note(record: Record, items: Items) -> bool:
+    """Whether the endpoint has to be reconciled for this request."""
+    words = f"{record.event_name} by {record.identity.name} from {record.source_ip}"
+    item, first = items.put(
+        _watch(items, record.vpc_endpoint_id),
+        {"denied": words, "denied_in": record.event_id},
+        when="denied = :none AND applied_at <= :at",
+        given={":none": "", ":at": int(record.event_time.timestamp())},
+    )
+    return first or bool(record.event_id and item.get("denied_in") == record.event_id)
 
 
 def _rollout(item: Item) -> Rollout:

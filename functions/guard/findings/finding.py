@@ -93,6 +93,7 @@ class Kind(StrEnum):
     TRAIL_BLIND = "trail-blind"
     MODE_CHANGED = "mode-changed"
     DEAD_LETTERS = "dead-letters"
+    GUARD_DRIFT = "guard-drift"
     # watch_guard
     GUARD_CHANGED = "guard-changed"
 
@@ -130,6 +131,7 @@ WAITS = PAUSES | {
     Kind.RULE_BLIND,
     Kind.TRAIL_BLIND,
     Kind.DEAD_LETTERS,
+    Kind.GUARD_DRIFT,
 }
 """Those, and what stays until a person does something: published again each day until then."""
 

@@ -82,6 +82,10 @@ class Items:
         item = self._sound(key, answer.get("Item", {}))
         return item if item.get("expires_at", _NEVER) > now.timestamp() else {}
 
+    def shown(self, key: str) -> Item:
+        """The attributes of an item, expired or not, for whoever may not GetItem. UpdateItem."""
+        return self.update(key, "REMOVE body", {}, when=_NOBODY)[0]
+
     def parsed[T](self, key: str, item: Item, parse: Callable[[Item], T]) -> T | None:
         """What `parse` makes of an item; None where there is none. One that it cannot read, for
         whatever reason, is set aside: nobody reads it again.

@@ -31,7 +31,17 @@ _NUMBERS = frozenset(
 )
 _TEXTS = frozenset(
     {
-        *("address", "body", "candidate", "day", "denied", "denied_in", "endpoint_id", "intent"),
+        *(
+            "address",
+            "before",
+            "body",
+            "candidate",
+            "day",
+            "denied",
+            "denied_in",
+            "endpoint_id",
+            "intent",
+        ),
         *("last_key", "phase", "previous", "reason", "stable", "steps", "summary", "ts", "why"),
     }
 )

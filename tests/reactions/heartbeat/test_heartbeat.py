@@ -175,6 +175,33 @@ def test_a_trail_that_was_stopped_is_published(cloud, account):
     assert "it is stopped" in finding(cloud, "trail-blind")["cause"]
 
 
+def test_a_pause_between_two_heartbeats_is_published_once_it_is_over(cloud, account):
+    """Whoever reads secrets while the trail is stopped leaves nothing else behind."""
+    cloudtrail = account.client("cloudtrail")
+    send_heartbeat(cloud)
+    cloudtrail.stop_logging(Name=TRAIL)
+    cloud.clock.skip(seconds=600)
+    cloudtrail.start_logging(Name=TRAIL)
+    cloud.lose_events()
+    for _ in range(2):
+        send_heartbeat(cloud)
+    published = finding(cloud, "trail-blind")
+    assert published["severity"] == "high"
+    assert f"The trail {TRAIL} did not log from " in published["title"]
+    assert published["evidence"]["stopped"] < published["evidence"]["started"]
+
+
+def test_a_pause_while_another_trail_logged_hid_nothing(cloud, account):
+    cloudtrail = account.client("cloudtrail")
+    cloudtrail.create_trail(Name="another", S3BucketName=BUCKET, IsMultiRegionTrail=True)
+    cloudtrail.start_logging(Name="another")
+    cloudtrail.stop_logging(Name=TRAIL)
+    cloudtrail.start_logging(Name=TRAIL)
+    cloud.lose_events()
+    send_heartbeat(cloud)
+    assert "trail-blind" not in kinds(cloud)
+
+
 def test_no_trail_is_published(cloud, account):
     account.client("cloudtrail").delete_trail(Name=TRAIL)
     send_heartbeat(cloud)

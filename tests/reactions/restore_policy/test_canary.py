@@ -132,6 +132,41 @@ def test_a_denial_at_the_canary_undoes_it_and_spares_the_others(scene):
     assert scene.new() == []
 
 
+@pytest.mark.parametrize("who", ["a stranger", "somebody who never could"])
+def test_a_denial_that_the_version_before_would_have_made_undoes_nothing(scene, who):
+    """Else whoever can send one request through the endpoint vetoes every new policy."""
+    scene.deploy()
+    scene.cloud.pass_time(3 * MINUTE)
+    stranger = Caller(kind="role", account="444455556666")
+    envelope = scene.cloud.denied_at_endpoint(
+        "app", scene.ids[0], caller=stranger if who == "a stranger" else None
+    )
+    if who != "a stranger":  # of a secret of another account, which the policy never let pass
+        theirs = "arn:aws:secretsmanager:us-east-1:444455556666:secret:x-AbCdEf"
+        envelope["detail"]["requestParameters"] = {"secretId": theirs}
+    scene.cloud.inject(envelope)
+    scene.cloud.pass_time(20 * MINUTE)
+
+    assert scene.new() == scene.ids
+    assert "endpoint-denied" in kinds(scene.cloud)
+    assert "policy-rollout-failed" not in kinds(scene.cloud)
+
+
+def test_a_denial_that_counts_is_found_among_those_that_do_not(scene):
+    scene.deploy()
+    scene.cloud.pass_time(3 * MINUTE)
+    stranger = Caller(kind="role", account="444455556666")
+    theirs = [
+        scene.cloud.denied_at_endpoint("mallory", scene.ids[0], caller=stranger) for _ in range(3)
+    ]
+    ours = scene.cloud.denied_at_endpoint("app", scene.ids[0])
+    scene.cloud.inject(*theirs, ours, *theirs)
+    scene.cloud.pass_time(3 * MINUTE)
+    assert scene.new() == []
+    (failed,) = [one for one in scene.cloud.findings if one["kind"] == "policy-rollout-failed"]
+    assert "assumed-role/app" in failed["cause"]
+
+
 def test_a_rejected_version_is_put_back_wherever_somebody_writes_it(scene):
     """By its event, and where that was lost by the sweep."""
     rejected = scene.reject()

@@ -1,11 +1,13 @@
 """Watching the watcher: a hand laid on the guard is published, a deployment is not."""
 
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.cloudformation.models import cloudformation_backends
 
 from emulator import Caller
 from tests.reactions.account import Account, kinds
@@ -84,6 +86,49 @@ def test_the_owners_webhook_is_watched_though_the_stack_does_not_have_it(cloud, 
     assert "called PutParameter on the guard's SlackWebhookParameter" in finding["title"]
 
 
+def stack_turns(cloud, status: str) -> None:
+    """An event of the stack itself, as CloudFormation keeps them."""
+    stacks = cloudformation_backends[cloud.account][cloud.region].stacks
+    stacks[cloud.deployment.stack_id]._add_stack_event(status)
+    cloud.clock.skip(seconds=5)
+
+
+@pytest.fixture
+def updating(cloud):
+    """An operation of the stack that goes on."""
+    stack_turns(cloud, "UPDATE_IN_PROGRESS")
+    yield
+    stack_turns(cloud, "UPDATE_COMPLETE")
+
+
+@pytest.mark.parametrize("deed", ["DisableRule", "SetTopicAttributes", "RemoveTargets"])
+def test_another_stack_that_does_it_through_cloudformation_is_published(cloud, deed):
+    DEEDS[deed](cloud, Deployment(cloud))
+    cloud.settle()
+    (finding,) = published(cloud)
+    assert finding["severity"] == "high"
+
+
+def test_what_comes_late_is_judged_by_when_it_was_done(cloud):
+    stack_turns(cloud, "UPDATE_IN_PROGRESS")
+    DEEDS["DisableRule"](cloud, Deployment(cloud))
+    cloud.clock.skip(seconds=5)
+    stack_turns(cloud, "UPDATE_COMPLETE")
+    cloud.settle()
+    assert published(cloud) == []
+
+
+def test_each_update_of_the_stack_waits_for_the_digest_with_who_did_it(cloud):
+    who = cloud.session("deployer", Caller(kind="role")).client("cloudformation")
+    with contextlib.suppress(ClientError):
+        who.update_stack(StackName=cloud.deployment.stack_id, UsePreviousTemplate=True)
+    cloud.settle()
+    (finding,) = [one for one in cloud.collected if one["kind"] == "guard-changed"]
+    assert (finding["severity"], "deployer" in finding["title"]) == ("info", True)
+    assert published(cloud) == [finding]
+
+
+@pytest.mark.usefixtures("updating")
 @pytest.mark.parametrize("deed", ["DisableRule", "PutParameter"])
 def test_a_deployment_is_not(cloud, deed):
     DEEDS[deed](cloud, Deployment(cloud))

@@ -67,6 +67,17 @@ def test_who_comes_often_is_published_by_name_in_the_crowd():
     assert gathered.count == 50
 
 
+def test_a_storm_that_goes_on_ends_an_hour_after_its_last_burst():
+    """Its end moves with it: else each hour of one storm would begin with callers one by one."""
+    storms, minute = Storms(), timedelta(minutes=1)
+    storms.gather(published(*map(user, range(50))), NOW)
+    storms.gather(published(*map(user, range(100, 150))), NOW + 50 * minute)
+    (late,) = storms.gather(published(user(200)), NOW + 90 * minute)
+    assert late.title == "Many callers bypassed the VPC endpoint"
+    (after,) = storms.gather(published(user(201)), NOW + 160 * minute)
+    assert after.resource.endswith("u201")
+
+
 def test_a_crowd_that_trickles_in_is_one_finding_too():
     storms = Storms()
     trickle = [storms.gather(published(user(n)), NOW) for n in range(50)]

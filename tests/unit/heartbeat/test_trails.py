@@ -1,5 +1,6 @@
 """Which event selectors let a read of a secret through to EventBridge."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator import trails as played
-from heartbeat.trails import Trails, judged
+from heartbeat.trails import LATELY, Trails, judged, pause
 
+NOW = datetime(2026, 8, 1, 12, tzinfo=UTC)
 ARN = "arn:aws:cloudtrail:eu-west-1:111122223333:trail/all"
 MANAGEMENT = {"Field": "eventCategory", "Equals": ["Management"]}
 
@@ -115,7 +117,7 @@ class Failing:
 def test_a_region_that_is_silent_is_asked_once_however_many_trails_there_are():
     """Each time costs the heartbeat half a minute of its two."""
     here = Failing(ReadTimeoutError(endpoint_url="cloudtrail"), ["a", "b", "c", "d", "e", "f"])
-    seen = Trails(here, lambda region: here, "eu-west-1").observe()
+    seen = Trails(here, lambda region: here, "eu-west-1").observe(NOW)
     assert here.asked == 1
     assert [(one.reads, one.passing) for one in seen] == [(None, True)] * 6
 
@@ -134,5 +136,31 @@ def test_a_region_that_is_silent_is_asked_once_however_many_trails_there_are():
 def test_what_passes_is_what_passes_everywhere_else(code: str, status: int, passing: bool):
     answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
     here = Failing(ClientError(answer, "GetTrailStatus"), ["eu-west-1"])
-    (seen,) = Trails(here, lambda region: here, "eu-west-1").observe()
+    (seen,) = Trails(here, lambda region: here, "eu-west-1").observe(NOW)
     assert (seen.reads, seen.passing) == (None, passing)
+
+
+def status(stopped: float | None, started: float | None) -> dict[str, Any]:
+    """Of a trail that logs: hours ago."""
+    times = {"StopLoggingTime": stopped, "StartLoggingTime": started}
+    return {
+        "IsLogging": True,
+        **{key: NOW - timedelta(hours=one) for key, one in times.items() if one is not None},
+    }
+
+
+@pytest.mark.parametrize(
+    ("stopped", "started"),
+    [(3, 2), (3, 3), (24 * 20, 1), (5, None), (6 * 24, 5 * 24)],
+)
+def test_a_pause_that_is_over_is_known(stopped: float, started: float | None):
+    assert pause(status(stopped, started), NOW)[0] == NOW - timedelta(hours=stopped)
+
+
+@pytest.mark.parametrize(
+    ("stopped", "started"),
+    [(None, 2), (None, None), (2, 3), (24 * 20, LATELY.days * 24 + 1)],
+    ids=["never stopped", "says nothing", "stopped before it was started last", "long ago"],
+)
+def test_what_is_no_pause_of_late(stopped: float | None, started: float | None):
+    assert pause(status(stopped, started), NOW) == (None, None)

@@ -9,7 +9,7 @@ import pytest
 from guard.cloudtrail.record import Identity, Record
 from tests.builders import SETTINGS
 from watch_guard.changes import Deployers, Part, changed_parts, may_be_ours, owner_parts
-from watch_guard.findings import guard_changed
+from watch_guard.findings import guard_changed, guard_deployed
 
 ACCOUNT = "eu-west-1:111122223333"
 STACK = f"arn:aws:cloudformation:{ACCOUNT}:stack/vpce-guard/0aa11bb2-3c4d"
@@ -308,7 +308,7 @@ def by(record: Record = DISABLED, **identity: str) -> Record:
     ],
 )
 def test_what_is_a_deployment(patterns: tuple[str, ...], record: Record, deployment: bool):
-    assert Deployers(patterns).made(record) is deployment
+    assert Deployers(patterns).made(record, lambda: True) is deployment
 
 
 def test_an_attempt_that_aws_refused_is_published_as_blocked():
@@ -333,9 +333,9 @@ def test_what_no_parameter_names_is_no_part():
 def test_cloudformation_deploys_by_whatever_name_its_partition_gives_it(domain: str):
     through = replace(MALLORY, invoked_by=f"cloudformation.{domain}")
     made = replace(call("events", "PutRule", name="x"), identity=through)
-    assert Deployers().made(made)
+    assert Deployers().made(made, lambda: True)
     other = replace(MALLORY, invoked_by=f"stacksets.cloudformation.{domain}")
-    assert not Deployers().made(replace(made, identity=other))
+    assert not Deployers().made(replace(made, identity=other), lambda: True)
 
 
 @pytest.mark.parametrize(
@@ -354,8 +354,44 @@ def test_a_change_of_any_trail_is_one_of_the_guards_eyes(name: str, key: str) ->
 def test_a_stack_of_somebody_elses_may_not_change_a_trail_unnoticed() -> None:
     by_stack = replace(MALLORY, invoked_by="cloudformation.amazonaws.com")
     record = replace(call("cloudtrail", "StopLogging", name="audit"), identity=by_stack)
-    assert not Deployers().made(record)
-    assert Deployers(("arn:aws:iam::111122223333:user/mallory",)).made(record)
+    assert not Deployers().made(record, lambda: True)
+    assert Deployers((MALLORY.arn,)).made(record, lambda: True)
+
+
+def test_another_stack_may_not_do_it_through_cloudformation_while_ours_rests() -> None:
+    by_stack = replace(MALLORY, invoked_by="cloudformation.amazonaws.com")
+    record = replace(DISABLED, identity=by_stack)
+    assert not Deployers().made(record, lambda: False)
+
+
+def test_nobody_asks_for_the_stacks_operations_without_need() -> None:
+    """Each time is a call of AWS, and such events come for every stack of the account."""
+
+    def asked() -> bool:
+        raise AssertionError
+
+    assert not Deployers().made(DISABLED, asked)
+    assert Deployers().made(call("cloudformation", "UpdateStack", stackName="vpce-guard"), asked)
+
+
+@pytest.mark.parametrize("error", ["", "AccessDenied"])
+def test_a_deployment_is_information_and_names_who_did_it(error: str) -> None:
+    record = call("cloudformation", "ExecuteChangeSet", stackName="vpce-guard")
+    record = replace(record, error_code=error)
+    finding = guard_deployed(record, changed_parts(record, PARTS, STACK), SETTINGS)
+    assert finding.severity == "info"
+    did = "tried to deploy" if error else "deployed"
+    assert finding.title == f"user/mallory {did} the guard's stack"
+
+
+def test_a_change_set_that_is_named_alone_may_be_ours() -> None:
+    arn = f"arn:aws:cloudformation:{ACCOUNT}:changeSet/quiet/0aa1"
+    record = call("cloudformation", "ExecuteChangeSet", changeSetName=arn)
+    assert changed_parts(record, PARTS, STACK) == []
+    assert may_be_ours(record)
+    assert guard_deployed(record, [], SETTINGS).title.endswith("a stack that may be the guard's")
+    other = call("cloudformation", "ExecuteChangeSet", changeSetName=arn, stackName="payments")
+    assert not may_be_ours(other)
 
 
 OMITTED = {"omitted": True, "originalSize": 110_000, "reason": "requestParameters too large"}

@@ -235,6 +235,8 @@ ASIDE = replace(ATTEMPT, subnet_ids=frozenset({"subnet-9"}))
         (SERVED, ASIDE, NEVER, LeaveAlone()),
         (SERVED, replace(ASIDE, alone=False), NEVER, Proceed()),
         (SERVED, ATTEMPT, VpcRecord(used_at=201), Proceed()),
+        # In the same second nobody knows which came first: what is in use stays.
+        (SERVED, ATTEMPT, VpcRecord(used_at=200), Proceed()),
         (SERVED, ATTEMPT, VpcRecord(used_at=199), Withdraw(all_of_ours(SERVED, STACK), 200, 1_400)),
         (SERVED, ATTEMPT, STOOD_DOWN, Withdraw(all_of_ours(SERVED, STACK), 200)),
         (SERVED, ASIDE, STOOD_DOWN, Withdraw(all_of_ours(SERVED, STACK), 100)),

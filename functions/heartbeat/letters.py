@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from guard.reconcile.batch import HOPS
+from guard.reconcile.batch import HOPS, INSTEAD_OF
 
 type Json = Mapping[str, Any]
 
@@ -56,10 +56,12 @@ def read(message: Json) -> Letter:
     }
     content = _object(body)
     sent = int(message["Attributes"]["SentTimestamp"]) / 1000
-    reason, source, target, payload = "", "", "", _first_in_its_chain(content, body)
+    reason, source, target = "", "", ""
+    payload = _first_in_its_chain(content, body, message["MessageId"])
     if "ERROR_CODE" in failure:
         reason = f"{failure['ERROR_CODE']}: {failure.get('ERROR_MESSAGE', '')}".rstrip(": ")
         source, target = _name(failure.get("RULE_ARN", "")), failure.get("TARGET_ARN", "")
+        payload = body  # no function was given it yet
     elif isinstance(context := content.get("requestContext"), Mapping):
         context = cast(Json, context)
         answer = content.get("responsePayload") or {}
@@ -81,11 +83,14 @@ def read(message: Json) -> Letter:
     )
 
 
-def _first_in_its_chain(content: Json, body: str) -> str:
-    """A message that the guard had sent on too often is handled as if it had just come."""
-    if HOPS not in content:
+def _first_in_its_chain(content: Json, body: str, message_id: str) -> str:
+    """A message that the guard had sent on too often is handled as if it had just come; and it
+    stands for the one that failed, whose changes may be done and not yet published.
+    """
+    if not isinstance(content.get("detail"), Mapping):
         return body
-    return json.dumps({name: value for name, value in content.items() if name != HOPS})
+    kept = {name: value for name, value in content.items() if name != HOPS}
+    return json.dumps({INSTEAD_OF: message_id, **kept})
 
 
 def _about(event: Json, text: str) -> str:
