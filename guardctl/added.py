@@ -98,8 +98,7 @@ def add(
     who added it, and lists it in the daily report. What is to last belongs into exceptions.json.
 
     Examples:
-      guardctl exceptions add ci --principal arn:aws:iam::111122223333:role/ci --cidr 203.0.113.9/32
-      --expires 2026-09-30 --reason "Runners have no VPC before October"
+      guardctl exceptions add ci --cidr 203.0.113.9/32 --expires 2026-12-31 --reason "No VPC yet"
     """
     named = {"principal": principal, "cidr": cidr, "vpc": vpc, "endpoint": endpoint}
     named |= {"secret": secret, "action": action, "account": account}

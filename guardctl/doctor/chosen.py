@@ -24,7 +24,7 @@ _KEY_ARN = re.compile(r"arn:[a-z-]+:kms:(?P<region>[a-z0-9-]+):\d{12}:key/[A-Za-
 # docs/security.md, "Where the functions run": DynamoDB's may be a gateway endpoint.
 ENDPOINTS = (
     *("cloudformation", "cloudtrail", "dynamodb", "ec2", "lambda"),
-    *("secretsmanager", "sns", "sqs", "ssm"),
+    *("ram", "secretsmanager", "sns", "sqs", "ssm"),
 )
 S3 = "s3"  # with TrailBucket only: log files are read from it
 
