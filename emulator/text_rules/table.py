@@ -218,16 +218,17 @@ def _rule(row: Mapping[str, Any], code: str) -> Rule:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """AWS's patterns are Java's: three classes of characters are written otherwise here."""
+    """AWS's patterns are Java's: some classes of characters are written otherwise here."""
     for theirs, ours in _CLASSES.items():
         pattern = pattern.replace(theirs, ours)
     return re.compile(pattern, re.DOTALL)
 
 
-# Letters, numbers and separators, within brackets.
+# Letters, numbers, separators, and all that lies beyond 16 bits, within brackets.
 _CLASSES = {
     r"\p{L}": r"\w",
     r"\p{N}": r"\d",
+    r"\uD800\uDC00-\uDBFF\uDFFF": r"\U00010000-\U0010ffff",
     r"\p{Z}": r" \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
 }
 

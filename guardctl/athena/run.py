@@ -3,9 +3,12 @@
 See StartQueryExecution, GetQueryExecution and UNLOAD in the Athena documentation. A query that
 somebody interrupts is stopped, as it costs as long as it runs.
 
-IAM: athena:StartQueryExecution, GetQueryExecution, StopQueryExecution; glue:GetTable, CreateTable,
-GetDatabase, GetPartitions; s3:GetObject and ListBucket of the trail's bucket (and kms:Decrypt where
-its files are under a key); s3:PutObject, GetObject, ListBucket, GetBucketLocation of the results'.
+By the rights of whoever runs it, Athena itself needs glue:GetTable, CreateTable, GetDatabase and
+GetPartitions; s3:GetObject and ListBucket of the trail's bucket (and kms:Decrypt where its files
+are under a key); s3:PutObject, GetObject, ListBucket and GetBucketLocation of the results' bucket.
+
+IAM: athena:StartQueryExecution, athena:GetQueryExecution, athena:StopQueryExecution, s3:GetObject,
+s3:ListBucket.
 """
 
 import sys
@@ -22,7 +25,7 @@ from guardctl.athena.parquet import join_parts
 from guardctl.athena.query import unload
 from guardctl.errors import Failed
 
-_LONGEST_WAIT = 5.0  # seconds between two looks
+_LONGEST_WAIT = 5.0  # seconds between two calls
 
 type Tick = Callable[[int], None]
 """Called with the bytes that were read since it was called last."""

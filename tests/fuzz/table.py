@@ -197,6 +197,9 @@ def readers(items: Items) -> Iterator[Callable[[], object]]:
     history = History(items, timedelta(days=90))
     threads, finding = Threads(items, "C1"), published_form(bypass(), Publishing())
     parameters = cast(Any, SimpleNamespace(get=lambda *_, **__: "remediate"))
+    empty = SimpleNamespace(paginate=lambda **_: [{"Parameters": []}])
+    ssm = cast(Any, SimpleNamespace(get_paginator=lambda _: empty))
+    daily = DailyReport(SETTINGS, 7, topic, items, Deferred(items, OPEN), parameters, ssm)
 
     def post() -> object:
         posted = threads.find(finding["fingerprint"], NOON)
@@ -217,9 +220,7 @@ def readers(items: Items) -> Iterator[Callable[[], object]]:
     yield lambda: Slots(items).next("slack", 1000, NOON)
     yield lambda: Figures(items).add_to_day(NOON, {"found bypass": 1, "suppressed": 1})
     yield lambda: Figures(items).read_before("r", NOON, NOON)
-    yield lambda: DailyReport(SETTINGS, 7, topic, items, Deferred(items, OPEN), parameters).publish(
-        NOON
-    )
+    yield lambda: daily.publish(NOON)
     yield lambda: Digest(SETTINGS, topic, Deferred(items, DIGEST), Windows(items)).publish(
         NOON + timedelta(hours=2)
     )

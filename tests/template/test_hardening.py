@@ -128,7 +128,8 @@ def test_lambda_may_make_interfaces_and_the_code_may_only_what_its_own_role_says
     assert verdict(code, arn, both).allowed == verdict(code, arn, Policies(own)).allowed
     readers = {"EnsureEndpointFunction", "DetectBypassFunction"}
     may = (function in readers and action.endswith("DescribeNetworkInterfaces")) or (
-        function in {*readers, "SweepFunction"} and action.endswith("DescribeSubnets")
+        function in {*readers, "SweepFunction", "RestorePolicyFunction"}
+        and action.endswith("DescribeSubnets")
     )
     assert verdict(code, arn, both).allowed == may
 

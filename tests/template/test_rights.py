@@ -21,7 +21,8 @@ KNOWN = json.loads(
     (Path(cfnlint.__file__).parent / "data/AdditionalSpecs/Policies.json").read_text()
 )
 
-OPERATIONS = {"s3:ListBucket": "ListObjectsV2"}  # what IAM calls by another name
+# What IAM calls by another name.
+OPERATIONS = {"s3:ListBucket": "ListObjectsV2", "lambda:InvokeFunction": "Invoke"}
 
 
 def of_the_function(stack: Stack, function: str) -> list[Grant]:

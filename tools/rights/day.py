@@ -306,8 +306,14 @@ def digests(cloud: Cloud) -> None:
 
 
 def heartbeats(cloud: Cloud) -> None:
+    """Of three dead letters one cannot be read, and the others are put back."""
     queue = cloud.resource("PolicyDeadLetterQueue")
-    cloud.session("alice").client("sqs").send_message(QueueUrl=queue, MessageBody="{}")
+    sweep = cloud.deployment.functions["SweepFunction"].arn
+    invocation = {"requestContext": {"functionArn": sweep}, "requestPayload": {"detail": {}}}
+    for body in ({}, {"detail": {"vpcEndpointId": "vpce-0a"}}, invocation):
+        message = json.dumps(body)
+        cloud.session("alice").client("sqs").send_message(QueueUrl=queue, MessageBody=message)
+    cloud.clock.skip(seconds=2 * 3600)
     cloud.fire_schedule("HeartbeatRule")
     cloud.settle()
 
