@@ -443,7 +443,7 @@ def test_a_denied_read_is_published_with_the_missing_permission(cloud, account):
 
     assert set(kinds(cloud)) == {"endpoint-not-repairable"}
     assert cloud.findings[0]["evidence"]["missing_permission"] == "ec2:DescribeSubnets"
-    assert cloud.dead_letters("VpcQueue")
+    assert cloud.dead_letters("VpcQueue") == []
 
 
 def test_a_name_that_is_taken_is_published_with_how_to_find_by_whom(cloud, account):
