@@ -51,6 +51,7 @@ def refused(cloud: Cloud, asked: Sequence[Asked]) -> Iterator[Asked]:
     topic = cloud.resource("FindingsTopic")
     keys = {
         "aws:PrincipalArn": f"arn:aws:iam::{cloud.account}:role/{STRANGER}",
+        "aws:PrincipalIsAWSService": "false",
         "aws:SecureTransport": "true",
     }
     yield Asked(STRANGER, Need("sns:Publish", topic, keys), "only the guard publishes findings")
@@ -59,6 +60,8 @@ def refused(cloud: Cloud, asked: Sequence[Asked]) -> Iterator[Asked]:
         arn = f"arn:aws:sqs:{cloud.region}:{cloud.account}:{queue}"
         plain = {**keys, "aws:SecureTransport": "false"}
         yield Asked(STRANGER, Need("sqs:ReceiveMessage", arn, plain), "not over TLS")
+        yield Asked(STRANGER, Need("sqs:SendMessage", arn, keys), "only the guard sends")
+        yield Asked(STRANGER, Need("sqs:ReceiveMessage", arn, keys), "only the guard takes")
 
 
 def _with_other_keys(asked: Asked) -> Iterator[Asked]:
