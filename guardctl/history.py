@@ -12,11 +12,13 @@ from itertools import islice
 from typing import Annotated, Any
 
 import typer
+from botocore.exceptions import ClientError
 from rich.table import Table
 from rich.text import Text
 
 from guard.approved.history import HISTORY_DAYS, Change, History
 from guard.approved.pauses import Pauses
+from guard.aws.errors import code_of
 from guard.endpoint.observe import Observer
 from guard.endpoint.state import AttachedPolicy
 from guard.partitions import endpoint_service
@@ -78,8 +80,11 @@ class Book:
         there = f"there are {', '.join(reversed(kept))}" if kept else "nothing is kept of it"
         raise Refused(f"{endpoint_id} has no version {number} in the history: {there}")
 
-    def send_request(self, endpoint_id: str, reason: str, when: datetime, now: datetime) -> None:
-        """Have restore_policy reconcile the endpoint then."""
+    def send_request(self, endpoint_id: str, reason: str, when: datetime, now: datetime) -> bool:
+        """Have restore_policy reconcile the endpoint then; False where the queue refuses that.
+
+        It takes messages of operators alone (docs/security.md). A sweep does the same, later.
+        """
         body = {
             "version": "0",
             "source": SOURCE,
@@ -91,11 +96,17 @@ class Book:
             },
         }
         delay = int(min(max((when - now).total_seconds(), 0), LONGEST_DELAY))
-        self.stack.client("sqs").send_message(
-            QueueUrl=self.stack.output("PolicyQueueUrl"),
-            MessageBody=json.dumps(body),
-            DelaySeconds=delay,
-        )
+        try:
+            self.stack.client("sqs").send_message(
+                QueueUrl=self.stack.output("PolicyQueueUrl"),
+                MessageBody=json.dumps(body),
+                DelaySeconds=delay,
+            )
+        except ClientError as error:
+            if not code_of(error).startswith("AccessDenied"):
+                raise
+            return False
+        return True
 
 
 def history(

@@ -117,8 +117,13 @@ def resume(
         say(f"Enforcement is not paused for {endpoint}.", err=True)
         raise typer.Exit(1)
     book.pauses.end(endpoint, now)
-    book.send_request(endpoint, "the pause was ended", now, now)
+    sent = book.send_request(endpoint, "the pause was ended", now, now)
     say(f"{endpoint} is guarded again. It was not, because {paused.reason}.")
+    if not sent:
+        say(
+            "The policy is restored with its next change, or by the next sweep: the queue takes a"
+            " request only of a role with the tag vpce-guard:operator (docs/security.md)."
+        )
 
 
 def _target(
@@ -164,7 +169,8 @@ def roll_back(
 ) -> int:
     """Pause first, so that the guard does not undo it at once; write, keep; the version's number.
 
-    The request for the end of a longer pause is sent by the sweep that comes near it.
+    The request for the end of a longer pause is sent by the sweep that comes near it, and so is one
+    that the queue refuses.
     """
     endpoint_id = attached.endpoint_id
     who = book.stack.client("sts").get_caller_identity()["Arn"]
@@ -189,7 +195,7 @@ def roll_back(
         callers=(caller,),
     )
     number = book.history.keep(change, f"rollback#{now.isoformat()}", now)
-    if until - now <= REACH:
-        book.send_request(endpoint_id, "a rollback's pause is over", until, now)
+    over = "a rollback's pause is over"
+    if until - now <= REACH and book.send_request(endpoint_id, over, until, now):
         book.pauses.note_asked(endpoint_id, pause)
     return number

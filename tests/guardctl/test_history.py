@@ -103,6 +103,23 @@ def test_a_pause_of_a_day_ends_on_time_and_in_few_messages(cloud, account, endpo
     assert (cloud.dropped, cloud.dead_letters("PolicyQueue")) == ([], [])
 
 
+def test_where_the_queue_refuses_the_request_a_sweep_ends_the_pause(cloud, account, endpoint_id):
+    """Whoever rolls back in an emergency may have no right to send to the guard's queues."""
+    approved = account.policy(endpoint_id)
+    cloud.fault("sqs", "SendMessage", "AccessDenied", times=1)
+    run("rollback", endpoint_id, "--before", "2", "--pause-hours", "2", "--yes")
+    cloud.pass_time(timedelta(minutes=1))
+    cloud.fault("sqs", "SendMessage", "AccessDenied", times=1)
+    assert "vpce-guard:operator" in run("resume", endpoint_id).stdout
+    cloud.pass_time(timedelta(minutes=1))
+    assert account.policy(endpoint_id) != approved
+
+    cloud.fire_schedule()
+    cloud.pass_time(timedelta(minutes=1))
+
+    assert account.policy(endpoint_id) == approved
+
+
 def test_resume_ends_the_pause(cloud, account, endpoint_id):
     approved = account.policy(endpoint_id)
     run("rollback", endpoint_id, "--before", "2", "--yes")
