@@ -135,7 +135,7 @@ def test_from_the_first_deployment_with_nothing_but_enter_to_the_deletion(
     assert stack(cloud) is not None
     assert json.loads(file.read_text()) == []
     assert "SAM's bucket" in shown
-    code, shown = terminal.make("delete", "YES=1")
+    code, shown = terminal.make("delete", "YES=1", "DISCARD=1")
     assert code == 0, shown
     assert f"{NAME} is deleted. What stays:" in shown
     assert stack(cloud) is None
