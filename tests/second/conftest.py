@@ -17,6 +17,7 @@ PARAMETERS = {
     "GraceMinutes": "0",
     "Mode": "remediate",
     "SlackWebhookParameter": WEBHOOK,
+    "SlackAccounts": ACCOUNT,  # ministack evaluates no Fn::Join in a condition: never "empty"
 }
 
 
