@@ -24,6 +24,11 @@ from guardctl.options import Profile, Region, StackName
 from guardctl.screen import printable, say
 from guardctl.stack import deployed
 
+LATER = (
+    "by the next sweep: the queue takes a request only of a role with the tag vpce-guard:operator"
+    " (docs/security.md)."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -120,10 +125,7 @@ def resume(
     sent = book.send_request(endpoint, "the pause was ended", now, now)
     say(f"{endpoint} is guarded again. It was not, because {paused.reason}.")
     if not sent:
-        say(
-            "The policy is restored with its next change, or by the next sweep: the queue takes a"
-            " request only of a role with the tag vpce-guard:operator (docs/security.md)."
-        )
+        say(f"The policy is restored with its next change, or {LATER}")
 
 
 def _target(
@@ -196,6 +198,9 @@ def roll_back(
     )
     number = book.history.keep(change, f"rollback#{now.isoformat()}", now)
     over = "a rollback's pause is over"
-    if until - now <= REACH and book.send_request(endpoint_id, over, until, now):
-        book.pauses.note_asked(endpoint_id, pause)
+    if until - now <= REACH:
+        if book.send_request(endpoint_id, over, until, now):
+            book.pauses.note_asked(endpoint_id, pause)
+        else:
+            say(f"The policy is restored when the pause is over, or {LATER}", err=True)
     return number

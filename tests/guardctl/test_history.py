@@ -107,7 +107,8 @@ def test_where_the_queue_refuses_the_request_a_sweep_ends_the_pause(cloud, accou
     """Whoever rolls back in an emergency may have no right to send to the guard's queues."""
     approved = account.policy(endpoint_id)
     cloud.fault("sqs", "SendMessage", "AccessDenied", times=1)
-    run("rollback", endpoint_id, "--before", "2", "--pause-hours", "2", "--yes")
+    said = run("rollback", endpoint_id, "--before", "2", "--pause-hours", "2", "--yes").stderr
+    assert "by the next sweep: the queue takes a request only of a role" in said
     cloud.pass_time(timedelta(minutes=1))
     cloud.fault("sqs", "SendMessage", "AccessDenied", times=1)
     assert "vpce-guard:operator" in run("resume", endpoint_id).stdout
