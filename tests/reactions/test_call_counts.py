@@ -84,7 +84,7 @@ def test_an_endpoint_from_scratch_takes_eleven_calls(cloud: Cloud, vpc_id: str):
     until = made.index("CreateVpcEndpoint") + 1
     first = max(at for at, action in enumerate(made[:until]) if action == "DescribeVpcs")
     assert account.endpoints(other)
-    assert until - first <= 11, made[first:until]
+    assert until - first <= 11, " ".join(made[first:until])
 
 
 def test_a_failed_deletion_costs_one_read_of_the_interfaces(cloud: Cloud, vpc_id: str):
