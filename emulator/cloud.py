@@ -22,6 +22,7 @@ from moto.awslambda.models import lambda_backends
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.dynamodb.models import dynamodb_backends
 from moto.ec2.models import ec2_backends
+from moto.ram.models import ram_backends
 from moto.route53.models import route53_backends
 from moto.s3.models import s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
@@ -71,6 +72,8 @@ _ENVIRONMENT = {
     "AWS_EC2_METADATA_DISABLED": "true",
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",  # 1,300 machine images, for nothing
 }
+# What the stack has nothing of: all in it was made since the deployment.
+_LIVED_IN = (ec2_backends, ram_backends, route53_backends, s3_backends, secretsmanager_backends)
 _NOT_OURS = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "MOTO_ACCOUNT_ID")
 
 
@@ -270,7 +273,7 @@ class Cloud:
         self._ledger.raise_bugs()
         strict.install()  # a test of that layer may have taken it away
         strict.options.assume(strict.Options())
-        for backends in (ec2_backends, secretsmanager_backends, route53_backends, s3_backends):
+        for backends in _LIVED_IN:
             for account in list(backends):
                 for backend in list(backends[account].values()):
                     backend.reset()

@@ -37,6 +37,7 @@ def test_a_reset_brings_back_the_state_after_deployment(small):
     session.client("secretsmanager").create_secret(Name="a", SecretString="b")
     session.client("ssm").put_parameter(Name="/mine", Value="x", Type="String")
     session.client("sqs").create_queue(QueueName="mine")
+    session.client("ram").create_resource_share(name="mine", principals=["210987654321"])
     session.client("events").put_rule(Name="mine", EventPattern='{"source": ["x"]}')
     session.client("sqs").send_message(QueueUrl=small.resource("NoteQueue"), MessageBody="x")
     small.fault("ec2", "CreateVpc", "x")
@@ -48,6 +49,8 @@ def test_a_reset_brings_back_the_state_after_deployment(small):
     assert session.client("secretsmanager").list_secrets()["SecretList"] == []
     assert session.client("ssm").describe_parameters()["Parameters"] == []
     assert len(session.client("sqs").list_queues()["QueueUrls"]) == 4
+    mine = session.client("ram").get_resource_shares(resourceOwner="SELF")["resourceShares"]
+    assert mine == []
     assert "mine" not in [one["Name"] for one in session.client("events").list_rules()["Rules"]]
     assert small.queue_depth("NoteQueue") == 0
     session.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")
