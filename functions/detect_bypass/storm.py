@@ -193,8 +193,8 @@ def _many_addresses(group: Sequence[Finding]) -> Finding:
         united(group),
         identity=(caller, reach, outcome, f"{away}many addresses"),
         cause=(
-            f"The caller comes from many addresses, {several(places)}: a fleet, or credentials that"
-            " are passed around."
+            f"The caller comes from many addresses, {several(places)}: either a fleet of machines,"
+            " or credentials that several parties share."
         ),
         evidence=shared(group),  # what one record alone says is not said of many
     )

@@ -212,7 +212,7 @@ def degraded(about: VpcSubject, plan: Plan, *, once: bool = False) -> Finding:
     return about.finding(
         Kind.ENDPOINT_DEGRADED,
         Severity.LOW,
-        title=f"The Secrets Manager endpoint of {about.vpc_id} does not serve everybody alike",
+        title=f"The Secrets Manager endpoint of {about.vpc_id} serves some callers worse",
         cause=sentence(plan.reasons),
         todo=(
             "fix what the cause names, if it matters here",

@@ -212,7 +212,9 @@ class EnsureEndpoint(Reconciler):
 
     def _wait(self, case: Case, known: VpcRecord, grace: Grace) -> Result:
         """Leave those who build the VPC, or an endpoint in it, the time that they have."""
-        logger.info("waits for the builders", extra={"vpc_id": case.vpc.id, "until": grace.until})
+        logger.info(
+            "waits until the grace is over", extra={"vpc_id": case.vpc.id, "until": grace.until}
+        )
         over = replace(
             case.request, reason="grace is over", not_before=grace.until, attempt=0, entries=()
         )

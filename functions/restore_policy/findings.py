@@ -174,7 +174,7 @@ def paused(about: About, desired: ApprovedPolicy, fight: Fight, pause: Pause) ->
             f"until {_clock(pause)} puts back only what lets more pass than that policy",
         ],
         todo=(
-            "settle with its owner which policy is right, and take it out of the other's hands",
+            "agree with its owner which policy is right, and make only one of the two write it",
             f"to go on sooner: guardctl resume {endpoint_id}",
         ),
         paused_until=_clock(pause),

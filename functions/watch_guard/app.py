@@ -2,7 +2,7 @@
 
 Publishes: calls that changed, or tried to change, the guard's own rules, functions, roles,
 parameter, queues, table, topics, alarms or logs, or what the owner made for it (Slack's parameters,
-key, permissions boundary, code signing), by anyone but who deploys the stack; and the deletion of
+key, permissions boundary), by anyone but who deploys the stack; and the deletion of
 the stack; and each deployment of the stack, as information. Changes nothing in AWS.
 
 Triggered by write calls as CloudTrail records them, of whatever resource: which are the guard's is

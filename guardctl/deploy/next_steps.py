@@ -19,7 +19,7 @@ class After:
 
 
 def next_steps(after: After) -> list[str]:
-    """Three steps: let somebody hear, read what observe mode reports, let the guard write."""
+    """Three steps: subscribe to the alerts, read observe mode's reports, let the guard write."""
     return [_hear(after), _read(after), _write(after)]
 
 

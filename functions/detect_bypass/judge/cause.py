@@ -85,7 +85,7 @@ def _foreign_cause(record: Record) -> str:
     if owner:
         return f"It came through {endpoint} of account {owner}, which is not approved."
     if origin(record) is Origin.PUBLIC:
-        return f"It came from {record.source_ip} through {endpoint}, AWS's own or a stranger's."
+        return f"It came from {record.source_ip} through {endpoint}, of AWS or another customer."
     return f"It came through {endpoint}, which is neither ours nor approved."
 
 

@@ -61,7 +61,7 @@ def left(about: VpcSubject, removal: Removal, done: Sequence[str], refused: str 
     return about.finding(
         Kind.STOOD_DOWN,
         Severity.HIGH if refused else Severity.LOW,
-        title=f"Our endpoint in {about.vpc_id} leaves {named}, which somebody deletes",
+        title=f"Our endpoint in {about.vpc_id} was removed from {named}, which is being deleted",
         cause=(
             f"{named} could not be deleted because of our endpoint, and nothing else is in it. The"
             " endpoint stays in the other subnets, where something else has network interfaces."
@@ -134,7 +134,7 @@ def would_remove(about: VpcSubject, removal: Removal, why: str) -> Finding:
     return about.finding(
         Kind.ENDPOINT_DRIFT,
         Severity.MEDIUM,
-        title=f"What the guard made in {about.vpc_id} is in somebody's way",
+        title=f"What the guard created in {about.vpc_id} blocks a change",
         cause=why,
         todo=(
             *(f"would {step}" for step in removal.steps),

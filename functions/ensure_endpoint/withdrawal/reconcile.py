@@ -1,4 +1,4 @@
-"""Take away what is ours where it is in somebody's way: a tear-down, an endpoint of their own."""
+"""Remove what the guard created where it blocks others: a tear-down, an endpoint of their own."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -83,7 +83,9 @@ class Withdrawal:
                 self._remember(case, torn)
                 return None
             case LeaveAlone(torn_down=torn):
-                logger.info("ours is not what keeps it", extra={"vpc_id": case.vpc.id})
+                logger.info(
+                    "the deletion does not fail for our endpoint", extra={"vpc_id": case.vpc.id}
+                )
                 self._remember(case, torn)
                 return Result(late=case.carried_out(()))
             case Withdraw():

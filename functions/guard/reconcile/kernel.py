@@ -147,7 +147,7 @@ class _Run:
             kernel.outbox.mark_published(closed, own.now)
         except (ClientError, BotoCoreError) as error:
             # What stays open because the table fails is at worst published twice.
-            logger.warning("published, but open", extra={"error": repr(error)})
+            logger.warning("published, but not marked as published", extra={"error": repr(error)})
 
     def _not_published(self, error: Exception, lost: frozenset[str]) -> None:
         """The messages that led to these findings go back."""

@@ -6,7 +6,7 @@ The table has the key `pk` and its time to live on `expires_at` (epoch seconds).
 late, "within a few days" (developer guide, "Using time to live"), so `get` reads an item whose time
 is over as absent.
 
-An item that the guard did not write so is set aside: what it holds goes into the log and with the
+An item that cannot be read is set aside: what it holds goes into the log and with the
 digest to people, and its attributes are removed. To every reader it is absent from then on.
 """
 
