@@ -441,9 +441,8 @@ def unserved_and_tampered(account: Account) -> str:
 def with_a_read_refused(account: Account) -> str:
     """The same, and the sweep may not read network ACLs."""
     endpoint_id = unserved_and_tampered(account)
-    account.cloud.fault(
-        "ec2", "DescribeNetworkAcls", "UnauthorizedOperation", times=10_000, function="SweepFunction"
-    )
+    denied, sweep = "UnauthorizedOperation", "SweepFunction"
+    account.cloud.fault("ec2", "DescribeNetworkAcls", denied, times=10_000, function=sweep)
     return endpoint_id
 
 
