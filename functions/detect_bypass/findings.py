@@ -42,6 +42,7 @@ KINDS = {
     Verdict.UNREADABLE: Kind.UNREADABLE_RECORD,
 }
 
+_NOT_NAMED = "not named"  # CloudTrail left the request out, or a filter chose the secrets
 _POLICY_CLIPPED = 6_000  # of a policy's 20,480, so that a finding stays far below SNS's 256 KB
 
 
@@ -175,6 +176,7 @@ def _novel(record: Record, judgement: Judgement) -> tuple[str, ...]:
     the others.
 
     A request that was refused, described or listed gave nothing away: its secrets are not new.
+    Of secrets that the record does not name, the first time is new.
     """
     tool = tool_of(record.user_agent), "exec-env/AWS_Lambda_" in record.user_agent
     words = [f"tool {tool[0]}{' in Lambda' if tool[1] else ''}"]
@@ -183,7 +185,8 @@ def _novel(record: Record, judgement: Judgement) -> tuple[str, ...]:
     if judgement.roams:
         words.append(f"address {network_of(record)}")
     if reach(record) is not Reach.METADATA and not record.failed:
-        secrets = [which_secret(one, record) for one in secret_ids(record)]
+        named = [which_secret(one, record) for one in secret_ids(record)]
+        secrets = named or [_NOT_NAMED]
         words += [_first_use(record.event_name, one) for one in secrets]
     return bounded(words)
 

@@ -1,4 +1,4 @@
-"""Whom a secret's resource policy lets read its value. Pure.
+"""Whom a secret's resource policy lets read its value, or let itself read it. Pure.
 
 The policy alone is judged, by what it decides: see "Determining whether a request is allowed or
 denied" in the IAM user guide. Principals of the secret's own account are not asked about, since
@@ -23,6 +23,8 @@ from guard.policy.matching import Matcher
 from guard.policy.operators import Value
 
 READS = ("secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue")
+SETS = ("secretsmanager:PutResourcePolicy",)  # whoever may can let itself read
+_WAYS = ((READS, ""), (SETS, " (by setting the policy)"))
 EVERYBODY = "everybody"
 
 _ASKED = 50  # strangers of one policy
@@ -96,21 +98,28 @@ def strangers(
     asking = _asking(policy, own_accounts, organization)
     for one in islice(asking, _ASKED):
         known = {**_STRANGE, **_of_secret(resources[0]), **chosen, **one.known}
-        outcomes = {
-            evaluate(
-                policy,
-                Request(action=read, resource=resource, principals=one.principals, context=known),
-                matcher,
-            ).outcome
-            for read in READS
-            for resource in resources
+        found = {
+            f"{one.name}{how}": {
+                evaluate(
+                    policy,
+                    Request(
+                        action=action, resource=resource, principals=one.principals, context=known
+                    ),
+                    matcher,
+                ).outcome
+                for action in actions
+                for resource in resources
+            }
+            for actions, how in _WAYS
         }
-        if Outcome.ALLOW in outcomes and not one.perhaps_ours:
-            surely.append(one.name)
-        elif outcomes != {Outcome.DENY}:
-            perhaps.append(one.name)
-    if surely[:1] == [EVERYBODY]:
-        return Strangers(surely=(EVERYBODY,))  # whoever is named besides is one of them
+        may = [name for name, outcomes in found.items() if outcomes != {Outcome.DENY}]
+        does = [name for name in may if Outcome.ALLOW in found[name]]
+        if does and not one.perhaps_ours:
+            surely.append(does[0])
+        elif may:
+            perhaps.append(may[0])
+    if surely and surely[0].startswith(EVERYBODY):
+        return Strangers(surely=(surely[0],))  # whoever is named besides is one of them
     if more := sum(1 for _ in asking):
         perhaps.append(f"{more:,} others whom nobody asked about")
     return Strangers(tuple(surely), tuple(perhaps), unasked=more)
@@ -190,7 +199,8 @@ def _named(policy: Policy) -> list[str]:
 def _is_of_reads(statement: Statement) -> bool:
     """Whether it can decide a read: whom it names for nothing else takes no place of others."""
     actions = statement.actions
-    matched = (fnmatchcase(read.lower(), one) for read in READS for one in actions.values)
+    ways = (*READS, *SETS)
+    matched = (fnmatchcase(way.lower(), one) for way in ways for one in actions.values)
     return statement.effect == "Deny" or actions.negated or any(matched)
 
 

@@ -107,6 +107,28 @@ BEFORE: dict[str, tuple[list[Part], dict[str, Any]]] = {
 }
 
 
+OMITTED = {"omitted": True, "originalSize": 300_000, "reason": "requestParameters too large"}
+FILTERED = {"filters": [{"key": "name", "values": ["prod/"]}]}
+
+
+@pytest.mark.parametrize(
+    "unnamed",
+    [
+        {"requestParameters": OMITTED},
+        {"requestParameters": None},
+        {"eventName": "BatchGetSecretValue", "requestParameters": FILTERED},
+    ],
+)
+def test_a_read_whose_record_names_no_secret_is_published_once(replay: Any, unnamed: Any):
+    named_ones: list[Part] = [(0, CROWN, 1), (40, CROWN, 2)]
+    assert len(replay(named_ones)["alerts"]) == 1
+    assert len(replay([*named_ones, (40, unnamed, 1)])["alerts"]) == 2
+    assert len(replay([*named_ones, (40, unnamed, 1), (40, unnamed, 1)])["alerts"]) == 2
+    refused = {**unnamed, "errorCode": "AccessDenied"}
+    blocked = replay([*named_ones, (40, {**CROWN, "errorCode": "AccessDenied"}, 1)])["alerts"]
+    assert len(replay([*named_ones, (40, refused, 1)])["alerts"]) == len(blocked) == 2
+
+
 @pytest.mark.parametrize(("before", "grave"), BEFORE.values(), ids=BEFORE)
 def test_what_comes_later_is_published_at_once_and_named(replay: Any, before: Any, grave: Any):
     known = len(replay(before)["alerts"])

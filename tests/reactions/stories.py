@@ -438,6 +438,14 @@ def unserved_and_tampered(account: Account) -> str:
     return endpoint_id
 
 
+def with_a_read_refused(account: Account) -> str:
+    """The same, and the sweep may not read network ACLs."""
+    endpoint_id = unserved_and_tampered(account)
+    denied, sweep = "UnauthorizedOperation", "SweepFunction"
+    account.cloud.fault("ec2", "DescribeNetworkAcls", denied, times=10_000, function=sweep)
+    return endpoint_id
+
+
 def time_passes(account: Account, _: str) -> None:
     account.cloud.fire_schedule("ScheduleRule")
 
@@ -661,6 +669,15 @@ STORIES = {
         time_passes,
         both_are_asked_for,
         frozenset(),
+        "RuleDeadLetterQueue",
+        (),
+    ),
+    "sweep that may not read": Story(
+        "SweepFunction",
+        with_a_read_refused,
+        time_passes,
+        anything,
+        frozenset({"endpoint-not-repairable"}),
         "RuleDeadLetterQueue",
         (),
     ),

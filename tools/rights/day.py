@@ -28,6 +28,7 @@ def play(cloud: Cloud) -> None:
     """Play the day. Raises RuntimeError where it goes another way than it should."""
     cloud.inject(cloud.stack_event("UPDATE_COMPLETE"))
     vpcs_and_policies(cloud)
+    refused_read(cloud)
     requests_to_come(cloud)
     repairs(cloud)
     hub(cloud)
@@ -87,6 +88,16 @@ def vpcs_and_policies(cloud: Cloud) -> None:
     cloud.fire_schedule()
     cloud.settle()
     tear_down(cloud, account)
+
+
+def refused_read(cloud: Cloud) -> None:
+    """The sweep may not read for once, which it publishes."""
+    denied = "UnauthorizedOperation"
+    cloud.fault("ec2", "DescribeNetworkAcls", denied, times=1, function="SweepFunction")
+    cloud.fire_schedule("ScheduleRule")
+    cloud.pass_time(timedelta(minutes=2))
+    causes = [one["cause"] for one in cloud.findings]
+    require(any(denied in one for one in causes), "the sweep published that it may not read")
 
 
 def requests_to_come(cloud: Cloud) -> None:

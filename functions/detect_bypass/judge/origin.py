@@ -23,9 +23,11 @@ class Origin(StrEnum):
 # universal targets"; API Gateway, "AWS service integrations"; AppSync, "HTTP resolvers"; AppStream
 # 2.0, "Using an IAM role with fleets and image builders"; Systems Manager, "aws:executeAwsApi" of
 # Automation, and "Referencing AWS Secrets Manager secrets from Parameter Store parameters"; Amazon
-# Q Developer in chat applications (once AWS Chatbot), "Running AWS CLI commands".
+# Q Developer in chat applications (once AWS Chatbot), "Running AWS CLI commands"; AWS MCP
+# Server, which makes the calls of somebody's agent with their own credentials (Agent Toolkit
+# for AWS).
 _RELAYS = frozenset(
-    {"states", "scheduler", "apigateway", "appsync", "appstream", "ssm", "chatbot", "q"}
+    {"states", "scheduler", "apigateway", "appsync", "appstream", "ssm", "chatbot", "q", "aws-mcp"}
 )
 
 # As in real records: "[S3Console/0.4, aws-internal/3 ...]", "aws-internal/3 aws-sdk-java/1.12".

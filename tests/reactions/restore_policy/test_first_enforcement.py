@@ -92,16 +92,20 @@ def test_what_somebody_changes_meanwhile_is_put_right_at_once(cloud, account, en
     assert enforced(account, endpoints) == [endpoints[0], endpoints[2]]
 
 
-def test_callers_that_it_would_refuse_are_named_and_nothing_is_written(cloud, account, endpoints):
-    mine = {"vpc_endpoint_id": endpoints[1], "vpc_endpoint_account_id": cloud.account}
+def reads_of_a_partner(cloud, account, endpoint_id):
+    """A read through the endpoint by another account: the emulator has one, the record says so."""
+    mine = {"vpc_endpoint_id": endpoint_id, "vpc_endpoint_account_id": cloud.account}
     secret = account.secret("prod/shared")
     partner = cloud.session("partner", Caller(kind="role", **mine))
     partner.client("secretsmanager").get_secret_value(SecretId=secret)
-    # The emulator has one account; the record says another.
     read = next(one for one in cloud.records[::-1] if one["eventName"] == "GetSecretValue")
     theirs = json.dumps(read["userIdentity"]).replace(cloud.account, "999999999999")
     read["userIdentity"] = json.loads(theirs)
-    cloud.settle(timedelta(hours=1))
+    cloud.settle(timedelta(minutes=15))
+
+
+def test_callers_that_it_would_refuse_are_named_and_nothing_is_written(cloud, account, endpoints):
+    reads_of_a_partner(cloud, account, endpoints[1])
     switch(cloud, account)
     cloud.pass_time(60 * MINUTE)
 
@@ -110,6 +114,49 @@ def test_callers_that_it_would_refuse_are_named_and_nothing_is_written(cloud, ac
     assert (asks["kind"], asks["severity"]) == ("policy-rollout", "high")
     assert "assumed-role/partner" in asks["cause"]
     assert "GetSecretValue of " in asks["evidence"]["would_refuse"][0]
+
+
+@pytest.fixture
+def alone(cloud, account):
+    """One endpoint of the owner's with AWS's default policy, and no other to try a policy on."""
+    vpc_id, subnets = account.vpc_with_subnets()
+    account.ec2.modify_vpc_attribute(VpcId=vpc_id, EnableDnsHostnames={"Value": True})
+    endpoint_id = make_endpoint(account, vpc_id, subnets, private_dns=True)
+    cloud.settle(timedelta(hours=1))
+    return endpoint_id
+
+
+def test_at_an_only_endpoint_too_it_asks_and_names_who_would_be_refused(cloud, account, alone):
+    reads_of_a_partner(cloud, account, alone)
+    switch(cloud, account)
+    cloud.pass_time(20 * MINUTE)
+
+    assert enforced(account, [alone]) == []
+    (asks,) = rollout(cloud)
+    assert (asks["resource"], asks["severity"]) == (alone, "high")
+    assert "assumed-role/partner" in asks["cause"]
+    assert any("refusals in approved.json" in line for line in asks["todo"])
+    cloud.fire_schedule()  # nobody answered: it asks on, and writes nothing
+    cloud.pass_time(20 * MINUTE)
+    assert enforced(account, [alone]) == []
+    assert "policy-restored" not in [one["kind"] for one in cloud.findings]
+
+
+def test_at_an_only_endpoint_it_writes_where_nobody_would_be_refused(cloud, account, alone):
+    switch(cloud, account)
+    cloud.pass_time(5 * MINUTE)
+    assert enforced(account, [alone]) == [alone]
+
+
+def test_what_is_tampered_with_is_put_back_though_the_partner_let_in_would_be_refused(
+    cloud, account, alone
+):
+    switch(cloud, account)
+    cloud.pass_time(5 * MINUTE)
+    tamper(cloud, alone, policy={**ALLOW_ALL, "Id": "mallory"})
+    reads_of_a_partner(cloud, account, alone)
+    cloud.pass_time(5 * MINUTE)
+    assert enforced(account, [alone]) == [alone]
 
 
 def test_callers_that_it_lets_pass_hold_nothing_back(cloud, account, endpoints):

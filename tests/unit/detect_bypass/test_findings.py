@@ -159,6 +159,7 @@ def allow_all_but(principal: Any) -> dict[str, Any]:
     return statement
 
 
+SET = "secretsmanager:PutResourcePolicy"
 OTHERS_ROLE = f"arn:aws:iam::{OTHER_ACCOUNT}:role/app"
 GITHUB = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
 
@@ -173,6 +174,26 @@ GITHUB = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.
         ([allow("*", Action="secretsmanager:BatchGetSecretValue")], "high", "everybody"),
         ([allow({"AWS": OTHER_ACCOUNT})], "high", f"{OTHER_ACCOUNT} may read"),
         ([allow({"AWS": f"arn:aws:iam::{OTHER_ACCOUNT}:role/x"})], "high", "role/x may read"),
+        # Who may set the policy lets itself read by the next one
+        ([allow({"AWS": OTHER_ACCOUNT}, Action=SET)], "high", "(by setting the policy) may read"),
+        ([allow({"AWS": OTHER_ACCOUNT}, Action="secretsmanager:Put*")], "high", OTHER_ACCOUNT),
+        ([allow("*", Action=SET)], "high", "everybody (by setting the policy)"),
+        (
+            [allow({"AWS": OTHER_ACCOUNT}, Action=SET, Condition=OF_ORGANIZATION)],
+            "medium",
+            "(by setting the policy) may read it under its conditions",
+        ),
+        ([allow({"AWS": ACCOUNT}, Action=SET)], "low", "called"),
+        ([allow({"AWS": OTHER_ACCOUNT}, Action="secretsmanager:PutSecretValue")], "low", "called"),
+        ([allow({"AWS": OTHER_ACCOUNT}, Action=SET), DENY_ALL], "low", "called"),
+        (
+            [
+                allow({"AWS": OTHER_ACCOUNT}, Action=[SET, "secretsmanager:GetSecretValue"]),
+                {**DENY_ALL, "Action": "secretsmanager:GetSecretValue"},
+            ],
+            "high",
+            "(by setting the policy)",
+        ),
         (
             [allow({"AWS": OTHER_ACCOUNT}, Condition=OF_ORGANIZATION)],
             "medium",

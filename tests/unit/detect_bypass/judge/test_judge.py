@@ -361,10 +361,13 @@ SAMPLES = {
             read(userIdentity=ROOT, **SERVICE),
             read(userIdentity={**ALICE, "invokedBy": "states.amazonaws.com"}),
             relayed("states", sourceIPAddress="AWS Internal"),
+            relayed("aws-mcp"),
+            read(userIdentity={**ALICE, "invokedBy": "aws-mcp.amazonaws.com"}, **SERVICE),
         ],
         [
             on_behalf,
             relayed("ecs-tasks"),
+            relayed("mcp"),
             semicolon,
             internal_endpoint,
             principal_of_service,

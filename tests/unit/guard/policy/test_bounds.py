@@ -1,6 +1,8 @@
 """No policy text costs more than a bounded number of steps, whatever is asked of it."""
 
+import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,10 +16,12 @@ from benchmarks.policies import (
     document,
     hostile,
 )
+from detect_bypass.readers import strangers
 from guard.policy import MAX_CHARACTERS, Risk, compare, coverage, matching, parse
 from guard.policy.matching import MOST_STEPS, Matcher
 from secret_policy.perimeter import gaps
 
+SECONDS = 2.0  # of one core, for one text
 STEPS = MOST_STEPS // 10  # fewer than by default, since counting the work takes longer than it
 HOSTILE = list(hostile())
 PAIRS = [pytest.param(*pair, id=name) for name, *pair in HOSTILE]
@@ -75,6 +79,22 @@ def test_equality_comes_before_words(statements: list[Any], work: Counter[str]):
     text = document(*statements)
     assert compare(text, parse(document(*reversed(statements)))) == ()
     assert work.total() == 0
+
+
+def seconds(do: Callable[[], object]) -> float:
+    """CPU time: what else runs on the machine does not count."""
+    began = time.process_time()
+    do()
+    return time.process_time() - began
+
+
+@pytest.mark.parametrize(("statements", "nearly"), PAIRS)
+def test_no_text_takes_more_than_two_seconds(statements: list[Any], nearly: list[Any]):
+    text, other, denies = document(*statements), document(*nearly), denying(statements)
+    assert seconds(lambda: compare(text, approved())) < SECONDS
+    assert seconds(lambda: compare(text, parse(other))) < SECONDS
+    assert seconds(lambda: gaps(denies, SECRET, PERIMETER)) < SECONDS
+    assert seconds(lambda: strangers(text, SECRET, {"111122223333"}, "")) < SECONDS
 
 
 def test_what_takes_too_many_steps_is_reported_as_not_compared():
