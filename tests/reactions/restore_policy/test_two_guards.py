@@ -223,7 +223,7 @@ def test_a_guard_that_is_gone_is_forgotten_within_hours(cloud, account, endpoint
     assert account.policy(endpoint_id) == approved
 
 
-def test_in_observe_mode_it_is_told_as_the_other_guards(cloud, account, endpoint_id, role):
+def test_in_observe_mode_it_is_published_as_the_other_guards(cloud, account, endpoint_id, role):
     less = narrower(account, endpoint_id)
     account.client("ssm").put_parameter(
         Name=cloud.outputs["ModeParameterName"], Value="observe", Overwrite=True
