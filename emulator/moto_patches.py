@@ -14,6 +14,7 @@ from typing import Any
 
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.cloudformation import parsing
+from moto.cloudformation.models import Stack
 from moto.core.exceptions import JsonRESTError
 from moto.ec2.models import EC2Backend
 from moto.events.models import EventsBackend, Rule
@@ -50,6 +51,8 @@ def install() -> None:
     # Two warnings for each resource that moto skips; the deployment lists them itself.
     logging.getLogger("moto").setLevel(logging.ERROR)
     setattr(parsing, "warnings", SimpleNamespace(warn=lambda *args, **kwargs: None))  # noqa: B010
+    # ListStacks answers with the description, too.
+    Stack.template_description = property(lambda self: self.description)
     templates.install()
     _validate_rules()
     _refuse_aws_sources()

@@ -8,9 +8,10 @@ does not go.
 
 Publishes: rules in a state in which they do not see what they should, no trail that logs reads, a
 trail that was stopped for a time, a mode other than the deployed one, messages in dead-letter
-queues, and what is wired otherwise than the stack's template says. Puts dead letters back, and
-changes nothing else in AWS. Whether a trail logs reads cannot always be read; then the heartbeat is
-the proof, and that it is not known is published once.
+queues, what is wired otherwise than the stack's template says, and other stacks of the guard here
+that approve another policy. Puts dead letters back, and changes nothing else in AWS. Whether a
+trail logs reads cannot always be read; then the heartbeat is the proof, and that it is not known is
+published once.
 
 Triggered by a schedule and by the stack's own deployment. The request goes out first, and a check
 that fails stops no other; then the invocation fails, Lambda repeats it, and in the end it is in the
@@ -18,11 +19,11 @@ rules' dead-letter queue.
 
 IAM: secretsmanager:DescribeSecret (of its own marked names, which are no secrets),
 cloudformation:DescribeStacks, cloudformation:GetTemplate, cloudformation:ListStackResources,
-events:ListRules, events:ListTargetsByRule, cloudtrail:DescribeTrails, cloudtrail:GetTrailStatus,
-cloudtrail:GetEventSelectors, lambda:ListEventSourceMappings, ssm:GetParameter,
-sns:GetSubscriptionAttributes, sns:GetTopicAttributes, sns:ListSubscriptionsByTopic,
-sqs:GetQueueAttributes, dynamodb:UpdateItem, sns:Publish. To put dead letters back:
-sqs:ReceiveMessage, sqs:DeleteMessage, sqs:SendMessage, lambda:InvokeFunction.
+cloudformation:ListStacks, events:ListRules, events:ListTargetsByRule, cloudtrail:DescribeTrails,
+cloudtrail:GetTrailStatus, cloudtrail:GetEventSelectors, lambda:ListEventSourceMappings,
+ssm:GetParameter, sns:GetSubscriptionAttributes, sns:GetTopicAttributes,
+sns:ListSubscriptionsByTopic, sqs:GetQueueAttributes, dynamodb:UpdateItem, sns:Publish. To put dead
+letters back: sqs:ReceiveMessage, sqs:DeleteMessage, sqs:SendMessage, lambda:InvokeFunction.
 """
 
 import os
@@ -39,13 +40,14 @@ from guard.publishing.publish import Publisher
 from guard.redact import log_line, redact_errors
 from guard.settings import Settings, items
 from guard.table.items import Items
+from guard.table.neighbours import Neighbours
 from heartbeat.checks import Checks, Deployed
 from heartbeat.drift import Drift
+from heartbeat.neighbours import OtherGuards
 from heartbeat.redrive import Redrive
 from heartbeat.trails import CloudTrail, Trails
 
 settings = Settings.from_env(os.environ)
-
 # The home Region of a trail may be out of reach: its time-outs must not take the time of the rest.
 brief = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=5)
 
@@ -56,8 +58,11 @@ def at_home(region: str) -> CloudTrail:
     return client("cloudtrail", region_name=region, config=brief)
 
 
+cloudformation = client("cloudformation")
+own_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
 deployed = Deployed.from_env(os.environ, settings)
 events, sqs, functions = client("events"), client("sqs"), client("lambda")
+table = Items(client("dynamodb"), settings.table_name, settings.place)
 checks = Checks(
     settings,
     deployed,
@@ -66,16 +71,11 @@ checks = Checks(
     client("ssm"),
     sqs,
     Trails(client("cloudtrail"), at_home, settings.region),
-    Drift(settings, client("cloudformation"), events, sqs, client("sns"), functions),
-    Redrive(
-        sqs,
-        functions,
-        deployed.homes,
-        items(os.environ, "PUT_BACK_FUNCTIONS"),
-        os.environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
-    ),
+    Drift(settings, cloudformation, events, sqs, client("sns"), functions),
+    Redrive(sqs, functions, deployed.homes, items(os.environ, "PUT_BACK_FUNCTIONS"), own_name),
+    OtherGuards(settings, cloudformation),
+    Neighbours(table),
 )
-table = Items(client("dynamodb"), settings.table_name, settings.place)
 publisher = Publisher.of(settings, client("sns"), table)
 logger = Logger(json_serializer=log_line)
 

@@ -15,6 +15,7 @@ from guard.aws.errors import code_of
 from guard.cloudtrail.heartbeat_mark import REFUSALS, Mark
 from guard.settings import items, required
 from heartbeat import findings as findings_of
+from heartbeat import neighbours
 from heartbeat.redrive import Homes
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
     from guard.findings.finding import Finding
     from guard.settings import Settings
+    from guard.table.neighbours import Neighbours
     from heartbeat.drift import Drift
+    from heartbeat.neighbours import OtherGuards
     from heartbeat.redrive import Redrive
     from heartbeat.trails import Trails
 
@@ -83,12 +86,17 @@ class Checks:
     trails: Trails
     wired: Drift
     redrive: Redrive
+    others: OtherGuards
+    neighbours: Neighbours
 
     def run(self, now: datetime) -> tuple[list[Finding], list[str]]:
         """What is wrong, and the checks that AWS did not answer, each with its words."""
         found: list[Finding] = []
         unanswered: list[str] = []
-        checks = (self.heartbeat, self.rules, self.mode, self.dead_letters, self.trail, self.drift)
+        checks = (
+            *(self.heartbeat, self.rules, self.mode, self.dead_letters, self.trail, self.drift),
+            self.other_guards,
+        )
         for check in checks:
             try:
                 found += check(now)
@@ -161,3 +169,8 @@ class Checks:
     def drift(self, now: datetime) -> list[Finding]:
         differences = self.wired.compare(self.deployed.rules.keys())
         return findings_of.drift(differences, self.settings, now)
+
+    def other_guards(self, now: datetime) -> list[Finding]:
+        own, found = self.others.find()
+        self.neighbours.write(found, now)
+        return neighbours.findings(own, found, self.settings, now)

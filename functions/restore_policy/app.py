@@ -5,9 +5,8 @@ are compared by meaning; what is put back is kept in the history; in a fight, th
 Triggered by the policy queue: events of endpoints and tags, the sweep, and its own requests.
 
 IAM: ec2:DescribeVpcEndpoints, ec2:DescribeVpcs, ec2:ModifyVpcEndpoint, cloudtrail:LookupEvents,
-ec2:DescribeSubnets and ram:GetResourceShareAssociations (at a first enforcement), ssm:GetParameter,
-sqs:SendMessage, sqs:ChangeMessageVisibility (own queue), dynamodb:GetItem, dynamodb:UpdateItem,
-sns:Publish.
+ec2:DescribeSubnets, ram:GetResourceShareAssociations, ssm:GetParameter, sqs:SendMessage,
+sqs:ChangeMessageVisibility, dynamodb:GetItem, dynamodb:UpdateItem, sns:Publish.
 """
 
 from collections.abc import Mapping
@@ -38,6 +37,7 @@ from guard.redact import log_line, redact_errors
 from guard.settings import Settings, items, required, whole_number
 from guard.table.budgets import Budgets
 from guard.table.items import Items
+from guard.table.neighbours import Neighbours
 from guard.table.slots import Slots
 from restore_policy.act import Actor
 from restore_policy.changes import OLD_NAMES
@@ -51,17 +51,16 @@ from restore_policy.vpc_tag_cache import VpcTagCache
 settings, lists = Settings.from_env(env), ApprovedLists.from_env(env)
 approved = ApprovedPolicies.from_env(env, settings, lists.organization)
 pause = timedelta(minutes=whole_number(env, "PAUSE_MINUTES", default=60))
-# One quick retry only: what is throttled backs off; what is broken goes back with its message.
+# One quick retry only: what is throttled backs off; the rest goes back with its message.
 ec2, sns = client("ec2", config=TWO_TRIES), client("sns", config=TWO_TRIES)
 parameters = Parameters(client("ssm", config=TWO_TRIES))
 sqs, ram = lazy_client("sqs", config=TWO_TRIES), lazy_client("ram", config=TWO_TRIES)
 cloudtrail = EventHistory(lazy_client("cloudtrail", config=TWO_TRIES))
 refusals = RefusalFinder(cloudtrail, Inhabitants(ec2, ram), lists.refusals, settings.partition)
 table = Items(client("dynamodb", config=TWO_TRIES), settings.table_name, settings.place)
-rollouts, pauses = Rollouts(table), Pauses(table)
+rollouts, pauses, neighbours = Rollouts(table), Pauses(table), Neighbours(table)
 observer = Observer(ec2, settings.service_name, None, settings.opt_out_tag)
 history = History(table, timedelta(days=whole_number(env, "HISTORY_DAYS", HISTORY_DAYS)))
-# A deployment tries once or twice again: a third change within an hour is a fight.
 fights = Fights(Budgets(table), history, whole_number(env, "REVERTS_BEFORE_PAUSE", 3), pause)
 # Most clients read a secret within it; network activity events take up to 15 minutes.
 trials = Trials(rollouts, history, settings, 60 * whole_number(env, "CANARY_MINUTES", 15))
@@ -78,6 +77,7 @@ kernel = Kernel(
         narrowing=Narrowing(refusals, observer, approved, trials, history),
         rollouts=rollouts,
         pauses=pauses,
+        neighbours=neighbours,
         trials=trials,
         actor=Actor(ec2, observer, pauses, rollouts),
         completion=Completion(history, pauses, fights, trials),

@@ -100,7 +100,8 @@ class Completion:
         number = self.history.keep(kept, entry_of(request, change).key, now)
         trial = self.trials.applied(change.rollout, change.target, number, now)
         metrics = {"PoliciesRestored": 1, **since_event(request, now)}
-        if change.is_new or change.in_pause:
+        # Another guard never tires: to let go of what it opens would only leave that open.
+        if change.is_new or change.in_pause or about.neighbour:
             return Result(findings=(finding,), metrics=metrics).joined(trial)
         fight = self.fights.count(request.key.id, now)
         restored = findings_of.restored(about, desired, change.found, fight)

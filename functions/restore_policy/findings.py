@@ -1,7 +1,7 @@
 """The findings of restore_policy, in the words ops read. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from guard.findings.subject import Subject
 from guard.policy import Difference, Risk, overall_risk
 from guard.reconcile.request import Request
 from guard.settings import Settings
+from guard.table.neighbours import Neighbour
 from restore_policy.fights import Fight
 from restore_policy.new_endpoint import is_new_with_default
 from restore_policy.triggers import TAGGED, callers
@@ -37,6 +38,8 @@ class About:
     """The tag that chooses the policy, and who set it; empty where the stack's parameter does."""
     refuses: Refusals = NOBODY
     """Whom the policy cuts off, where it is enforced for the first time."""
+    neighbour: Neighbour | None = None
+    """The other guard that changed it, if nobody else did."""
 
     @property
     def event_ids(self) -> tuple[str, ...]:
@@ -52,7 +55,8 @@ class About:
         """Who changed it, from where and with what, in words."""
         tagged = any(TAGGED in one.facts for one in self.request.triggers)
         found = "found when a tag was changed" if tagged else "found by a sweep, not by an event"
-        return in_words(self.callers) or f"unknown: {found}"
+        guard = f"the guard of the stack {self.neighbour.stack}: " if self.neighbour else ""
+        return guard + (in_words(self.callers) or f"unknown: {found}")
 
     def desired(self, policy: ApprovedPolicy) -> str:
         """The name of a policy, and the tag that chooses it."""
@@ -62,6 +66,14 @@ class About:
         """Whom the policy refuses, as a sentence; none for nobody."""
         named = "; ".join(self.refuses.named)
         return (f"It refuses what was seen within a week: {named}.",) if named else ()
+
+    def of_two_guards(self) -> tuple[str, ...]:
+        """What ends it that two guards want different policies."""
+        other = self.neighbour.stack if self.neighbour else ""
+        return (
+            f"keep {self.settings.stack_name} or {other}, or deploy both with the same policies",
+            "while one replaces the other, deploy one of the two with Mode=observe",
+        )
 
     def to_remediate(self) -> str:
         return f"set the SSM parameter {self.settings.mode_parameter} to remediate to have it done"
@@ -97,13 +109,16 @@ def restored(
         severity = Severity.LOW
         title = f"The new endpoint {about.attached.endpoint_id} got the approved policy"
         cause = f"It was made with AWS's default policy by {about.who()}."
-        todo = [
-            "name the approved policy where the endpoint is made, or leave policies to the guard"
-        ]
+        todo = ["name the approved policy where it is made, or leave policies to the guard"]
     if fight and fight.reverts > 1:
         severity = Severity.HIGH
         title = f"{title} {fight.reverts} times within an hour"
         todo.insert(0, "settle with whoever changes it which policy is right")
+    more: dict[str, Any] = {}
+    if other := about.neighbour:  # it goes on by itself: once a day is enough
+        title = f"{title}: the guard of the stack {other.stack} had written its own"
+        todo = list(about.of_two_guards())
+        more = {"window": DAY, "identity": (other.stack,), "other_guard": asdict(other)}
     return about.finding(
         Kind.POLICY_RESTORED,
         severity,
@@ -114,6 +129,7 @@ def restored(
         found=found,
         policy_after=desired.text,
         reverts_within_an_hour=fight.reverts if fight else 1,
+        **more,
     )
 
 

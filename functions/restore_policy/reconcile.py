@@ -18,12 +18,13 @@ from guard.cloudtrail.tagging import Taggers
 from guard.endpoint.observe import Observer
 from guard.endpoint.state import managed_by
 from guard.findings.finding import Kind
-from guard.policy import Difference, compare
+from guard.policy import Difference, Risk, compare, overall_risk
 from guard.reconcile.batch import Message
 from guard.reconcile.outbox import Entry
 from guard.reconcile.request import Key, Request
 from guard.reconcile.result import Outcome, Result
 from guard.settings import Settings
+from guard.table.neighbours import Neighbours
 from restore_policy import choice_findings, trial_findings
 from restore_policy import findings as findings_of
 from restore_policy.act import Actor
@@ -31,6 +32,7 @@ from restore_policy.changes import REJECT, RESTORE, ROLL_BACK, PolicyChange, Res
 from restore_policy.complete import Completion
 from restore_policy.findings import About
 from restore_policy.narrowing import Narrowing
+from restore_policy.neighbours import yield_to
 from restore_policy.observe import Observed, observe
 from restore_policy.trials import Trials
 from restore_policy.triggers import FIRST, TAGGED, TRIAL, requests
@@ -52,6 +54,7 @@ class RestorePolicy:
     narrowing: Narrowing
     rollouts: Rollouts
     pauses: Pauses
+    neighbours: Neighbours
     trials: Trials
     actor: Actor
     completion: Completion
@@ -156,6 +159,11 @@ class RestorePolicy:
             return self._in_pause(about, target.policy, found, pause, entries)
         if not about.callers:
             about = replace(about, left=self.completion.history.left(attached.endpoint_id, now))
+        principals = [one.principal for one in about.callers]
+        about = replace(about, neighbour=self.neighbours.author(principals, now))
+        if about.neighbour and overall_risk(found) is not Risk.WIDER:
+            change = yield_to(about.neighbour, about, target.policy, found)
+            return Result(late=tuple(entries), changes=(change,))
         if about.chosen_by:
             tag = self.approved.tag
             about = replace(

@@ -3,7 +3,7 @@
 DescribeSecret, GetResourcePolicy and ListSecrets in the Secrets Manager API reference.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -20,16 +20,26 @@ if TYPE_CHECKING:
 
 
 def read_secret(
-    client: "SecretsManagerClient", named: str, opt_out_tag: str = OPT_OUT_TAG
+    client: "SecretsManagerClient",
+    named: str,
+    opt_out_tag: str = OPT_OUT_TAG,
+    needed: Callable[[Mapping[str, str]], bool] = lambda _: True,
 ) -> Secret:
-    """The secret of this name or ARN, and its policy, as they are now. Raises ClientError."""
+    """The secret of this name or ARN, as it is now. Raises ClientError.
+
+    Its policy is read only where `needed` says so of the tags: Secrets Manager counts the reads and
+    writes of all policies of the account against one rate ("Secrets Manager quotas").
+    """
     said: Any = client.describe_secret(SecretId=named)
-    policy = client.get_resource_policy(SecretId=said["ARN"]).get("ResourcePolicy")
+    tags = tags_of(said, opt_out_tag)
+    policy = None
+    if needed(tags):
+        policy = client.get_resource_policy(SecretId=said["ARN"]).get("ResourcePolicy")
     replicas = (one.get("Region", "") for one in said.get("ReplicationStatus", []))
     return Secret(
         arn=said["ARN"],
         name=said["Name"],
-        tags=tags_of(said, opt_out_tag),
+        tags=tags,
         policy=policy,
         rotation_function=said.get("RotationLambdaARN", ""),
         owning_service=said.get("OwningService", ""),
@@ -77,9 +87,11 @@ class Reader:
     approved: ApprovedLists
     settings: Settings
 
-    def secret(self, named: str) -> Secret:
-        """The secret of this name or ARN, as it is now."""
-        return read_secret(self.client, named, self.settings.opt_out_tag)
+    def secret(
+        self, named: str, needed: Callable[[Mapping[str, str]], bool] = lambda _: True
+    ) -> Secret:
+        """The secret of this name or ARN, as it is now; see `read_secret`."""
+        return read_secret(self.client, named, self.settings.opt_out_tag, needed)
 
     def perimeter(self) -> Perimeter:
         """What is inside now."""

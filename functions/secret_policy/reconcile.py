@@ -23,6 +23,7 @@ from secret_policy.dependents import Dependents
 from secret_policy.findings import About
 from secret_policy.observe import Reader
 from secret_policy.perimeter import Bound, Perimeter, Secret, gaps, shuts_everybody_out
+from secret_policy.shares import later, over_share
 from secret_policy.triggers import LOOSENED, Triggers
 
 BUDGET_WINDOW_SECONDS = 3_600
@@ -74,18 +75,24 @@ class SecretPolicy:
         """See `Triggers.of`."""
         return self.sources.of(message, now)
 
-    def observe(self, requests: Sequence[Request], now: datetime) -> Mapping[Key, Perimeter]:
-        """What is inside the perimeter, read once for the batch; `reconcile` reads the secret."""
-        inside = self.reader.perimeter()
-        return {one.key: inside for one in requests}
+    def observe(
+        self, requests: Sequence[Request], now: datetime
+    ) -> Mapping[Key, Perimeter | Exception]:
+        """What is inside the perimeter, read once for the batch; `reconcile` reads the secret.
+
+        What is over the share of its caller backs off, as if AWS had throttled it.
+        """
+        inside, late = self.reader.perimeter(), over_share(requests)
+        return {one.key: later() if one in late else inside for one in requests}
 
     def reconcile(
         self, request: Request, state: Perimeter, entries: Sequence[Entry], now: datetime
     ) -> Result:
         """Correct the policy of a bound secret that can be read from outside, or report it."""
         named, checked = request.key.id, {"SecretsChecked": 1.0}
+        loosened = any(LOOSENED in one.facts for one in request.triggers)
         try:
-            secret = self.reader.secret(named)
+            secret = self.reader.secret(named, lambda tags: loosened or self.bound.holds(tags))
         except ClientError as error:
             if code_of(error) == "ResourceNotFoundException":
                 return Result(metrics=checked)
@@ -95,7 +102,6 @@ class SecretPolicy:
             return Result(findings=(findings_of.unseen(about, error),), metrics=checked)
         about = About(self.settings, now, secret, request)
         if not self.bound.holds(secret.tags):
-            loosened = any(LOOSENED in one.facts for one in request.triggers)
             released = (findings_of.released(about),) if loosened else ()
             return Result(findings=released, metrics=checked)
         open_ways = gaps(secret.policy, secret.arn, state)

@@ -101,7 +101,7 @@ def _resource(call: Call, cloud: Cloud) -> str:  # noqa: C901 - one case for eac
             function = call.params["FunctionName"]
             return function if function.startswith("arn:") else f"{own}:function:{function}"
         case "cloudformation":
-            return call.params["StackName"]
+            return call.params.get("StackName", "*")
         case "cloudtrail" if name := call.params.get("Name") or call.params.get("TrailName"):
             return name
         case "events" if rule := call.params.get("Rule"):

@@ -94,6 +94,7 @@ class Kind(StrEnum):
     MODE_CHANGED = "mode-changed"
     DEAD_LETTERS = "dead-letters"
     GUARD_DRIFT = "guard-drift"
+    OTHER_GUARD = "other-guard"
     # watch_guard
     GUARD_CHANGED = "guard-changed"
 
@@ -132,6 +133,7 @@ WAITS = PAUSES | {
     Kind.TRAIL_BLIND,
     Kind.DEAD_LETTERS,
     Kind.GUARD_DRIFT,
+    Kind.OTHER_GUARD,
 }
 """Those, and what stays until a person does something: published again each day until then."""
 
