@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-ministack" / "bin" / "python"
 POLICIES = ROOT / "layers" / "approved_policies" / "endpoint_policies"
 ACCOUNT, REGION, STACK, QUEUE = "123456789012", "us-east-1", "vpce-guard", "playground"
+SAMPLED = "111122223333", "eu-west-1"  # account and Region of the samples
 EVERYTHING = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}],
@@ -171,7 +172,8 @@ def _listens() -> str:
 
 def _tell(queue: str, sample: str, request: dict[str, Any] | None) -> None:
     """Hand a record to the guard as a rule does; it happened now."""
-    envelope = json.loads((ROOT / "events" / f"{sample}.json").read_text())
+    text = (ROOT / "events" / f"{sample}.json").read_text()
+    envelope = json.loads(text.replace(SAMPLED[0], ACCOUNT).replace(SAMPLED[1], REGION))
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     envelope |= {"id": str(uuid4()), "time": now}
     envelope["detail"] |= {"eventID": str(uuid4()), "eventTime": now}

@@ -12,8 +12,8 @@ from ministack.services.cloudformation import (  # pyright: ignore[reportMissing
     provisioners,
 )
 
-_record = provisioners._cw_metric_alarm_record
-_mapping = provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"]
+_record = provisioners._cw_metric_alarm_record  # noqa: SLF001 - it has no public way
+_mapping = provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"]  # noqa: SLF001
 _create = _mapping["create"]
 
 
@@ -31,7 +31,7 @@ def create(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
     return _create(logical_id, properties | ({"ScalingConfig": scaling} if scaling else {}), stack)
 
 
-provisioners._cw_metric_alarm_record = record
+provisioners._cw_metric_alarm_record = record  # noqa: SLF001
 _mapping["create"] = create
 
 if __name__ == "__main__":
