@@ -139,7 +139,9 @@ def alerts(seconds: Annotated[int, typer.Option(help="How long to wait for one."
     for one in [*found, *_heard(url)]:
         _print(one)
     if not found:
-        typer.echo("no alert")
+        typer.echo(
+            "no alert (what is of low severity, or information, waits for the hourly digest)"
+        )
 
 
 def _print(finding: dict[str, Any]) -> None:
