@@ -85,6 +85,10 @@ setup: .venv/.stamp  ## Set up the environment (every other target does so by it
 drill: .venv/.stamp $(if $(filter lambda,$(RUNTIME)),.aws-sam/build/template.yaml)  ## Run the main job on the embedded cloud; RUNTIME=lambda for the built artefacts, REGION for another partition
 	.venv/bin/python -m guardctl drill --runtime $(RUNTIME) $(if $(REGION),--region $(REGION))
 
+.PHONY: playground
+playground: .venv/.stamp .venv-ministack/.stamp build  ## Run an emulated AWS account to deploy into and break things in; PORT=4566
+	@.venv/bin/python -m tools.playground start $(if $(PORT),--port $(PORT))
+
 .PHONY: test
 test: .venv/.stamp .aws-sam/build/template.yaml  ## Run every test
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

@@ -1,8 +1,8 @@
 """Virtual time: one clock for moto's timers, the pump and functions that run in this process.
 
-`time-machine` moves the wall clock of the whole process. It ticks as usual; `skip` jumps forward,
-so that a batch window or a visibility timeout costs nothing. `time.monotonic` stays real, and so do
-the clocks of other processes.
+`time-machine` moves the wall clock of the whole process. It ticks as usual, or stands still if it
+was set to a moment; `skip` jumps forward, so that a batch window or a visibility timeout costs
+nothing. `time.monotonic` stays real, and so do the clocks of other processes.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -11,10 +11,13 @@ import time_machine
 
 
 class Clock:
-    """The process's wall clock, shifted. Start and stop it once; it never goes back."""
+    """The process's wall clock, shifted. Start and stop it once; it never goes back.
 
-    def __init__(self) -> None:
-        self._travel = time_machine.travel(timedelta(0), tick=True)
+    One that begins `at` a moment stands still between jumps: whatever is done twice takes as long.
+    """
+
+    def __init__(self, at: datetime | None = None) -> None:
+        self._travel = time_machine.travel(at or timedelta(0), tick=at is None)
         self._traveller: time_machine.Traveller | None = None
 
     def start(self) -> None:

@@ -22,6 +22,7 @@ from moto.awslambda.models import lambda_backends
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.dynamodb.models import dynamodb_backends
 from moto.ec2.models import ec2_backends
+from moto.moto_api._internal import mock_random
 from moto.ram.models import ram_backends
 from moto.route53.models import route53_backends
 from moto.s3.models import s3_backends
@@ -82,10 +83,11 @@ class Cloud:
 
     _running: "Cloud | None" = None
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, region: str, at: datetime | None = None) -> None:
         self.account = ACCOUNT
         self.region = region
-        self.clock = Clock()
+        self.clock = Clock(at)
+        self._repeats = at is not None
         self.slack = Slack()
         self.callers = Callers(self.account, region)
         self._faults = Faults()
@@ -123,6 +125,7 @@ class Cloud:
         tags: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
         prepare: "Callable[[boto3.Session], Mapping[str, str]] | None" = None,
+        at: datetime | None = None,
     ) -> Self:
         """Start the account and deploy the stack; the deployment's own event is left to be settled.
 
@@ -131,10 +134,11 @@ class Cloud:
         the loopback Slack, or its bot's token if there is a `SlackChannel`. The code is run from
         `root`/functions ("inprocess") or from its build ("lambda"); a Runtime of one's own can be
         given instead. `prepare` makes what the stack needs to be there before it, such as its
-        subnets, and returns parameters that name it. The account has no default VPC. Raises
+        subnets, and returns parameters that name it. The account has no default VPC. A cloud that
+        is started `at` a moment gives the same ids and times whenever it is played again. Raises
         DeploymentFailed, and NotBuilt where there is no build to run.
         """
-        cloud = cls(region)
+        cloud = cls(region, at)
         try:
             cloud._start(
                 dict(parameters or {}),
@@ -224,6 +228,8 @@ class Cloud:
         self.clock.start()
         self._outer = Cloud._running
         self._outer_state = moto_state.put_aside()
+        if self._repeats:
+            mock_random.seed(0)
         Cloud._running = self
         moto_patches.install()
         partition.install()

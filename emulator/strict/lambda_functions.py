@@ -2,7 +2,8 @@
 
 moto answers `vpc-123abc` for every function in a VPC, and takes subnets and groups that do not
 exist. AWS answers the VPC of the subnets, and refuses what EC2 does not know. moto does not know a
-function by `account:function:name`, as AWS does.
+function by `account:function:name`, as AWS does, and its CloudFormation hands over layers that are
+no ARNs when it updates a function.
 """
 
 import re
@@ -46,7 +47,8 @@ def update_configuration(
     moto: Any, function: Any, config_updates: dict[str, Any]
 ) -> dict[str, Any]:
     placed = _placed(function.account_id, function.region, config_updates.get("VpcConfig"))
-    return moto(function, config_updates | placed)
+    layers = [getattr(one, "arn", one) for one in config_updates.get("Layers") or []]
+    return moto(function, config_updates | placed | ({"Layers": layers} if layers else {}))
 
 
 @patches.getter(LambdaFunction)

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from guard.findings.finding import DAY, Finding, Kind, Severity, here, iso
+from guard.findings.finding import DAY, ONCE, Finding, Kind, Severity, here, iso
 from guard.settings import Settings
 from heartbeat.trails import Seen
 from heartbeat.wiring import Part
@@ -142,8 +142,8 @@ def changed_mode(
         return []
     parameter = settings.mode_parameter
     stopped = mode != "remediate"
-    # Switched on by the command in the outputs, it needs but a word now and then; stopped, a daily.
-    severity, window = (Severity.MEDIUM, DAY) if stopped else (Severity.LOW, 7 * DAY)
+    # Switched on by the command in the outputs, it was meant, and is told once; stopped, daily.
+    severity, window = (Severity.MEDIUM, DAY) if stopped else (Severity.LOW, ONCE)
     return [
         _finding(
             Kind.MODE_CHANGED,
@@ -161,6 +161,7 @@ def changed_mode(
             settings,
             now,
             window=window,
+            identity=(mode or "missing",),  # what is told once hides no other mode
         )
     ]
 

@@ -128,6 +128,7 @@ def _deploy(
     if any(line.state is State.STOP for line in lines):
         raise DeploymentFailed("what is marked stop would make the deployment fail: fix it first")
     cloudformation = place.client("cloudformation")
+    given = {**_switched_on(place, target.stack_name), **given}
     tags = {**_tags_of(cloudformation, target.stack_name), **tags}
     progress("\nUploading the build, and asking CloudFormation what would change ...")
     arn = make_change_set(target, given, tags, sam_options)
@@ -159,6 +160,31 @@ def _tags_of(cloudformation: Any, name: str) -> dict[str, str]:
     return {key: value for key, value in tags.items() if not key.startswith("aws:")}
 
 
+def _switched_on(place: Place, name: str) -> dict[str, str]:
+    """The mode, where the command in the outputs let the guard write: the deployment then says so,
+    too. One that was stopped so is not deployed as stopped: the heartbeat goes on telling of it.
+    """
+    stack = _described(place.client("cloudformation"), name)
+    if stack is None or parameters_of(stack).get("Mode") != "observe":
+        return {}
+    try:
+        mode = _mode(place, _outputs(stack))
+    except (BotoCoreError, ClientError, KeyError) as error:
+        progress(f"the mode in force cannot be read: {in_words(error)}")
+        return {}
+    return {"Mode": mode} if mode == "remediate" else {}
+
+
+def _mode(place: Place, outputs: Mapping[str, str]) -> str:
+    """The mode in force. Raises ClientError, and KeyError for a stack that has no such output."""
+    ssm = place.client("ssm")
+    return ssm.get_parameter(Name=outputs["ModeParameterName"])["Parameter"]["Value"]
+
+
+def _outputs(stack: Mapping[str, Any]) -> dict[str, str]:
+    return {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
+
+
 def _described(cloudformation: Any, name: str) -> Mapping[str, Any] | None:
     """The stack, None where there is none. Raises ClientError."""
     try:
@@ -171,10 +197,9 @@ def _described(cloudformation: Any, name: str) -> Mapping[str, Any] | None:
 
 
 def _print_what_is_next(place: Place, stack: Mapping[str, Any], profile: str) -> None:
-    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
-    ssm = place.client("ssm")
+    outputs = _outputs(stack)
     try:
-        mode = ssm.get_parameter(Name=outputs["ModeParameterName"])["Parameter"]["Value"]
+        mode = _mode(place, outputs)
         heard = {name: is_heard(place, outputs[name]) for name in TOPICS}
     except (BotoCoreError, ClientError) as error:
         progress(f"the mode and the subscribers cannot be read: {in_words(error)}")

@@ -72,7 +72,7 @@ def judge_network(selectors: Mapping[str, Sequence[Mapping[str, Any]] | None]) -
     if None in selectors.values():
         return Line(NETWORK, State.UNKNOWN, "not every trail can be read here")
     text = "no trail logs them: what an endpoint's policy denies is then recorded nowhere"
-    return Line(NETWORK, State.INFO, text, "optional, and charged by AWS: see README.md")
+    return Line(NETWORK, State.INFO, text, "optional, and charged by AWS: see docs/deploying.md")
 
 
 def _network_of_secrets(selector: Mapping[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from emulator import Cloud
     from guardctl.drill.play import Played
 
+PICTURED = datetime(2026, 11, 2, 8, tzinfo=UTC)  # so that each picture is of the same day
 SEVERITY = {"high": "bold red", "medium": "yellow", "low": "cyan", "info": "green"}
 
 
@@ -45,7 +47,8 @@ def drill(
     dashboard: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write a picture (SVG) of the dashboard after the drill."
+            metavar="FILE",
+            help="Write a picture (SVG) of the dashboard after a drill on a certain day.",
         ),
     ] = None,
 ) -> None:
@@ -73,7 +76,8 @@ def drill(
     with ExitStack() as scene:
         with out.status("deploying the stack into the embedded cloud"):
             try:
-                stage = scene.enter_context(deployed(runtime.value, region))
+                at = PICTURED if dashboard else None
+                stage = scene.enter_context(deployed(runtime.value, region, at))
             except NotBuilt as error:
                 raise Failed(str(error), "make build") from error
         if format is Format.TABLE:

@@ -8,7 +8,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -31,8 +31,13 @@ NEW = {
 
 
 @contextmanager
-def deployed(runtime: Literal["inprocess", "lambda"], region: str = REGION) -> Iterator[Stage]:
-    """The stage: this repository's stack, where it can be with a copy of the layer to change."""
+def deployed(
+    runtime: Literal["inprocess", "lambda"], region: str = REGION, at: datetime | None = None
+) -> Iterator[Stage]:
+    """The stage: this repository's stack, where it can be with a copy of the layer to change.
+
+    It begins now or, where the functions run in this process, `at` a moment.
+    """
     parameters = {"Mode": "remediate"}
     if runtime == "lambda":
         with Cloud.start(parameters, runtime, region=region) as cloud:
@@ -43,7 +48,7 @@ def deployed(runtime: Literal["inprocess", "lambda"], region: str = REGION) -> I
         shutil.copytree(ROOT / "layers", root / "layers")
         (root / "functions").symlink_to(ROOT / "functions")
         shutil.copy(ROOT / "template.yaml", root / "template.yaml")
-        with Cloud.start(parameters, root=root, region=region) as cloud:
+        with Cloud.start(parameters, root=root, region=region, at=at) as cloud:
             yield Stage(cloud, root / "layers" / "approved_policies")
 
 

@@ -115,6 +115,10 @@ def test_from_the_first_deployment_with_nothing_but_enter_to_the_deletion(
     assert "Nothing is to be changed" in shown
     assert "Deploy this?" not in shown
 
+    # Who let the guard write by the command that was printed finds the deployment in agreement.
+    switch = cloud.session("ann").client("ssm", region_name=REGION)
+    switch.put_parameter(Name=mode, Value="remediate", Overwrite=True)
+
     # A pipeline is asked nothing; what is not named keeps its value, the tags, too.
     code, shown = terminal.make("deploy", "PARAMETERS=LogRetentionDays=60", "YES=1")
     assert code == 0, shown
@@ -122,6 +126,14 @@ def test_from_the_first_deployment_with_nothing_but_enter_to_the_deletion(
     assert parameters(cloud)["LogRetentionDays"] == "60"
     assert parameters(cloud)["AlertEmail"] == "ops@example.com"
     assert tags(cloud)["cost"] == "42"
+    assert parameters(cloud)["Mode"] == "remediate"
+
+    # One that was stopped stays stopped, and is deployed as one that writes: the heartbeat says so.
+    switch.put_parameter(Name=mode, Value="observe", Overwrite=True)
+    code, shown = terminal.make("deploy", "PARAMETERS=LogRetentionDays=90", "YES=1")
+    assert code == 0, shown
+    assert parameters(cloud)["Mode"] == "remediate"
+    assert switch.get_parameter(Name=mode)["Parameter"]["Value"] == "observe"
 
     # Half of a pair is refused with what to do, by CloudFormation and through SAM.
     code, shown = terminal.make("deploy", "PARAMETERS=SlackChannel=C0123456789", "YES=1")

@@ -15,7 +15,8 @@ from tests.template.stack import ROOT, Stack
 STACK = Stack()
 WIDGETS = json.loads(STACK.properties("Dashboard")["DashboardBody"])["widgets"]
 SEARCH = re.compile(
-    r"SEARCH\('\{([\w/]+),(\w+)\} MetricName=\"(\w+)\"(?: \w+=\((.+)\))?', '\w+', \d+\)"
+    r"(?:FILL\()?SEARCH\('\{([\w/]+),(\w+)\} MetricName=\"(\w+)\""
+    r"(?: \w+=\((.+)\))?', '\w+', \d+\)(?:, 0\))?"
 )
 FREE = 50  # metrics on a dashboard, "Amazon CloudWatch pricing"
 
@@ -43,11 +44,16 @@ def metrics() -> Iterator[list[Any]]:
         yield from widget["properties"]["metrics"]
 
 
+def named() -> Iterator[list[Any]]:
+    """The metrics with a name: the others are expressions."""
+    return (one for one in metrics() if isinstance(one[0], str))
+
+
 def ours() -> set[Shown]:
     """Name and dimensions of each metric that the functions measure themselves."""
     return {
-        (name, tuple(zip(dimensions[::2], dimensions[1::2], strict=True)))
-        for namespace, name, *dimensions in (one for one in metrics() if isinstance(one[0], str))
+        (name, ((dimension, value),))
+        for namespace, name, dimension, value, *_ in named()
         if namespace == NAMESPACE
     }
 
@@ -117,9 +123,9 @@ def test_every_queue_is_shown_by_what_explains_it(metric: str):
 
 
 def test_the_dashboard_stays_within_the_free_tier():
-    named = sum(isinstance(one[0], str) for one in metrics())
-    assert named <= FREE
-    assert f"Ours names {named} " in (ROOT / "docs" / "performance.md").read_text()
+    number = len(list(named()))
+    assert number <= FREE
+    assert f"Ours names {number} " in (ROOT / "docs" / "performance.md").read_text()
 
 
 def test_without_slack_and_trail_nothing_is_shown_that_is_not_there():
@@ -147,6 +153,49 @@ def test_the_rest_are_aws_metrics_of_what_the_stack_has():
 )
 def test_what_ops_want_to_know_has_its_place(what: str):
     assert any(what in widget["properties"]["title"] for widget in WIDGETS)
+
+
+FILL = "FILL(METRICS(), 0)"
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Requests by verdict",
+        "Repairs, and paused enforcement",
+        "Found healthy, and checked",
+        "Published, and posted in Slack",
+    ],
+)
+def test_what_is_counted_is_a_line_and_no_dots(title: str):
+    """CloudWatch joins no points across periods in which nothing was sent."""
+    (widget,) = (one for one in WIDGETS if one["properties"]["title"] == title)
+    counted = [one for one in widget["properties"]["metrics"] if isinstance(one[0], str)]
+    filling = [one[0] for one in widget["properties"]["metrics"] if isinstance(one[0], dict)]
+    assert FILL in [one["expression"] for one in filling]
+    assert all(one[4]["visible"] is False for one in counted)  # or each would be drawn twice
+    ids = [one[-1]["id"] for one in widget["properties"]["metrics"]]
+    assert len(ids) == len(set(ids))
+
+
+def test_findings_of_all_functions_are_added_up_by_what_each_of_them_sends(sent: set[Shown]):
+    """FindingsPublished is a metric of four functions alone; whoever publishes sends Alerts."""
+    (widget,) = (one for one in WIDGETS if "Published" in one["properties"]["title"])
+    first = widget["properties"]["metrics"][0][0]["expression"]
+    assert first == "FILL(SUM(SEARCH('{VPCEGuard,kind} MetricName=\"Alerts\"', 'Sum', 300)), 0)"
+    assert {"FindingsPublished"}.isdisjoint(one[1] for one in named())
+    publishing = {
+        path.parent.name
+        for path in (ROOT / "functions").glob("*/*.py")
+        if "Publisher.of(" in path.read_text()
+    }
+    services = {dims[0][1] for known, dims in sent if known == "FindingsPublished"}
+    assert publishing > services
+
+
+def test_a_title_fits_its_widget():
+    for widget in WIDGETS:
+        assert len(widget["properties"]["title"]) <= 4.5 * widget["width"]
 
 
 def test_widgets_do_not_overlap():

@@ -12,6 +12,7 @@ from tests.builders import SETTINGS
 
 NOW = datetime(2026, 9, 14, 9, 30, tzinfo=UTC)
 DAY = 86_400
+ONCE = 365 * DAY
 
 
 def only(findings: list[Finding]) -> Finding:
@@ -56,7 +57,7 @@ def test_one_trail_that_sees_is_enough_and_one_that_cannot_be_read_may_see():
     ("mode", "deployed", "severity", "window"),
     [
         ("observe", "remediate", "medium", DAY),
-        ("remediate", "observe", "low", 7 * DAY),
+        ("remediate", "observe", "low", ONCE),
         (None, "observe", "medium", DAY),
         ("nonsense", "remediate", "medium", DAY),
     ],
@@ -66,6 +67,14 @@ def test_a_switched_mode_matters_most_where_nothing_is_repaired(
 ):
     finding = only(changed_mode(mode, deployed, SETTINGS, NOW))
     assert (finding.severity, finding.window) == (severity, window)
+
+
+def test_one_mode_that_was_told_of_hides_no_other():
+    told = [
+        only(changed_mode(mode, "observe", SETTINGS, NOW)).fingerprint
+        for mode in ("remediate", None, "nonsense")
+    ]
+    assert len(set(told)) == 3
 
 
 def test_each_queue_is_a_finding_of_its_own():

@@ -1,0 +1,14 @@
+"""`python -m tools.playground`."""
+
+import sys
+
+from guardctl.errors import Failed, next_step
+from guardctl.screen import say
+from tools.playground.command import app
+
+if __name__ == "__main__":
+    try:
+        app()
+    except Failed as error:
+        say(f"playground: {error}\n  next: {next_step(error)}", err=True)
+        sys.exit(error.code)
