@@ -220,7 +220,7 @@ def preflight(
             source=source,
             assume=assume_endpoint,
             endpoints=frozenset(endpoint or ()),
-            known=Known(dict.fromkeys(account or (), org_id), _vpcs(endpoint_vpc or [])),
+            known=Known(dict.fromkeys(account or (), org_id), pairs(endpoint_vpc or [])),
             of_secret=bool(secret) or (source.is_of_a_secret and not (assume_endpoint or endpoint)),
             secrets=frozenset(map(_bare, secret or ())),
         )
@@ -236,8 +236,9 @@ def preflight(
     raise typer.Exit(REFUSED if tally.refused else 0)
 
 
-def _vpcs(pairs: list[str]) -> dict[str, str]:
-    split = [pair.partition("=") for pair in pairs]
+def pairs(given: list[str]) -> dict[str, str]:
+    """The VPC of each endpoint, of texts such as vpce-0a=vpc-0b."""
+    split = [pair.partition("=") for pair in given]
     if wrong := [endpoint for endpoint, _, vpc in split if not vpc.startswith("vpc-")]:
         raise typer.BadParameter(f"{wrong[0]}: give it as vpce-...=vpc-...")
     return {endpoint: vpc for endpoint, _, vpc in split}
