@@ -119,7 +119,7 @@ lint: .venv/.stamp .venv-sam/.stamp .venv-checkov/.stamp .venv-parliament/.stamp
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/pyright
-	.venv/bin/python -m guardctl policies lint
+	.venv/bin/python -m guardctl policies lint --offline
 	.venv/bin/python -m guardctl exceptions lint
 	.venv/bin/cfn-lint
 	AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/sam validate --lint

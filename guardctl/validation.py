@@ -67,7 +67,8 @@ def validate(client: Any, text: str, kind: str) -> list[Said]:
     return sorted(found, key=lambda one: _LEVELS.index(one.level))
 
 
-_LEVELS = ("ERROR", "SECURITY_WARNING", "WARNING", "SUGGESTION")
+ERROR = "ERROR"
+_LEVELS = (ERROR, "SECURITY_WARNING", "WARNING", "SUGGESTION")
 
 
 def _said(findings: list[dict[str, Any]]) -> Iterator[Said]:

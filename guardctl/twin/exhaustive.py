@@ -68,14 +68,19 @@ class Exhausted:
 def prove(policy: Policy, meaning: Meaning) -> Exhausted:
     """Try every context. Raises TooMany."""
     tried, count, wrong = 0, 0, list[Wrong]()
-    for request, facets, words in contexts(policy, meaning):
+    for one in tries(policy, meaning):
         tried += 1
-        expected = meaning.expected(facets)
-        if (found := evaluate(policy, request).outcome) is not expected:
+        if one:
             count += 1
-            if len(wrong) < _WRONG:
-                wrong.append(Wrong(words, expected, found))
+            wrong += [one] if len(wrong) < _WRONG else []
     return Exhausted(tried, count, wrong)
+
+
+def tries(policy: Policy, meaning: Meaning) -> Iterator[Wrong | None]:
+    """For each context None, or what is wrong in it. Raises TooMany."""
+    for request, facets, words in contexts(policy, meaning):
+        expected, found = meaning.expected(facets), evaluate(policy, request).outcome
+        yield None if found is expected else Wrong(words, expected, found)
 
 
 def contexts(
@@ -86,7 +91,7 @@ def contexts(
     """
     if any(variables(one) for one in _values(policy)):
         raise TooMany("it has policy variables, whose values cannot be listed")
-    values = {key: list(_classes(key, policy, meaning)) for key in _keys(policy, meaning)}
+    values = {key: _plainest_first(key, policy, meaning) for key in _keys(policy, meaning)}
     if (number := prod(map(len, values.values()))) > MOST_CONTEXTS:
         raise TooMany(f"it tells {number:,} contexts apart; at most {MOST_CONTEXTS:,} are tried")
     told_apart = [key for key, classes in values.items() if len(classes) > 1]
@@ -119,6 +124,12 @@ def _request(chosen: Mapping[str, str | None]) -> Request:
         context=context,
         complete=True,
     )
+
+
+def _plainest_first(key: str, policy: Policy, meaning: Meaning) -> list[str | None]:
+    """Its values, those first that a read past every endpoint has: there a fault shows."""
+    values = _classes(key, policy, meaning)
+    return sorted(values, key=lambda value: not meaning.is_plain(key, value))
 
 
 def _classes(key: str, policy: Policy, meaning: Meaning) -> Iterator[str | None]:

@@ -44,12 +44,13 @@ class Meaning:
         for one in scope.tags:
             key, value, _ = _tag(one)
             tags[f"{TAG}{key}"] = tags.get(f"{TAG}{key}", frozenset()) | {value}
+        linked = f"arn:{scope.partition}:iam::*:role/aws-service-role/*"
         only = {f"aws:resourcetag/{scope.only_tagged.lower()}": frozenset[str]()}
         return {
             REGION: frozenset(scope.vpcs),
             VPC: frozenset[str]().union(*scope.vpcs.values()),
             ADDRESS: scope.networks,
-            PRINCIPAL: scope.principals,
+            PRINCIPAL: scope.principals | {linked},
             SERVICE: frozenset(),
             VIA_SERVICE: frozenset(),
             **tags,
@@ -76,6 +77,11 @@ class Meaning:
                 return value in scope.known_accounts
             case _:
                 return self._tagged(key, value)
+
+    def is_plain(self, key: str, value: Value) -> bool:
+        """Whether a request that must be stopped can have it, as nothing lets that pass."""
+        facet = self.facet(key, value)
+        return bool(facet) == (key in (ACTION, REGION) or key.startswith("aws:resourcetag/"))
 
     def _action(self, action: str) -> Facet:
         """Whether it is one that the policy is about; at an endpoint, which sort."""

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from detect_bypass.judge.spelling import name_of_secret
+from guardctl import validation
 from guardctl.formats import Format, print_json, print_rows
 from guardctl.screen import printable, say
 from guardctl.twin.flows import Flows
 from guardctl.twin.proposal import Proofs
-from guardctl.validation import NotAsked, Said, analyzer, validate
+from guardctl.validation import ERROR, NotAsked, Said
 
 LONG_ENOUGH = 90  # days: what runs once a quarter is in them
 
@@ -71,8 +72,12 @@ def say_what_aws_says(
 ) -> bool:
     """What AWS says of policies by name and text; returns whether it finds an error."""
     try:
-        client = analyzer(profile, region)
-        found = [(name, one) for name, text in policies for one in validate(client, text, kind)]
+        client = validation.analyzer(profile, region)
+        found = [
+            (name, one)
+            for name, text in policies
+            for one in validation.validate(client, text, kind)
+        ]
     except NotAsked as error:
         say(f"AWS was not asked to validate: {printable(str(error))}", err=True)
         return False
@@ -80,7 +85,7 @@ def say_what_aws_says(
         say(f"AWS on {name}: {in_words(one)}", err=True)
     if not found:
         say("AWS validates: it has nothing against it", err=True)
-    return any(one.level == "ERROR" for _, one in found)
+    return any(one.level == ERROR for _, one in found)
 
 
 def in_words(one: Said) -> str:
