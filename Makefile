@@ -86,7 +86,7 @@ drill: .venv/.stamp $(if $(filter lambda,$(RUNTIME)),.aws-sam/build/template.yam
 	.venv/bin/python -m guardctl drill --runtime $(RUNTIME) $(if $(REGION),--region $(REGION))
 
 .PHONY: test
-test: .venv/.stamp .aws-sam/build/template.yaml  ## Run every test
+test: .venv/.stamp .aws-sam/build/template.yaml .ci/iam/node_modules/.stamp  ## Run every test
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: second
@@ -94,7 +94,7 @@ second: .venv/.stamp .venv-ministack/.stamp .aws-sam/build/template.yaml  ## Dep
 	.venv/bin/python -m pytest tests/second
 
 .PHONY: nightly
-nightly: .venv/.stamp second  ## Run what only repeats: 1,000,000 fuzzing cases, ten times the examples of each property, every fault, order, partition and end of an acceptance, a second emulator, a second judge
+nightly: .venv/.stamp .ci/iam/node_modules/.stamp second  ## Run what only repeats: 1,000,000 fuzzing cases, ten times the examples of each property, every fault, order, partition and end of an acceptance, a second emulator, a second judge
 	FUZZ_CASES=1000000 FAULT_MATRIX=all ORDERS=all DRILLS=all ACCEPTANCE=all \
 		.venv/bin/python -m pytest -n 2 --dist loadscope \
 		tests/fuzz tests/reactions/test_fault_matrix.py tests/reactions/test_orders.py \

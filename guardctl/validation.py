@@ -1,7 +1,7 @@
 """What AWS itself says of a policy before it is attached: IAM Access Analyzer's ValidatePolicy.
 
 It is asked where there are credentials. Where there are none, or AWS does not answer, the caller is
-told why nothing was asked: the project's own checks never hang on it.
+informed why nothing was asked: the project's own checks never hang on it.
 
 IAM: access-analyzer:ValidatePolicy.
 """

@@ -132,7 +132,7 @@ def prove_command(
     region: Region = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Prove a proposal: by every read in logs, and by every request that its policies tell apart.
+    """Prove a proposal: by every read in logs, and by every request that its policies distinguish.
 
     The policies may have been edited. Where there are credentials, AWS is asked to validate them
     too (access-analyzer:ValidatePolicy).

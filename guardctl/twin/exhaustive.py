@@ -1,4 +1,4 @@
-"""The exhaustive proof: every request that a policy can tell apart, decided as it must be. Pure.
+"""The exhaustive proof: every request that a policy can distinguish, decided as it must be. Pure.
 
 A policy asks finitely many things. Of each condition key all values are tried that the policy or
 the scope spells out, one that neither does, and its absence. Values that every condition of the
@@ -86,19 +86,19 @@ def tries(policy: Policy, meaning: Meaning) -> Iterator[Wrong | None]:
 def contexts(
     policy: Policy, meaning: Meaning
 ) -> Iterator[tuple[Request, Mapping[str, object], Mapping[str, str | None]]]:
-    """Each request that the policy or the scope can tell apart, with its facets, and as it is put
+    """Each request that the policy or the scope can distinguish, with its facets, and as it is put
     in words. Raises TooMany.
     """
     if any(variables(one) for one in _values(policy)):
         raise TooMany("it has policy variables, whose values cannot be listed")
     values = {key: _plainest_first(key, policy, meaning) for key in _keys(policy, meaning)}
     if (number := prod(map(len, values.values()))) > MOST_CONTEXTS:
-        raise TooMany(f"it tells {number:,} contexts apart; at most {MOST_CONTEXTS:,} are tried")
-    told_apart = [key for key, classes in values.items() if len(classes) > 1]
+        raise TooMany(f"it distinguishes {number:,} contexts; at most {MOST_CONTEXTS:,} are tried")
+    distinguished = [key for key, classes in values.items() if len(classes) > 1]
     for some in product(*values.values()):
         chosen = dict(zip(values, some, strict=True))
         facets = {key: meaning.facet(key, value) for key, value in chosen.items()}
-        yield _request(chosen), facets, {key: chosen[key] for key in told_apart}
+        yield _request(chosen), facets, {key: chosen[key] for key in distinguished}
 
 
 def _keys(policy: Policy, meaning: Meaning) -> list[str]:

@@ -1,9 +1,9 @@
 """What should become of a request: must it pass, must it be stopped, or has nobody said. Pure.
 
-It follows the judgement of `detect_bypass`. What a policy cannot tell apart as the judgement does
-is undecided until somebody names it: a service that asks with a role of its own has neither
-aws:PrincipalIsAWSService nor aws:ViaAWSService ("AWS global condition context keys" in the IAM User
-Guide), so that a perimeter denies it.
+It follows the judgement of `detect_bypass`. What a policy cannot distinguish, but the
+judgement does, is undecided until somebody names it: a service that asks with a role of its own has
+neither aws:PrincipalIsAWSService nor aws:ViaAWSService ("AWS global condition context keys" in the
+IAM User Guide), so that a perimeter denies it.
 """
 
 import re

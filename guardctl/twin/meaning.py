@@ -94,8 +94,8 @@ class Meaning:
         if self.scope.only_tagged and key == f"aws:resourcetag/{self.scope.only_tagged.lower()}":
             return value is not None
         mine = [one for one in map(_tag, self.scope.tags) if key == f"{TAG}{one[0]}"]
-        having = {wanted for _, wanted, without in mine if not without}
-        lacking = {wanted for _, wanted, without in mine if without}
+        having = {other for _, other, without in mine if not without}
+        lacking = {other for _, other, without in mine if without}
         return value in having or (bool(lacking) and value not in lacking)
 
     def expected(self, facets: Mapping[str, Facet]) -> Outcome:

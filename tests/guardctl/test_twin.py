@@ -143,7 +143,7 @@ def run(*arguments: object) -> Result:
         (read(userIdentity="nobody"), "the record cannot be judged", "--pass ARN"),
     ],
 )
-def test_what_a_policy_cannot_tell_is_undecided(twin: Twin, record: Any, why: str, todo: str):
+def test_what_a_policy_cannot_know_is_undecided(twin: Twin, record: Any, why: str, todo: str):
     (row,) = twin.undecided(record, record, through())
     assert row["intent"] == "undecided"
     assert row["requests"] == 2

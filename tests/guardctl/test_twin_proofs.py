@@ -227,7 +227,7 @@ def test_what_cannot_be_listed_is_not_said_to_be_proven(value: str):
 
 def test_too_many_contexts_are_not_tried(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(exhaustive, "MOST_CONTEXTS", 63)
-    with pytest.raises(TooMany, match="it tells 144 contexts apart"):
+    with pytest.raises(TooMany, match="it distinguishes 144 contexts"):
         wrong(PLAIN, fill(PLAIN, FAMILY))
 
 
