@@ -90,7 +90,7 @@ playground: .venv/.stamp .venv-ministack/.stamp build  ## Run an emulated AWS ac
 	@.venv/bin/python -m tools.playground start $(if $(PORT),--port $(PORT))
 
 .PHONY: test
-test: .venv/.stamp .aws-sam/build/template.yaml  ## Run every test
+test: .venv/.stamp .aws-sam/build/template.yaml .ci/iam/node_modules/.stamp  ## Run every test
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: second
@@ -98,7 +98,7 @@ second: .venv/.stamp .venv-ministack/.stamp .aws-sam/build/template.yaml  ## Dep
 	.venv/bin/python -m pytest tests/second
 
 .PHONY: nightly
-nightly: .venv/.stamp second  ## Run what only repeats: 1,000,000 fuzzing cases, ten times the examples of each property, every fault, order, partition and end of an acceptance, a second emulator, a second judge
+nightly: .venv/.stamp .ci/iam/node_modules/.stamp second  ## Run what only repeats: 1,000,000 fuzzing cases, ten times the examples of each property, every fault, order, partition and end of an acceptance, a second emulator, a second judge
 	FUZZ_CASES=1000000 FAULT_MATRIX=all ORDERS=all DRILLS=all ACCEPTANCE=all \
 		.venv/bin/python -m pytest -n 2 --dist loadscope \
 		tests/fuzz tests/reactions/test_fault_matrix.py tests/reactions/test_orders.py \
@@ -123,7 +123,7 @@ lint: .venv/.stamp .venv-sam/.stamp .venv-checkov/.stamp .venv-parliament/.stamp
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/pyright
-	.venv/bin/python -m guardctl policies lint
+	.venv/bin/python -m guardctl policies lint --offline
 	.venv/bin/python -m guardctl exceptions lint
 	.venv/bin/cfn-lint
 	AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/sam validate --lint

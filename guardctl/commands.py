@@ -57,6 +57,10 @@ COMMANDS = {
         "guardctl.preflight.command:preflight",
         "List the requests in CloudTrail logs that a policy would have denied.",
     ),
+    "twin": (
+        "guardctl.twin.command:app",
+        "Propose policies that deny what the guard detects, and prove them.",
+    ),
     "suggest-secret-policy": (
         "guardctl.suggest_secret_policy:suggest_secret_policy",
         "Print a resource policy that lets a secret be read only from your approved VPCs.",

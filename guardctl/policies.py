@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +19,7 @@ from guardctl.errors import Failed
 from guardctl.formats import Format, FormatOption, print_rows
 from guardctl.lists import SHIPPED as LISTS
 from guardctl.lists import list_problems
-from guardctl.policy_lint import Level, Problem, lint_folder
+from guardctl.policy_lint import SAMPLE, Level, Problem, lint_folder
 from guardctl.screen import say
 
 SHIPPED = ROOT / "layers" / "approved_policies" / "endpoint_policies"
@@ -37,15 +37,20 @@ def lint_command(
     directory: Annotated[
         Path, typer.Argument(help="The folder of the policies.", show_default="the shipped ones")
     ] = SHIPPED,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask AWS.")] = False,
+    region: Annotated[str | None, typer.Option(help="Where AWS is asked.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Profile of the AWS configuration.")] = None,
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Check every policy in a folder. By default also checks approved.json.
+
+    Where there are credentials, IAM Access Analyzer is asked too (access-analyzer:ValidatePolicy).
 
     Exits with 1 if a policy has an error, with 2 if the folder has no policies.
 
     Examples:
       guardctl policies lint
-      guardctl policies lint my-policies/ --format jsonl
+      guardctl policies lint my-policies/ --offline --format jsonl
     """
     if not any(directory.glob("*.json")):
         raise Failed(f"there are no policies in {directory}", "name a folder of .json files")
@@ -53,11 +58,36 @@ def lint_command(
     if directory == SHIPPED:
         problems += [Problem(*one) for one in choice_problems(ROOT, approved_names(directory))]
         problems += [Problem(*one) for one in list_problems(ROOT, directory)]
+    if not offline:
+        problems += _said_by_aws(directory, profile, region)
     print_rows(
         [asdict(problem) for problem in problems], format_, ("level", "policy", "place", "text")
     )
     if any(problem.level is Level.ERROR for problem in problems):
         raise typer.Exit(1)
+
+
+def _said_by_aws(directory: Path, profile: str | None, region: str | None) -> list[Problem]:
+    """What AWS says of each policy that can be read, filled in for some account of the Region."""
+    from guardctl.validation import ERROR, NotAsked, analyzer, validate
+
+    found: list[Problem] = []
+    try:
+        client = analyzer(profile, region)
+        place = client.meta.region_name
+        values = replace(SAMPLE, region=place, partition=partition_of(place))
+        for path in sorted(directory.glob("*.json")):
+            try:
+                text = fill(path.stem, path.read_text(encoding="utf-8"), values).text
+            except (ApprovedPolicyError, UnicodeDecodeError):
+                continue  # that is said without AWS
+            for one in validate(client, text, "endpoint"):
+                level = Level.ERROR if one.level == ERROR else Level.WARNING
+                said = f"AWS says {one.level} {one.code}: {one.text}"
+                found.append(Problem(path.stem, one.place, said, level))
+    except NotAsked as error:
+        say(f"AWS was not asked to validate: {error}", err=True)
+    return found
 
 
 @app.command("compare")

@@ -2,7 +2,9 @@
 //
 // In: {"roles": {name: {"identity": {policy: document}, "boundary": document or null}},
 //      "resources": {arn: document},
-//      "requests": [{"role": name or null, "principal", "action", "resource", "account", "context"}]}
+//      "perimeters": {name: {"rcp", "scp", "endpoint": document}}, each of them and all may be missing,
+//      "requests": [{"role": name or null, "principal", "action", "resource", "account", "context",
+//                    "perimeter": name or missing}]}
 // Out: for each request {"result", "why", "by": ["policy.Sid"]}. `result` is Allowed, Denied, or Unjudged
 // with `why`: the evaluator does not know the action, the resource or a condition key that was given.
 
@@ -15,13 +17,18 @@ const text = readFileSync(0, 'utf8').replaceAll(
   '"kms:EncryptionContext:',
   '"aws:PrincipalTag/kms:EncryptionContext:'
 )
-const { roles, resources, requests } = JSON.parse(text)
+const { roles, resources, requests, perimeters = {} } = JSON.parse(text)
+
+const everything = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] }
+const organization = (name, policy, ...others) =>
+  policy ? [{ orgIdentifier: 'o-1', policies: [{ name, policy }, ...others] }] : []
 
 const named = (statements = [], name) =>
   statements.map((one) => `${name ?? one.policyId}.${one.statement.sid()}`)
 
-async function judge({ role, principal, action, resource, account, context }) {
+async function judge({ role, principal, action, resource, account, context, perimeter }) {
   const { identity = {}, boundary = null } = roles[role] ?? {}
+  const { rcp, scp, endpoint } = perimeters[perimeter] ?? {}
   const answer = await runSimulation(
     {
       request: {
@@ -31,8 +38,9 @@ async function judge({ role, principal, action, resource, account, context }) {
         contextVariables: context
       },
       identityPolicies: Object.entries(identity).map(([name, policy]) => ({ name, policy })),
-      serviceControlPolicies: [],
-      resourceControlPolicies: [],
+      serviceControlPolicies: organization('scp', scp, { name: 'FullAWSAccess', policy: everything }),
+      resourceControlPolicies: organization('rcp', rcp),
+      vpcEndpointPolicies: endpoint ? [{ name: 'endpoint', policy: endpoint }] : undefined,
       resourcePolicy: resources[resource],
       permissionBoundaryPolicies: boundary ? [{ name: 'boundary', policy: boundary }] : undefined
     },

@@ -54,11 +54,11 @@ def corrections(text: str | None, secret_arn: str, perimeter: Perimeter) -> tupl
         kept = [one for one in statements(document) if one.get("Sid") != SID]
     except PolicyError as error:
         raise NotCorrectable(f"the present policy cannot be read: {error}") from error
-    closing = _closing(perimeter)
+    statement = closing(perimeter)
     found: dict[str, Corrected] = {}
     for lets_in in (lambda _: False, lets_in_everybody, names_everybody):
         less = [one for one in kept if not lets_in(one)]
-        whole = _written({**document, "Statement": [*less, closing]})
+        whole = _written({**document, "Statement": [*less, statement]})
         without = tuple(str(one.get("Sid", "one without a Sid")) for one in kept if lets_in(one))
         found.setdefault(whole, Corrected(whole, without))
     fitting = [one for one in found.values() if len(one.text) <= MAX_CHARACTERS]
@@ -91,7 +91,8 @@ def _written(document: Mapping[str, Any]) -> str:
     return whole
 
 
-def _closing(perimeter: Perimeter) -> dict[str, Any]:
+def closing(perimeter: Perimeter) -> dict[str, Any]:
+    """The statement that denies reading the value from outside the perimeter."""
     outside: dict[str, list[str]] = {}
     if perimeter.served_vpc_ids:
         outside["aws:SourceVpc"] = sorted(perimeter.served_vpc_ids)

@@ -7,7 +7,7 @@ it is reported as unknown, with the names of what would have to be known.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,20 +16,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from detect_bypass.judge import SECRETS_MANAGER
 from detect_bypass.judge.spelling import name_of_secret
 from guard.cloudtrail.evidence import principal
 from guard.cloudtrail.policy_request import NO_SECRET
-from guard.cloudtrail.record import (
-    NotFromCloudTrail,
-    Record,
-    UnreadableRecord,
-    from_envelope,
-    parse,
-)
+from guard.cloudtrail.record import Record, UnreadableRecord, parse
 from guard.cloudtrail.resource_ids import secret_id
 from guard.policy.evaluate import Decision, Outcome, evaluate
-from guardctl import trail
 from guardctl.errors import Failed
 from guardctl.formats import Format
 from guardctl.preflight.request import Known, Way, request_of
@@ -38,9 +30,9 @@ from guardctl.preflight.tally import REFUSED_CODES, Tally
 from guardctl.screen import printable, say, say_json
 from guardctl.terminal import console
 from guardctl.trail.files import Missing, Source, sources
+from guardctl.trail.records import Complaints, Found, Passed, records
 
 REFUSED, BAD_INPUT = 1, 2
-_COMPLAINTS = 10  # printed of one file; what is more is counted
 _SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$", re.ASCII)
 
 
@@ -115,21 +107,17 @@ def _bare(secret: str) -> str:
 
 def ask_all(files: Iterable[Source | Missing], question: Question) -> Tally:
     """Ask of every record in the files; what cannot be read is said on standard error."""
-    tally = Tally()
-    for file in files:
-        if isinstance(file, Missing):
-            tally.complaints += 1
-            say(printable(file.text), err=True)
-            continue
-        count = 0
-        for complaint in _ask_file(file, question, tally):
-            count += 1
-            if count <= _COMPLAINTS:
-                say(printable(complaint), err=True)
-        tally.complaints += count
-        if count > _COMPLAINTS:
-            more = f"{file.name}: and {count - _COMPLAINTS:,} more such places"
-            say(printable(more), err=True)
+    tally, complaints = Tally(), Complaints()
+    for one in records(files, complaints):
+        match one:
+            case Passed(count):
+                tally.other_services += count
+            case Found(record, file, place):
+                try:
+                    question.ask(record, tally)
+                except PolicySourceError as error:
+                    complaints.add(file, f"{place}: {error}")
+    tally.complaints = complaints.total
     return tally
 
 
@@ -148,49 +136,6 @@ def ask_groups(file: Path, question: Question) -> Tally:
             tally.complaints += 1
             say(printable(f"group of {group['example']}: {error}"), err=True)
     return tally
-
-
-def _ask_file(file: Source, question: Question, tally: Tally) -> Iterator[str]:
-    """Ask of each record of a file; yields what could not be read."""
-    try:
-        with file.open() as stream:
-            yield from _ask_elements(trail.read(stream, file.size), file.name, question, tally)
-    except OSError as error:
-        yield f"{file.name}: {error.strerror or error}"
-
-
-def _ask_elements(
-    elements: Iterable[trail.Element | trail.Skipped | trail.Broken],
-    name: str,
-    question: Question,
-    tally: Tally,
-) -> Iterator[str]:
-    for element in elements:
-        match element:
-            case trail.Skipped(count):
-                tally.other_services += count
-            case trail.Broken(position, reason):
-                yield f"{name}:{position}: {reason}"
-            case trail.Element(value, position):
-                try:
-                    _ask_element(value, question, tally)
-                except (UnreadableRecord, PolicySourceError) as error:
-                    yield f"{name}:{position}: {error}"
-
-
-def _ask_element(value: dict[str, Any], question: Question, tally: Tally) -> None:
-    enveloped = "detail-type" in value and "detail" in value
-    detail = value["detail"] if enveloped else value
-    source = detail.get("eventSource") if isinstance(detail, dict) else None
-    if isinstance(source, str) and source != SECRETS_MANAGER:
-        tally.other_services += 1
-        return
-    try:
-        record = from_envelope(value) if enveloped else parse(value)
-    except NotFromCloudTrail:
-        tally.other_services += 1  # an archive of the bus holds other events too
-        return
-    question.ask(record, tally)
 
 
 def preflight(
@@ -275,7 +220,7 @@ def preflight(
             source=source,
             assume=assume_endpoint,
             endpoints=frozenset(endpoint or ()),
-            known=Known(dict.fromkeys(account or (), org_id), _vpcs(endpoint_vpc or [])),
+            known=Known(dict.fromkeys(account or (), org_id), pairs(endpoint_vpc or [])),
             of_secret=bool(secret) or (source.is_of_a_secret and not (assume_endpoint or endpoint)),
             secrets=frozenset(map(_bare, secret or ())),
         )
@@ -291,8 +236,9 @@ def preflight(
     raise typer.Exit(REFUSED if tally.refused else 0)
 
 
-def _vpcs(pairs: list[str]) -> dict[str, str]:
-    split = [pair.partition("=") for pair in pairs]
+def pairs(given: list[str]) -> dict[str, str]:
+    """The VPC of each endpoint, of texts such as vpce-0a=vpc-0b."""
+    split = [pair.partition("=") for pair in given]
     if wrong := [endpoint for endpoint, _, vpc in split if not vpc.startswith("vpc-")]:
         raise typer.BadParameter(f"{wrong[0]}: give it as vpce-...=vpc-...")
     return {endpoint: vpc for endpoint, _, vpc in split}

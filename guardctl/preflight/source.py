@@ -13,7 +13,7 @@ from guardctl.policies import SHIPPED
 from guardctl.policy_lint import SAMPLE
 from secret_policy.perimeter import SID
 
-_ALL_MAY = Statement(
+ALL_MAY = Statement(
     "Allow",
     Choice(frozenset([EVERYONE])),
     Choice(frozenset(["*"])),
@@ -85,7 +85,7 @@ class PolicySource:
         """
         policy = self.policy_for(account, region)
         denials = (one for one in policy.statements if one.effect == "Deny")
-        return replace(policy, statements=(_ALL_MAY, *denials))
+        return replace(policy, statements=(ALL_MAY, *denials))
 
     def policy_for(self, account: str, region: str) -> Policy:
         """What it says in this account and Region. Raises PolicySourceError."""

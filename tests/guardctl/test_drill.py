@@ -6,19 +6,32 @@
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
-from emulator.runtime import Outcome
+from detect_bypass.judge import Inventory
+from detect_bypass.judge.exceptions import FILE_NAME
+from emulator.runtime import Outcome as Ran
+from guard.cloudtrail.record import parse
+from guard.policy.evaluate import Outcome, evaluate
 from guardctl.__main__ import app
 from guardctl.drill.deploy import deployed
 from guardctl.drill.picture import draw
 from guardctl.drill.play import play
+from guardctl.drill.stage import Stage
 from guardctl.drill.story import STORY
 from guardctl.terminal import console
+from guardctl.twin import files
+from guardctl.twin.flows import Flows
+from guardctl.twin.logged import Policies
 from tests.reactions.account import Account
 from tests.template.stack import ROOT
 
@@ -29,18 +42,85 @@ PICTURE = ROOT / "docs" / "dashboard.svg"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def test_the_story_holds_is_reported_to_machines_and_is_the_one_of_the_picture(
-    deployment, tmp_path
-):
-    picture = tmp_path / "dashboard.svg"
-    result = CliRunner().invoke(app, ["drill", "--format", "jsonl", "--dashboard", str(picture)])
+@dataclass
+class Day:
+    """A drill: what the command printed and drew, and what is left of the account's day."""
 
-    assert result.exit_code == 0, result.output
-    chapters = [json.loads(line) for line in result.stdout.splitlines()]
+    result: Result
+    picture: str
+    records: list[dict[str, Any]]
+    exceptions: str
+    endpoint: str
+    vpc: str
+
+
+@pytest.fixture(scope="module")
+def day(deployment, tmp_path_factory: pytest.TempPathFactory) -> Day:
+    left: dict[str, Any] = {}
+    picture = tmp_path_factory.mktemp("day") / "dashboard.svg"
+
+    @contextmanager
+    def watched(*given: Any) -> Iterator[Stage]:
+        with deployed(*given) as stage:
+            yield stage
+            assert stage.layer
+            left["records"] = list(stage.cloud.records)
+            left["exceptions"] = (stage.layer / FILE_NAME).read_text()
+            left["endpoint"], left["vpc"] = stage.props["endpoint"], stage.props["shop"]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("guardctl.drill.deploy.deployed", watched)
+        result = run("drill", "--format", "jsonl", "--dashboard", picture)
+    return Day(result, picture.read_text(), **left)
+
+
+def test_the_story_holds_is_reported_to_machines_and_is_the_one_of_the_picture(day: Day):
+    assert day.result.exit_code == 0, day.result.output
+    chapters = [json.loads(line) for line in day.result.stdout.splitlines()]
     assert len(chapters) == len(STORY)
     assert all(chapter["holds"] for chapter in chapters)
-    drawn = picture.read_text() == PICTURE.read_text()
+    drawn = day.picture == PICTURE.read_text()
     assert drawn, f"run guardctl drill --dashboard {PICTURE.relative_to(ROOT)}"
+
+
+@pytest.mark.parametrize("kind", ["rcp", "secret"])
+def test_a_policy_of_the_day_stops_its_bypasses_and_nothing_else(
+    day: Day, kind: str, tmp_path: Path
+):
+    logs, exceptions = tmp_path / "day.json", tmp_path / "exceptions.json"
+    logs.write_text(json.dumps({"Records": day.records}, default=str))
+    exceptions.write_text(day.exceptions)
+    replayed = run("replay", logs, "--exceptions", exceptions, "--format", "jsonl")
+    reads = [one for one in lines(replayed) if one["event_name"] == "GetSecretValue"]
+    bypasses = {one["event_id"] for one in reads if one["verdict"] == "bypass"}
+    assert len(bypasses) > 10
+    assert len(reads) - len(bypasses) > 3  # by endpoint, by a service, by exception
+
+    named = ("--stop", "*:role/lab-app", "--forwarded", "*:role/rds-rotation")
+    vpc = ("--endpoint-vpc", f"{day.endpoint}={day.vpc}", "--exceptions", exceptions)
+    made = run("twin", "propose", logs, "--kind", kind, "--into", tmp_path / "twin", *named, *vpc)
+    assert made.exit_code == 0, made.output
+    number = len(bypasses)
+    assert f"0 that should pass would be denied, {number} of {number} bypasses would" in made.stderr
+
+    scope, candidates = files.read(tmp_path / "twin")
+    (policy,) = Policies.of(scope.kind, candidates).regions.values()
+    denied = set[str]()
+    for one in day.records:
+        flows = Flows(scope, Inventory(own_endpoints=frozenset({day.endpoint})))
+        flows.add(parse(one))
+        outcomes = [evaluate(policy, flow.request).outcome for flow in flows.rows]
+        assert set(outcomes) <= {Outcome.ALLOW, Outcome.DENY}
+        denied |= {one["eventID"]} if Outcome.DENY in outcomes else set()
+    assert denied == bypasses
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(one) for one in arguments])
+
+
+def lines(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(one) for one in result.stdout.splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +148,7 @@ def test_a_reaction_that_does_nothing_is_noticed(deployment, monkeypatch, reacti
         working = runtime.invoke
 
         def invoke(function, event):
-            idle = Outcome(result={"batchItemFailures": []})
+            idle = Ran(result={"batchItemFailures": []})
             return idle if function.logical_id == reaction else working(function, event)
 
         monkeypatch.setattr(runtime, "invoke", invoke)

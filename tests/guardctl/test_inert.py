@@ -186,6 +186,12 @@ RUNS: dict[str, Arguments] = {
         str(files / "policy.json"),
         str(files / "log.json"),
     ],
+    "twin propose": lambda files, _: [
+        *("twin", "propose", str(files / "log.json"), "--into", f"{files / 'twin'}{IN_XML}"),
+    ],
+    "twin prove": lambda files, _: [
+        *("twin", "prove", f"{files / 'none'}{E}{MARKUP}", str(files / "log.json"), "--offline"),
+    ],
     "suggest-secret-policy": lambda _, __: [
         "suggest-secret-policy",
         "prod/own",
@@ -196,7 +202,7 @@ RUNS: dict[str, Arguments] = {
     "rollback": lambda _, endpoint_id: ["rollback", endpoint_id, "--to", "2", "--dry-run"],
     "resume": lambda _, __: ["resume", f"vpce-{E}{MARKUP}"],
     "redrive": lambda _, __: ["redrive"],
-    "policies lint": lambda files, _: ["policies", "lint", str(files / "policies")],
+    "policies lint": lambda files, _: ["policies", "lint", "--offline", str(files / "policies")],
     "policies compare": lambda files, _: [
         "policies",
         "compare",
@@ -211,7 +217,15 @@ RUNS: dict[str, Arguments] = {
     "exceptions remove": lambda _, __: ["exceptions", "remove", f"n{IN_XML}{MARKUP}"],
     "exceptions lint": lambda files, _: ["exceptions", "lint", str(files / "exceptions.json")],
 }
-FORMATS = {"audit", "replay", "preflight", "history", "redrive", "policies lint", "exceptions list"}
+FORMATS = {
+    "audit",
+    "replay",
+    "preflight",
+    "history",
+    "redrive",
+    "policies lint",
+    "exceptions list",
+} | {"twin propose"}
 
 
 def test_every_command_is_run_over_hostile_text():

@@ -289,13 +289,13 @@ def run(one: Any, arguments: list[str], **options: Any) -> Any:
 
 
 def test_the_shipped_policies_are_without_fault():
-    result = run(app, ["lint"])
+    result = run(app, ["lint", "--offline"])
     assert result.exit_code == 0
     assert SHIPPED.is_dir()
 
 
 def test_the_one_secret_of_the_documentation_stops_rotation_and_says_so():
-    result = run(app, ["lint", "--format", "jsonl"])
+    result = run(app, ["lint", "--offline", "--format", "jsonl"])
     (line,) = result.stdout.splitlines()
     assert json.loads(line)["policy"] == "one-secret"
 
@@ -309,7 +309,7 @@ def folder(tmp_path: Path, **policies: str) -> Path:
 @pytest.mark.parametrize("format_", ["table", "json", "jsonl"])
 def test_lint_fails_for_a_fault(tmp_path: Path, format_: str):
     directory = folder(tmp_path, good=d(s()), bad=d(OPEN))
-    result = run(app, ["lint", str(directory), "--format", format_])
+    result = run(app, ["lint", "--offline", str(directory), "--format", format_])
     assert result.exit_code == 1
     assert "bad" in result.stdout
     assert "good" not in result.stdout
@@ -318,14 +318,14 @@ def test_lint_fails_for_a_fault(tmp_path: Path, format_: str):
 
 
 def test_lint_says_nothing_of_policies_without_fault(tmp_path: Path):
-    result = run(app, ["lint", str(folder(tmp_path, good=d(s())))])
+    result = run(app, ["lint", "--offline", str(folder(tmp_path, good=d(s())))])
     assert (result.exit_code, result.output) == (0, "")
 
 
 def test_lint_finds_what_is_no_policy(tmp_path: Path):
     (folder(tmp_path, good=d(s())) / "notes.txt").write_text("x")
     (tmp_path / "latin.json").write_bytes(b"\xe9")
-    result = run(app, ["lint", str(tmp_path), "--format", "json"])
+    result = run(app, ["lint", "--offline", str(tmp_path), "--format", "json"])
     found = {row["policy"]: row["text"] for row in json.loads(result.stdout)}
     assert found == {"notes.txt": "only .json files are policies", "latin": "this is not UTF-8"}
     assert result.exit_code == 1

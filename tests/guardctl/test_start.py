@@ -35,7 +35,12 @@ def test_help_imports_no_command(arguments: list[str]):
     ("arguments", "needless"),
     [
         (["exceptions", "lint"], {"boto3", "botocore", "rich", "msgspec", "moto", "emulator"}),
-        (["policies", "lint"], {"boto3", "msgspec", "moto", "emulator", "samtranslator"}),
+        (
+            ["policies", "lint", "--offline"],
+            {"boto3", "msgspec", "moto", "emulator", "samtranslator"},
+        ),
+        (["twin", "--help"], {"boto3", "botocore", "duckdb", "rich", "msgspec"}),
+        (["twin", "prove", "FOLDER", "LOG", "--offline"], {"boto3", "moto", "duckdb", "jinja2"}),
         (["replay", "LOG"], {"boto3", "rich", "jinja2", "moto", "emulator", "duckdb"}),
         (["athena", "--help"], {"boto3", "botocore", "duckdb", "rich", "sqlglot", "msgspec"}),
         (["audit", "--help"], {"jinja2", "msgspec", "moto", "emulator", "samtranslator"}),

@@ -80,7 +80,7 @@ def test_its_commands_work_without_the_repository(unpacked: Path, tmp_path: Path
     log.write_text('{"Records": []}')
     page = tmp_path / "page.html"
     for arguments in (
-        ["policies", "lint"],
+        ["policies", "lint", "--offline"],
         ["exceptions", "lint"],
         ["replay", str(log), "--html", str(page)],
         ["preflight", "own-account", str(log)],
