@@ -17,9 +17,26 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
+class LintFormat(StrEnum):
+    """How the result of a check of files is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    SARIF = "sarif"
+
+
 FormatOption = Annotated[
     Format,
     typer.Option("--format", help="What to print: a table, one JSON document, or JSON lines."),
+]
+
+LintFormatOption = Annotated[
+    LintFormat,
+    typer.Option(
+        "--format",
+        help="What to print: a table, one JSON document, JSON lines, or SARIF for code scanning.",
+    ),
 ]
 
 

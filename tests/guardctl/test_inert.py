@@ -212,6 +212,7 @@ RUNS: dict[str, Arguments] = {
     "exceptions lint": lambda files, _: ["exceptions", "lint", str(files / "exceptions.json")],
 }
 FORMATS = {"audit", "replay", "preflight", "history", "redrive", "policies lint", "exceptions list"}
+SARIF = {"preflight", "policies lint", "exceptions lint"}
 
 
 def test_every_command_is_run_over_hostile_text():
@@ -224,7 +225,8 @@ def test_no_command_prints_hostile_text_raw(
 ):
     monkeypatch.setenv("COLUMNS", "240")
     said = ""
-    for form in (None, "json", "jsonl") if name in FORMATS else (None,):
+    forms = ["json", "jsonl"] * (name in FORMATS) + ["sarif"] * (name in SARIF)
+    for form in (None, *forms):
         arguments = [*RUNS[name](files, hostile), *(["--format", form] if form else [])]
         found = CliRunner().invoke(main.app, arguments, terminal_width=240)
         assert found.exit_code in (0, 1, 2), found.exception
