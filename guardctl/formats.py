@@ -17,6 +17,15 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
+class ReplayFormat(StrEnum):
+    """How what would be published is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    OCSF = "ocsf"
+
+
 class LintFormat(StrEnum):
     """How the result of a check of files is printed."""
 

@@ -138,7 +138,9 @@ def _value(node: yaml.Node | None, key: str) -> tuple[int, yaml.Node] | None:
 
 def _item(node: yaml.Node | None, number: int) -> tuple[int, yaml.Node] | None:
     """An item of a list; a value that is no list is its only item, as IAM reads it."""
-    items = node.value if isinstance(node, yaml.SequenceNode) else [node]
-    if node is None or number >= len(items):
+    if node is None:
+        return None
+    items: list[yaml.Node] = node.value if isinstance(node, yaml.SequenceNode) else [node]
+    if number >= len(items):
         return None
     return items[number].start_mark.line + 1, items[number]

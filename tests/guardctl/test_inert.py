@@ -172,6 +172,7 @@ RUNS: dict[str, Arguments] = {
     "acceptance": lambda _, __: ["acceptance", "--stack-name", f"{IN_XML}{MARKUP}", "--yes"],
     "audit": lambda _, __: ["audit", "--region", "us-east-1"],
     "replay": lambda files, _: ["replay", str(files / "log.json"), "--processes", "1"],
+    "ocsf": lambda files, _: ["ocsf", str(files / "log.json")],
     "athena table": lambda _, __: ["athena", "table", f"s3://a-bucket/{E}{MARKUP}"],
     "athena query": lambda _, __: [
         *("athena", "query", "s3://a-bucket/AWSLogs/", "--since", "2026-11-01"),

@@ -160,6 +160,8 @@ def test_what_is_not_known_is_a_warning():
     write("policy.json", policy(statement(Condition=condition)))
     (found,) = run("preflight", "policy.json", logs(asking("db")), code=0)
     assert (found["ruleId"], found["level"]) == ("unknown-decision", "warning")
+    (later,) = run("preflight", "policy.json", logs(asking("db"), asking("db")), code=0)
+    assert mark(later) == mark(found)
 
 
 def test_a_run_that_could_not_read_all_says_so():
