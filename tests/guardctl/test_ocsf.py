@@ -116,6 +116,13 @@ def test_a_finding_that_knows_little_is_an_event_too(odd: dict[str, Any]):
     converted(replace(BYPASS, **odd))
 
 
+def test_what_is_not_known_and_what_is_no_address_is_left_out():
+    event = converted(replace(BYPASS, account="", links={"Secret": "https://a.b/c"}))
+    assert event["cloud"] == {"provider": "AWS", "region": BYPASS.region}
+    # The runbook is a path in the repository here.
+    assert event["remediation"]["references"] == ["https://a.b/c"]
+
+
 def run(*arguments: str, text: str | None = None) -> Result:
     return CliRunner().invoke(app, [*arguments], input=text)
 
