@@ -32,6 +32,9 @@ from emulator.templates import parse as parse_template
 STACK_NAME = "vpce-guard"
 ARTIFACTS = "s3://artifacts/code.zip"  # where `sam package` would put what it uploads
 
+SKIPPED = "arn:aws:skipped:::"
+"""How the ARN begins that stands for a resource that moto does not make; then its logical id."""
+
 _EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
 
 type Json = dict[str, Any]
@@ -257,15 +260,17 @@ def deploy(
     account: str,
     region: str,
     variables: Mapping[str, str] | None = None,
+    name: str = STACK_NAME,
 ) -> Deployment:
     """Create the stack and complete what moto leaves out. Raises DeploymentFailed.
 
     `variables` are set in each function beside the template's, as an operator may do.
     """
     document = transformed(template, parameters, region)
+    document["Resources"] = _with_arns(document["Resources"], _skipped_by_moto(document))
     cloudformation = session.client("cloudformation")
     stack_id = cloudformation.create_stack(
-        StackName=STACK_NAME,
+        StackName=name,
         TemplateBody=json.dumps(_as_moto_needs_it(document)),
         Parameters=[
             {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
@@ -279,6 +284,23 @@ def deploy(
     deployment.parameters = dict(parameters)
     _complete(deployment)
     return deployment
+
+
+def _skipped_by_moto(document: Json) -> set[str]:
+    known = get_model_map()
+    return {name for name, one in document["Resources"].items() if one["Type"] not in known}
+
+
+def _with_arns(value: Any, skipped: set[str]) -> Any:
+    """The value with an ARN wherever it asks for that of a resource that moto does not make."""
+    if isinstance(value, list):
+        return [_with_arns(one, skipped) for one in value]
+    if not isinstance(value, dict):
+        return value
+    asked = value.get("Fn::GetAtt")
+    if isinstance(asked, list) and asked[0] in skipped and asked[1] == "Arn":
+        return f"{SKIPPED}{asked[0]}"
+    return {key: _with_arns(one, skipped) for key, one in value.items()}
 
 
 def name_parameters(document: Json) -> None:

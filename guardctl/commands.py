@@ -49,6 +49,10 @@ COMMANDS = {
         "guardctl.replay.command:replay",
         "Judge CloudTrail logs offline: show what would have been published, and why.",
     ),
+    "ocsf": (
+        "guardctl.to_ocsf:ocsf",
+        "Convert findings to OCSF 1.6.0, one event a line.",
+    ),
     "athena": (
         "guardctl.athena.command:app",
         "Count requests in CloudTrail logs with Athena, for `guardctl replay --groups`.",

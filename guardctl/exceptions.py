@@ -16,11 +16,17 @@ import typer
 from detect_bypass.judge.exceptions import FILE_NAME, ExceptionsError, Exemption, load
 from guardctl import ROOT, added
 from guardctl.errors import Failed
-from guardctl.formats import Format, FormatOption, print_rows
+from guardctl.formats import Format, LintFormat, LintFormatOption, print_rows
+from guardctl.sarif import Result, Rule, line_of, print_sarif
 
 SHIPPED = ROOT / "layers" / "approved_policies" / FILE_NAME
 SOON = timedelta(days=14)
 FOUND = 1
+_RULE = Rule(
+    "reviewed-exception",
+    "A reviewed exception is wrong, has expired or is about to.",
+    "Correct, renew or remove it (docs/exceptions.md), and run `guardctl exceptions lint`.",
+)
 
 
 class Level(StrEnum):
@@ -54,7 +60,7 @@ def lint_command(
     file: Annotated[
         Path, typer.Argument(help="The file of exceptions.", show_default="the shipped one")
     ] = SHIPPED,
-    format_: FormatOption = Format.TABLE,
+    format_: LintFormatOption = LintFormat.TABLE,
 ) -> None:
     """Check a file of exceptions. Exits with 1 for an error, with 2 if the file cannot be read.
 
@@ -66,10 +72,26 @@ def lint_command(
         problems = list(problems_of(file, datetime.now(UTC)))
     except OSError as error:
         raise Failed(f"cannot read {file}: {error.strerror or error}") from None
-    rows = [asdict(one) for one in problems]
-    print_rows(rows, format_, ("level", "exception", "text"), "Level", "Exception", "What")
+    if format_ is LintFormat.SARIF:
+        print_sarif([_RULE], [_result(one, file) for one in problems])
+    else:
+        rows = [asdict(one) for one in problems]
+        keys = ("level", "exception", "text")
+        print_rows(rows, Format(format_), keys, "Level", "Exception", "What")
     if any(problem.level is Level.ERROR for problem in problems):
         raise typer.Exit(FOUND)
+
+
+def _result(one: Problem, file: Path) -> Result:
+    """A problem beside its exception: an error names the number, a warning the name."""
+    place = one.exception
+    if one.level is Level.WARNING:
+        names = [each.name for each in load(file)]
+        place = f"exceptions[{names.index(one.exception)}]"
+    elif place == "not JSON":
+        place = one.text  # which says the line
+    text = f"{one.exception}: {one.text}"
+    return Result(_RULE, one.level.value, file, text, line_of(file, place))
 
 
 def problems_of(file: Path, now: datetime) -> Iterator[Problem]:

@@ -17,9 +17,35 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
+class ReplayFormat(StrEnum):
+    """How what would be published is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    OCSF = "ocsf"
+
+
+class LintFormat(StrEnum):
+    """How the result of a check of files is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    SARIF = "sarif"
+
+
 FormatOption = Annotated[
     Format,
     typer.Option("--format", help="What to print: a table, one JSON document, or JSON lines."),
+]
+
+LintFormatOption = Annotated[
+    LintFormat,
+    typer.Option(
+        "--format",
+        help="What to print: a table, one JSON document, JSON lines, or SARIF for code scanning.",
+    ),
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from guard.approved.lists import ApprovedLists, ApprovedListsError
+from guard.approved.lists import FILE_NAME, ApprovedLists, ApprovedListsError
 from guard.approved.policies import ApprovedPolicyError, Placeholders, fill, placeholders
 from guard.approved.policies import names as approved_names
 from guard.partitions import partition_of
@@ -16,13 +16,19 @@ from guard.policy import PolicyError, compare, overall_risk, parse
 from guardctl import ROOT
 from guardctl.choices import choice_problems
 from guardctl.errors import Failed
-from guardctl.formats import Format, FormatOption, print_rows
+from guardctl.formats import Format, FormatOption, LintFormat, LintFormatOption, print_rows
 from guardctl.lists import SHIPPED as LISTS
 from guardctl.lists import list_problems
 from guardctl.policy_lint import SAMPLE, Level, Problem, lint_folder
+from guardctl.sarif import Result, Rule, line_of, print_sarif
 from guardctl.screen import say
 
 SHIPPED = ROOT / "layers" / "approved_policies" / "endpoint_policies"
+_RULE = Rule(
+    "approved-policy",
+    "An approved endpoint policy, or what chooses it, is wrong.",
+    "Correct the file and run `guardctl policies lint`.",
+)
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -40,9 +46,9 @@ def lint_command(
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask AWS.")] = False,
     region: Annotated[str | None, typer.Option(help="Where AWS is asked.")] = None,
     profile: Annotated[str | None, typer.Option(help="Profile of the AWS configuration.")] = None,
-    format_: FormatOption = Format.TABLE,
+    format_: LintFormatOption = LintFormat.TABLE,
 ) -> None:
-    """Check every policy in a folder. By default also checks approved.json.
+    """Check every policy in a folder. In a clone of VPCE Guard also checks approved.json.
 
     Where there are credentials, IAM Access Analyzer is asked too (access-analyzer:ValidatePolicy).
 
@@ -51,18 +57,22 @@ def lint_command(
     Examples:
       guardctl policies lint
       guardctl policies lint my-policies/ --offline --format jsonl
+      guardctl policies lint layers/approved_policies/endpoint_policies --format sarif
     """
     if not any(directory.glob("*.json")):
         raise Failed(f"there are no policies in {directory}", "name a folder of .json files")
     problems = lint_folder(directory)
-    if directory == SHIPPED:
-        problems += [Problem(*one) for one in choice_problems(ROOT, approved_names(directory))]
-        problems += [Problem(*one) for one in list_problems(ROOT, directory)]
+    if root := _clone(directory):
+        lists = directory.parent / FILE_NAME
+        problems += [Problem(*one) for one in choice_problems(root, approved_names(directory))]
+        problems += [Problem(*one) for one in list_problems(root, directory, lists)]
     if not offline:
         problems += _said_by_aws(directory, profile, region)
-    print_rows(
-        [asdict(problem) for problem in problems], format_, ("level", "policy", "place", "text")
-    )
+    if format_ is LintFormat.SARIF:
+        print_sarif([_RULE], [_result(problem, directory) for problem in problems])
+    else:
+        rows = [asdict(problem) for problem in problems]
+        print_rows(rows, Format(format_), ("level", "policy", "place", "text"))
     if any(problem.level is Level.ERROR for problem in problems):
         raise typer.Exit(1)
 
@@ -88,6 +98,27 @@ def _said_by_aws(directory: Path, profile: str | None, region: str | None) -> li
     except NotAsked as error:
         say(f"AWS was not asked to validate: {error}", err=True)
     return found
+
+
+def _clone(directory: Path) -> Path | None:
+    """The folder of VPCE Guard whose approved policies these are, if there is one around them."""
+    within = SHIPPED.relative_to(ROOT)
+    root = next(iter(directory.resolve().parents[len(within.parts) - 1 :]), None)
+    found = root and directory.resolve() == root / within and (root / "template.yaml").exists()
+    return root if found else None
+
+
+def _result(problem: Problem, directory: Path) -> Result:
+    """A problem beside the line that it is about: of its policy, or of what chooses one."""
+    named = directory / problem.policy
+    if problem.place.startswith(("template.yaml", "samconfig.toml")):
+        file = (_clone(directory) or ROOT) / problem.place.partition(",")[0]
+    elif FILE_NAME in (problem.policy, problem.place):
+        file = directory.parent / FILE_NAME
+    else:
+        file = named if named.is_file() else named.with_name(f"{named.name}.json")
+    text = f"{problem.policy}: {problem.place}: {problem.text}"
+    return Result(_RULE, problem.level.value, file, text, line_of(file, problem.place))
 
 
 @app.command("compare")

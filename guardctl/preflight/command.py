@@ -23,8 +23,9 @@ from guard.cloudtrail.record import Record, UnreadableRecord, parse
 from guard.cloudtrail.resource_ids import secret_id
 from guard.policy.evaluate import Decision, Outcome, evaluate
 from guardctl.errors import Failed
-from guardctl.formats import Format
+from guardctl.formats import LintFormat, LintFormatOption
 from guardctl.preflight.request import Known, Way, request_of
+from guardctl.preflight.sarif import print_refusals
 from guardctl.preflight.source import PolicySource, PolicySourceError
 from guardctl.preflight.tally import REFUSED_CODES, Tally
 from guardctl.screen import printable, say, say_json
@@ -185,9 +186,7 @@ def preflight(
             metavar="ID=VPC", help="The VPC of an endpoint, which logs do not contain. Repeatable."
         ),
     ] = None,
-    form: Annotated[
-        Format, typer.Option("--format", help="jsonl: one line per principal, action and secret.")
-    ] = Format.TABLE,
+    form: LintFormatOption = LintFormat.TABLE,
 ) -> None:
     """List the requests in CloudTrail logs that a policy would have denied.
 
@@ -201,6 +200,8 @@ def preflight(
 
     If a decision depends on something that CloudTrail does not record, it is reported as unknown.
     Placeholders such as ${AccountId} get the account and Region of each record.
+
+    JSON lines, and results of SARIF, are one per principal, action and secret.
 
     Examples:
       guardctl preflight own-account logs/ --assume-endpoint
@@ -229,7 +230,10 @@ def preflight(
     if question.of_secret and not secret:
         say("Read as the policy of every secret in the logs; --secret names one.", err=True)
     tally = ask_groups(groups, question) if groups else ask_all(sources(logs or ()), question)
-    _PRINT[form](tally)
+    if form is LintFormat.SARIF:
+        print_refusals(tally, source)
+    else:
+        _PRINT[form](tally)
     _print_summary(tally, question)
     if tally.complaints:
         raise typer.Exit(BAD_INPUT)
@@ -284,7 +288,11 @@ def _why(row: dict[str, Any]) -> str:
     return "no statement allows it"
 
 
-_PRINT = {Format.TABLE: _print_table, Format.JSON: _print_json, Format.JSONL: _print_jsonl}
+_PRINT = {
+    LintFormat.TABLE: _print_table,
+    LintFormat.JSON: _print_json,
+    LintFormat.JSONL: _print_jsonl,
+}
 
 
 def _print_summary(tally: Tally, question: Question) -> None:

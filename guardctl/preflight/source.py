@@ -36,6 +36,7 @@ class PolicySource:
     name: str
     text: str
     org_id: str = ""
+    file: Path = Path()
     _filled: dict[tuple[str, str], Policy] = field(default_factory=dict[tuple[str, str], Policy])
 
     @classmethod
@@ -55,7 +56,7 @@ class PolicySource:
         try:
             text = path.read_text(encoding="utf-8")
             read(text)
-            found = cls(policy, text, org_id)
+            found = cls(policy, text, org_id, path)
             if not found.asks:
                 found._filled["", ""] = parse(text)
             elif "OrgId" in found.asks and not org_id:

@@ -17,7 +17,7 @@ from detect_bypass.judge.exceptions import ExceptionsError, Exemption, load
 from detect_bypass.pipeline import Rules
 from guard.cloudtrail.heartbeat_mark import Mark
 from guardctl.errors import Failed
-from guardctl.formats import Format
+from guardctl.formats import Format, ReplayFormat
 from guardctl.replay.judging import Complaint, Judged, Output, PassedOver, Task
 from guardctl.replay.pool import judge_all
 from guardctl.replay.progress import progress
@@ -114,8 +114,12 @@ def replay(
         str | None, typer.Option(metavar="TIME", help="Judge records before this time (UTC).")
     ] = None,
     form: Annotated[
-        Format, typer.Option("--format", help="jsonl: one line per Secrets Manager record.")
-    ] = Format.TABLE,
+        ReplayFormat,
+        typer.Option(
+            "--format",
+            help="jsonl: one line per Secrets Manager record; ocsf: one per finding (OCSF 1.6.0).",
+        ),
+    ] = ReplayFormat.TABLE,
     explain: Annotated[
         str | None,
         typer.Option(metavar="EVENT_ID", help="Show the result of each rule for one record."),
@@ -149,6 +153,7 @@ def replay(
       aws cloudtrail lookup-events --max-items 1000 | guardctl replay - --format jsonl
       guardctl replay <(zcat old/*.gz) query-results.csv --html page.html
       guardctl replay --groups groups.parquet --suggest-exceptions
+      guardctl replay logs/ --format ocsf > findings.ocsf.jsonl
 
     Exit codes: 0 no alert, 1 alerts, 2 bad usage, or input that could not be read.
     """
@@ -170,12 +175,14 @@ def replay(
 
         if paths or explain or html:
             raise typer.BadParameter("--groups stands alone, without PATH, --explain and --html")
-        raise typer.Exit(replay_groups(groups, task, form, suggest=suggest_exceptions))
+        if form is ReplayFormat.OCSF:
+            raise typer.BadParameter("groups are no findings, which --format ocsf prints")
+        raise typer.Exit(replay_groups(groups, task, Format(form), suggest=suggest_exceptions))
     if not paths:
         raise Failed("Missing argument 'PATH...'.", "guardctl replay --help")
     found = list(sources(paths, since=task.since, until=task.until))
     summary = Summary()
-    streams = not (form is Format.TABLE or explain or suggest_exceptions)
+    streams = not (form is ReplayFormat.TABLE or explain or suggest_exceptions)
     explained: list[Judged] = []
     with progress(sum(map(size_of, found)), streams=streams) as tick:
         outputs = judge_all(found, task, processes or os.cpu_count() or 1, tick)

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Sequence
 
 from detect_bypass.judge.spelling import name_of_secret
 from guard.findings.finding import Severity
+from guard.publishing.message import published_form
 from guardctl.errors import Failed
-from guardctl.formats import Format
+from guardctl.formats import ReplayFormat
+from guardctl.ocsf import event_of
 from guardctl.replay.judging import Judged
 from guardctl.replay.summary import Summary
 from guardctl.screen import printable, say, say_json
@@ -62,7 +64,18 @@ def print_table(summary: Summary) -> None:
     console().print(table, soft_wrap=False)
 
 
-PRINT = {Format.JSON: _print_json, Format.JSONL: _print_jsonl}
+def _print_ocsf(judged: Iterable[Judged], summary: Summary) -> None:
+    for _ in judged:  # what is published is known after the last one
+        pass
+    for one in summary.result.worst_first():
+        say_json(event_of(published_form(one.finding)))
+
+
+PRINT = {
+    ReplayFormat.JSON: _print_json,
+    ReplayFormat.JSONL: _print_jsonl,
+    ReplayFormat.OCSF: _print_ocsf,
+}
 
 
 def print_summary(summary: Summary) -> None:

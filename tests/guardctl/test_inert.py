@@ -172,6 +172,7 @@ RUNS: dict[str, Arguments] = {
     "acceptance": lambda _, __: ["acceptance", "--stack-name", f"{IN_XML}{MARKUP}", "--yes"],
     "audit": lambda _, __: ["audit", "--region", "us-east-1"],
     "replay": lambda files, _: ["replay", str(files / "log.json"), "--processes", "1"],
+    "ocsf": lambda files, _: ["ocsf", str(files / "log.json")],
     "athena table": lambda _, __: ["athena", "table", f"s3://a-bucket/{E}{MARKUP}"],
     "athena query": lambda _, __: [
         *("athena", "query", "s3://a-bucket/AWSLogs/", "--since", "2026-11-01"),
@@ -226,6 +227,7 @@ FORMATS = {
     "policies lint",
     "exceptions list",
 } | {"twin propose"}
+SARIF = {"preflight", "policies lint", "exceptions lint"}
 
 
 def test_every_command_is_run_over_hostile_text():
@@ -238,7 +240,8 @@ def test_no_command_prints_hostile_text_raw(
 ):
     monkeypatch.setenv("COLUMNS", "240")
     said = ""
-    for form in (None, "json", "jsonl") if name in FORMATS else (None,):
+    forms = ["json", "jsonl"] * (name in FORMATS) + ["sarif"] * (name in SARIF)
+    for form in (None, *forms):
         arguments = [*RUNS[name](files, hostile), *(["--format", form] if form else [])]
         found = CliRunner().invoke(main.app, arguments, terminal_width=240)
         assert found.exit_code in (0, 1, 2), found.exception

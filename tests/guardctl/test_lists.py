@@ -46,7 +46,7 @@ def test_a_file_that_is_wrong_fails_the_lint_with_each_mistake(
     file = tmp_path / "approved.json"
     file.write_text(content)
     monkeypatch.setattr(
-        policies, "list_problems", lambda root, folder: list_problems(root, folder, file)
+        policies, "list_problems", lambda root, folder, _: list_problems(root, folder, file)
     )
     found = CliRunner().invoke(app, ["policies", "lint", "--offline", "--format", "json"])
     assert found.exit_code == 1

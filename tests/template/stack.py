@@ -108,6 +108,8 @@ class Stack:
             (name, operand) = next(iter(value.items()))
             if name == "Ref" or name.startswith("Fn::"):
                 return self._intrinsic(name, operand)
+            if name == "Condition" and isinstance(operand, str):
+                return self._holds(operand)
         resolved = {key: self._resolve(one) for key, one in value.items()}
         return {key: one for key, one in resolved.items() if one is not NOTHING}
 

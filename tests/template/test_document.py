@@ -13,7 +13,12 @@ from tests.template.stack import PSEUDO, ROOT, TEMPLATE, Stack, written
 from watch_guard.changes import TYPES
 
 PARAMETERS = written()["Parameters"]
-CHAT_TYPE = "AWS::Chatbot::SlackChannelConfiguration"
+TEAM = "1234abcd-0000-4000-8000-00000000000a"
+TEAMS_CHANNEL = "19%3ab6ef35dc342d56ba5654e6fc6d25a071%40thread.tacv2"
+CHAT_TYPES = (
+    "AWS::Chatbot::SlackChannelConfiguration",
+    "AWS::Chatbot::MicrosoftTeamsChannelConfiguration",
+)
 TEXT = TEMPLATE.read_text()
 BARE = "\n".join(line.partition(" #")[0] for line in TEXT.splitlines())
 
@@ -58,6 +63,11 @@ def test_a_parameter_explains_itself_and_has_a_default_within_its_bounds(name: s
         ("SlackAccounts", "1234"),
         ("ChatChannel", "T0123456789"),
         ("ChatChannel", "T0123456789/#alerts"),
+        ("ChatChannel", f"{TEAM}/{TEAM}"),
+        ("ChatChannel", f"{TEAM}/{TEAM}/General"),
+        ("ChatChannel", f"{TEAM}/{TEAM}/19:a@thread.tacv2"),
+        ("ChatChannel", f"T0123456789/{TEAM}/{TEAMS_CHANNEL}"),
+        ("ChatChannel", f"{TEAM}/{TEAM}/{TEAMS_CHANNEL}/x"),
         ("SlackWebhookParameter", "https://hooks.slack.example/services/T0/B0/x"),
         ("RunbookAddress", "http://wiki.example/runbooks"),
         ("Mode", "Remediate"),
@@ -180,30 +190,39 @@ def test_there_is_no_link_where_the_console_is_not_known(
     assert stack.of_type("AWS::CloudWatch::Dashboard")
 
 
-CHAT = {"ChatChannel": "T0A1B2C3D/C0A1B2C3D"}
+CHANNELS = ("T0A1B2C3D/C0A1B2C3D", f"{TEAM}/{TEAM}/{TEAMS_CHANNEL}")
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_channel_of_slack_or_teams_is_allowed(channel: str):
+    assert is_allowed(PARAMETERS["ChatChannel"], channel)
 
 
 @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov", "aws-eusc"])
+@pytest.mark.parametrize(("channel", "kind"), [*zip(CHANNELS, CHAT_TYPES, strict=True)])
 def test_amazon_q_is_left_out_where_cloudformation_does_not_know_it(
-    monkeypatch: pytest.MonkeyPatch, partition: str
+    monkeypatch: pytest.MonkeyPatch, partition: str, channel: str, kind: str
 ):
     monkeypatch.setitem(PSEUDO, "AWS::Partition", partition)
-    stack = Stack(CHAT)
+    stack = Stack({"ChatChannel": channel})
     reported = {one["Environment"]["Variables"]["CHAT"] for one in functions(stack)}
     offered = partition not in ("aws-cn", "aws-us-gov")
-    assert bool(stack.of_type(CHAT_TYPE)) is offered
+    assert [bool(stack.of_type(one)) for one in CHAT_TYPES] == [
+        offered and one == kind for one in CHAT_TYPES
+    ]
     assert ("ChatRole" in stack.resources) is offered
     assert reported == {str(offered).lower()}
 
 
-def test_asking_for_amazon_q_there_is_refused():
+@pytest.mark.parametrize("kind", CHAT_TYPES)
+def test_asking_for_amazon_q_there_is_refused(kind: str):
     """Where: in the partitions of the Regions whose registry has no such type."""
     schemas = files("cfnlint.data.schemas.providers")
     known = {one.name[:-5]: one for one in schemas.iterdir() if one.name.endswith(".json")}
     lacking = {
         partition_of(region)
         for region, file in known.items()
-        if "-" in region and CHAT_TYPE not in json.loads(file.read_text())
+        if "-" in region and kind not in json.loads(file.read_text())
     }
     rule = written()["Rules"]["ChatIsOffered"]
     assert rule["RuleCondition"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "ChatChannel"}, ""]}]}

@@ -8,12 +8,12 @@ from tests.template.stack import Stack, listed
 from tools.rights.needs import grants
 
 STACK = Stack()
-CHAT = Stack(
-    {
-        "SlackWebhookParameter": "",
-        "AlertEmail": "",
-        "ChatChannel": "T0123456789/C0123456789",
-    }
+TENANT, TEAM = "1234abcd-0000-4000-8000-00000000000a", "5678ABCD-0000-4000-8000-00000000000b"
+CHANNEL = "19%3ab6ef35dc342d56ba5654e6fc6d25a071%40thread.tacv2"
+SLACK, TEAMS = (f"AWS::Chatbot::{name}ChannelConfiguration" for name in ("Slack", "MicrosoftTeams"))
+CHAT, TEAMS_CHAT = (
+    Stack({"SlackWebhookParameter": "", "AlertEmail": "", "ChatChannel": channel})
+    for channel in ("T0123456789/C0123456789", f"{TENANT}/{TEAM}/{CHANNEL}")
 )
 
 
@@ -48,23 +48,40 @@ def test_a_topic_refuses_plain_text(policy: str) -> None:
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_amazon_q_is_left_out_where_nobody_wants_it() -> None:
-    assert STACK.of_type("AWS::Chatbot::SlackChannelConfiguration") == {}
+def test_amazon_q_is_left_out_where_nobody_asks_for_it() -> None:
+    assert STACK.of_type(SLACK) == STACK.of_type(TEAMS) == {}
     assert "ChatRole" not in STACK.resources
     assert STACK.properties("DigestFunction")["Environment"]["Variables"]["CHAT"] == "false"
 
 
-def test_amazon_q_shows_findings_and_alarms_in_the_channel() -> None:
-    (chat,) = CHAT.of_type("AWS::Chatbot::SlackChannelConfiguration").values()
+@pytest.mark.parametrize(
+    ("stack", "kind", "ids"),
+    [
+        (CHAT, SLACK, {"SlackWorkspaceId": "T0123456789", "SlackChannelId": "C0123456789"}),
+        (
+            TEAMS_CHAT,
+            TEAMS,
+            {"TeamsTenantId": TENANT, "TeamId": TEAM, "TeamsChannelId": CHANNEL},
+        ),
+    ],
+    ids=["slack", "teams"],
+)
+def test_amazon_q_shows_findings_and_alarms_in_the_channel(
+    stack: Stack, kind: str, ids: dict[str, str]
+) -> None:
+    # One of both: the value says which.
+    assert {*stack.of_type(SLACK), *stack.of_type(TEAMS)} == {*stack.of_type(kind)}
+    (chat,) = stack.of_type(kind).values()
+    assert {name: value for name, value in chat.items() if name.endswith("Id")} == ids
     assert chat["SnsTopicArns"] == ["FindingsTopic", "AlarmsTopic"]
-    assert (chat["SlackWorkspaceId"], chat["SlackChannelId"]) == ("T0123456789", "C0123456789")
-    assert CHAT.properties("DigestFunction")["Environment"]["Variables"]["CHAT"] == "true"
+    assert stack.properties("DigestFunction")["Environment"]["Variables"]["CHAT"] == "true"
 
 
-def test_amazon_q_may_do_nothing() -> None:
-    (chat,) = CHAT.of_type("AWS::Chatbot::SlackChannelConfiguration").values()
+@pytest.mark.parametrize(("stack", "kind"), [(CHAT, SLACK), (TEAMS_CHAT, TEAMS)])
+def test_amazon_q_may_do_nothing(stack: Stack, kind: str) -> None:
+    (chat,) = stack.of_type(kind).values()
     assert chat["IamRoleArn"] == "arn:ChatRole"
-    role = CHAT.properties("ChatRole")
+    role = stack.properties("ChatRole")
     assert not role.get("Policies")
     assert not role.get("ManagedPolicyArns")
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]

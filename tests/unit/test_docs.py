@@ -20,7 +20,7 @@ PAGES = [
     # These two describe former versions, too.
     if path.name not in ("CHANGELOG.md", "decisions.md")
 ]
-FOLDERS = "benchmarks|docs|emulator|events|functions|guardctl|layers|tests|tools"
+FOLDERS = "benchmarks|docs|emulator|events|examples|functions|guardctl|layers|tests|tools"
 PATHS = re.compile(rf"(?<![\w./-])(?:{FOLDERS})/[\w./-]*\w/?(?![\w<*])")
 LINKS = re.compile(r"\]\((?!https?:)([^)\s#]*)(?:#([^)\s]+))?\)")
 

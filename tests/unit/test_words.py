@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FOLDERS = (
     *("functions", "guardctl", "tools", "emulator", "benchmarks", "tests", "docs", ".ci"),
-    *("events", "layers/approved_policies", "layers/dependencies"),
+    *("events", "examples", "layers/approved_policies", "layers/dependencies"),
 )
 KINDS = {".py", ".md", ".yaml", ".toml", ".html", ".js", ".css"}
 FILES = sorted(
