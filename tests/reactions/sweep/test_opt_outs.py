@@ -137,8 +137,7 @@ def test_what_is_created_with_the_tag_is_published_at_once_with_who_did_it(cloud
     assert (was_set["resource"], was_set["severity"]) == (vpc_id, "medium")
     assert f"{TAG} (mine) was set on {vpc_id} by " in was_set["cause"]
     assert "user/mallory" in was_set["cause"]
-    cloud.fire_schedule()
-    cloud.settle(DAY)
+    cloud.settle(2 * DAY)
     (listed,) = report(cloud)["opted_out"]
     assert "user/mallory at " in listed
 
