@@ -6,20 +6,19 @@ from datetime import datetime
 from ensure_endpoint.tags import OWN_PREFIX
 from guard.cloudtrail.callers import Caller
 from guard.cloudtrail.record import Record
-from guard.cloudtrail.resource_ids import network_ids
-from guard.cloudtrail.tagging import tags_in
+from guard.cloudtrail.tagging import CREATING, tagged, tags_in
 from guard.findings.finding import HOUR, Finding, Kind, Severity
 from guard.findings.subject import Subject
 from guard.settings import Settings
 
-TAGGING = frozenset({"CreateTags", "DeleteTags"})
+TAGGING = frozenset({"CreateTags", "DeleteTags"}).union(CREATING.values())
 
 
 def tag_changed(
     record: Record, settings: Settings, keys: Collection[str], now: datetime
 ) -> list[Finding]:
     """One for a call that changed tags of the guard's, or of `keys`; none for any other."""
-    resources = network_ids(record)
+    resources = tagged(record)
     tags = {
         key: value
         for key, value in tags_in(record).items()

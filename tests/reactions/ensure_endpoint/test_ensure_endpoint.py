@@ -135,7 +135,7 @@ def test_an_opted_out_vpc_is_left_alone(cloud, account):
     cloud.settle()
 
     assert account.endpoints(vpc_id) == []
-    assert (kinds(cloud), writes(cloud, ENSURE)) == ([], [])
+    assert (kinds(cloud), writes(cloud, ENSURE)) == (["guard-changed"], [])
 
 
 def test_zones_that_the_service_does_not_support_are_left_out(cloud, account):

@@ -128,6 +128,20 @@ def test_setting_and_removing_a_tag_is_published_at_once_with_who_did_it(cloud, 
     assert f"vpce-guard:managed was removed from {endpoint_id} by " in removed["cause"]
 
 
+def test_what_is_created_with_the_tag_is_published_at_once_with_who_did_it(cloud, account):
+    mallory = Account(cloud, "mallory")
+    vpc_id, _ = mallory.vpc_with_subnets(tags={TAG: "mine", "team": "a"})
+    cloud.pass_time(timedelta(minutes=2))
+
+    (was_set,) = [one for one in cloud.findings if one["kind"] == "guard-changed"]
+    assert (was_set["resource"], was_set["severity"]) == (vpc_id, "medium")
+    assert f"{TAG} (mine) was set on {vpc_id} by " in was_set["cause"]
+    assert "user/mallory" in was_set["cause"]
+    cloud.settle(2 * DAY)
+    (listed,) = report(cloud)["opted_out"]
+    assert "user/mallory at " in listed
+
+
 def test_what_the_guard_itself_and_others_tag_otherwise_is_no_finding(cloud, account):
     vpc_id, endpoint_id = served(cloud, account)
     account.ec2.create_tags(Resources=[vpc_id, endpoint_id], Tags=[{"Key": "team", "Value": "a"}])
