@@ -58,6 +58,16 @@ def test_a_variable_has_the_parameters_meaning(name: str):
     ).replace('"', "'")
 
 
+def test_each_parameter_gets_its_own_variable():
+    text = (MODULE / "parameters.tf").read_text()
+    given = dict(re.findall(r"^    (\w+) += (.*)$", text, re.MULTILINE))
+    assert set(given) == set(PARAMETERS)
+    for name, value in given.items():
+        variable = f"var.{snake(name)}"
+        joined = f'{variable} == null ? null : join(",", {variable})'
+        assert value == (joined if "List" in PARAMETERS[name]["Type"] else variable)
+
+
 def test_each_output_is_one_and_what_may_be_missing_may_be_null():
     outputs, asked = TEMPLATE["Outputs"], blocks("output")
     assert set(asked) == set(map(snake, outputs))
