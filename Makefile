@@ -60,7 +60,7 @@ endif
 	UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --frozen --quiet
 	@touch $@
 
-.venv-sam/.stamp .venv-checkov/.stamp .venv-parliament/.stamp .venv-ministack/.stamp: .venv-%/.stamp: uv.lock .python-version | $(UV_FILE)
+.venv-sam/.stamp .venv-checkov/.stamp .venv-parliament/.stamp .venv-ministack/.stamp .venv-terraform/.stamp: .venv-%/.stamp: uv.lock .python-version | $(UV_FILE)
 	UV_PROJECT_ENVIRONMENT=.venv-$* $(UV) sync --frozen --quiet --only-group $*
 	@touch $@
 
@@ -97,8 +97,12 @@ test: .venv/.stamp .aws-sam/build/template.yaml .ci/iam/node_modules/.stamp  ## 
 second: .venv/.stamp .venv-ministack/.stamp .aws-sam/build/template.yaml  ## Deploy into an emulator that this project did not write, and run the functions there
 	.venv/bin/python -m pytest tests/second
 
+.PHONY: terraform
+terraform: .venv/.stamp .venv-terraform/.stamp  ## Have Terraform itself read the modules in terraform/, and compare what they come to
+	.venv/bin/python -m pytest tests/terraform
+
 .PHONY: nightly
-nightly: .venv/.stamp .ci/iam/node_modules/.stamp second  ## Run what only repeats: 1,000,000 fuzzing cases, ten times the examples of each property, every fault, order, partition and end of an acceptance, a second emulator, a second judge
+nightly: .venv/.stamp .ci/iam/node_modules/.stamp second terraform  ## Run what only repeats: 1,000,000 fuzzing cases, ten times the examples of each property, every fault, order, partition and end of an acceptance, a second emulator, a second judge
 	FUZZ_CASES=1000000 FAULT_MATRIX=all ORDERS=all DRILLS=all ACCEPTANCE=all \
 		.venv/bin/python -m pytest -n 2 --dist loadscope \
 		tests/fuzz tests/reactions/test_fault_matrix.py tests/reactions/test_orders.py \
@@ -187,7 +191,7 @@ delete: .venv/.stamp .venv-sam/.stamp  ## Undo the deployment: REGION=, PROFILE=
 
 .PHONY: clean
 clean:  ## Remove everything these targets made
-	rm -rf .ci/iam/node_modules .aws-sam .venv .venv-sam .venv-checkov .venv-parliament .venv-ministack .venv-custodian \
+	rm -rf .ci/iam/node_modules .aws-sam .venv .venv-sam .venv-checkov .venv-parliament .venv-ministack .venv-terraform .venv-custodian \
 		.tools .pytest_cache .ruff_cache .hypothesis dist
 	find functions guardctl tools emulator tests benchmarks layers .ci -name __pycache__ -type d -prune -exec rm -rf {} +
 

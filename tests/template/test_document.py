@@ -64,6 +64,7 @@ def test_a_parameter_explains_itself_and_has_a_default_within_its_bounds(name: s
         ("ChatChannel", "T0123456789"),
         ("ChatChannel", "T0123456789/#alerts"),
         ("ChatChannel", f"{TEAM}/{TEAM}"),
+        ("ChatChannel", f"{TEAM}/{TEAMS_CHANNEL}"),
         ("ChatChannel", f"{TEAM}/{TEAM}/General"),
         ("ChatChannel", f"{TEAM}/{TEAM}/19:a@thread.tacv2"),
         ("ChatChannel", f"T0123456789/{TEAM}/{TEAMS_CHANNEL}"),

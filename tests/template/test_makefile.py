@@ -17,6 +17,7 @@ TARGETS = [
     "drill",
     "test",
     "second",
+    "terraform",
     "nightly",
     "rights",
     "least-rights",

@@ -15,12 +15,13 @@ PAGES = [
         *ROOT.glob("*.md"),
         *ROOT.glob("docs/**/*.md"),
         ROOT / "events" / "README.md",
+        ROOT / "terraform" / "README.md",
         ROOT / "layers" / "approved_policies" / "README.md",
     )
     # These two describe former versions, too.
     if path.name not in ("CHANGELOG.md", "decisions.md")
 ]
-FOLDERS = "benchmarks|docs|emulator|events|examples|functions|guardctl|layers|tests|tools"
+FOLDERS = "benchmarks|docs|emulator|events|examples|functions|guardctl|layers|terraform|tests|tools"
 PATHS = re.compile(rf"(?<![\w./-])(?:{FOLDERS})/[\w./-]*\w/?(?![\w<*])")
 LINKS = re.compile(r"\]\((?!https?:)([^)\s#]*)(?:#([^)\s]+))?\)")
 

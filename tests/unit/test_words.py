@@ -9,9 +9,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FOLDERS = (
     *("functions", "guardctl", "tools", "emulator", "benchmarks", "tests", "docs", ".ci"),
-    *("events", "examples", "layers/approved_policies", "layers/dependencies"),
+    *("events", "examples", "terraform", "layers/approved_policies", "layers/dependencies"),
 )
-KINDS = {".py", ".md", ".yaml", ".toml", ".html", ".js", ".css"}
+KINDS = {".py", ".md", ".yaml", ".toml", ".html", ".js", ".css", ".tf"}
 FILES = sorted(
     path
     for folder in FOLDERS
