@@ -18,6 +18,7 @@ TARGETS = [
     "test",
     "second",
     "nightly",
+    "mutants",
     "rights",
     "least-rights",
     "messages",
