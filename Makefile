@@ -12,6 +12,8 @@ UV_VERSION := 0.13.9
 RUNTIME ?= inprocess
 CONFIG_ENV ?= default
 SHAPES ?=
+BASE ?= origin/main
+MODULES ?=
 
 export SAM_CLI_TELEMETRY := 0
 # Caches and Pythons are kept in this folder; whoever shares a cache of uv's or pip's sets its variable.
@@ -54,7 +56,7 @@ endif
 	|| "$$python" "$$here/.ci/get_uv.py" "$(UV_VERSION)" "$$here/.tools/uv"
 	@touch $@
 
-# Five environments from one lock file: SAM CLI, checkov and ministack would downgrade boto3 in the first,
+# Six environments from one lock file: SAM CLI, checkov and ministack would downgrade boto3 in the first,
 # parliament setuptools.
 .venv/.stamp: pyproject.toml uv.lock .python-version | $(UV_FILE)
 	UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --frozen --quiet
@@ -62,6 +64,10 @@ endif
 
 .venv-sam/.stamp .venv-checkov/.stamp .venv-parliament/.stamp .venv-ministack/.stamp .venv-terraform/.stamp: .venv-%/.stamp: uv.lock .python-version | $(UV_FILE)
 	UV_PROJECT_ENVIRONMENT=.venv-$* $(UV) sync --frozen --quiet --only-group $*
+	@touch $@
+
+.venv-mutants/.stamp: uv.lock .python-version | $(UV_FILE)
+	UV_PROJECT_ENVIRONMENT=.venv-mutants $(UV) sync --frozen --quiet --no-default-groups --group mutants
 	@touch $@
 
 # The second judge of rights, as locked. pyright[nodejs] brings Node.js and npm into the first environment.
@@ -109,6 +115,11 @@ nightly: .venv/.stamp .ci/iam/node_modules/.stamp second terraform  ## Run what 
 		tests/guardctl/test_partitions.py tests/guardctl/test_acceptance.py tests/guardctl/test_drill.py
 	.venv/bin/python -m pytest -n 2 --dist loadfile --hypothesis-profile nightly tests/unit
 	$(MAKE) --no-print-directory rights
+	$(MAKE) --no-print-directory mutants BASE="$$(git rev-list -1 --before='1 day ago' HEAD | grep . || echo HEAD)"
+
+.PHONY: mutants
+mutants: .venv-mutants/.stamp  ## Say which small changes of what decides no test notices; MODULES="guard.policy", or what changed since BASE=origin/main
+	nice .venv-mutants/bin/python -m tools.mutants --base $(BASE) $(MODULES)
 
 .PHONY: rights
 rights: .venv/.stamp .ci/iam/node_modules/.stamp  ## Have a second judge say who may do what in each shape; SHAPES="in-vpc base"
@@ -191,7 +202,7 @@ delete: .venv/.stamp .venv-sam/.stamp  ## Undo the deployment: REGION=, PROFILE=
 
 .PHONY: clean
 clean:  ## Remove everything these targets made
-	rm -rf .ci/iam/node_modules .aws-sam .venv .venv-sam .venv-checkov .venv-parliament .venv-ministack .venv-terraform .venv-custodian \
+	rm -rf .ci/iam/node_modules .aws-sam .venv .venv-sam .venv-checkov .venv-parliament .venv-ministack .venv-terraform .venv-mutants .venv-custodian \
 		.tools .pytest_cache .ruff_cache .hypothesis dist
 	find functions guardctl tools emulator tests benchmarks layers .ci -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -56,8 +56,8 @@ def main() -> None:
         for name, one in template["Resources"].items()
         if one.get("Condition") not in UNMET
     }
-    sent = usage.metrics_when_idle()
-    rows = idle(template, table["prices"], sum(sent.values()))
+    sent, asked = usage.when_idle()
+    rows = idle(template, table["prices"], sum(sent.values()), asked)
     print(f"List prices of {table['date']}, {table['region']}, US dollars a month")
     print(f"{'':32} {'amount':>10} {'list':>9} {'after free tier':>16}")
     for name, amount, full, after in rows:
@@ -135,12 +135,16 @@ def alarmed_metrics(template: dict[str, Any]) -> int:
 
 
 def idle(
-    template: dict[str, Any], prices: dict[str, Any], metrics: float
+    template: dict[str, Any], prices: dict[str, Any], metrics: float, asked: float
 ) -> list[tuple[str, float, float, float]]:
-    """Name, amount, list price and price after the free tier of all that costs without an event."""
+    """Name, amount, list price and price after the free tier of all that costs without an event.
+
+    `asked`: calls of SQS by schedules in an hour. What else they call is free when nothing happens
+    (CloudFormation, EventBridge, Lambda), or less than a cent a month (SNS, DynamoDB).
+    """
     kinds = [one["Type"] for one in template["Resources"].values()]
     mappings = kinds.count("AWS::Lambda::EventSourceMapping")
-    polls = mappings * POLLERS * HOURS * 3600 / POLL_SECONDS / 1e6
+    polls = (mappings * POLLERS * 3600 / POLL_SECONDS + asked) * HOURS / 1e6
     memory = max(
         one["Properties"].get("MemorySize", 128)
         for one in template["Resources"].values()
@@ -151,7 +155,7 @@ def idle(
         ("dashboards", "cloudwatch_dashboard_month", kinds.count("AWS::CloudWatch::Dashboard")),
         ("metrics of alarms", "cloudwatch_alarm_month", alarmed_metrics(template)),
         ("metrics of heartbeats and sweeps", "cloudwatch_metric_month", metrics),
-        ("million idle polls of queues", "sqs_million_requests", polls),
+        ("million idle calls of queues", "sqs_million_requests", polls),
         ("GB-seconds of sweeps", "lambda_gb_second", SWEEPS * SWEEP_SECONDS * memory / 1024),
     ]
     return [

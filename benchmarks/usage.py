@@ -75,20 +75,25 @@ def measure() -> tuple[Batch, Batch, QueueMapping]:
     return one, full, mapping
 
 
-def metrics_when_idle() -> dict[tuple[str, str], float]:
-    """The metrics sent when nothing happens, by name and function: in what share of all hours."""
+def when_idle() -> tuple[dict[tuple[str, str], float], float]:
+    """The metrics sent when nothing happens, by name and function: in what share of all hours. And
+    how many calls of SQS the scheduled functions make in an hour, beside the polls.
+    """
     shares: dict[tuple[str, str], float] = {}
+    asked = 0.0
     with Cloud.start(parameters={"SlackWebhookParameter": ""}) as cloud:
         cloud.settle()
         for rule, share in SCHEDULES.items():
-            runs = len(cloud.invocations)
+            runs, calls = len(cloud.invocations), len(cloud.calls)
             cloud.fire_schedule(rule)
             cloud.settle()
-            for made in cloud.invocations[runs:]:
-                for one in measured(made.output):
+            of_functions = (one for one in cloud.calls[calls:] if one.function)
+            asked += share * sum(one.service == "sqs" for one in of_functions)
+            for invoked in cloud.invocations[runs:]:
+                for one in measured(invoked.output):
                     key = (one.name, dict(one.dimensions).get("service", ""))
                     shares[key] = max(share, shares.get(key, 0.0))
-    return shares
+    return shares, asked
 
 
 def run(

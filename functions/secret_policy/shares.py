@@ -21,8 +21,8 @@ _SESSION = re.compile(r"(arn:[^:]+:sts::\d+:assumed-role/[^/]+)/.*", re.DOTALL)
 
 def later() -> ClientError:
     """What a secret that is to wait has for a state: an error that has the kernel back off."""
-    words: Any = {"Code": "Throttling", "Message": "over its caller's share of the batch"}
-    return ClientError({"Error": words}, "GetResourcePolicy")
+    why = "over its caller's share of the batch"
+    return ClientError({"Error": {"Code": "Throttling", "Message": why}}, "GetResourcePolicy")
 
 
 def over_share(requests: Sequence[Request]) -> list[Request]:

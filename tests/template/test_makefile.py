@@ -19,6 +19,7 @@ TARGETS = [
     "second",
     "terraform",
     "nightly",
+    "mutants",
     "rights",
     "least-rights",
     "messages",

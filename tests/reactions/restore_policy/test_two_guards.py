@@ -45,7 +45,7 @@ def deploy_other(
     return made["PhysicalResourceId"]
 
 
-def beat(cloud) -> None:
+def send_heartbeat(cloud) -> None:
     run = cloud.invoke("HeartbeatFunction", HEARTBEAT)
     assert run.error_type is None, run.output
 
@@ -81,7 +81,7 @@ def narrower(account, endpoint_id) -> Any:
 @pytest.fixture
 def role(cloud, account, endpoint_id) -> str:
     name = deploy_other(account)
-    beat(cloud)
+    send_heartbeat(cloud)
     cloud.settle()
     return name
 
@@ -94,10 +94,10 @@ def test_another_guard_with_another_policy_is_published_once_a_day(cloud, accoun
     assert (seen["severity"], seen["resource"]) == ("medium", OTHER)
     assert seen["evidence"]["stacks"] == {"vpce-guard": "own-account", OTHER: "one-secret"}
     assert "Mode=observe" in seen["todo"][1]
-    beat(cloud)
+    send_heartbeat(cloud)
     assert len(found(cloud, "other-guard")) == 1
     cloud.pass_time(timedelta(hours=25))
-    beat(cloud)
+    send_heartbeat(cloud)
     assert len(found(cloud, "other-guard")) == 2
 
 
@@ -111,7 +111,7 @@ def test_another_guard_with_another_policy_is_published_once_a_day(cloud, accoun
 )
 def test_what_wants_nothing_else_is_not_published(cloud, account, endpoint_id, made):
     deploy_other(account, **made)
-    beat(cloud)
+    send_heartbeat(cloud)
     assert found(cloud, "other-guard") == []
 
 
@@ -147,7 +147,7 @@ def test_it_is_tried_again_after_a_day_and_the_other_guard_is_named_again(
         cloud.settle()
     assert account.policy(endpoint_id) == approved  # as if the other were gone
 
-    beat(cloud)
+    send_heartbeat(cloud)
     fight(cloud, account, endpoint_id, role, less, rounds=3)
     assert account.policy(endpoint_id)["Statement"] == less["Statement"]
     assert len(found(cloud, "enforcement-paused")) >= 2
@@ -217,7 +217,7 @@ def test_anybody_else_is_nobodys_guard(cloud, account, endpoint_id, role, who):
 def test_a_guard_that_is_gone_is_forgotten_within_hours(cloud, account, endpoint_id, role):
     approved = account.policy(endpoint_id)
     account.client("cloudformation").delete_stack(StackName=OTHER)
-    beat(cloud)
+    send_heartbeat(cloud)
     write(cloud, endpoint_id, role, narrower(account, endpoint_id))
     cloud.settle()
     assert account.policy(endpoint_id) == approved

@@ -1,0 +1,1 @@
+"""Mutation tests of what decides: `make mutants`."""
