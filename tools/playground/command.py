@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-ministack" / "bin" / "python"
 POLICIES = ROOT / "layers" / "approved_policies" / "endpoint_policies"
 ACCOUNT, REGION, STACK, QUEUE = "123456789012", "us-east-1", "vpce-guard", "playground"
+NOTICED = 60  # seconds, for which a function remembers the mode
 SAMPLED = "111122223333", "eu-west-1"  # account and Region of the samples
 EVERYTHING = {
     "Version": "2012-10-17",
@@ -123,7 +124,8 @@ def mode(value: Annotated[str, typer.Argument(metavar="observe|remediate")]) -> 
     """Switch the guard's mode, as the command in the stack's outputs does."""
     name = _resource("ModeParameter")
     _client("ssm").put_parameter(Name=name, Value=value, Overwrite=True)
-    typer.echo(f"the mode is {value}")
+    typer.echo(f"the mode is {value}; the functions read it within a minute, so this waits for one")
+    time.sleep(NOTICED)
 
 
 @app.command()
