@@ -142,7 +142,7 @@ def changed_mode(
         return []
     parameter = settings.mode_parameter
     stopped = mode != "remediate"
-    # Switched on by the command in the outputs, it was meant, and is told once; stopped, daily.
+    # Switched on by the command in the outputs, it was meant: once is enough. Stopped, daily.
     severity, window = (Severity.MEDIUM, DAY) if stopped else (Severity.LOW, ONCE)
     return [
         _finding(
@@ -161,7 +161,7 @@ def changed_mode(
             settings,
             now,
             window=window,
-            identity=(mode or "missing",),  # what is told once hides no other mode
+            identity=(mode or "missing",),  # what is published once hides no other mode
         )
     ]
 

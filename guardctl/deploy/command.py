@@ -162,7 +162,7 @@ def _tags_of(cloudformation: Any, name: str) -> dict[str, str]:
 
 def _switched_on(place: Place, name: str) -> dict[str, str]:
     """The mode, where the command in the outputs let the guard write: the deployment then says so,
-    too. One that was stopped so is not deployed as stopped: the heartbeat goes on telling of it.
+    too. One that was stopped so is not deployed as stopped: the heartbeat goes on publishing it.
     """
     stack = _described(place.client("cloudformation"), name)
     if stack is None or parameters_of(stack).get("Mode") != "observe":

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from detect_bypass.judge import Verdict
 
 WIDTH, HEIGHT = 960, 180
+LABEL = 100  # of a label, which begins at its bar
 _BARS = 96
 _STEPS = tuple(
     timedelta(minutes=minutes)
@@ -79,6 +80,7 @@ def chart(counted: Mapping[tuple[str, str], int]) -> Chart:
     labels = [
         Label(place * width, f"{first + place * step:%Y-%m-%d %H:%M}")
         for place in range(0, number, every)
+        if place * width <= WIDTH - LABEL
     ]
     return Chart(tuple(bars), tuple(labels), most, _described(step))
 

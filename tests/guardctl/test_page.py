@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -390,3 +391,14 @@ def test_the_page_fits_its_window(browser: "Browser", html: Path, width: int, sc
     )
     page.close()
     assert high == []
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+def test_the_words_of_the_timeline_can_be_read(page: "Page", width: int):
+    page.set_viewport_size({"width": width, "height": 900})
+    boxes = [one.bounding_box() for one in page.locator("svg.timeline text:visible").all()]
+    assert len(boxes) >= 2
+    assert all(box and box["height"] >= 11 for box in boxes)
+    ends = sorted((box["x"], box["x"] + box["width"]) for box in boxes[1:] if box)
+    assert all(first[1] < second[0] for first, second in pairwise(ends))
+    assert all(end <= width for _, end in ends)

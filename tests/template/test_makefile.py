@@ -15,6 +15,7 @@ TARGETS = [
     "help",
     "setup",
     "drill",
+    "playground",
     "test",
     "second",
     "terraform",

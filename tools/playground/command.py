@@ -1,6 +1,6 @@
 """The commands: start the account, and do in it what the guard must notice.
 
-ministack sends no CloudTrail records to its event bus, so what is broken here is also told to the
+ministack sends no CloudTrail records to its event bus, so what is broken here is also put into the
 guard's queues, in the words that CloudTrail would use.
 """
 
@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-ministack" / "bin" / "python"
 POLICIES = ROOT / "layers" / "approved_policies" / "endpoint_policies"
 ACCOUNT, REGION, STACK, QUEUE = "123456789012", "us-east-1", "vpce-guard", "playground"
+NOTICED = 60  # seconds, for which a function remembers the mode
 SAMPLED = "111122223333", "eu-west-1"  # account and Region of the samples
 EVERYTHING = {
     "Version": "2012-10-17",
@@ -97,7 +98,9 @@ def open_(endpoint: Endpoint) -> None:
     text = json.dumps(EVERYTHING)
     _client("ec2").modify_vpc_endpoint(VpcEndpointId=endpoint, PolicyDocument=text)
     request = {"VpcEndpointId": endpoint, "PolicyDocument": text}
-    _tell("PolicyQueue", "endpoint-change.modify-policy", {"ModifyVpcEndpointRequest": request})
+    _hand_over(
+        "PolicyQueue", "endpoint-change.modify-policy", {"ModifyVpcEndpointRequest": request}
+    )
     typer.echo(f"the policy of {endpoint} allows everything to everyone")
     alerts()
 
@@ -106,7 +109,7 @@ def open_(endpoint: Endpoint) -> None:
 def read() -> None:
     """Break something: read a secret over the internet, past every endpoint."""
     _listens()
-    _tell("DetectionQueue", "bypass.get-secret-value-over-internet", None)
+    _hand_over("DetectionQueue", "bypass.get-secret-value-over-internet", None)
     typer.echo("somebody reads a secret over the internet")
     alerts()
 
@@ -123,7 +126,8 @@ def mode(value: Annotated[str, typer.Argument(metavar="observe|remediate")]) -> 
     """Switch the guard's mode, as the command in the stack's outputs does."""
     name = _resource("ModeParameter")
     _client("ssm").put_parameter(Name=name, Value=value, Overwrite=True)
-    typer.echo(f"the mode is {value}")
+    typer.echo(f"the mode is {value}; the functions read it within a minute, so this waits for one")
+    time.sleep(NOTICED)
 
 
 @app.command()
@@ -172,7 +176,7 @@ def _listens() -> str:
     return url
 
 
-def _tell(queue: str, sample: str, request: dict[str, Any] | None) -> None:
+def _hand_over(queue: str, sample: str, request: dict[str, Any] | None) -> None:
     """Hand a record to the guard as a rule does; it happened now."""
     text = (ROOT / "events" / f"{sample}.json").read_text()
     envelope = json.loads(text.replace(SAMPLED[0], ACCOUNT).replace(SAMPLED[1], REGION))

@@ -98,7 +98,7 @@ def fields(one: dict[str, Any], tag: str = "item") -> str:
 def describe(given: dict[str, Any]) -> Any:
     """The endpoints that the filters let through; one that is not known lets everything."""
     ids = ec2._parse_member_list(given, "VpcEndpointId")
-    wanted = {
+    accepted = {
         FILTERS[name]: {value.lower() for value in values}
         for name, values in ec2._parse_filters(given).items()
         if name in FILTERS
@@ -106,7 +106,7 @@ def describe(given: dict[str, Any]) -> Any:
     shown = "".join(
         fields(one)
         for one in ec2._vpc_endpoints.values()
-        if all(one[key].lower() in values for key, values in wanted.items())
+        if all(one[key].lower() in values for key, values in accepted.items())
     )
     body = f"<vpcEndpointSet>{shown}</vpcEndpointSet>"
     return ec2._xml(200, "DescribeVpcEndpointsResponse", body)

@@ -42,8 +42,8 @@ def run(cloud: Cloud, command: str) -> None:
     getattr(client, operation.replace("-", "_"))(**given)
 
 
-def told_after(cloud: Cloud, span: timedelta) -> list[str]:
-    """The kinds of what the guard publishes by itself when it looks again after a time."""
+def published_after(cloud: Cloud, span: timedelta) -> list[str]:
+    """The kinds of what the guard publishes by itself at its next checks, after a time."""
     before = len(cloud.findings)
     cloud.clock.skip(span.total_seconds())
     for rule in ("ScheduleRule", "HeartbeatRule", "DigestRule"):
@@ -56,6 +56,6 @@ def test_nothing_nags_after_the_next_steps(first: Cloud):
     for command in steps(first, "observe"):
         run(first, command)
     first.settle()
-    assert told_after(first, timedelta(hours=1)) == ["mode-changed"]
+    assert published_after(first, timedelta(hours=1)) == ["mode-changed"]
     for days in (1, 7, 30):
-        assert told_after(first, timedelta(days=days)) == []
+        assert published_after(first, timedelta(days=days)) == []

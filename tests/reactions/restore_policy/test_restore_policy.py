@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from moto.ec2.models import ec2_backends
 
+from emulator import Caller, Cloud
 from tests.reactions.account import ALLOW_ALL, SERVICE, Account, kinds, make_endpoint, writes
 
 RESTORE = "RestorePolicyFunction"
@@ -106,6 +107,37 @@ def test_only_a_new_endpoint_with_the_default_policy_is_no_high_restoration(
         account.ec2.modify_vpc_endpoint(VpcEndpointId=made, PolicyDocument=json.dumps(ALLOW_ALL))
         cloud.settle()
     assert severities(cloud, made)[-1] == "high"
+
+
+TERRAFORM = "APN/1.0 HashiCorp/1.0 Terraform/1.9.8 terraform-provider-aws/5.72.1 m/Q aws-sdk-go-v2"
+
+
+@pytest.mark.parametrize(
+    ("named", "severity"), [({}, "medium"), ({"Version": "2012-10-17"}, "high")]
+)
+def test_in_observe_mode_a_new_endpoint_of_terraform_is_no_grave_drift(named, severity):
+    """Terraform names no policy, so AWS gives its default one: nobody has opened anything. Where it
+    names one that is open, somebody has.
+    """
+    open_ = {**ALLOW_ALL["Statement"][0], "Action": "secretsmanager:*"}
+    policy = {"PolicyDocument": json.dumps({**named, "Statement": [open_]})} if named else {}
+    with Cloud.start({"Mode": "observe", "GraceMinutes": "0"}) as cloud:
+        vpc_id, subnets = Account(cloud).vpc_with_subnets()
+        caller = Caller(kind="role", user_agent=TERRAFORM)
+        terraform = cloud.session("terraform", caller).client("ec2")
+        made = terraform.create_vpc_endpoint(
+            VpcId=vpc_id,
+            ServiceName=SERVICE,
+            VpcEndpointType="Interface",
+            SubnetIds=subnets,
+            PrivateDnsEnabled=False,
+            **policy,
+        )["VpcEndpoint"]["VpcEndpointId"]
+        cloud.settle()
+        drifts = [one for one in cloud.findings if one["kind"] == "policy-drift"]
+    assert [(one["resource"], one["severity"]) for one in drifts] == [(made, severity)]
+    assert "role/terraform" in drifts[0]["cause"]
+    assert "with Terraform" in drifts[0]["cause"]
 
 
 def test_an_endpoint_of_another_service_is_none_of_ours(cloud, account):

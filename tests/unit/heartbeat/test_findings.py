@@ -69,12 +69,12 @@ def test_a_switched_mode_matters_most_where_nothing_is_repaired(
     assert (finding.severity, finding.window) == (severity, window)
 
 
-def test_one_mode_that_was_told_of_hides_no_other():
-    told = [
+def test_one_mode_that_was_published_hides_no_other():
+    prints = [
         only(changed_mode(mode, "observe", SETTINGS, NOW)).fingerprint
         for mode in ("remediate", None, "nonsense")
     ]
-    assert len(set(told)) == 3
+    assert len(set(prints)) == 3
 
 
 def test_each_queue_is_a_finding_of_its_own():
