@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 from guard.approved.policies import NAME
 from guardctl.errors import Failed
@@ -64,21 +65,22 @@ def how_to_attach(scope: Scope, files: Sequence[tuple[Path, str]]) -> list[str]:
 
 
 def _attach(scope: Scope, file: Path, region: str) -> list[str]:
+    url, path = quote(f"file://{file}"), quote(str(file))
     match scope.kind:
         case Kind.SECRET:
             return [
                 "# it replaces the secret's policy: guardctl suggest-secret-policy keeps the rest",
-                f"{_PUT} --region {region} --secret-id SECRET --resource-policy file://{file}",
+                f"{_PUT} --region {region} --secret-id SECRET --resource-policy {url}",
             ]
         case Kind.RCP | Kind.SCP:
             name = f"vpce-guard-{file.stem} --description 'Secrets by VPC endpoints only'"
             sort = "RESOURCE" if scope.kind is Kind.RCP else "SERVICE"
             return [
-                f"{_CREATE} --type {sort}_CONTROL_POLICY --name {name} --content file://{file}",
+                f"{_CREATE} --type {sort}_CONTROL_POLICY --name {name} --content {url}",
                 "aws organizations attach-policy --policy-id ID --target-id ACCOUNT_OR_OU",
             ]
         case Kind.ENDPOINT:
             return [
-                f"cp {file} layers/approved_policies/endpoint_policies/twin.json",
+                f"cp {path} layers/approved_policies/endpoint_policies/twin.json",
                 "guardctl policies lint   # then choose it (ApprovedPolicy), and guardctl deploy",
             ]

@@ -1,6 +1,7 @@
 """`guardctl twin`: what is undecided, what is written, and what an edited policy would break."""
 
 import json
+import shlex
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -355,6 +356,14 @@ def test_only_tagged_secrets_come_first(twin: Twin):
     assert refused.exit_code == 2
 
 
+def test_the_commands_can_be_pasted_whatever_the_folder_is_called(twin: Twin):
+    twin.into = twin.folder / "a b; $x"
+    done = twin.propose(through())
+    assert done.exit_code == 0, done.output
+    (create,) = [one for one in done.stdout.splitlines() if "create-policy" in one]
+    assert f"file://{twin.into}/rcp-1.json" in shlex.split(create)
+
+
 def test_a_folder_with_other_files_is_left_alone(twin: Twin):
     twin.into.mkdir()
     (twin.into / "mine.json").write_text("{}")
@@ -369,10 +378,13 @@ def test_an_older_proposal_is_replaced(twin: Twin):
 
 
 def test_logs_that_cannot_be_read_prove_nothing(twin: Twin):
-    twin.logs.write_text('{"Records": [{"eventSource": "secretsmanager.amazonaws.com"}, ')
-    done = run("twin", "propose", twin.logs, "--into", twin.into, *KNOWN)
+    unreadable = {"eventSource": "secretsmanager.amazonaws.com"}
+    done = twin.propose(through(), unreadable)
     assert done.exit_code == 2
+    assert "Nothing is written: not all of the logs could be read" in done.stderr
     assert not twin.into.exists()
+    assert twin.propose(through()).exit_code == 0
+    assert twin.prove(through(), unreadable).exit_code == 2
 
 
 def test_groups_say_what_the_logs_say(twin: Twin, tmp_path: Path):
@@ -436,6 +448,11 @@ def test_what_an_edit_asks_is_asked_of_the_logs_too(written: Twin):
     done = written.prove(read(), read())
     assert "0 of 2 bypasses would, 2 hang on aws:principalorgid (2)" in done.stderr
     assert done.exit_code == 1  # the exhaustive proof knows that it lets pass
+    statement["Condition"]["StringNotEquals"] = {"aws:PrincipalType": "User"}
+    written.edit([statement])
+    done = written.prove(read(), read())
+    assert "0 of 2 bypasses would, 0 hang on nothing" in done.stderr
+    assert "would pass, and should be stopped" in done.stdout
 
 
 def test_a_new_caller_that_would_be_denied_is_named(written: Twin):

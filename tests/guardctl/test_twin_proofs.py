@@ -208,6 +208,27 @@ def test_a_mutant_that_differs_where_a_key_is_absent_is_caught_there(key: str, o
     assert {wrong.context[key.lower()] for wrong in found.wrong} == {None}
 
 
+def test_what_neither_spells_out_is_tried_too():
+    """Denied only where there is no VPC at all, so any other one passes."""
+    scope = of_vpcs(2, "eu-west-1")
+    (one,) = fill(scope, FAMILY)
+    document = json.loads(one.text)
+    document["Statement"][0]["Condition"]["Null"] = {"aws:SourceVpc": "true"}
+    (found,) = proofs(scope, (replace(one, text=json.dumps(document)),))
+    assert found.count == 1
+    assert found.wrong[0].context["aws:sourcevpc"] not in (None, *VPCS[:2])
+
+
+def test_a_hole_between_two_networks_is_found():
+    ends = frozenset({"203.0.113.0/26", "203.0.113.192/26"})
+    scope = replace(of_vpcs(2, "eu-west-1"), networks=ends)
+    (one,) = fill(scope, FAMILY)
+    document = json.loads(one.text)
+    document["Statement"][0]["Condition"]["NotIpAddressIfExists"]["aws:SourceIp"] = "203.0.113.0/24"
+    assert not wrong(scope, (one,))
+    assert wrong(scope, (replace(one, text=json.dumps(document)),))
+
+
 def test_what_means_the_same_is_no_mutant():
     (one,) = fill(PLAIN, FAMILY)
     same = one.text.replace("NotEqualsIfExists", "NotEquals").replace(
