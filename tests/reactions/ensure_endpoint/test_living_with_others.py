@@ -191,6 +191,19 @@ def test_ours_does_not_yield_to_an_endpoint_that_is_left_alone(cloud, account):
     assert "DeleteVpcEndpoints" not in writes(cloud, ENSURE)
 
 
+def test_ours_does_not_yield_in_a_vpc_that_is_left_alone(cloud, account):
+    vpc_id, subnets = account.vpc_with_subnets()
+    cloud.settle()
+    (ours,) = account.endpoints(vpc_id)
+    account.ec2.create_tags(Resources=[vpc_id], Tags=[{"Key": "vpce-guard:ignore", "Value": ""}])
+    endpoint_of_theirs(account, vpc_id, subnets, private_dns=False)
+
+    cloud.settle()
+
+    assert ours["VpcEndpointId"] in {one["VpcEndpointId"] for one in account.endpoints(vpc_id)}
+    assert "DeleteVpcEndpoints" not in writes(cloud, ENSURE)
+
+
 def test_two_guards_do_not_yield_to_each_other(cloud, account):
     vpc_id, subnets = account.vpc_with_subnets()
     cloud.settle()

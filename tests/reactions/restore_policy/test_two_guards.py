@@ -136,6 +136,21 @@ def test_of_two_policies_the_narrower_stays_and_nobody_writes_on(cloud, account,
     assert "policy-restored" not in kinds(cloud)
 
 
+def test_other_words_that_let_the_same_pass_are_left_too(cloud, account, endpoint_id, role):
+    approved = account.policy(endpoint_id)
+    allowed = next(one for one in approved["Statement"] if one["Effect"] == "Allow")
+    again = {**allowed, "Sid": "Again", "Resource": "arn:aws:secretsmanager:*:*:secret:prod/*"}
+    other = {**approved, "Statement": [*approved["Statement"], again]}
+    differences = compare(json.dumps(other), parse(json.dumps(approved)))
+    assert {one.risk for one in differences} == {Risk.DIFFERENT}
+
+    write(cloud, endpoint_id, role, other)
+    cloud.pass_time(timedelta(minutes=10))
+
+    assert account.policy(endpoint_id)["Statement"] == other["Statement"]
+    assert "policy-restored" not in kinds(cloud)
+
+
 def test_it_is_tried_again_after_a_day_and_the_other_guard_is_named_again(
     cloud, account, endpoint_id, role
 ):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from guard.policy import MAX_CHARACTERS
+from secret_policy import correction
 from secret_policy.correction import NotCorrectable, corrected, corrections
 from secret_policy.perimeter import SID, Perimeter, gaps
 
@@ -103,3 +104,10 @@ def test_the_guards_statement_weakened_beside_another_denial_is_still_judged_as_
     denial = {**own, "Sid": "ByOwner"}
     assert gaps(policy(weak), SECRET, INSIDE)
     assert gaps(policy(weak, denial), SECRET, INSIDE) == ()
+
+
+def test_a_correction_that_leaves_the_secret_open_is_not_written(monkeypatch):
+    """Whatever the statement of the guard's comes to: it is judged before it is put."""
+    monkeypatch.setattr(correction, "_closing", lambda _: {**OWNER, "Sid": SID})
+    with pytest.raises(NotCorrectable, match="still open"):
+        corrected(policy(OWNER), SECRET, INSIDE)

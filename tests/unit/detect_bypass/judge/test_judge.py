@@ -1,6 +1,6 @@
 """Each rule of the judgement has records that it must match and others that it must not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -803,6 +803,14 @@ def test_the_cause_is_that_credentials_are_used_elsewhere():
     assert "the credentials of instance i-0aaaaaaaaaaaaaaaa in vpc-0a" in judgement.cause
     assert "192.0.2.66, which nothing in this account has" in judgement.cause
     assert "treat the credentials" in judgement.todo[0]
+
+
+def test_credentials_of_no_workload_are_not_used_elsewhere_whatever_the_address():
+    """Only what runs in a VPC has a place that its credentials are to stay in."""
+    at_nat = replace(INVENTORY, strangers=frozenset({"203.0.113.99"}))
+    person = read(userIdentity=ALICE, sourceIPAddress="203.0.113.99")
+    assert "used elsewhere" not in judge(parse(person), at_nat).reason
+    assert judge(parse(by_instance), at_nat).reason.startswith("credentials used elsewhere")
 
 
 def test_the_cause_names_the_foreign_endpoint_and_its_owner():

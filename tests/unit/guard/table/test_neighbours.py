@@ -52,6 +52,11 @@ def test_anybody_else_is_none(neighbours, principals):
     assert neighbours.author(principals, NOON) is None
 
 
+def test_a_guard_without_a_role_is_nobody(neighbours):
+    neighbours.write([Neighbour("blue", "", "one-secret")], NOON)
+    assert neighbours.author(["arn:aws:iam::111122223333:user/mallory"], NOON) is None
+
+
 def test_what_no_heartbeat_has_seen_for_hours_is_forgotten(neighbours):
     caller = [session(BLUE.role)]
     assert neighbours.author(caller, NOON + KEPT - timedelta(seconds=1)) == BLUE
