@@ -108,6 +108,6 @@ def test_the_guards_statement_weakened_beside_another_denial_is_still_judged_as_
 
 def test_a_correction_that_leaves_the_secret_open_is_not_written(monkeypatch):
     """Whatever the statement of the guard's comes to: it is judged before it is put."""
-    monkeypatch.setattr(correction, "_closing", lambda _: {**OWNER, "Sid": SID})
+    monkeypatch.setattr(correction, "closing", lambda _: {**OWNER, "Sid": SID})
     with pytest.raises(NotCorrectable, match="still open"):
         corrected(policy(OWNER), SECRET, INSIDE)
