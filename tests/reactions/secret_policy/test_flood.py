@@ -34,7 +34,7 @@ class Rate:
 
     def take(self, service: str, action: str, function: str | None) -> Fault | None:
         if service != "secretsmanager" or action not in COUNTED or function is None:
-            return None  # the test's own look at the end is not counted
+            return None  # what the test itself reads is not counted
         now = self.cloud.clock.now().timestamp()
         self.made = [one for one in self.made if one > now - self.period.total_seconds()]
         if len(self.made) < self.most:
