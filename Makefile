@@ -111,7 +111,7 @@ terraform: .venv/.stamp .venv-terraform/.stamp  ## Have Terraform itself read th
 nightly: .venv/.stamp .ci/iam/node_modules/.stamp second terraform  ## Run what only repeats: 1,000,000 fuzzing cases, ten times the examples of each property, every fault, order, partition and end of an acceptance, a second emulator, a second judge
 	FUZZ_CASES=1000000 FAULT_MATRIX=all ORDERS=all DRILLS=all ACCEPTANCE=all \
 		.venv/bin/python -m pytest -n 2 --dist loadscope \
-		tests/fuzz tests/reactions/test_fault_matrix.py tests/reactions/test_orders.py \
+		tests/fuzz tests/reactions/test_fault_matrix.py tests/reactions/test_orders.py tests/reactions/heartbeat/test_outages.py \
 		tests/guardctl/test_partitions.py tests/guardctl/test_acceptance.py tests/guardctl/test_drill.py
 	.venv/bin/python -m pytest -n 2 --dist loadfile --hypothesis-profile nightly tests/unit
 	$(MAKE) --no-print-directory rights

@@ -104,7 +104,8 @@ def act(repository: Path, tmp_path: Path, **inputs: str) -> tuple[int, str, dict
     given = {of[name]: one["default"] for name, one in ACTION["inputs"].items()}
     given |= {of[name]: value for name, value in inputs.items()}
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+        "AWS_EC2_METADATA_DISABLED": "true",  # a job without credentials
         **{name: given[value] for name, value in step["env"].items()},
         "RUNNER_TEMP": str(tmp_path / "runner"),
         "GITHUB_OUTPUT": str(tmp_path / "output"),
