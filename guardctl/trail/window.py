@@ -155,13 +155,17 @@ class Window:
 
 
 def texts_of(stream: BinaryIO) -> Iterator[str]:
-    """The text of a file, gzipped or not, in pieces; bytes that are not UTF-8 as surrogates."""
+    """The text of a file, gzipped or not, in pieces.
+
+    Bytes that are no text come as surrogates, and in UTF-16, which has no such, as U+FFFD.
+    """
     buffered = io.BufferedReader(cast(io.RawIOBase, stream), _CHUNK)
     begin = buffered.peek(2)[:2]
     packed = begin == b"\x1f\x8b"
     # PowerShell's `>` writes UTF-16.
-    encoding = "utf-16" if begin in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
-    decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
+    wide = begin in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    encoding, errors = ("utf-16", "replace") if wide else ("utf-8-sig", "surrogateescape")
+    decoder = codecs.getincrementaldecoder(encoding)(errors)
     source = gzip.GzipFile(fileobj=buffered) if packed else buffered
     try:
         while piece := source.read1(_CHUNK):

@@ -181,6 +181,9 @@ def test_values_that_are_no_records():
 
 def test_another_encoding():
     assert elements(compact(READ).encode("utf-16")) == [READ]  # as PowerShell writes it
+    torn = f"{compact(READ)}\n{{".encode("utf-16")[:-1]
+    assert elements(torn) == [READ]
+    assert broken(torn)
     assert broken(compact(READ).encode("utf-32"))
     assert elements(compact(READ).encode("utf-32")) == []
     latin = changed(READ, userAgent="café")

@@ -29,10 +29,10 @@ _COUNT = (
 )
 _IN_WINDOW = "attribute_not_exists(pk) OR ends > :now"
 _CARRY = (
-    "past_first = if_not_exists(past_first, first_seen), "
-    "past_last = if_not_exists(last_seen, first_seen), "
+    "past_first = if_not_exists(past_first, {first}), "
+    "past_last = if_not_exists(last_seen, {first}), "
     "past_tally = if_not_exists(past_tally, :zero) + tally, "
-    "past_told = if_not_exists(past_told, :zero) + told, "
+    "past_told = if_not_exists(past_told, :zero) + if_not_exists(told, :zero), "
 )
 _OPEN = (
     "SET {carry}claimed = :n, claimant = :me, claimed_until = :until, "
@@ -87,8 +87,7 @@ class Windows:
             item, done = self.items.update(
                 key,
                 _OPEN.format(
-                    # Of a window that was summed up there is nothing to carry along.
-                    carry=_CARRY if "tally" in item else "",
+                    carry=_carry(item),
                     words=open_words,
                     lists=add_to_sets(adds),
                 ),
@@ -118,6 +117,16 @@ class Windows:
                 self._full.clear()
             self._full.update({(key, name): item["ends"] for name in full})
         return full
+
+
+def _carry(item: Item) -> str:
+    """What the next window takes from this one; nothing of one that was summed up.
+
+    DynamoDB refuses an expression over an attribute that the item lacks.
+    """
+    if "tally" not in item:
+        return ""
+    return _CARRY.format(first="first_seen" if "first_seen" in item else ":seen")
 
 
 def _has_room(name: str) -> str:

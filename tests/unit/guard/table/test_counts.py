@@ -103,6 +103,20 @@ def test_an_item_of_an_older_version_is_started_afresh(counts: Counts) -> None:
     assert item(counts.items, "finding#f")["past_tally"] == 7
 
 
+@pytest.mark.parametrize("lacking", ["first_seen", "last_seen", "told", "claimed", "ends", "tally"])
+def test_a_window_that_somebody_took_an_attribute_of_is_counted_on(
+    counts: Counts, lacking: str
+) -> None:
+    counts.count("f", 3, NOON, HOUR)
+    counts.items.client.update_item(
+        TableName="state",
+        Key={"pk": {"S": "finding#f"}},
+        UpdateExpression=f"REMOVE {lacking}",
+    )
+    assert counts.count("f", 2, later(2 * HOUR), HOUR).total == 2
+    assert item(counts.items, "finding#f").get("past_tally", 0) == (0 if lacking == "tally" else 3)
+
+
 def test_ops_are_notified_at_milestones_only(counts: Counts) -> None:
     announced = []
     for _ in range(120):
