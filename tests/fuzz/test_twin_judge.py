@@ -44,9 +44,7 @@ SCOPE = Scope(
 )
 OPERATIONS = set(Session().get_service_model("secretsmanager").operation_names)
 KINDS = [Kind.SECRET, Kind.RCP, Kind.SCP, Kind.ENDPOINT]
-A_SECRET = re.compile(
-    rf"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:{OWN}:secret:[\w/+=.@?-]+", re.ASCII
-)
+A_SECRET = rf"\*|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:{OWN}:secret:[\w/+=.@?-]+"
 ALLOWED = {"Allowed": Outcome.ALLOW, "Denied": Outcome.DENY}
 SECRET = f"arn:aws:secretsmanager:eu-west-1:{OWN}:secret:prod/a-AbCdEf"
 
@@ -105,10 +103,15 @@ def second(kind: Kind, text: str, requests: Iterable[Request]) -> list[Outcome |
 
 def _can_be_sent(request: Request) -> bool:
     """Whether AWS sends such a caller and secret: records are made with anything in their place."""
-    arn = request.context.get("aws:principalarn")
-    caller = arn is None or (isinstance(arn, str) and arn.startswith("arn:aws"))
-    resource = request.resource
-    return caller and (resource in (None, "*") or bool(A_SECRET.fullmatch(str(resource))))
+    asked = request.context
+    return all(
+        value is None or re.fullmatch(form, str(value), re.ASCII)
+        for value, form in (
+            (asked.get("aws:principalarn"), r"arn:aws[a-z-]*:(iam|sts)::\d{12}:.+"),
+            (asked.get("aws:requestedregion"), r"[a-z]{2,4}(-[a-z]+)+-\d"),
+            (request.resource, A_SECRET),
+        )
+    )
 
 
 def _resource(request: Request) -> str:
