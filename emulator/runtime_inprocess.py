@@ -25,6 +25,7 @@ from unittest.mock import patch
 
 import boto3
 import botocore.session
+from aws_lambda_powertools import Metrics
 
 from emulator.clock import Clock
 from emulator.deploy import FunctionSpec
@@ -194,7 +195,7 @@ class InProcess:
         sys.modules.update(modules)
         sys.path.insert(0, str(self._code))
         try:
-            with _default_session(session):
+            with _default_session(session), _metrics_of_its_own():
                 yield
         finally:
             sys.path.remove(str(self._code))
@@ -221,6 +222,18 @@ class InProcess:
 
         with patch.object(time, "sleep", sleep):
             yield deadline
+
+
+@contextmanager
+def _metrics_of_its_own() -> Iterator[None]:
+    """Powertools keeps one store for the process; what somebody else left there is not measured."""
+    store = Metrics()
+    with (
+        patch.dict(store.metric_set, clear=True),
+        patch.dict(store.dimension_set, clear=True),
+        patch.dict(store.metadata_set, clear=True),
+    ):
+        yield
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from aws_lambda_powertools import Metrics
 
 from emulator import Cloud
 
@@ -48,6 +49,11 @@ def handler(event, context):
         return {1, 2}
     if what == "exit":
         raise SystemExit(3)
+    if what == "powertools":
+        from aws_lambda_powertools import Metrics
+        metrics = Metrics(namespace="N", service="work")
+        metrics.add_metric("Done", "Count", 1)
+        metrics.flush_metrics()
     if what == "metric":
         print(json.dumps({
             "_aws": {"Timestamp": 1, "CloudWatchMetrics": [
@@ -112,6 +118,21 @@ def test_functions_share_no_modules(cloud):
     assert run(cloud, "count").result == [1, 2]
     assert run(cloud, "count", function="AsyncFunction").result == [1, 1]
     assert not {"work", "extra"} & set(sys.modules)
+
+
+def test_a_function_measures_nothing_that_another_left_behind(cloud):
+    """Powertools has one store for the process, and adds to it what is there already."""
+    outside = Metrics(namespace="N", service="toy")
+    outside.add_metric("Left", "Count", 1)
+    outside.add_dimension("service", "toy")
+    try:
+        measured = [one for one in run(cloud, "powertools").logs if "_aws" in one]
+        assert [(one["service"], one["Done"], "Left" in one) for one in measured] == [
+            ("work", [1.0], False)
+        ]
+        assert (list(outside.metric_set), outside.dimension_set) == (["Left"], {"service": "toy"})
+    finally:
+        outside.provider.clear_metrics()
 
 
 def test_a_killed_function_has_made_its_call_and_does_nothing_more(cloud):
