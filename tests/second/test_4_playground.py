@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -29,7 +30,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     command = [sys.executable, "-m", "tools.playground", "start", "--port", str(port)]
     with log.open("w") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=given | {"PYTHONUNBUFFERED": "1"}, stdout=output, stderr=output
+            command,
+            cwd=ROOT,
+            env=given | {"PYTHONUNBUFFERED": "1"},
+            stdout=output,
+            stderr=output,
+            # As a shell does for what it runs in the background, such as a nightly job.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
         )
     try:
         yield _runner(log, given, port)

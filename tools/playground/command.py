@@ -6,6 +6,7 @@ guard's queues, in the words that CloudTrail would use.
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -58,6 +59,9 @@ def start(port: Port = 4566) -> None:
         "CANARY_MINUTES": "0",
         "LOG_LEVEL": "ERROR",
     }
+    # Also where a shell started it in the background, which ignores Ctrl-C for it; and for `kill`.
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.default_int_handler)
     emulated = Path(__file__).with_name("emulated.py")
     process = subprocess.Popen([PYTHON, emulated], env=environment)  # noqa: S603 - our own
     try:
