@@ -10,6 +10,7 @@ from aws_lambda_powertools import Logger
 
 from ensure_endpoint.case import Case
 from ensure_endpoint.desired import DesiredEndpoints
+from ensure_endpoint.findings import hub_unread
 from ensure_endpoint.grace import Grace, grace_of, had_endpoint
 from ensure_endpoint.memory import VpcMemory, VpcRecord
 from ensure_endpoint.ownership import Ownership, unproven
@@ -95,8 +96,12 @@ class EnsureEndpoint(Reconciler):
             # An older tear-down may yet be reported.
             self.memory.note_use(case.key, used, now)
         result = self.withdrawal.withdraw(case)
+        if result is None and self._out_of_scope(case):
+            result = Result()
         if result is None:
-            result = Result() if self._out_of_scope(case) else self._endpoint(case)
+            if vpc.zone_unread:
+                found.append(hub_unread(case.subject, vpc.zone_unread))
+            result = self._endpoint(case)
         return replace(result, findings=(*found, *result.findings))
 
     @override

@@ -1,5 +1,8 @@
 """A chapter in which rotation is turned on with a function in a VPC that has no endpoint.
 
+That the opt-out tag is removed would give the VPC its endpoint, too. So the function is let out
+to nothing, which the guard publishes only of what it hears about rotations.
+
 The function does nothing, successfully. Secrets Manager must be allowed to invoke it, Lambda must
 be able to assume its role and to make network interfaces with it ("Giving Lambda functions access
 to resources in an Amazon VPC"), and each of these takes AWS seconds to know.
@@ -31,13 +34,20 @@ INTERFACES = {
     ],
     "Resource": "*",
 }
+# What a VPC's default group has at first ("Default security groups for your VPCs", VPC user guide).
+EVERYWHERE = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
 ACTIVE_MINUTES = 10  # Lambda makes the interfaces first; it says that this can take minutes
 
 
 def enable_rotation(stage: Stage) -> None:
-    """The VPC that was left alone until now: without its tag, and with a rotation function."""
+    """The VPC that was left alone until now: without its tag, and with a rotation function that its
+    security group lets out to nothing.
+    """
     stage.client("ec2").delete_tags(Resources=[stage.props["ignored"]], Tags=[{"Key": OPT_OUT_TAG}])
     function = _make_function(stage)
+    stage.client("ec2").revoke_security_group_egress(
+        GroupId=_default_group(stage), IpPermissions=[EVERYWHERE]
+    )
     stage.polling.patiently(
         lambda: stage.client("secretsmanager").rotate_secret(
             SecretId=stage.props["secret"],
@@ -50,6 +60,13 @@ def enable_rotation(stage: Stage) -> None:
 
 
 def rotation_is_served(stage: Stage) -> Iterator[Check]:
+    finding_queue, secret = stage.props["finding_queue"], stage.props["secret"]
+    yield Check(
+        "that the function cannot reach an endpoint was published, with the secret",
+        lambda: finding_queue.finding("rotation-cannot-reach-endpoint", secret),
+        ENSURE,
+        stage.patience,
+    )
     yield Check(
         "the function's VPC was found and has its endpoint, with private DNS",
         lambda: endpoint_of(stage, stage.props["ignored"]),

@@ -81,7 +81,7 @@ STORY = (
         "Rotation is turned on with a function in the other VPC",
         enable_rotation,
         rotation_is_served,
-        needs=("secret", "ignored_subnets"),
+        needs=("secret", "ignored_subnets", "finding_queue"),
     ),
     Chapter("The queues are read", nothing, nothing_was_given_up, needs=("letters",)),
 )

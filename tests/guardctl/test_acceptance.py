@@ -151,7 +151,7 @@ def test_a_stack_that_hears_of_no_vpc_is_noticed(cloud, account, operator, befor
     [
         ("BypassRule", 4, "no bypass with"),
         ("EndpointChangeRule", 2, "no policy-restored with"),
-        ("RotationRule", 6, "no endpoint"),
+        ("RotationRule", 6, "no rotation-cannot-reach-endpoint with"),
     ],
 )
 def test_a_rule_that_is_off_is_noticed(cloud, account, operator, before, rule, chapter, seen):

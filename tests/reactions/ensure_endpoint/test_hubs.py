@@ -94,3 +94,28 @@ def test_without_the_right_to_read_profiles_the_vpc_gets_its_own_endpoint(cloud,
     net.profile(net.arn)
     cloud.fault("route53profiles", "ListProfileAssociations", "AccessDeniedException", times=99)
     assert "endpoint-created" in net.settle()
+
+
+@pytest.mark.parametrize(
+    ("service", "call"),
+    [
+        ("route53", "ListHostedZonesByVPC"),
+        ("route53profiles", "ListProfileAssociations"),
+        ("route53profiles", "ListProfileResourceAssociations"),
+    ],
+)
+def test_what_may_not_be_read_of_hubs_is_published_once_a_day(cloud, account, service, call):
+    """The VPC gets its endpoint, and nobody is left to believe that no hub serves it."""
+    net = Net(cloud, account)
+    net.profile(net.arn)
+    cloud.fault(service, call, "AccessDeniedException", times=99)
+
+    net.settle()
+    net.account.vpc_with_subnets()
+    cloud.settle(MINUTES)
+
+    (finding,) = [one for one in cloud.findings if one["kind"] == "endpoint-not-repairable"]
+    assert finding["title"] == "The guard may not read whether a hub serves VPCs"
+    assert f"AWS refuses {service}:{call}: AccessDeniedException" in finding["cause"]
+    assert finding["resource"] == f"account {cloud.account}"
+    assert finding["evidence"]["vpc_ids"]
