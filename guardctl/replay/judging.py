@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
+import msgspec
+
 from detect_bypass.findings import fingerprint, unreadable
 from detect_bypass.judge import SECRETS_MANAGER, Inventory, Judgement, Verdict, judge
 from detect_bypass.judge.exceptions import Exemption
@@ -150,7 +152,10 @@ def is_heartbeat(record: Record, heartbeats: Sequence[Mark]) -> bool:
 
 
 def _json(detail: object) -> bytes:
-    return json.dumps(detail, separators=(",", ":")).encode()
+    try:
+        return msgspec.json.encode(detail)
+    except (ValueError, RecursionError):  # half of a surrogate pair, or very deep
+        return json.dumps(detail, separators=(",", ":")).encode()
 
 
 def row_of(record: Record, judgement: Judgement) -> dict[str, Any]:
