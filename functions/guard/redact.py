@@ -127,7 +127,7 @@ def _plain(text: str) -> str:
 
 def _is_suspect(plain: str) -> bool:
     """Whether a text may hold a secret at all."""
-    return any(hint in plain for hint in _HINTS)
+    return any(map(plain.__contains__, _HINTS))
 
 
 def _is_one_word(text: str) -> bool:

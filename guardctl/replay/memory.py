@@ -162,13 +162,13 @@ class _Parser:
         terms = [self.all()]
         while self._accept("OR"):
             terms.append(self.all())
-        return lambda *given: any(term(*given) for term in terms)
+        return terms[0] if len(terms) == 1 else lambda *given: any(term(*given) for term in terms)
 
     def all(self) -> Term:
         terms = [self.single()]
         while self._accept("AND"):
             terms.append(self.single())
-        return lambda *given: all(term(*given) for term in terms)
+        return terms[0] if len(terms) == 1 else lambda *given: all(term(*given) for term in terms)
 
     def single(self) -> Term:
         if self._accept("NOT"):
