@@ -32,6 +32,7 @@ from guard.findings.finding import (
     Kind,
     Severity,
     bounded,
+    fingerprint_of,
 )
 
 KINDS = {
@@ -102,10 +103,9 @@ def unreadable(
 
 def fingerprint(record: Record, judgement: Judgement) -> str:
     """The fingerprint of a record's way, also where it is no alert."""
-    finding = _way(record, judgement, window=0)
-    if judgement.alert:
-        return finding.fingerprint
-    return replace(finding, identity=(judgement.verdict, *finding.identity)).fingerprint
+    kind, resource, identity = _what(record, judgement)
+    verdict = () if judgement.alert else (judgement.verdict,)
+    return fingerprint_of(kind, record.account, record.region, resource, (*verdict, *identity))
 
 
 def collapse(found: Sequence[Finding]) -> list[Finding]:
@@ -117,27 +117,34 @@ def collapse(found: Sequence[Finding]) -> list[Finding]:
 
 
 def _way(record: Record, judgement: Judgement, window: int) -> Finding:
-    kind = KINDS.get(judgement.verdict, Kind.BYPASS)
-    by_endpoint = kind in (Kind.FOREIGN_ENDPOINT, Kind.ENDPOINT_DENIED)
-    caller = principal(record)
+    kind, resource, identity = _what(record, judgement)
     return Finding(
         kind=kind,
         severity=judgement.severity,
         account=record.account,
         region=record.region,
-        resource=(record.vpc_endpoint_id if by_endpoint else "") or caller,
+        resource=resource,
         title=_title(kind, record),
         cause=judgement.cause,
         todo=(*judgement.todo, *_way_to_except(record, judgement)),
         evidence=evidence_of(record) | ({"vpc": judgement.vpc_id} if judgement.vpc_id else {}),
         links=links_of(record, kind, judgement.vpc_id),
-        identity=(caller, reach(record), _outcome(record), _place(record, judgement)),
+        identity=identity,
         window=window,
         graver=_graver(judgement),
         novel=_novel(record, judgement),
         first_seen=record.event_time,
         last_seen=record.event_time,
     )
+
+
+def _what(record: Record, judgement: Judgement) -> tuple[Kind, str, tuple[str, ...]]:
+    """Kind, resource and identity of its finding: what makes two records one occurrence."""
+    kind = KINDS.get(judgement.verdict, Kind.BYPASS)
+    by_endpoint = kind in (Kind.FOREIGN_ENDPOINT, Kind.ENDPOINT_DENIED)
+    caller = principal(record)
+    resource = (record.vpc_endpoint_id if by_endpoint else "") or caller
+    return kind, resource, (caller, reach(record), _outcome(record), _place(record, judgement))
 
 
 def _way_to_except(record: Record, judgement: Judgement) -> tuple[str, ...]:

@@ -103,6 +103,7 @@ def as_in_aws(host: str) -> str:
     return f"{service}.amazonaws.com" if service else host
 
 
+@lru_cache(1024)
 def names_sign_in(text: str) -> bool:
     """Whether a text is the host of the console, or of signing in to it."""
     return bool(_SIGN_IN.fullmatch(text.strip().rstrip(";").lower()))

@@ -113,16 +113,31 @@ SHAPES = {
 _BY_NAME = next(reversed(SHAPES.values()))
 _HINTS = tuple(dict.fromkeys(hint for hints in SHAPES for hint in hints))
 _LONGEST_NAME = 40
+_SHORTEST = 24  # each shape has a character that is no letter or digit, or is longer
 
 
 class HandlerFailed(RuntimeError):
     """Raised in the place of an error whose words held a secret; its message is the trace."""
 
 
+def _plain(text: str) -> str:
+    """The text as hints are spelled."""
+    return text.lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
+def _is_suspect(plain: str) -> bool:
+    """Whether a text may hold a secret at all."""
+    return any(map(plain.__contains__, _HINTS))
+
+
+def _is_one_word(text: str) -> bool:
+    """Whether it is too short a word for any shape, such as an access key's id."""
+    return len(text) <= _SHORTEST and text.isalnum()
+
+
 def redacted(text: str, *, by_name: bool = True) -> str:
     """The text with every secret that can be known by its shape or by its name replaced."""
-    plain = text.lower().replace("_", "").replace("-", "").replace(" ", "")
-    if not any(hint in plain for hint in _HINTS):
+    if not text or not _is_suspect(plain := _plain(text)):
         return text
     for hints, shape in SHAPES.items():
         if (by_name or shape is not _BY_NAME) and any(hint in plain for hint in hints):
@@ -146,13 +161,38 @@ def _replacement(found: re.Match[str]) -> str:
 
 def redacted_json(value: Any) -> Any:
     """A JSON value, its texts redacted; names of members too, as anybody may have chosen them."""
+    # Most values hold nothing, which all their texts together show at once.
+    texts: list[str] = []
+    copy = _copied(value, texts)
+    return _redacted(value) if _is_suspect(_plain("\n".join(texts))) else copy
+
+
+def _copied(value: Any, texts: list[str]) -> Any:
+    """The value as JSON has it; its texts that may hold a secret are added to `texts`."""
+    if isinstance(value, str):
+        if not _is_one_word(value):
+            texts.append(value)
+        return value
+    if isinstance(value, Mapping):
+        members = cast(Mapping[str, Any], value)
+        names = [str(key) for key in members]
+        texts += names
+        return {
+            name: _copied(one, texts) for name, one in zip(names, members.values(), strict=True)
+        }
+    if isinstance(value, list | tuple):
+        return [_copied(one, texts) for one in cast(list[Any], value)]
+    return value
+
+
+def _redacted(value: Any) -> Any:
     if isinstance(value, str):
         return redacted(value)
     if isinstance(value, Mapping):
         members = cast(Mapping[str, Any], value)
         return {redacted(str(key)): _member(str(key), one) for key, one in members.items()}
     if isinstance(value, list | tuple):
-        return [redacted_json(one) for one in cast(list[Any], value)]
+        return [_redacted(one) for one in cast(list[Any], value)]
     return value
 
 
@@ -162,7 +202,7 @@ def _member(name: str, value: Any) -> Any:
         return redacted(value, by_name=False)
     if value and value is not True and _names_a_secret(name[-_LONGEST_NAME:]):
         return REDACTED
-    return redacted_json(value)
+    return _redacted(value)
 
 
 @lru_cache(maxsize=1024)

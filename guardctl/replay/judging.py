@@ -1,10 +1,12 @@
 """Judge what is read: one file's elements in, rows of the contract and complaints out."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
+
+import msgspec
 
 from detect_bypass.findings import fingerprint, unreadable
 from detect_bypass.judge import SECRETS_MANAGER, Inventory, Judgement, Verdict, judge
@@ -86,8 +88,8 @@ def judge_stream(stream: BinaryIO, name: str, task: Task, size: int = 0) -> Iter
             case trail.Skipped(count):
                 yield PassedOver(others=count)
                 continue
-            case trail.Element(value, position):
-                output = judge_element(value, f"{name}:{position}", task)
+            case trail.Element(value, find_position):
+                output = judge_element(value, lambda find=find_position: f"{name}:{find()}", task)
             case trail.Broken(position, reason):
                 output = Complaint(f"{name}:{position}: {reason}")
         if isinstance(output, Complaint):
@@ -108,7 +110,7 @@ def judge_source(source: Openable, task: Task) -> Iterator[Output]:
         yield Complaint(f"{source.name}: {error.strerror or error}")
 
 
-def judge_element(value: dict[str, Any], where: str, task: Task) -> Output:
+def judge_element(value: dict[str, Any], where: Callable[[], str], task: Task) -> Output:
     """What there is to say of one record, or of an event with one; `where` names its place."""
     enveloped = "detail-type" in value and "detail" in value and "eventSource" not in value
     detail = value["detail"] if enveloped else value
@@ -122,7 +124,7 @@ def judge_element(value: dict[str, Any], where: str, task: Task) -> Output:
     except UnreadableRecord as error:
         if source == SECRETS_MANAGER:
             return _unreadable(detail, str(error))
-        return Complaint(f"{where}: {error}")
+        return Complaint(f"{where()}: {error}")
     if not task.wants(record.event_time):
         return PassedOver(outside=1)
     place = record.account, record.region
@@ -150,7 +152,10 @@ def is_heartbeat(record: Record, heartbeats: Sequence[Mark]) -> bool:
 
 
 def _json(detail: object) -> bytes:
-    return json.dumps(detail, separators=(",", ":")).encode()
+    try:
+        return msgspec.json.encode(detail)
+    except (ValueError, RecursionError):  # half of a surrogate pair, or very deep
+        return json.dumps(detail, separators=(",", ":")).encode()
 
 
 def row_of(record: Record, judgement: Judgement) -> dict[str, Any]:

@@ -5,16 +5,18 @@ the part of DynamoDB's expressions that the guard uses: "Update expressions" and
 filter expressions" in the developer guide.
 """
 
-import json
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from types import SimpleNamespace
 from typing import Any, cast
 
+from guard.findings.finding import Finding
+from guard.publishing.message import published_form
+from guard.publishing.topic import Topic
+from guard.settings import Publishing
 from guard.table.items import Item, Items, Values
 
 type Term = Callable[[Item, Values, Mapping[str, str]], Any]
@@ -90,17 +92,22 @@ class MemoryItems(Items):
             self._index.discard(key)
 
 
-class MemoryTopic:
-    """What SNS accepts: `messages` are the published findings' JSON, in order."""
+@dataclass(frozen=True, slots=True)
+class MemoryTopic(Topic):
+    """The topic. It accepts everything: `messages` are the published findings' JSON, in order."""
 
-    def __init__(self) -> None:
-        self.messages: list[dict[str, Any]] = []
-        self.client: Any = SimpleNamespace(publish_batch=self._publish_batch)
+    messages: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
 
-    def _publish_batch(self, **request: Any) -> dict[str, Any]:
-        entries = request["PublishBatchRequestEntries"]
-        self.messages += [json.loads(json.loads(one["Message"])["default"]) for one in entries]
-        return {"Successful": [{"Id": one["Id"]} for one in entries], "Failed": []}
+    @classmethod
+    def empty(cls, publishing: Publishing) -> "MemoryTopic":
+        return cls(cast(Any, None), "memory", publishing)
+
+    def publish_all(
+        self, findings: Sequence[Finding], form: Callable[[int], Mapping[str, Any]] | None = None
+    ) -> Iterator[tuple[list[int], Mapping[int, str]]]:
+        for place, finding in enumerate(findings):
+            self.messages.append(form(place) if form else published_form(finding, self.publishing))
+            yield [place], {}
 
 
 def _with_key(key: str, item: Item | None) -> Item:
@@ -155,13 +162,13 @@ class _Parser:
         terms = [self.all()]
         while self._accept("OR"):
             terms.append(self.all())
-        return lambda *given: any(term(*given) for term in terms)
+        return terms[0] if len(terms) == 1 else lambda *given: any(term(*given) for term in terms)
 
     def all(self) -> Term:
         terms = [self.single()]
         while self._accept("AND"):
             terms.append(self.single())
-        return lambda *given: all(term(*given) for term in terms)
+        return terms[0] if len(terms) == 1 else lambda *given: all(term(*given) for term in terms)
 
     def single(self) -> Term:
         if self._accept("NOT"):

@@ -8,7 +8,7 @@ callers are, what they read before, an endpoint's policy.
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,6 @@ from guard.cloudtrail.heartbeat_mark import Mark
 from guard.cloudtrail.record import Record, UnreadableRecord, parse
 from guard.findings.finding import Finding
 from guard.publishing.publish import Published, Publisher
-from guard.publishing.topic import Topic
 from guard.settings import Publishing, Settings
 from guard.table.budgets import Budgets
 from guard.table.deferred import DIGEST, Deferred
@@ -73,8 +72,8 @@ class Result:
     """What came of a log: its findings by fingerprint, and the messages in their order."""
 
     findings: dict[str, ReplayedFinding] = field(default_factory=dict[str, ReplayedFinding])
-    alerts: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    digests: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    alerts: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
+    digests: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
 
     @property
     def deferred(self) -> int:
@@ -124,13 +123,13 @@ class _Stack:
         self.rules, self.inventory, self.result = rules, inventory, result
         self.heartbeats = heartbeats
         self.settings = _settings(*first.place)
-        self.items, self.topic = MemoryItems.empty(), MemoryTopic()
+        self.items = MemoryItems.empty()
+        self.topic = MemoryTopic.empty(self.settings.publishing)
         noting = _Noting(self.settings, self.items, self.topic, result)
         self.alerts = Alerts(cast(Publisher, noting), Budgets(self.items))
         self.sessions = Sessions(self.items)
         self.deferred = Deferred(self.items, DIGEST)
-        topic = Topic.of(self.settings, self.topic.client)
-        self.digest = Digest(self.settings, topic, self.deferred, Windows(self.items))
+        self.digest = Digest(self.settings, self.topic, self.deferred, Windows(self.items))
         self.next_digest = _next_hour(first.now)
         self.quiet_after = first.now
 
@@ -193,10 +192,12 @@ class _Noting:
         self, settings: Settings, items: MemoryItems, topic: MemoryTopic, result: Result
     ) -> None:
         self.items, self.topic, self.result = items, topic, result
-        publisher = Publisher.of(settings, topic.client, items)
+        publisher = Publisher.of(settings, topic.sns, items)
         real = publisher.deferred
         self.publisher = replace(
-            publisher, deferred=lambda name: cast(Deferred, _NotedDeferred(real(name), result))
+            publisher,
+            topic=topic,
+            deferred=lambda name: cast(Deferred, _NotedDeferred(real(name), result)),
         )
 
     def publish(self, findings: Sequence[Finding], now: datetime) -> Published:

@@ -1,15 +1,20 @@
 """What a log file holds: records, records of other services, and places that cannot be read."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One JSON object of a file, and where it begins: line and column."""
+    """One JSON object of a file, and how to find where it begins: line and column."""
 
     value: dict[str, Any]
-    position: str
+    find_position: Callable[[], str]
+
+    @property
+    def position(self) -> str:
+        return self.find_position()
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,7 @@ def _unwrapped(records: Iterator[object], position: str) -> Iterator[Element | B
     try:
         for one in records:
             if isinstance(one, dict):
-                yield Element(cast(dict[str, Any], one), position)
+                yield Element(cast(dict[str, Any], one), lambda: position)
             else:
                 yield Broken(position, "a record must be a JSON object")
     except NoRecord as error:

@@ -82,8 +82,8 @@ def _elements(
                 yield Passed(count)
             case trail.Broken(position, reason):
                 complaints.add(name, f"{name}:{position}: {reason}")
-            case trail.Element(value, position):
-                place = f"{name}:{position}"
+            case trail.Element(value):
+                place = f"{name}:{element.position}"
                 try:
                     record = _record(value)
                     yield Found(record, name, place) if record else Passed(1)

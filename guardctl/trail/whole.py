@@ -11,6 +11,7 @@ names the place and reads on behind it.
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -116,24 +117,31 @@ def _elements(
             others = 0
         text = bytes(raws[number])
         value: dict[str, Any] = json.loads(text)
-        yield Element(value, places.of(text))
+        yield Element(value, partial(places.of, places.find(text)))
     if others:
         yield Skipped(others)
 
 
 class _Places:
-    """Finds lines and columns, as editors count them, of texts that come in order."""
+    """Finds texts that come in order, and their lines and columns, as editors count them."""
 
     def __init__(self, data: bytes, begin: int = 0, line: int = 1, column: int = 1) -> None:
         self.data = data
-        self.at = self.after = begin  # the text found last, and what comes after it
-        self.line, self.column = line, column
+        self.after = begin  # the text found last
+        self.first = self.last = begin, line, column
 
-    def of(self, text: bytes) -> str:
+    def find(self, text: bytes) -> int:
+        """Where the next such text begins."""
         found = self.data.find(text, self.after)
-        between = self.data[self.at : found]
+        self.after = found + len(text)
+        return found
+
+    def of(self, found: int) -> str:
+        """Line and column; the lines are counted from the place that was asked for last."""
+        at, line, column = self.last if self.last[0] <= found else self.first
+        between = self.data[at:found]
         if lines := between.count(b"\n"):
-            self.line, self.column = self.line + lines, 1
-        self.column += len(between.rpartition(b"\n")[2].decode())
-        self.at, self.after = found, found + len(text)
-        return f"{self.line}:{self.column}"
+            line, column = line + lines, 1
+        column += len(between.rpartition(b"\n")[2].decode())
+        self.last = found, line, column
+        return f"{line}:{column}"

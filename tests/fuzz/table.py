@@ -35,7 +35,7 @@ from guard.table.figures import Figures
 from guard.table.items import Items, StateError, _written
 from guard.table.slots import Slots
 from guard.table.sound import plain
-from guardctl.replay.memory import MemoryItems, MemoryTopic
+from guardctl.replay.memory import MemoryItems
 from notify_slack.bot import Posted, Threads, step
 from tests.builders import NOON, SETTINGS
 from tests.findings import bypass
@@ -190,10 +190,16 @@ def bent_table(chance: random.Random) -> tuple[Dynamo, str]:
     return Dynamo(items), key
 
 
+def accepted(**request: Any) -> dict[str, Any]:
+    """What SNS answers where it accepts every entry of a PublishBatch."""
+    entries = request["PublishBatchRequestEntries"]
+    return {"Successful": [{"Id": one["Id"]} for one in entries], "Failed": []}
+
+
 def readers(items: Items) -> Iterator[Callable[[], object]]:
     """All who read the table."""
     request = Request(key=KEY, triggers=(Trigger(name="x"),), entries=("outbox#1",))
-    topic = Topic(cast(Any, MemoryTopic().client), "topic")
+    topic = Topic(cast(Any, SimpleNamespace(publish_batch=accepted)), "topic")
     history = History(items, timedelta(days=90))
     threads, finding = Threads(items, "C1"), published_form(bypass(), Publishing())
     parameters = cast(Any, SimpleNamespace(get=lambda *_, **__: "remediate"))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 from detect_bypass.judge.exceptions import Exemption
 from detect_bypass.judge.locations import LAMBDA_FUNCTION, CallerLocation, address_of, clues
@@ -59,15 +60,15 @@ class Inventory:
         return endpoint_id in self.own_endpoints or endpoint_id in self.approved_endpoints
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Case:
-    """What the predicates read."""
+    """What the predicates read; what several of them ask for is found once."""
 
     record: Record
     inventory: Inventory
     exceptions: Sequence[Exemption] = ()
 
-    @property
+    @cached_property
     def location(self) -> CallerLocation | None:
         """Where the caller is; None if nothing leads there."""
         led = [
@@ -77,7 +78,7 @@ class Case:
         ]
         return next((location for location in led if location.vpc_id), led[0] if led else None)
 
-    @property
+    @cached_property
     def clues(self) -> tuple[str, ...]:
         return clues(self.record)
 
@@ -125,7 +126,7 @@ class Case:
         address = self.inventory.signed_in_from.get(self.record.event_id, "")
         return "" if address == self.record.source_ip else address
 
-    @property
+    @cached_property
     def covering(self) -> list[Exemption]:
         """The exceptions that cover it.
 

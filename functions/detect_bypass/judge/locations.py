@@ -9,6 +9,7 @@ and cure, and never lets a request pass.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from detect_bypass.judge.origin import Origin, origin
@@ -62,9 +63,12 @@ def function_of(record: Record) -> str:
 
 def address_of(record: Record) -> str:
     """The public address of the caller in its one canonical spelling; empty if there is none."""
-    if origin(record) is not Origin.PUBLIC:
-        return ""
-    address = ip_address(record.source_ip.strip())
+    return _canonical(record.source_ip.strip()) if origin(record) is Origin.PUBLIC else ""
+
+
+@lru_cache(1024)  # as in `judge.origin`
+def _canonical(source: str) -> str:
+    address = ip_address(source)
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
     return str(address)

@@ -79,17 +79,20 @@ def _kind(source: str) -> Origin:
     return Origin.PRIVATE if any(address in network for network in _PRIVATE) else Origin.PUBLIC
 
 
+@lru_cache(1024)
 def names_service(text: str) -> bool:
     """Whether a text names an AWS service, or AWS's own network; "AWS Internal;" is real."""
     return names_internal(text) or bool(service_of(text))
 
 
+@lru_cache(1024)
 def names_internal(text: str) -> bool:
     """Whether a text stands for AWS's own network, without the name of a service."""
     text = text.strip().rstrip(";").lower()
     return text == "aws internal" or text.startswith("aws internal/")
 
 
+@lru_cache(1024)
 def names_relay(text: str) -> bool:
     """Whether a text names a service that makes any call which its user writes, with a role that
     the user chooses.

@@ -12,6 +12,7 @@ Nothing here guesses. A field of a strange type reads as absent and its name is 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -138,7 +139,7 @@ def parse(detail: Mapping[str, Any]) -> Record:
             identity, from_console=read.flag("sessionCredentialFromConsole") is True
         ),
         source_ip=read.text("sourceIPAddress"),
-        user_agent=redacted(read.text("userAgent")),
+        user_agent=_known_agent(read.text("userAgent")),
         vpc_endpoint_id=read.text("vpcEndpointId"),
         vpc_endpoint_account_id=read.account("vpcEndpointAccountId"),
         host=read.inside("tlsDetails").text("clientProvidedHostHeader"),
@@ -171,6 +172,11 @@ def from_envelope(body: Mapping[str, Any]) -> Record:
     return parse(body["detail"])
 
 
+@lru_cache(256)  # CloudTrail cuts it to 1 KB; a few tools make nearly all requests
+def _known_agent(text: str) -> str:
+    return redacted(text)
+
+
 class _Reader:
     """Reads an object's members by type, and remembers the names of those of another type."""
 
@@ -181,7 +187,9 @@ class _Reader:
 
     def text(self, key: str) -> str:
         value = self.source.get(key)
-        if value is not None and not isinstance(value, str):
+        if value is None:
+            return ""
+        if not isinstance(value, str):
             self._note(key)
         return text_of(value)
 

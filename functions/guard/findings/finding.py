@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
 from guard.redact import redacted_json
@@ -36,7 +37,10 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        return list(Severity).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {one: rank for rank, one in enumerate(Severity)}
 
 
 class Kind(StrEnum):
@@ -177,8 +181,9 @@ class Finding:
     @property
     def fingerprint(self) -> str:
         """Equal for two findings that are one occurrence: 24 hexadecimal digits."""
-        parts = [self.kind, self.account, self.region, self.resource, *self.identity]
-        return digits(parts)
+        return fingerprint_of(
+            self.kind, self.account, self.region, self.resource, tuple(self.identity)
+        )
 
     def identified(self, *occasion: str | int) -> Self:
         """This finding with the id of its publication on this `occasion`: 24 hexadecimal digits."""
@@ -200,8 +205,8 @@ class Finding:
 
         Nothing in it resembles a secret's value or a token.
         """
-        body = asdict(self if self.id else self.identified(iso(self.first_seen)))
-        del body["graver"], body["novel"]
+        body = {name: getattr(self, name) for name in _PUBLISHED}
+        body["id"] = self.id or self.identified(iso(self.first_seen)).id
         for when in ("first_seen", "last_seen"):
             body[when] = iso(body[when])
         return {"schema": SCHEMA, "fingerprint": self.fingerprint, **redacted_json(body)}
@@ -216,15 +221,16 @@ class Finding:
             raise ValueError(f"not a finding of schema {SCHEMA}: {body.get('schema')!r}")
         if not all(isinstance(body.get(name, kind()), kind) for name, kind in _TYPES.items()):
             raise TypeError("a finding has a field of another type")
-        fields: dict[str, Any] = {**body}
-        del fields["schema"], fields["fingerprint"]
-        fields["kind"] = Kind(fields["kind"])
-        fields["severity"] = Severity(fields["severity"])
+        known: dict[str, Any] = {**body}
+        del known["schema"], known["fingerprint"]
+        known["kind"] = Kind(known["kind"])
+        known["severity"] = Severity(known["severity"])
         for when in ("first_seen", "last_seen"):
-            fields[when] = datetime.fromisoformat(fields[when])
-        return cls(**fields)
+            known[when] = datetime.fromisoformat(known[when])
+        return cls(**known)
 
 
+_PUBLISHED = [one.name for one in fields(Finding) if one.name not in ("graver", "novel")]
 _TYPES: Mapping[str, type] = {
     **dict.fromkeys(("account", "region", "resource", "id", "title", "cause"), str),
     **dict.fromkeys(("done", "todo", "identity"), list),
@@ -249,6 +255,14 @@ def bounded(words: Iterable[str]) -> tuple[str, ...]:
 def is_first_use(word: str) -> bool:
     """Whether a word says that a caller reads or changes a secret for the first time."""
     return word.startswith(FIRST_USES)
+
+
+@lru_cache(256)  # a finding is asked for it on each step of its way
+def fingerprint_of(
+    kind: Kind, account: str, region: str, resource: str, identity: tuple[str, ...]
+) -> str:
+    """The fingerprint of findings with these fields: 24 hexadecimal digits."""
+    return digits([kind, account, region, resource, *identity])
 
 
 def digits(parts: Sequence[str]) -> str:

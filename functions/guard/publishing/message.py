@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 MESSAGE_BYTES = 256 * 1024  # attributes and subject included; for a whole PublishBatch as for one
 ENTRY_BYTES = MESSAGE_BYTES - 36_864  # what attributes, subject and the form for chat leave
+SMALL = (
+    ENTRY_BYTES // 8
+)  # of JSON; what is no larger fits, as no character takes eight times as much
 EMAIL_VALUE_CHARACTERS = 4000
 
 # What a finding that is too large is cut to, in bytes of ASCII JSON. They add up to less than a
@@ -34,9 +37,11 @@ LIST_BYTES = {"done": 4096, "todo": 4096, "identity": 4096}
 LINKS_BYTES = 8192
 
 
-def entry(id_: str, finding: Finding, publishing: Publishing) -> Entry:
-    """The finding as one entry of PublishBatch, and within SNS's limits."""
-    body = published_form(finding, publishing)
+def entry(
+    id_: str, finding: Finding, publishing: Publishing, body: Mapping[str, Any] | None = None
+) -> Entry:
+    """The finding as one entry of PublishBatch; `body` is its published form, if that is known."""
+    body = body or published_form(finding, publishing)
     return {
         "Id": id_,
         "Subject": subject(finding),
@@ -138,7 +143,8 @@ def _shown(key: str, value: object) -> str:
 
 
 def _within_limits(body: dict[str, Any]) -> dict[str, Any]:
-    if _bytes(body) <= ENTRY_BYTES and len(message(body)) <= ENTRY_BYTES:
+    size = _bytes(body)  # of ASCII
+    if size <= SMALL or (size <= ENTRY_BYTES and len(message(body)) <= ENTRY_BYTES):
         return body
     small = dict(body)
     for name, limit in TEXT_BYTES.items():

@@ -18,7 +18,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from aws_lambda_powertools import Logger
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sns import SNSClient
 
-    from guard.settings import Settings
+    from guard.settings import Publishing, Settings
     from guard.table.deferred import Deferred
     from guard.table.items import Items
 
@@ -62,13 +62,18 @@ class Published:
     suppressed: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Due:
     """A finding that must be published, and the count to note once it was."""
 
     finding: Finding
+    publishing: Publishing
     counted: Counted | None = None
     words: frozenset[str] = frozenset()
+
+    @cached_property
+    def body(self) -> dict[str, Any]:
+        return published_form(self.finding, self.publishing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,8 @@ class Publisher:
         at_once = [
             one for one in alone.each(due, lambda one: self._at_once(one, now), fails) if one
         ]
-        for accepted, refused in self.topic.publish_all([one.finding for one in at_once]):
+        ready = [one.finding for one in at_once]
+        for accepted, refused in self.topic.publish_all(ready, lambda n: at_once[n].body):
             for place in accepted:
                 self._remembers(lambda one=at_once[place]: self._note(one, now))
             failed |= {at_once[n].finding.fingerprint: why for n, why in refused.items()}
@@ -139,14 +145,14 @@ class Publisher:
 
     def _due(self, finding: Finding, now: datetime, follow_up: bool) -> _Due | None:
         if not finding.window:
-            return _Due(finding)
+            return _Due(finding, self.topic.publishing)
         try:
             return self._counted(finding, now, follow_up)
         except (BotoCoreError, ClientError) as error:
             if not (at_fault(error) or throttled(error)):
                 raise
             logger.warning("published without being counted", extra={"error": repr(error)})
-            return _Due(finding)
+            return _Due(finding, self.topic.publishing)
 
     def _counted(self, finding: Finding, now: datetime, follow_up: bool) -> _Due | None:
         key = finding.fingerprint
@@ -171,20 +177,18 @@ class Publisher:
         named = finding.identified(counted.window_ends, milestone(counted.total), *occasion)
         evidence = {**finding.evidence, **so_far(finding, counted, words)}
         named = replace(named, count=counted.total, first_seen=first, evidence=evidence)
-        return _Due(named, counted, frozenset(words))
+        return _Due(named, self.topic.publishing, counted, frozenset(words))
 
     def _at_once(self, one: _Due, now: datetime) -> _Due | None:
         """What must go out at once; a finding of low severity is deferred to the digest."""
-        publishing = self.topic.publishing
-        if not publishing.collect or one.finding.severity.rank > Severity.LOW.rank:
+        if not one.publishing.collect or one.finding.severity.rank > Severity.LOW.rank:
             return one
         from guard.table.deferred import DIGEST
 
-        body = published_form(one.finding, publishing)
-        text = json.dumps(body, default=str)
+        text = json.dumps(one.body, default=str)
         added: list[bool] = []
         if not self._remembers(
-            lambda: added.append(self.deferred(DIGEST).add(body["id"], text, now))
+            lambda: added.append(self.deferred(DIGEST).add(one.body["id"], text, now))
         ):
             return one
         if not added[0]:
@@ -196,7 +200,7 @@ class Publisher:
         """Remember that it was published, and what a digest or daily report will say of it."""
         finding = one.finding
         metrics.alerts([finding.kind], now)
-        kept = summary(published_form(finding, self.topic.publishing))
+        kept = summary(one.body)
         # A milder follow-up does not make the whole window milder.
         body = json.dumps({**kept, "severity": gravest(finding, one.counted)})
         if finding.kind in WAITS:

@@ -5,9 +5,9 @@ AWS: the API references of Publish and PublishBatch.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from guard import alone
 from guard.publishing.message import MESSAGE_BYTES, entry, weight
@@ -54,16 +54,16 @@ class Topic:
                 raise PublishError("; ".join(refused.values()), [finding.fingerprint])
 
     def publish_all(
-        self, findings: Sequence[Finding]
+        self, findings: Sequence[Finding], form: Callable[[int], Mapping[str, Any]] | None = None
     ) -> Iterator[tuple[list[int], Mapping[int, str]]]:
         """Publish findings. Yields, call by call, the places of those that SNS accepted, and why
         others could not be published, by their places: so that what was published can be noted
-        before the next call may fail.
+        before the next call may fail. `form` gives the published form at a place, if it is known.
         """
         broken: dict[int, str] = {}
         entries = alone.each(
             range(len(findings)),
-            lambda n: entry(str(n), findings[n], self.publishing),
+            lambda n: entry(str(n), findings[n], self.publishing, form(n) if form else None),
             lambda n, error: broken.update({n: f"{findings[n].kind}: {error!r}"}),
         )
         if broken:

@@ -13,6 +13,7 @@ from guard.redact import (
     REDACTED,
     SHAPES,
     HandlerFailed,
+    _redacted,  # pyright: ignore[reportPrivateUsage] - each text by itself, the slow way
     compiled,
     log_line,
     redact_errors,
@@ -218,6 +219,41 @@ def test_a_member_is_reported_by_its_name_too():
     assert set(redacted_json(value).values()) == {REDACTED}
     near = {"passwordless": "yes", "password": None, "accessToken": 0, "db-password-AbCdEf": "x"}
     assert redacted_json(near) == near
+
+
+PIECES = st.sampled_from(
+    [
+        "pass",
+        "word",
+        "token",
+        "=",
+        ": ",
+        "xoxb-1234567890",
+        PLANT,
+        "AKIA",
+        "@",
+        "'",
+        " value '",
+        "a",
+    ]
+)
+TEXTS = st.lists(PIECES, max_size=4).map("".join)
+VALUES = st.recursive(
+    st.none() | st.integers() | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(VALUES)
+def test_all_texts_at_once_show_what_each_by_itself_does(value: object):
+    assert redacted_json(value) == _redacted(value)
+
+
+@given(st.text("SecretTokn0189ASIAeyJghpxoapiBr", max_size=24))
+def test_a_short_word_is_of_no_shape(word: str):
+    """So an access key's id does not make every finding suspect."""
+    assert all(compiled(shape).sub("", word) == word for shape in SHAPES.values())
 
 
 def test_a_log_line_is_json_whatever_is_logged():

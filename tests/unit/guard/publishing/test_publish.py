@@ -12,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guard.findings.finding import WORDS, Finding, Kind, Severity
-from guard.publishing.message import MESSAGE_BYTES, email_text, published_form, subject
+from guard.publishing.message import (
+    ENTRY_BYTES,
+    MESSAGE_BYTES,
+    SMALL,
+    email_text,
+    message,
+    published_form,
+    subject,
+)
 from guard.publishing.novelty import MOST_FIRST_USES
 from guard.publishing.publish import NAME_CHARACTERS, Published, Publisher
 from guard.publishing.topic import PublishError, Topic
@@ -512,3 +520,19 @@ def test_whatever_is_found_can_be_sent(found: list[Finding]) -> None:
             text.encode()
             assert all(line.isprintable() for line in text.splitlines())
             json.loads(json.loads(entry["Message"])["default"])
+
+
+# What takes most bytes for a character: escapes, control characters, breaks that are indented.
+WORST = st.sampled_from(["\\", '"', "\n", "\x00", "\x1f", "é", "\u2028", "😀", "a", "\\\n\\"])
+
+
+@given(st.lists(WORST, min_size=1).map("".join), st.integers(1, 30_000), st.booleans())
+def test_what_is_small_fits_whatever_it_is_made_of(part: str, times: int, listed: bool):
+    """So that its message need not be made to see that."""
+    text = (part * times)[: SMALL // 2]
+    finding = replace(
+        bypass(), cause=text, todo=[text] if listed else [], evidence={text[:99]: text}
+    )
+    body = published_form(finding)
+    if len(json.dumps(body)) <= SMALL:
+        assert len(message(body)) <= ENTRY_BYTES
