@@ -5,8 +5,8 @@ delivery of CloudTrail's events is best effort. They are put on the detection qu
 are judged as if they had come. Changes nothing in AWS.
 
 Triggered once a day, and there only where the parameter TrailBucket names the trail's bucket. It
-compares the 25 whole hours that ended two hours ago. A failure is tried again by Lambda, and ends
-in the rules' dead-letter queue.
+compares the 25 whole hours that ended two hours ago. What AWS refuses to show is published, and the
+rest is compared. A failure is tried again by Lambda, and ends in the rules' dead-letter queue.
 
 IAM: s3:ListBucket, s3:GetObject (the trail's bucket), kms:Decrypt (for S3, where the log files are
 under a key), dynamodb:GetItem, dynamodb:UpdateItem, sqs:SendMessage (detection queue; and for
@@ -66,7 +66,8 @@ metrics = Metrics()
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:
     """Compare a day; returns how many events were compared, and how many had not come.
 
-    Raises NoLogFiles, NotSent, PublishError, StateError or ClientError.
+    What AWS refuses for good to show is published. Raises NotSent, PublishError, StateError, or
+    ClientError for anything else.
     """
     now = datetime.now(UTC)
     end = now.replace(minute=0, second=0, microsecond=0) - LAG

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
+from botocore.exceptions import ClientError
 
 from find_missed.findings import Missed, should_have_come
 from find_missed.trail import Unreadable
 from guard import alone
+from guard.aws.denials import may_not_look
 from guard.cloudtrail.record import UnreadableRecord, parse
 from guard.table.arrivals import SLOT, digest, slot_of, slots
 
@@ -24,10 +26,7 @@ if TYPE_CHECKING:
 logger = Logger(child=True)
 
 SPARE_MS = 60_000  # the time it takes to publish and send what was found
-
-
-class NoLogFiles(RuntimeError):
-    """The folder holds no log file of the time: it is another one, or the trail does not log."""
+MOST_REFUSED = 10  # log files that AWS may refuse to show before no more of them is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +41,27 @@ class Comparer:
     def compare(self, found: Comparison, now: datetime, time_left_ms: Callable[[], int]) -> None:
         """Read the trail's log files, and note what should have come and did not.
 
-        Raises NoLogFiles, or ClientError.
+        What AWS refuses for good to show is noted, too. Raises ClientError.
         """
-        keys = self.trail.keys(found.start, found.end)
+        try:
+            keys = self.trail.keys(found.start, found.end)
+        except ClientError as error:
+            _refuse(found, "", error)
+            return
         if not keys:
-            folder, bucket = self.trail.folder, self.trail.bucket
-            raise NoLogFiles(f"nothing of {found.start:%Y-%m-%d} under {folder} in {bucket}")
+            found.nothing_in = f"{self.trail.folder} in {self.trail.bucket}"
+            return
         came = {slot: self.arrivals.kept(slot, now) for slot in slots(found.start, found.end)}
         found.full |= {slot for slot, ids in came.items() if ids is None}
         for number, key in enumerate(keys):
-            if time_left_ms() < SPARE_MS:
+            if time_left_ms() < SPARE_MS or len(found.refused) >= MOST_REFUSED:
                 found.left = len(keys) - number
                 return
-            records = self.trail.records(key)
+            try:
+                records = self.trail.records(key)
+            except ClientError as error:
+                _refuse(found, key, error)
+                continue
             if isinstance(records, Unreadable):
                 found.unreadable.append(records.key)
                 continue
@@ -83,6 +90,13 @@ class Comparer:
         found.compared += 1
         if digest(record.event_id) not in kept:
             found.add(Missed(record, detail))
+
+
+def _refuse(found: Comparison, key: str, error: ClientError) -> None:
+    """Note what AWS refuses for good; raise anything else, which Lambda tries again."""
+    if not may_not_look(error):
+        raise error
+    found.refused[key] = error
 
 
 def _not_compared(found: Comparison, key: str, error: Exception) -> None:

@@ -4,11 +4,15 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
+from botocore.exceptions import ClientError
+
+from guard.aws.denials import reading_refused
 from guard.cloudtrail.record import Record
 from guard.cloudtrail.secret_calls import changes_secret
-from guard.findings.finding import Finding, Kind, Severity, here
+from guard.findings.finding import DAY, Finding, Kind, Severity, here, merge_equal
 from guard.reconcile.batch import REPLAY
 from guard.settings import Settings
 
@@ -60,7 +64,8 @@ class Comparison:
     """What the comparison came to.
 
     `missed` are the first `MOST` of the `number` that did not come. `full` are the times of which
-    too much came to be kept, `left` the log files there was no time for.
+    too much came to be kept, `left` the log files that were not read any more. `refused` has AWS's
+    error by log file, by no name for the list of them; `nothing_in` is a folder without any.
     """
 
     start: datetime
@@ -71,6 +76,8 @@ class Comparison:
     full: set[str] = field(default_factory=set[str])
     unreadable: list[str] = field(default_factory=list[str])
     left: int = 0
+    refused: dict[str, ClientError] = field(default_factory=dict[str, ClientError])
+    nothing_in: str = ""
 
     def add(self, missed: Missed) -> None:
         self.number += 1
@@ -79,10 +86,37 @@ class Comparison:
 
 
 def finding_of(one: Comparison, settings: Settings, now: datetime) -> list[Finding]:
-    """The finding, where events are missing or could not all be compared.
+    """The findings, where events are missing or could not all be compared.
 
-    It is published before what is `missed` is sent to be judged.
+    They are published before what is `missed` is sent to be judged.
     """
+    unread = [reading_refused(settings, now, error, frozenset()) for error in one.refused.values()]
+    if one.nothing_in:
+        unread.append([_no_log_files(one, settings, now)])
+    return merge_equal([*_comparison(one, settings, now), *chain.from_iterable(unread)])
+
+
+def _no_log_files(one: Comparison, settings: Settings, now: datetime) -> Finding:
+    return Finding(
+        kind=Kind.EVENTS_MISSED,
+        severity=Severity.MEDIUM,
+        resource="CloudTrail",
+        title="No events could be compared with the trail: it has no log files there",
+        cause=(
+            f"There is no log file of {one.start:%Y-%m-%d %H:%M} to {one.end:%Y-%m-%d %H:%M} UTC "
+            f"under {one.nothing_in}."
+        ),
+        todo=(
+            "check that the parameters TrailBucket and TrailFolder name the folder of the trail",
+            "check that the trail is logging: aws cloudtrail get-trail-status",
+        ),
+        identity=(one.nothing_in,),
+        window=DAY,
+        **here(settings, now),
+    )
+
+
+def _comparison(one: Comparison, settings: Settings, now: datetime) -> list[Finding]:
     if not (one.number or one.full or one.unreadable or one.left):
         return []
     times = [missed.record.event_time for missed in one.missed]
@@ -125,7 +159,8 @@ def _todo(one: Comparison, again: int) -> Iterator[str]:
     if one.unreadable:
         yield "Some log files cannot be read: find out whether somebody changed them."
     if one.left:
-        yield f"There was no time for {one.left:,} log files: replay them with `guardctl replay`."
+        why = "were left after AWS refused some" if one.refused else "were left for want of time"
+        yield f"{one.left:,} log files {why}: replay them with `guardctl replay`."
 
 
 def _evidence(one: Comparison) -> dict[str, Any]:

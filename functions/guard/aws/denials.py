@@ -31,6 +31,7 @@ _SERVICES: Mapping[str, str] = {
     "GetCallerIdentity": "sts",
     "GetFunctionConfiguration": "lambda",
     "GetItem": "dynamodb",
+    "GetObject": "s3",
     "GetParameter": "ssm",
     "GetResourcePolicy": "secretsmanager",
     "GetResourceShareAssociations": "ram",
@@ -45,6 +46,9 @@ _SERVICES: Mapping[str, str] = {
 }
 
 
+_NAMED_OTHERWISE = {"ListObjectsV2": "s3:ListBucket"}  # by IAM than by the API
+
+
 def is_denial(code: str) -> bool:
     """Whether the code means that the guard's role may not."""
     return code.startswith(_CODES)
@@ -52,7 +56,8 @@ def is_denial(code: str) -> bool:
 
 def action_of(error: ClientError) -> str:
     """The call that failed, as IAM spells it."""
-    return f"{_SERVICES.get(error.operation_name, 'ec2')}:{error.operation_name}"
+    name = error.operation_name
+    return _NAMED_OTHERWISE.get(name) or f"{_SERVICES.get(name, 'ec2')}:{name}"
 
 
 def may_not_look(error: Exception) -> bool:

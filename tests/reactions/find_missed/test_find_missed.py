@@ -246,12 +246,73 @@ def test_a_log_file_is_read_in_bounded_memory():
     tracemalloc.stop()
 
 
-def test_a_folder_without_log_files_fails_and_ends_in_the_dead_letter_queue(cloud):
+def test_a_folder_without_log_files_is_published_once_a_day(cloud):
     cloud.clock.skip(seconds=4 * 3600)
-    assert "NoLogFiles" in str(cloud.invoke(FUNCTION, {}).error_type)
+    assert run(cloud) == run(cloud) == {"compared": 0, "missed": 0}
+    (finding,) = published(cloud, "events-missed")
+    assert finding["severity"] == "medium"
+    assert f"under {FOLDER} in {BUCKET}" in finding["cause"]
+    assert any("TrailFolder" in one for one in finding["todo"])
+
+
+@pytest.mark.parametrize(
+    ("call", "code", "action"),
+    [
+        ("ListObjectsV2", "AccessDenied", "s3:ListBucket"),
+        ("ListObjectsV2", "NoSuchBucket", "s3:ListBucket"),
+        ("GetObject", "AccessDenied", "s3:GetObject"),
+        ("GetObject", "KMS.DisabledException", "s3:GetObject"),
+    ],
+)
+def test_a_read_that_is_refused_for_good_is_published_and_no_dead_letter(cloud, call, code, action):
+    record = read(cloud, "alice")
+    cloud.lose_events()
+    deliver(cloud, record)
+    cloud.clock.skip(seconds=4 * 3600)
+    cloud.fault("s3", call, code, times=99)
     cloud.fire_schedule("FindMissedRule")
     cloud.settle()
-    assert cloud.dead_letters("RuleDeadLetterQueue")
+    assert cloud.dead_letters("RuleDeadLetterQueue") == []
+    (finding,) = published(cloud, "endpoint-not-repairable")
+    assert finding["title"] == "The guard may not read what it guards"
+    assert f"AWS refused {action}: {code}" in finding["cause"]
+
+
+def test_one_log_file_that_is_refused_hides_no_event_of_another(cloud):
+    lost = read(cloud, "mallory")
+    cloud.lose_events()
+    deliver(cloud, read(cloud, "alice"))
+    cloud.lose_events()
+    deliver(cloud, lost)
+    cloud.clock.skip(seconds=4 * 3600)
+    cloud.fault("s3", "GetObject", "AccessDenied", times=1)
+    assert run(cloud)["missed"] == 1
+    assert len(published(cloud, "endpoint-not-repairable")) == 1
+
+
+def test_after_ten_refused_log_files_no_more_is_asked_for(cloud):
+    for _ in range(15):
+        deliver(cloud, read(cloud, "alice"))
+        cloud.lose_events()
+    cloud.clock.skip(seconds=4 * 3600)
+    cloud.fault("s3", "GetObject", "AccessDenied", times=99)
+    before = len(cloud.calls)
+    run(cloud)
+    assert sum(one.action == "GetObject" for one in cloud.calls[before:]) == 10
+    (finding,) = published(cloud, "events-missed")
+    assert any(one.startswith("5 log files were left") for one in finding["todo"])
+
+
+def test_a_throttled_read_is_tried_again(cloud):
+    lost = read(cloud, "mallory")
+    cloud.lose_events()
+    deliver(cloud, lost)
+    cloud.clock.skip(seconds=4 * 3600)
+    cloud.fault("s3", "ListObjectsV2", "SlowDown", times=4)
+    cloud.fire_schedule("FindMissedRule")
+    cloud.settle()
+    assert published(cloud, "endpoint-not-repairable") == []
+    assert published(cloud, "events-missed")[0]["evidence"]["missed"] == 1
 
 
 def test_too_many_arrivals_to_keep_are_not_called_missing(cloud):
