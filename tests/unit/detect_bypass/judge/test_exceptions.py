@@ -2,13 +2,23 @@
 
 import json
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 
-from detect_bypass.judge.exceptions import FILE_NAME, ExceptionsError, Exemption, load, parse
+from detect_bypass.judge.exceptions import (
+    FILE_NAME,
+    ExceptionsError,
+    Exemption,
+    load,
+    load_from,
+    parse,
+    parse_added,
+)
+from guard.approved.added import Added
 from guard.cloudtrail.record import parse as parse_record
 from tests.damage import json_values
 from tests.records import ACCOUNT, FOREIGN_ENDPOINT, OTHER_ACCOUNT, REGION, SECRET, read, role
@@ -139,28 +149,51 @@ def test_expires(expires: str, last: datetime, first_after: datetime):
     assert not one.valid_at(first_after)
 
 
+UNKNOWN = (
+    "'principals' is not known; known are name, owner, reason, expires, principal, cidr, vpc, "
+    "endpoint, secret, action, account"
+)
+TOO_WIDE = "at least one of principal, cidr, vpc, endpoint, secret must say what is excepted"
+EMPTY = "must be a text that is not empty"
+NO_LIST = "must be a text or a list of texts, none of them empty"
+NO_DATE = "'expires' must be a date such as 2026-09-30 (its last day, UTC), or a time with zone"
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"owner": ...}, "'owner'"),
-        ({"reason": " "}, "'reason'"),
-        ({"name": 5}, "'name'"),
+        ({"owner": ...}, f"'owner' {EMPTY}"),
+        ({"reason": " "}, f"'reason' {EMPTY}"),
+        ({"name": 5}, f"'name' {EMPTY}"),
         ({"name": "n" * 256}, "'name' must have at most 255 characters"),
-        ({"expires": ...}, "'expires'"),
-        ({"expires": "soon"}, "'expires'"),
-        ({"expires": "9999-12-31"}, "'expires'"),
-        ({"expires": "2026-06-30T12:00:00"}, "'expires'"),
-        ({"principals": USER}, "'principals' is not known"),
-        ({"principal": ...}, "at least one of"),
-        ({"principal": "*"}, "match everything"),
-        ({"principal": "*:*"}, "match everything"),
-        ({"principal": []}, "'principal' must be a text or a list"),
-        ({"principal": [USER, ""]}, "'principal' must be a text or a list"),
-        ({"principal": {"AWS": USER}}, "'principal' must be a text or a list"),
-        ({"cidr": "198.51.100.7/24"}, "has host bits set"),
-        ({"cidr": "0.0.0.0/0"}, "too wide"),
-        ({"cidr": "office"}, "'cidr'"),
-        ({"account": "1111"}, "12 digits"),
+        ({"expires": ...}, NO_DATE),
+        ({"expires": "soon"}, NO_DATE),
+        ({"expires": "9999-12-31"}, NO_DATE),
+        ({"expires": "2026-06-30T12:00:00"}, NO_DATE),
+        (
+            {"principals": USER},
+            UNKNOWN,
+        ),
+        (
+            {"principal": ...},
+            TOO_WIDE,
+        ),
+        (
+            {"principal": ..., "action": "List*", "account": ACCOUNT},
+            TOO_WIDE,
+        ),
+        ({"principal": "*"}, "'principal' must not match everything, as '*' does"),
+        ({"vpc": "vpc-0a", "secret": "*:*"}, "'secret' must not match everything, as '*:*' does"),
+        ({"endpoint": "?-/*"}, "'endpoint' must not match everything, as '?-/*' does"),
+        ({"principal": []}, f"'principal' {NO_LIST}"),
+        ({"principal": [USER, ""]}, f"'principal' {NO_LIST}"),
+        ({"principal": {"AWS": USER}}, f"'principal' {NO_LIST}"),
+        ({"action": " "}, f"'action' {NO_LIST}"),
+        ({"cidr": "198.51.100.7/24"}, "'cidr': 198.51.100.7/24 has host bits set"),
+        ({"cidr": "198.0.0.0/7"}, "'cidr': 198.0.0.0/7 is too wide, at least /8 is needed"),
+        ({"cidr": "office"}, "'cidr': 'office' does not appear to be an IPv4 or IPv6 network"),
+        ({"account": "1111"}, "'account' must be 12 digits, not '1111'"),
+        ({"account": [ACCOUNT, f"{ACCOUNT}0"]}, f"'account' must be 12 digits, not '{ACCOUNT}0'"),
     ],
 )
 def test_a_wrong_exception_says_what_is_wrong(change: dict[str, Any], complaint: str):
@@ -169,21 +202,111 @@ def test_a_wrong_exception_says_what_is_wrong(change: dict[str, Any], complaint:
         for key, one in ({**PUBLISHED, "principal": USER} | change).items()
         if one is not ...
     }
-    with pytest.raises(ExceptionsError, match=r"exceptions\[1\]") as raised:
-        parse({"exceptions": [{**PUBLISHED, "name": "fine", "principal": USER}, entry]})
-    assert complaint in str(raised.value)
+    assert mistakes([{**PUBLISHED, "name": "fine", "principal": USER}, entry]) == [
+        f"exceptions[1]: {complaint}"
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"name": "n" * 255}, {"cidr": "11.0.0.0/8"}, {"principal": "*x"}, {"account": [ACCOUNT] * 2}],
+)
+def test_what_is_just_within_bounds_is_taken(change: dict[str, Any]):
+    assert exemption(**{"principal": USER, **change})
+
+
+def mistakes(entries: object) -> list[str]:
+    """The lines of the error about these entries."""
+    with pytest.raises(ExceptionsError) as raised:
+        parse({"exceptions": entries})
+    return str(raised.value).split("\n")
 
 
 def test_every_mistake_is_published_at_once():
+    assert mistakes([{}, 5, {**PUBLISHED, "principal": "*"}]) == [
+        f"exceptions[0]: 'name' {EMPTY}",
+        f"exceptions[0]: 'owner' {EMPTY}",
+        f"exceptions[0]: 'reason' {EMPTY}",
+        f"exceptions[0]: {NO_DATE}",
+        f"exceptions[0]: {TOO_WIDE}",
+        "exceptions[1]: must be an object",
+        "exceptions[2]: 'principal' must not match everything, as '*' does",
+    ]
+
+
+@pytest.mark.parametrize("body", [[], None, {}, {"exceptions": {}}, {"exception": []}])
+def test_a_file_without_the_list_says_so(body: object):
     with pytest.raises(ExceptionsError) as raised:
-        parse({"exceptions": [{}, {**PUBLISHED, "principal": "*"}]})
-    assert len(str(raised.value).splitlines()) == 6
+        parse(body)
+    assert str(raised.value) == 'the file must be an object with a list "exceptions"'
 
 
 def test_names_are_unique():
     entry = {**PUBLISHED, "principal": USER}
-    with pytest.raises(ExceptionsError, match="two exceptions are named 'n'"):
-        parse({"exceptions": [entry, entry]})
+    other, alone = {**entry, "name": "m"}, {**entry, "name": "l"}
+    assert mistakes([entry, other, alone, entry, other, entry]) == [
+        "two exceptions are named 'm'",
+        "two exceptions are named 'n'",
+    ]
+
+
+def test_each_condition_is_one_text_or_a_list():
+    one = exemption(
+        principal=USER,
+        cidr=["198.51.100.0/24", "2001:db8::/32"],
+        vpc="vpc-0a",
+        endpoint=["vpce-0a", "vpce-0b"],
+        secret="prod/*",
+        action="List*",
+        account=ACCOUNT,
+    )
+    assert one == Exemption(
+        name="n",
+        owner="o@example.com",
+        reason="r",
+        expires=datetime(2027, 1, 1, tzinfo=UTC),
+        principal=(USER,),
+        cidr=(ip_network("198.51.100.0/24"), ip_network("2001:db8::/32")),
+        vpc=("vpc-0a",),
+        endpoint=("vpce-0a", "vpce-0b"),
+        secret=("prod/*",),
+        action=("List*",),
+        account=(ACCOUNT,),
+    )
+
+
+WRITTEN = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+def added(**entry: Any) -> Added:
+    """What was written at run time under the name `late`."""
+    return Added("late", json.dumps({**PUBLISHED, "principal": USER, **entry}), WRITTEN)
+
+
+def test_what_was_added_at_run_time_has_the_parameters_name_and_time():
+    one = parse_added(added(expires="2026-08-30", name="other"))
+    assert (one.name, one.added_at, one.principal) == ("late", WRITTEN, (USER,))
+
+
+@pytest.mark.parametrize(
+    ("written", "complaint"),
+    [
+        (Added("late", "[]", WRITTEN), "it is no JSON object"),
+        (Added("late", "{", WRITTEN), "it is no JSON object"),
+        (added(owner=""), f"'owner' {EMPTY}"),
+        (added(expires="2026-08-31"), "'expires' must be at most 90 days after it was written"),
+    ],
+)
+def test_what_was_added_wrongly_says_what_is_wrong(written: Added, complaint: str):
+    with pytest.raises(ExceptionsError) as raised:
+        parse_added(written)
+    assert str(raised.value) == complaint
+
+
+def test_a_layer_without_the_file_has_no_exceptions(tmp_path: Path):
+    assert load_from(tmp_path) == ()
+    (tmp_path / FILE_NAME).write_text(json.dumps({"exceptions": [{**PUBLISHED, "vpc": "vpc-0ä"}]}))
+    assert [one.vpc for one in load_from(tmp_path)] == [("vpc-0ä",)]
 
 
 def test_the_shipped_file_can_be_used():
