@@ -103,7 +103,9 @@ def _runs(corpus: Path, processes: int) -> Iterator[Run]:
     yield _timed("gunzip alone", ["bash", "-c", f"{unzip} > /dev/null"], lambda _: "")
     for number in dict.fromkeys((1, processes)):
         name = f"guardctl replay, {number} process{'es' if number > 1 else ''}"
-        yield _timed(name, [*replay, "--processes", str(number)], _number_of_lines)
+        command = [*replay, "--processes", str(number)]
+        yield _timed(name, command, _number_of_lines)
+        yield _timed(f"{name}, verdicts only", [*command, "--verdicts-only"], _number_of_lines)
     yield _timed("of it reading, 1 process", reading, lambda _: "")
     yield _timed("unzip and parse, 1 process", parse, last_line)
     if shutil.which("jq"):
@@ -229,12 +231,12 @@ def _processor_time(pid: int) -> float:
 def _print_runs(runs: list[Run], records: int) -> None:
     base = runs[0]
     print(
-        f"{'':32} {'seconds':>8} {'records/s':>10} {'ratio':>6} {'CPU s':>7} {'ratio':>6} "
+        f"{'':46} {'seconds':>8} {'records/s':>10} {'ratio':>6} {'CPU s':>7} {'ratio':>6} "
         f"{'peak MB':>8} {'found':>8}"
     )
     for run in runs:
         print(
-            f"{run.name:32} {run.seconds:8.1f} {records / run.seconds:10,.0f} "
+            f"{run.name:46} {run.seconds:8.1f} {records / run.seconds:10,.0f} "
             f"{run.seconds / base.seconds:6.2f} {run.processor:7.1f} "
             f"{run.processor / base.processor:6.2f} {run.peak / 1e6:8.0f} {run.found:>8}"
         )

@@ -57,6 +57,11 @@ def _write_page(path: Path, summary: Summary, paths: list[str]) -> None:
         raise typer.BadParameter(f"{path}: {error.strerror}", param_hint="--html") from error
 
 
+def _check_only(verdicts_only: bool, *, others: bool) -> None:
+    if verdicts_only and others:
+        raise typer.BadParameter("--verdicts-only is for --format jsonl, and has no other output")
+
+
 def replay(
     paths: Annotated[
         list[str] | None,
@@ -128,6 +133,13 @@ def replay(
         bool,
         typer.Option("--suggest-exceptions", help="Print a first version of an exceptions file."),
     ] = False,
+    verdicts_only: Annotated[
+        bool,
+        typer.Option(
+            "--verdicts-only",
+            help="With --format jsonl: judge the records, and leave out what would be published.",
+        ),
+    ] = False,
     html: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Also write the results as one HTML page."),
@@ -154,6 +166,7 @@ def replay(
       guardctl replay <(zcat old/*.gz) query-results.csv --html page.html
       guardctl replay --groups groups.parquet --suggest-exceptions
       guardctl replay logs/ --format ocsf > findings.ocsf.jsonl
+      guardctl replay logs/ --format jsonl --verdicts-only > verdicts.jsonl
 
     Exit codes: 0 no alert, 1 alerts, 2 bad usage, or input that could not be read.
     """
@@ -170,6 +183,8 @@ def replay(
         until=_time(until),
         explain=explain or "",
     )
+    others = (groups, html, suggest_exceptions, explain, form is not ReplayFormat.JSONL)
+    _check_only(verdicts_only, others=any(others))
     if groups:
         from guardctl.athena.replayed import replay_groups  # for whoever has groups
 
@@ -181,7 +196,7 @@ def replay(
     if not paths:
         raise Failed("Missing argument 'PATH...'.", "guardctl replay --help")
     found = list(sources(paths, since=task.since, until=task.until))
-    summary = Summary()
+    summary = Summary(verdicts_only=verdicts_only)
     streams = not (form is ReplayFormat.TABLE or explain or suggest_exceptions)
     explained: list[Judged] = []
     with progress(sum(map(size_of, found)), streams=streams) as tick:
@@ -212,7 +227,8 @@ def _summed(outputs: Iterable[Output], summary: Summary, task: Task) -> Iterator
             match one:
                 case Judged():
                     summary.add(one)
-                    spool.add(one.spooled)
+                    if not summary.verdicts_only:
+                        spool.add(one.spooled)
                     yield one
                 case PassedOver(others, outside):
                     summary.others += others
@@ -220,6 +236,8 @@ def _summed(outputs: Iterable[Output], summary: Summary, task: Task) -> Iterator
                 case Complaint(text):
                     summary.complaints += 1
                     say(printable(text), err=True)
+        if summary.verdicts_only:
+            return
         own = task.inventory.accounts | task.inventory.approved_accounts
         rules = Rules(
             window=WINDOW,

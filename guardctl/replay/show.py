@@ -89,10 +89,11 @@ def print_summary(summary: Summary) -> None:
         verdicts = ", ".join(f"{verdict} {n:,}" for verdict, n in body["verdicts"].items())
         _say(f"Verdicts: {verdicts}")
         _say(f"From {body['first_seen']} to {body['last_seen']}")
-    _say(
-        f"Findings: {body['findings']:,}, of {body['occurrences']:,} occurrences; alerts:"
-        f" {body['alerts']:,}; deferred to {body['digests']:,} digests: {body['deferred']:,}"
-    )
+    if not summary.verdicts_only:
+        _say(
+            f"Findings: {body['findings']:,}, of {body['occurrences']:,} occurrences; alerts:"
+            f" {body['alerts']:,}; deferred to {body['digests']:,} digests: {body['deferred']:,}"
+        )
     for label in summary.tops():
         if top := body[f"top_{label}"]:
             _say(f"Top {label}: {', '.join(f'{name} ({n:,})' for name, n in top.items())}")

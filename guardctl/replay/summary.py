@@ -27,9 +27,20 @@ class Bypassing:
     last_seen: str = ""
 
 
+def _published(result: Result) -> dict[str, int]:
+    return {
+        "findings": len(result.findings),
+        "occurrences": result.occurrences,
+        "alerts": len(result.alerts),
+        "deferred": result.deferred,
+        "digests": len(result.digests),
+    }
+
+
 @dataclass(slots=True)
 class Summary:
-    """What all the files came to. `result` is what would have been published, once that is known.
+    """What all the files came to. `result` is what would have been published, once that is known;
+    with `verdicts_only` nobody asked for that.
 
     The counters count records with an alerting verdict.
     """
@@ -49,6 +60,7 @@ class Summary:
     first_seen: str = ""
     last_seen: str = ""
     result: Result = field(default_factory=Result)
+    verdicts_only: bool = False
 
     def add(self, judged: Judged, times: int = 1) -> None:
         row = judged.row
@@ -81,7 +93,8 @@ class Summary:
     def exit_code(self) -> int:
         if self.complaints or self.unread:
             return BAD_INPUT
-        return FOUND if self.result.findings else 0
+        found = self.causes if self.verdicts_only else self.result.findings
+        return FOUND if found else 0
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -93,11 +106,7 @@ class Summary:
             "first_seen": self.first_seen or None,
             "last_seen": self.last_seen or None,
             "verdicts": dict(self.verdicts.most_common()),
-            "findings": len(self.result.findings),
-            "occurrences": self.result.occurrences,
-            "alerts": len(self.result.alerts),
-            "deferred": self.result.deferred,
-            "digests": len(self.result.digests),
+            **({} if self.verdicts_only else _published(self.result)),
             **{f"top_{name}": most(counter, _TOP) for name, counter in self.tops().items()},
         }
 

@@ -76,6 +76,37 @@ def log(tmp_path: Path):
     return write
 
 
+def test_verdicts_alone_are_the_same_lines_and_exit_code_without_what_is_published(log):
+    path = log(OTHER, READ, ROTATION_SUCCEEDED, LATER, APPROVED)
+    whole = replay(path, "--format", "jsonl")
+    alone = replay(path, "--format", "jsonl", "--verdicts-only")
+    assert (alone.exit_code, alone.stdout) == (whole.exit_code, whole.stdout)
+    assert "Findings:" in whole.stderr
+    assert "Findings:" not in alone.stderr
+    assert "Verdicts: " in alone.stderr
+    quiet = replay(
+        log(APPROVED), "--format", "jsonl", "--verdicts-only", "--approved-endpoint", OWN_ENDPOINT
+    )
+    assert quiet.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        (),
+        ("--format", "json"),
+        ("--format", "ocsf"),
+        ("--format", "jsonl", "--html", "page.html"),
+        ("--format", "jsonl", "--suggest-exceptions"),
+        ("--format", "jsonl", "--explain", "approved"),
+    ],
+)
+def test_verdicts_alone_are_lines_and_nothing_else(log, more):
+    refused = replay(log(READ), "--verdicts-only", *more)
+    assert refused.exit_code == 2
+    assert "--verdicts-only is for --format jsonl" in " ".join(refused.stderr.split())
+
+
 def test_one_line_for_each_record_of_secrets_manager_in_order(log):
     path = log(OTHER, READ, ROTATION_SUCCEEDED, OTHER, LATER, ENDPOINT_DENIED)
     result = replay(path, "--format", "jsonl")
