@@ -23,10 +23,14 @@ class FindingQueue:
     url: str
     findings: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
+    def of_kind(self, kind: str) -> list[dict[str, Any]]:
+        """The findings of this kind that came. Raises ClientError."""
+        self.findings += self._receive()
+        return [one for one in self.findings if one.get("kind") == kind]
+
     def finding(self, kind: str, *parts: str, severity: str = "") -> Seen:
         """Whether a finding of this kind came that holds all these texts. Raises ClientError."""
-        self.findings += self._receive()
-        of_kind = [one for one in self.findings if one.get("kind") == kind]
+        of_kind = self.of_kind(kind)
         for one in of_kind:
             text = json.dumps(one)
             if all(part in text for part in parts) and severity in ("", one.get("severity")):

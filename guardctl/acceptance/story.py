@@ -34,6 +34,7 @@ def nothing_was_given_up(stage: Stage) -> Iterator[Check]:
     yield Check(
         "the dead-letter queues hold no more than before", lambda: _given_up(stage), "every"
     )
+    yield Check("nothing was in one and put back meanwhile", lambda: _put_back(stage), "every")
 
 
 def letters(stage: Stage) -> dict[str, int]:
@@ -45,6 +46,14 @@ def _given_up(stage: Stage) -> Seen:
     before, now = stage.props["letters"], letters(stage)
     more = {name: depth for name, depth in now.items() if depth > before.get(name, 0)}
     return Seen(not more, f"more messages in {more}" if more else "no more")
+
+
+def _put_back(stage: Stage) -> Seen:
+    """The heartbeat publishes what it finds in a dead-letter queue before it puts it back."""
+    new = {one.name for one in of_stack(stage.stack) if not stage.props["letters"][one.logical_id]}
+    found = stage.props["finding_queue"].of_kind("dead-letters")
+    titles = [one["title"] for one in found if one["resource"] in new]
+    return Seen(not titles, "; ".join(titles) or "nothing")
 
 
 STORY = (
@@ -83,5 +92,7 @@ STORY = (
         rotation_is_served,
         needs=("secret", "ignored_subnets", "finding_queue"),
     ),
-    Chapter("The queues are read", nothing, nothing_was_given_up, needs=("letters",)),
+    Chapter(
+        "The queues are read", nothing, nothing_was_given_up, needs=("letters", "finding_queue")
+    ),
 )

@@ -175,7 +175,8 @@ def test_a_function_that_fails_is_noticed_by_its_dead_letters(cloud, operator, b
 
     assert ended.code == 1
     assert not ended.chapters[1]["holds"]
-    assert "PolicyDeadLetterQueue" in ended.chapters[-1]["checks"][0]["seen"]
+    # The heartbeat may have put it back, after which it is tried again.
+    assert any("PolicyDeadLetterQueue" in one["seen"] for one in ended.chapters[-1]["checks"])
     assert held(cloud) == before
 
 
