@@ -5,13 +5,13 @@ answer differs.
 """
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from functools import cache
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import Any
 
 import botocore.hooks
-import moto.core.responses
 import moto.core.utils
 
 _PURE = ("camelcase_to_underscores", "method_names_from_class")
@@ -22,10 +22,17 @@ _PURE = ("camelcase_to_underscores", "method_names_from_class")
 def install() -> None:
     """Put the remembering functions in. Calling it again does nothing."""
     for name in _PURE:
-        remembering = cache(getattr(moto.core.utils, name))
-        for module in (moto.core.utils, moto.core.responses):
+        original = getattr(moto.core.utils, name)
+        remembering = cache(original)
+        for module in _importers(name, original):
             setattr(module, name, remembering)
     setattr(botocore.hooks, "accepts_kwargs", accepts_kwargs)  # noqa: B010 - pyright knows no such name
+
+
+def _importers(name: str, value: Any) -> list[ModuleType]:
+    """The modules of moto that know the value by this name."""
+    ours = [module for path, module in sys.modules.items() if path.startswith("moto.")]
+    return [module for module in ours if vars(module).get(name) is value]
 
 
 def accepts_kwargs(handler: Callable[..., Any]) -> bool:
