@@ -115,7 +115,7 @@ nightly: .venv/.stamp .ci/iam/node_modules/.stamp second terraform  ## Run what 
 	FUZZ_CASES=1000000 FAULT_MATRIX=all ORDERS=all DRILLS=all ACCEPTANCE=all \
 		$(PYTEST) -n 2 --dist loadscope \
 		tests/fuzz tests/reactions/test_fault_matrix.py tests/reactions/test_orders.py tests/reactions/heartbeat/test_outages.py \
-		tests/guardctl/test_partitions.py tests/guardctl/test_acceptance.py tests/guardctl/test_drill.py
+		tests/guardctl/test_partitions.py tests/guardctl/test_acceptance.py tests/guardctl/test_drill.py tests/guardctl/test_history.py
 	$(PYTEST) -n 2 --dist loadfile --hypothesis-profile nightly tests/unit
 	$(MAKE) --no-print-directory rights
 	$(MAKE) --no-print-directory mutants BASE="$$(git rev-list -1 --before='1 day ago' HEAD | grep . || echo HEAD)"

@@ -56,6 +56,12 @@ def cloud(deployment: Cloud) -> Cloud:
 
 
 @pytest.fixture
+def no_heartbeats(cloud: Cloud) -> None:
+    """For tests that wait for days: the heartbeats of each hour prove nothing in them, and cost."""
+    cloud.skip_schedule("HeartbeatRule")
+
+
+@pytest.fixture
 def account(cloud: Cloud) -> Account:
     return Account(cloud)
 
