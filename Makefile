@@ -27,6 +27,9 @@ export npm_config_cache := $(CACHES)/npm
 export __SAM_CLI_APP_DIR := $(CACHES)/sam
 # The certificates of the machine, where it has any, know about a proxy in between; uv's own do not.
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/cert.pem /etc/ssl/certs/*.crt /etc/pki/tls/certs/*),true,false)
+# Python keeps here what it compiled, whatever the machine sets: else each worker of the tests, each
+# process that a test starts and each cold start in it compiles the same files again.
+PYTEST = env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX="$(CACHES)/bytecode" .venv/bin/python -m pytest
 # One folder, one environment each: an active environment of somebody else is none of ours.
 unexport VIRTUAL_ENV
 
@@ -97,7 +100,7 @@ playground: .venv/.stamp .venv-ministack/.stamp build  ## Run an emulated AWS ac
 
 .PHONY: test
 test: .venv/.stamp .aws-sam/build/template.yaml .ci/iam/node_modules/.stamp  ## Run every test
-	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: second
 second: .venv/.stamp .venv-ministack/.stamp .aws-sam/build/template.yaml  ## Deploy into an emulator that this project did not write, and run the functions there
@@ -110,10 +113,10 @@ terraform: .venv/.stamp .venv-terraform/.stamp  ## Have Terraform itself read th
 .PHONY: nightly
 nightly: .venv/.stamp .ci/iam/node_modules/.stamp second terraform  ## Run what only repeats: 1,000,000 fuzzing cases, ten times the examples of each property, every fault, order, partition and end of an acceptance, a second emulator, a second judge
 	FUZZ_CASES=1000000 FAULT_MATRIX=all ORDERS=all DRILLS=all ACCEPTANCE=all \
-		.venv/bin/python -m pytest -n 2 --dist loadscope \
+		$(PYTEST) -n 2 --dist loadscope \
 		tests/fuzz tests/reactions/test_fault_matrix.py tests/reactions/test_orders.py tests/reactions/heartbeat/test_outages.py \
-		tests/guardctl/test_partitions.py tests/guardctl/test_acceptance.py tests/guardctl/test_drill.py
-	.venv/bin/python -m pytest -n 2 --dist loadfile --hypothesis-profile nightly tests/unit
+		tests/guardctl/test_partitions.py tests/guardctl/test_acceptance.py tests/guardctl/test_drill.py tests/guardctl/test_history.py
+	$(PYTEST) -n 2 --dist loadfile --hypothesis-profile nightly tests/unit
 	$(MAKE) --no-print-directory rights
 	$(MAKE) --no-print-directory mutants BASE="$$(git rev-list -1 --before='1 day ago' HEAD | grep . || echo HEAD)"
 

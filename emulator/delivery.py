@@ -75,6 +75,8 @@ class Pump:
     _bus: deque[dict[str, Any]] = field(default_factory=deque[dict[str, Any]])
     _async: list[_Async] = field(default_factory=list[_Async])
     _schedules: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    _skipped: set[str] = field(default_factory=set[str])
+    """The scheduled rules that somebody skips, by name."""
     _polls: dict[str, int] = field(default_factory=dict[str, int])
     """When each queue was polled last, by a running number."""
 
@@ -90,6 +92,7 @@ class Pump:
             self._bus,
             self._async,
             self._schedules,
+            self._skipped,
             self.happenings,
             self.invocations,
             self.alarms,
@@ -131,6 +134,10 @@ class Pump:
     def fire(self, logical_id: str) -> None:
         """Fire a scheduled rule now, whatever its expression says."""
         self._fire(self._rule(self.deployment.resource(logical_id)))
+
+    def skip(self, logical_id: str) -> None:
+        """Do not fire a scheduled rule when its time comes, until `forget`."""
+        self._skipped.add(self.deployment.resource(logical_id))
 
     # --- one step ---------------------------------------------------------------------------------
 
@@ -276,7 +283,12 @@ class Pump:
         times: dict[str, datetime] = {}
         for name, rule in self._rules().items():
             expression = rule.scheduled_expression
-            if expression and expression.startswith("rate(") and rule.state != "DISABLED":
+            if (
+                name not in self._skipped
+                and expression
+                and expression.startswith("rate(")
+                and rule.state != "DISABLED"
+            ):
                 last = self._schedules.setdefault(name, self.clock.now())
                 times[name] = last + _rate(expression)
         return times

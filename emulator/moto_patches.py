@@ -22,7 +22,7 @@ from moto.sns.models import Subscription
 from moto.sqs.models import sqs_backends
 from moto.sts.models import STSBackend
 
-from emulator import eventbridge, lineage, templates
+from emulator import eventbridge, lineage, quick, templates
 
 type Invoker = Callable[[str, Any], tuple[Any, bool]]
 type Whose = Callable[[str], Mapping[str, Any]]
@@ -54,6 +54,7 @@ def install() -> None:
     # ListStacks answers with the description, too.
     Stack.template_description = property(lambda self: self.description)
     templates.install()
+    quick.install()
     _validate_rules()
     _refuse_aws_sources()
     _leave_queues_alone()

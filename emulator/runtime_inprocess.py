@@ -6,6 +6,7 @@ the credentials of its role. `time.sleep` skips virtual time, and a run that goe
 in virtual time is cut short.
 """
 
+import dataclasses
 import importlib
 import io
 import json
@@ -27,6 +28,7 @@ import boto3
 import botocore.session
 from aws_lambda_powertools import Metrics
 
+from emulator import quick
 from emulator.clock import Clock
 from emulator.deploy import FunctionSpec
 from emulator.runtime import Outcome, lambda_environment
@@ -166,7 +168,8 @@ class InProcess:
         session = self._session(function)
         module_name, attribute = function.handler.rsplit(".", 1)
         inside: dict[str, ModuleType] = {}
-        with self._world(inside, session):
+        once = patch.object(dataclasses, "exec", quick.execute, create=True)
+        with self._world(inside, session), once:
             module = importlib.import_module(module_name)
         sandbox = _Sandbox(getattr(module, attribute), inside, session)
         self._warm[function.logical_id] = sandbox

@@ -1,5 +1,6 @@
 """Fixtures for every suite. One deployment per worker; each test begins just after it."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,17 @@ from tools.rights.day import PARAMETERS, play
 settings.register_profile("default", deadline=None, max_examples=40)
 settings.register_profile("nightly", deadline=None, max_examples=400)
 settings.load_profile("default")
+
+
+GARBAGE_THRESHOLD = 50_000
+"""New objects before Python searches for garbage. At its own 2,000 a quarter of a run is search."""
+
+
+def pytest_collection_finish() -> None:
+    """What the imports left stays until the end: no search for garbage visits it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD)
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +53,12 @@ def day() -> Cloud:
 def cloud(deployment: Cloud) -> Cloud:
     deployment.reset()
     return deployment
+
+
+@pytest.fixture
+def no_heartbeats(cloud: Cloud) -> None:
+    """For tests that wait for days: the heartbeats of each hour prove nothing in them, and cost."""
+    cloud.skip_schedule("HeartbeatRule")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 
@@ -90,3 +91,17 @@ def test_time_does_not_go_back(small):
 def test_an_unknown_runtime_is_refused():
     with pytest.raises(ValueError, match="docker"):
         Cloud.start(runtime="docker", template=TEMPLATE)
+
+
+def test_a_schedule_that_is_skipped_fires_by_hand_only_until_the_reset(small, script):
+    small.skip_schedule("ScheduleRule")
+    small.settle(timedelta(hours=12))
+    assert script.of("AsyncFunction") == []
+    small.fire_schedule("ScheduleRule")
+    small.settle()
+    assert len(script.of("AsyncFunction")) == 1
+    small.reset()
+    small.settle(timedelta(hours=7))
+    assert len(script.of("AsyncFunction")) == 2
+    with pytest.raises(KeyError):
+        small.skip_schedule("NoRule")

@@ -48,7 +48,7 @@ from tests.findings import bypass
 from tests.fuzz.mutate import bent, sample, torn
 from tests.fuzz.table import bent_table, opened, readers
 
-CASES = int(os.environ.get("FUZZ_CASES", "20000"))
+CASES = int(os.environ.get("FUZZ_CASES", "5000"))
 POLICIES = "layers/approved_policies/endpoint_policies"
 SERVICE = "com.amazonaws.eu-west-1.secretsmanager"
 INVENTORY = Inventory(accounts=frozenset({"111122223333"}))

@@ -23,7 +23,7 @@ from tests.builders import NOON
 from tests.fuzz.calls import AGENTS, calls, put, recorded, said
 from tests.fuzz.mutate import ODD
 
-CASES = int(os.environ.get("FUZZ_CASES", "20000"))
+CASES = int(os.environ.get("FUZZ_CASES", "5000"))
 AT_ONCE = 20_000
 TABLE = table_of("s3://a-bucket/AWSLogs/", ["eu-west-1"])
 SPAN = Span(NOON.date() - timedelta(days=7), NOON.date() + timedelta(days=7))

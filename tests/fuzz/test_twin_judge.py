@@ -28,7 +28,7 @@ from guardctl.twin.scope import READS, Kind, Scope
 from tests.fuzz.calls import EXCEPTIONS, INVENTORY, OWN, ROLE, calls
 from tools.rights.second import FOLDER, judged
 
-CASES = int(os.environ.get("FUZZ_CASES", "20000")) // 20
+CASES = int(os.environ.get("FUZZ_CASES", "5000")) // 20
 MOST_CONTEXTS = CASES // 4  # of each kind: a sample, and in nightly all
 FAMILY = (SHIPPED / "own-account.json").read_text()
 VPC = "vpc-0a1b2c3d4e5f60718"

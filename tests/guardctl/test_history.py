@@ -1,6 +1,7 @@
 """guardctl history, rollback and resume, against the deployed stack."""
 
 import json
+import os
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,9 @@ from tests.reactions.account import ALLOW_ALL, kinds, writes
 from tests.reactions.policies import tamper
 
 RESTORE = "RestorePolicyFunction"
+NIGHTLY = pytest.mark.skipif(
+    os.environ.get("DRILLS") != "all", reason="another length of the same pause: see make nightly"
+)
 
 
 @pytest.fixture
@@ -87,7 +91,11 @@ def test_enforcement_resumes_by_itself(cloud, account, endpoint_id):
     assert "Enforcement is paused" not in run("history", endpoint_id).stderr
 
 
-@pytest.mark.parametrize("hours", [24, 7, 6.9])
+@pytest.mark.usefixtures("no_heartbeats")
+@pytest.mark.parametrize(
+    "hours",
+    [7, *(pytest.param(hours, marks=NIGHTLY) for hours in (24, 6.9))],
+)
 def test_a_pause_of_a_day_ends_on_time_and_in_few_messages(cloud, account, endpoint_id, hours):
     """The sweep that comes near its end requests it there: no chain of a day."""
     approved = account.policy(endpoint_id)

@@ -439,6 +439,7 @@ def test_who_tampers_with_a_new_endpoint_that_was_well_gets_no_grace(cloud, acco
 # What is not the guard's to change.
 
 
+@pytest.mark.usefixtures("no_heartbeats")
 def test_an_endpoint_that_an_aws_service_made_is_left_alone_and_published_once(cloud, account):
     vpc_id, subnets = account.vpc_with_subnets()
     theirs = endpoint_of_theirs(account, vpc_id, subnets[:1], private_dns=True)

@@ -216,6 +216,7 @@ def test_a_refused_write_is_published(cloud, account, endpoint):
     assert "UnauthorizedOperation" in cloud.findings[-1]["cause"]
 
 
+@pytest.mark.usefixtures("no_heartbeats")
 def test_an_endpoint_that_an_aws_service_made_is_left_alone_and_published_once(cloud, account):
     vpc_id, subnets = account.vpc_with_subnets()
     theirs = make_endpoint(account, vpc_id, subnets)

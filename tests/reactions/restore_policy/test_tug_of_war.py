@@ -150,6 +150,7 @@ def test_the_end_of_a_pause_names_all_who_changed_the_policy_in_it(cloud, accoun
     assert [one["action"] for one in changes] == ["left alone", "left alone", "restored"]
 
 
+@pytest.mark.usefixtures("no_heartbeats")
 def test_each_further_pause_within_a_day_is_longer(cloud, account, endpoint_id):
     less, lengths = narrower(account, endpoint_id), []
     for _ in range(4):

@@ -172,6 +172,7 @@ def test_observe_mode_reports_and_leaves(cloud, account, secret):
     assert any("guardctl suggest-secret-policy" in one for one in finding["todo"])
 
 
+@pytest.mark.usefixtures("no_heartbeats")
 def test_what_stays_open_is_published_once_a_day_whatever_event_or_sweep_sees_it(cloud, account):
     account.bound_secret("prod/ledger")
     cloud.settle()

@@ -3,9 +3,13 @@
 import json
 from datetime import timedelta
 
+import pytest
+
 from emulator import Caller
 from tests.reactions.account import ALLOW_ALL, Account
 from tests.reactions.policies import tamper
+
+pytestmark = pytest.mark.usefixtures("no_heartbeats")
 
 TAG = "vpce-guard:ignore"
 DAY = timedelta(days=1)
