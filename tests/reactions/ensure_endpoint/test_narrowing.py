@@ -135,4 +135,4 @@ def test_observe_mode_names_them_as_well(cloud, account):
 
     (drift,) = [one for one in of(cloud, "endpoint-drift") if one["resource"] == vpc_id]
     assert FOREIGN in drift["cause"]
-    assert any(one.startswith("would create the endpoint") for one in drift["todo"])
+    assert any(one.startswith("the guard would create the endpoint") for one in drift["todo"])
