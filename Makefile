@@ -62,11 +62,13 @@ endif
 # Six environments from one lock file: SAM CLI, checkov and ministack would downgrade boto3 in the first,
 # parliament setuptools.
 .venv/.stamp: pyproject.toml uv.lock .python-version | $(UV_FILE)
-	UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --frozen --quiet
+	@echo "Installing what it needs into .venv; without a cache this downloads some 300 MB ..."
+	@UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --frozen --quiet
 	@touch $@
 
 .venv-sam/.stamp .venv-checkov/.stamp .venv-parliament/.stamp .venv-ministack/.stamp .venv-terraform/.stamp: .venv-%/.stamp: uv.lock .python-version | $(UV_FILE)
-	UV_PROJECT_ENVIRONMENT=.venv-$* $(UV) sync --frozen --quiet --only-group $*
+	@echo "Installing what it needs into .venv-$* ..."
+	@UV_PROJECT_ENVIRONMENT=.venv-$* $(UV) sync --frozen --quiet --only-group $*
 	@touch $@
 
 .venv-mutants/.stamp: uv.lock .python-version | $(UV_FILE)
@@ -226,6 +228,8 @@ SOURCES := $(shell find functions layers -type f -not -name '*.pyc')
 # SAM's builder wants a python3.13 on PATH, which its own environment has. The Region is any: nothing is
 # asked of AWS here.
 .aws-sam/build/template.yaml: template.yaml samconfig.toml $(SOURCES) .venv-sam/.stamp
-	set -o pipefail; PATH="$(CURDIR)/.venv-sam/bin:$$PATH" AWS_DEFAULT_REGION=us-east-1 sam build \
-		| sed '/^Commands you can use next/,$$d'  # SAM's advice would ask for each parameter
+	@echo "Building the functions and layers with SAM (half a minute; .aws-sam/build.log) ..."
+	@mkdir -p .aws-sam
+	@PATH="$(CURDIR)/.venv-sam/bin:$$PATH" AWS_DEFAULT_REGION=us-east-1 sam build > .aws-sam/build.log 2>&1 \
+		|| { cat .aws-sam/build.log; exit 1; }
 	@touch $@

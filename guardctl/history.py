@@ -22,7 +22,7 @@ from guard.aws.errors import code_of
 from guard.endpoint.observe import Observer
 from guard.endpoint.state import AttachedPolicy
 from guard.partitions import endpoint_service
-from guard.policy import PolicyError, compare, parse
+from guard.policy import PolicyError, Risk, compare, parse
 from guard.reconcile.messages import DETAIL_TYPE, KINDS, SOURCE
 from guard.reconcile.requeue import LONGEST_DELAY
 from guard.table.items import Items
@@ -146,7 +146,7 @@ def _show(changes: Sequence[Change], format_: Format) -> None:
         print_json([change.to_json() for change in changes], format_)
     elif changes:
         table = Table(show_lines=True)
-        for name in ("Version", "When", "What", "Whose change, or by whom", "Before, compared"):
+        for name in ("Version", "When", "What", "Whose change, or by whom", "What it changed"):
             table.add_column(name, overflow="fold", no_wrap=name in ("Version", "What"))
         for change in changes:
             # Text and not markup: names and user agents may resemble markup.
@@ -155,17 +155,20 @@ def _show(changes: Sequence[Change], format_: Format) -> None:
                 f"{change.at:%Y-%m-%d %H:%M:%S}",
                 Text(change.action),
                 Text(printable(change.who)),
-                Text("\n".join(map(printable, _before(change).splitlines()))),
+                Text("\n".join(map(printable, _effect(change).splitlines()))),
             )
         console().print(table, soft_wrap=False)
 
 
-def _before(change: Change) -> str:
-    """How the policy before departed from the one after, in words."""
+def _effect(change: Change) -> str:
+    """How the policy after departs from the one before, in words."""
     if not change.before:
-        return "there was none"
+        return "there was no policy before"
     try:
-        found = compare(change.before, parse(change.after))
+        found = compare(change.after, parse(change.before))
     except PolicyError as error:
-        return str(error)
-    return "\n".join(one.text for one in found) or "it meant the same"
+        return f"the policy before cannot be read: {error}"
+    said = [one.text for one in found if one.risk is not Risk.DIFFERENT]
+    if without := len(found) - len(said):
+        said.append(f"{without} more without effect on what is allowed")
+    return "\n".join(said) or "it means the same"

@@ -163,7 +163,10 @@ def _show(target: Target, found: Sequence[tuple[Risk | None, str]]) -> None:
     say("\n".join(printable(line) for line in text.splitlines()))
     say("Difference to the policy that is attached now:")
     for risk, words in found:
-        say(f"  {risk or 'unknown'}: {printable(words)}")
+        if risk is not Risk.DIFFERENT:
+            say(f"  {risk or 'unknown'}: {printable(words)}")
+    if without := sum(risk is Risk.DIFFERENT for risk, _ in found):
+        say(f"  {without} more without effect on what is allowed")
 
 
 def roll_back(

@@ -21,7 +21,7 @@ def asks(about: VpcSubject, plan: Plan, price_per_az_hour: Decimal) -> Finding:
             "widen the approved policy, and deploy it",
             CONSENT,
             f"or tag the VPC {about.settings.opt_out_tag} if it needs no endpoint",
-            *(f"would {step}" for step in plan.steps),
+            *(f"the guard would {step}" for step in plan.steps),
             f"It costs {words(zones_added(plan.steps), price_per_az_hour)}.",
             *about.refuses.lacking,
         ),

@@ -86,13 +86,14 @@ class VpcSubject:
 def drift(about: VpcSubject, plan: Plan, price_per_az_hour: Decimal) -> Finding:
     """Observe mode: what would have been done."""
     price, evidence = _price(plan.steps, price_per_az_hour)
+    name = f"The Secrets Manager endpoint of {about.vpc_id}"
     return about.finding(
         Kind.ENDPOINT_DRIFT,
         Severity.MEDIUM,
-        title=f"The Secrets Manager endpoint of {about.vpc_id} needs repair",
+        title=f"{name} {'needs repair' if plan.endpoint_id else 'is missing'}",
         cause=" ".join((sentence(plan.reasons), *about.refused)),
         todo=(
-            *(f"would {step}" for step in plan.steps),
+            *(f"the guard would {step}" for step in plan.steps),
             *price,
             *[CONSENT][: bool(about.refuses.who)],
             *about.refuses.lacking,

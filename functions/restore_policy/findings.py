@@ -168,7 +168,7 @@ def open_in_pause(restored: Finding, about: About) -> Finding:
         kind=Kind.POLICY_DRIFT,
         title=f"Endpoint policy of {about.attached.endpoint_id} lets more pass than in its pause",
         done=(),
-        todo=("would write the policy of when the pause began", about.to_remediate()),
+        todo=("the guard would write the policy of when the pause began", about.to_remediate()),
     )
 
 
@@ -239,7 +239,7 @@ def drift(about: About, desired: ApprovedPolicy, found: Sequence[Difference]) ->
         title=f"Endpoint policy of {about.attached.endpoint_id} is not the approved one",
         cause=" ".join((cause, *about.refused())),
         todo=(
-            f"would write the approved policy {about.desired(desired)}",
+            f"the guard would write the approved policy {about.desired(desired)}",
             about.to_remediate(),
             *[CONSENT][: bool(about.refuses.who)],
             *about.refuses.lacking,

@@ -105,7 +105,7 @@ def would_roll_back(about: About, desired: ApprovedPolicy, why: str) -> Finding:
         title=f"The new version of the approved policy {desired.name} should be rolled back",
         cause=f"It was tried on {about.attached.endpoint_id}: {why}.",
         todo=(
-            f"would write the policy of before the rollout to {about.attached.endpoint_id}",
+            f"the guard would give {about.attached.endpoint_id} the policy of before the rollout",
             about.to_remediate(),
         ),
         window=DAY,

@@ -47,7 +47,7 @@ def judge_groups(groups: Iterable[Mapping[str, Any]], task: Task) -> Iterator[Gr
 
 
 def _judged(group: Mapping[str, Any], when: str, task: Task) -> Output:
-    return judge_element(record_of(group, when), group["example"] or "", task)
+    return judge_element(record_of(group, when), lambda: group["example"] or "", task)
 
 
 def _verdict(output: Output) -> object:

@@ -21,7 +21,7 @@ from botocore.exceptions import (
 from guard.aws.errors import code_of
 from guard.settings import endpoint_service
 from guardctl.doctor.lines import Line, State, asked, unknown
-from guardctl.doctor.place import ALWAYS_THERE, Place
+from guardctl.doctor.place import ALWAYS_THERE, NAME_ONE, Place
 
 CREDENTIALS, REGION, SERVICE = "credentials", "Region", "endpoint service"
 
@@ -46,7 +46,14 @@ def who_and_where(place: Place) -> tuple[Place, list[Line]]:
         home = ALWAYS_THERE.get(place.partition, place.region)
     except UnknownRegionError:
         text = f"no AWS partition has a Region {place.region}"
-        return place, [Line(REGION, State.STOP, text, "name another: --region, or make REGION=")]
+        return place, [
+            Line(
+                REGION,
+                State.STOP,
+                text,
+                NAME_ONE,
+            )
+        ]
     try:
         identity = place.client("sts").get_caller_identity()
     except (BotoCoreError, ClientError) as error:

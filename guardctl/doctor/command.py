@@ -14,7 +14,7 @@ from rich.text import Text
 from guardctl.deploy.values import BadValues, known_parameters, pairs, saved_pairs
 from guardctl.doctor.examine import examine
 from guardctl.doctor.lines import Line, State
-from guardctl.doctor.place import Place
+from guardctl.doctor.place import NAME_ONE, Place
 from guardctl.formats import Format, FormatOption, print_json
 from guardctl.options import Environment, Profile, Region, StackName
 from guardctl.stack import saved_parameters
@@ -69,7 +69,10 @@ def find_place(profile: str | None, region: str | None) -> Place:
     session = boto3.Session(profile_name=profile)
     region = region or session.region_name
     if not region:
-        raise BadValues("no Region is configured", "name one with --region, or make REGION=")
+        raise BadValues(
+            "no Region is configured",
+            NAME_ONE,
+        )
     return Place(session, region)
 
 

@@ -7,6 +7,8 @@ import boto3
 
 from guardctl.stack import CONFIG
 
+NAME_ONE = "name one: --region eu-west-1, or REGION=eu-west-1 behind make"
+
 # Where a partition answers whichever Regions an account has enabled ("Manage AWS Regions" in the
 # Account Management reference guide: these cannot be disabled).
 ALWAYS_THERE = {

@@ -146,7 +146,8 @@ def _panel(played: "Played") -> Panel:
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim", justify="right", no_wrap=True)
     rows.add_column()
-    rows.add_row("people", _lines(played.people))
+    if played.people:
+        rows.add_row("people", _lines(played.people))
     rows.add_row("guard", _lines(played.guard) if played.guard else Text("changes nothing", "dim"))
     for alert in played.alerts:
         rows.add_row(

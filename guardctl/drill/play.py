@@ -120,7 +120,7 @@ def _is_write(call: Call) -> bool:
 
 def _is_said(call: Call) -> bool:
     reads_secret = call.service == "secretsmanager" and call.action.startswith("Get")
-    return (_is_write(call) or reads_secret) and call.principal != "audience"
+    return (_is_write(call) or reads_secret) and not call.principal.endswith("/audience")
 
 
 def _summary(calls: Iterator[Call]) -> list[str]:

@@ -58,7 +58,7 @@ def test_the_plan_is_the_one_that_the_deployed_function_makes(cloud, account):
     vpc_id, _ = account.vpc_with_subnets()
     cloud.settle()
 
-    planned = [f"would {step}" for step in rows(code=1)[vpc_id]["steps"]]
+    planned = [f"the guard would {step}" for step in rows(code=1)[vpc_id]["steps"]]
     assert planned
     assert set(planned) <= set(cloud.findings[-1]["todo"])
 

@@ -116,6 +116,7 @@ def test_no_region_at_all_exits_with_2(cloud, monkeypatch):
     monkeypatch.delenv("AWS_REGION")
     found = CliRunner().invoke(app, ["doctor"])
     assert (found.exit_code, "no Region is configured" in found.stderr) == (2, True)
+    assert "next: name one: --region eu-west-1, or REGION=eu-west-1 behind make" in found.stderr
 
 
 def test_identities_and_refusals_in_words():

@@ -52,7 +52,10 @@ def test_history_is_shown_to_people_with_the_difference(cloud, endpoint_id, monk
     shown = run("history", endpoint_id).stdout
     assert "restored" in shown
     assert "mallory" in shown
-    assert "everyone" in shown
+    assert "there was no policy before" in shown
+    assert "no longer allows: every action for everyone" in shown  # what the guard did
+    assert "now also allows" not in shown
+    assert "3 more without effect on what is allowed" in shown
 
 
 def test_an_endpoint_of_which_nothing_is_kept_exits_with_1(cloud):
@@ -172,6 +175,7 @@ def test_a_wider_policy_is_shown_and_not_written_without_yes(cloud, account, end
     assert (
         "Difference to the policy that is attached now:\n  wider: now also allows" in found.stdout
     )
+    assert "3 more without effect on what is allowed" in found.stdout
     assert "next: read the difference above, and add --yes" in found.stderr
     assert account.policy(endpoint_id) == approved
     assert not [one for one in cloud.calls[before:] if one.action == "ModifyVpcEndpoint"]

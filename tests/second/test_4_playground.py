@@ -13,6 +13,7 @@ import pytest
 
 from tests.second.ministack import BUILT, MINISTACK, until
 from tests.template.stack import ROOT
+from tools.playground import command
 
 type Run = Callable[..., str]
 
@@ -78,7 +79,9 @@ def test_the_story_of_the_page(run: Run):
     assert "vpce-guard is CREATE_COMPLETE." in shown
 
     shown = run("tools.playground", "vpc")
-    assert "to do: would create the endpoint" in shown
+    assert "what to do:" in shown
+    assert "- the guard would create the endpoint" in shown
+    assert "is not known" not in shown
     assert not re.search("vpce-[0-9a-f]", shown)  # observe mode
     run("tools.playground", "mode", "remediate")
     shown = run("tools.playground", "sweep")
@@ -94,7 +97,31 @@ def test_the_story_of_the_page(run: Run):
     run("guardctl", "rollback", endpoint, "--before", "2", "--yes")
     assert '"Action": "*"' in run("tools.playground", "policy", endpoint)
     assert "is guarded again" in run("guardctl", "resume", endpoint)
+    shown = run("tools.playground", "alerts")
+    assert f"Endpoint policy of {endpoint} restored" in shown
     assert "is well" not in run("guardctl", "audit", code=1)  # for want of a trail
+
+    # By its description: the emulator forgets it where a change set made the stack.
+    assert "vpce-guard is deleted" in run("guardctl", "delete", "--discard-history", "--yes")
+
+
+def test_an_alert_of_before_is_not_taken_for_the_next_ones(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    finding = {"severity": "high", "title": "of before", "cause": "why", "todo": ["this"]}
+    asked: list[str] = []
+
+    def heard(url: str) -> list[dict[str, object]]:
+        asked.append(url)
+        return [finding | {"kind": "bypass"}]
+
+    monkeypatch.setattr(command, "_listens", lambda: "queue")
+    monkeypatch.setattr(command, "_heard", heard)
+    command._settle()
+    shown = capsys.readouterr().out
+    assert asked == ["queue"]
+    assert shown.startswith("before this command came:\n\nALERT, high: of before")
+    assert "  what to do:\n  - this\n" in shown
 
 
 def test_it_breaks_nothing_in_a_real_account(monkeypatch: pytest.MonkeyPatch):

@@ -88,7 +88,8 @@ def vpc() -> None:
 @app.command()
 def sweep() -> None:
     """Run the sweep now, which would come every six hours, and print what it led to."""
-    _listens()
+    _settle()
+    typer.echo("the sweep runs; its alerts come within half a minute")
     _client("lambda").invoke(FunctionName=_resource("SweepFunction"), Payload=b"{}")
     alerts()
     for one in _endpoints():
@@ -98,7 +99,7 @@ def sweep() -> None:
 @app.command("open")
 def open_(endpoint: Endpoint) -> None:
     """Break something: let the endpoint's policy allow everything to everyone."""
-    _listens()
+    _settle()
     text = json.dumps(EVERYTHING)
     _client("ec2").modify_vpc_endpoint(VpcEndpointId=endpoint, PolicyDocument=text)
     request = {"VpcEndpointId": endpoint, "PolicyDocument": text}
@@ -112,7 +113,7 @@ def open_(endpoint: Endpoint) -> None:
 @app.command()
 def read() -> None:
     """Break something: read a secret over the internet, past every endpoint."""
-    _listens()
+    _settle()
     _hand_over("DetectionQueue", "bypass.get-secret-value-over-internet", None)
     typer.echo("somebody reads a secret over the internet")
     alerts()
@@ -148,16 +149,24 @@ def alerts(seconds: Annotated[int, typer.Option(help="How long to wait for one."
         _print(one)
     if not found:
         typer.echo(
-            "no alert (what is of low severity, or information, waits for the hourly digest)"
+            "no alert within half a minute (what is of low severity waits for the hourly digest)"
         )
 
 
 def _print(finding: dict[str, Any]) -> None:
     typer.echo(f"\nALERT, {finding['severity']}: {finding['title']}")
     typer.echo(f"  why: {finding['cause']}")
+    typer.echo("  what to do:")
     for step in finding["todo"]:
-        typer.echo(f"  to do: {step}")
+        typer.echo(f"  - {step}")
     typer.echo(f"  runbook: docs/runbooks/{finding['kind']}.md\n")
+
+
+def _settle() -> None:
+    """Print what came since the last command, so that it is not taken for what comes next."""
+    for one in _heard(_listens()):
+        typer.echo("before this command came:")
+        _print(one)
 
 
 def _heard(url: str) -> Iterator[dict[str, Any]]:

@@ -1,8 +1,10 @@
 """Runs ministack, in its own environment, with what AWS does and it does not.
 
 Its CloudFormation refuses an alarm on a query, and hands on as text a number that is a parameter.
-Its EC2 shows no policy, private DNS, security groups and interfaces of an endpoint, and heeds no
-filter. The file imports nothing of this repository: ministack's environment has nothing of it.
+A stack that a change set made has no description there, by which the guard knows its own. There is
+no RAM; here it shares nothing. Its EC2 shows no policy, private DNS, security groups and interfaces
+of an endpoint, and heeds no filter. The file imports nothing of this repository: ministack's
+environment has nothing of it.
 """
 
 # ruff: noqa: SLF001 - what has to be changed has no public name
@@ -14,12 +16,15 @@ from xml.sax.saxutils import escape
 from ministack import app  # pyright: ignore[reportMissingImports]
 from ministack.services import ec2  # pyright: ignore[reportMissingImports]
 from ministack.services.cloudformation import (  # pyright: ignore[reportMissingImports]
+    _stacks,
+    handlers,
     provisioners,
 )
 
 _record = provisioners._cw_metric_alarm_record
 _mapping = provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"]
 _create = _mapping["create"]
+_describe_stacks = handlers._describe_stacks
 _actions = ec2._ACTION_MAP
 _make, _modify, _fields = (
     _actions["CreateVpcEndpoint"],
@@ -51,6 +56,19 @@ def create(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
     """A mapping whose concurrency is a number."""
     scaling = {key: int(value) for key, value in properties.get("ScalingConfig", {}).items()}
     return _create(logical_id, properties | ({"ScalingConfig": scaling} if scaling else {}), stack)
+
+
+def describe_stacks(given: dict[str, Any]) -> Any:
+    """The stacks, each with the description of its template."""
+    for stack in _stacks.values():
+        if not stack.get("Description"):
+            stack["Description"] = stack.get("_template", {}).get("Description", "")
+    return _describe_stacks(given)
+
+
+async def share_nothing(*_request: Any) -> tuple[int, dict[str, str], bytes]:
+    """RAM of an account that shares nothing: the answer to GetResourceShareAssociations."""
+    return 200, {"Content-Type": "application/json"}, b'{"resourceShareAssociations": []}'
 
 
 def make(given: dict[str, Any]) -> Any:
@@ -114,6 +132,8 @@ def describe(given: dict[str, Any]) -> Any:
 
 provisioners._cw_metric_alarm_record = record
 _mapping["create"] = create
+handlers._ACTION_HANDLERS["DescribeStacks"] = describe_stacks
+app.SERVICE_HANDLERS["ram"] = share_nothing
 _actions["CreateVpcEndpoint"], _actions["ModifyVpcEndpoint"] = make, modify
 _actions["DescribeVpcEndpoints"] = describe
 ec2._vpce_fields_xml = fields

@@ -137,7 +137,7 @@ def would_remove(about: VpcSubject, removal: Removal, why: str) -> Finding:
         title=f"What the guard created in {about.vpc_id} blocks a change",
         cause=why,
         todo=(
-            *(f"would {step}" for step in removal.steps),
+            *(f"the guard would {step}" for step in removal.steps),
             f"set the SSM parameter {mode} to remediate to have it done",
         ),
         window=DAY,

@@ -240,7 +240,7 @@ def test_in_observe_mode_ours_stays_and_ops_are_notified(cloud, account):
 
     assert ours["VpcEndpointId"] in {one["VpcEndpointId"] for one in account.endpoints(vpc_id)}
     todo = findings(cloud, "endpoint-drift")[0]["todo"]
-    assert f"would delete our endpoint {ours['VpcEndpointId']}" in todo
+    assert f"the guard would delete our endpoint {ours['VpcEndpointId']}" in todo
 
 
 def observe(cloud: Cloud, account: Account) -> None:

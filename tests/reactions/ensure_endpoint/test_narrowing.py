@@ -135,4 +135,5 @@ def test_observe_mode_names_them_as_well(cloud, account):
 
     (drift,) = [one for one in of(cloud, "endpoint-drift") if one["resource"] == vpc_id]
     assert FOREIGN in drift["cause"]
-    assert any(one.startswith("would create the endpoint") for one in drift["todo"])
+    assert drift["title"] == f"The Secrets Manager endpoint of {vpc_id} is missing"
+    assert any(one.startswith("the guard would create the endpoint") for one in drift["todo"])
