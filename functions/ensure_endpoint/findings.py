@@ -208,24 +208,6 @@ def not_repairable(about: VpcSubject, plan: Plan) -> Finding:
     )
 
 
-def hub_unread(about: VpcSubject, why: str) -> Finding:
-    """AWS refuses to say whether a hub serves VPCs. One finding a day for all of them."""
-    account = Subject(about.settings, about.now, f"account {about.settings.account_id}", {})
-    return account.finding(
-        Kind.ENDPOINT_NOT_REPAIRABLE,
-        Severity.MEDIUM,
-        title="The guard may not read whether a hub serves VPCs",
-        cause=f"{why}. A VPC without an endpoint of its own is taken for one that no hub serves.",
-        todo=(
-            "allow the guard's role what AWS refuses: check for an SCP or permissions boundary",
-            f"tag a VPC that a hub serves {about.settings.opt_out_tag}, or it gets an endpoint",
-        ),
-        window=DAY,
-        identity=(why,),
-        vpc_ids=[about.vpc_id],
-    )
-
-
 def degraded(about: VpcSubject, plan: Plan, *, once: bool = False) -> Finding:
     """The endpoint works, but somebody is worse off than need be. `once`: nobody can change it."""
     return about.finding(

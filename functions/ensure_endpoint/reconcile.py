@@ -10,7 +10,6 @@ from aws_lambda_powertools import Logger
 
 from ensure_endpoint.case import Case
 from ensure_endpoint.desired import DesiredEndpoints
-from ensure_endpoint.findings import hub_unread
 from ensure_endpoint.grace import Grace, grace_of, had_endpoint
 from ensure_endpoint.memory import VpcMemory, VpcRecord
 from ensure_endpoint.ownership import Ownership, unproven
@@ -27,7 +26,7 @@ from ensure_endpoint.triggers import (
     dns_unchanged,
     latest,
 )
-from ensure_endpoint.verdict import report_verdict
+from ensure_endpoint.verdict import hub_unread, report_verdict
 from ensure_endpoint.withdrawal.decide import GOING, lived_in
 from ensure_endpoint.withdrawal.findings import unproven_tags
 from ensure_endpoint.withdrawal.reconcile import NOTES, Withdrawal, Withdrawing

@@ -56,7 +56,7 @@ def payload(body: str, attempt: int = 1) -> dict[str, Any]:
             return _finding(message, attempt)
         if {"AlarmName", "NewStateValue"} <= message.keys():
             return _alarm(message, attempt)
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
         pass  # not JSON, or not of the form it claims to have: shown as it is
     return _anything(body, attempt)
 

@@ -139,6 +139,19 @@ def changed_parts(record: Record, parts: Sequence[Part], stack_id: str) -> list[
     return [one for one in parts if one.type in types and one.name in names]
 
 
+def named_like_ours(record: Record, stack_name: str) -> list[Part]:
+    """The parts that a call changed, or tried to, where it is not known which there are: what is
+    named as CloudFormation names the resources of our stack ("name type", CloudFormation guide).
+    """
+    names = dict.fromkeys(_names(record))
+    types = sorted(TYPES.get(as_in_aws(record.event_source), ()))
+    return [
+        Part(one, types[0], one)
+        for one in names
+        if types and one.startswith((f"{stack_name}-", f"{stack_name}/"))
+    ]
+
+
 def changed_exceptions(record: Record, stack_name: str) -> list[Part]:
     """The exceptions of run time that a call added, changed or removed, or tried to.
 

@@ -28,6 +28,7 @@ _READS = ("Describe", "Get", "List", "Lookup")
 # Of the operations that the guard calls, those that are not EC2's.
 _SERVICES: Mapping[str, str] = {
     "DescribeSecret": "secretsmanager",
+    "DescribeStackEvents": "cloudformation",
     "GetCallerIdentity": "sts",
     "GetFunctionConfiguration": "lambda",
     "GetItem": "dynamodb",
@@ -40,6 +41,7 @@ _SERVICES: Mapping[str, str] = {
     "ListProfileResourceAssociations": "route53profiles",
     "ListResourceRecordSets": "route53",
     "ListSecrets": "secretsmanager",
+    "ListStackResources": "cloudformation",
     "ListTagsForResource": "ssm",
     "SendMessage": "sqs",
     "UpdateItem": "dynamodb",

@@ -193,3 +193,27 @@ def test_an_event_that_is_no_record_fails(cloud):
     assert (
         cloud.invoke(FUNCTION, {"detail-type": "Scheduled Event"}).error_type == "NotFromCloudTrail"
     )
+
+
+@pytest.mark.parametrize("call", ["ListStackResources", "DescribeStackEvents"])
+def test_what_may_not_be_read_of_the_stack_is_published_and_hides_no_change(cloud, account, call):
+    """By a stack of somebody else's: neither what is ours nor what was deployed is known."""
+    cloud.fault("cloudformation", call, "AccessDenied", times=99)
+    way = Caller(kind="role", invoked_by="cloudformation.amazonaws.com")
+    events = cloud.session("mallory", way).client("events")
+    events.disable_rule(Name=cloud.resource("BypassRule"))
+    cloud.settle()
+    (finding,) = published(cloud)
+    assert "DisableRule" in finding["title"]
+    (refused,) = [one for one in cloud.findings if one["kind"] == "endpoint-not-repairable"]
+    assert f"AWS refused cloudformation:{call}" in refused["cause"]
+    assert cloud.dead_letters("RuleDeadLetterQueue") == []
+
+
+def test_what_only_resembles_the_guards_names_is_none_of_it(cloud, account):
+    cloud.fault("cloudformation", "ListStackResources", "AccessDenied", times=99)
+    account.client("sqs").create_queue(QueueName="vpce-guardian-jobs")
+    url = account.client("sqs").get_queue_url(QueueName="vpce-guardian-jobs")["QueueUrl"]
+    account.client("sqs").purge_queue(QueueUrl=url)
+    cloud.settle()
+    assert published(cloud) == []
