@@ -1,6 +1,6 @@
 """A service is down for minutes or a day: when it is back nothing is lost, and nobody has come.
 
-Of hours and days only SQS's are played in `make test`; `FAULT_MATRIX=all` plays each (`make nightly`).
+In `make test` only SQS is down for hours; `FAULT_MATRIX=all` plays each (`make nightly`).
 """
 
 import json
