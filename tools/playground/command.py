@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import boto3
 import typer
+from botocore.exceptions import ClientError
 
 from guardctl.errors import Failed
 
@@ -40,13 +41,8 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 @app.command()
 def start(port: Port = 4566) -> None:
     """Run the emulated account until Ctrl-C. Nothing of it is kept."""
-    with socket.socket() as tried:
-        if not tried.connect_ex(("127.0.0.1", port)):
-            raise Failed(f"port {port} is taken", f"make playground PORT={port + 1}")
-    typer.echo("An empty AWS account, until Ctrl-C. In a second terminal, in this folder, run:\n")
-    for name, value in _environment(port).items():
-        typer.echo(f"  export {name}={value}")
-    typer.echo("  make deploy\n\nand go on with docs/trying.md.", nl=True)
+    if _answers(port):
+        raise Failed(f"port {port} is taken", f"make playground PORT={port + 1}")
     environment = {
         "PATH": f"{PYTHON.parent}:{os.environ['PATH']}",
         "HOME": os.environ.get("HOME", "/"),
@@ -65,10 +61,28 @@ def start(port: Port = 4566) -> None:
     emulated = Path(__file__).with_name("emulated.py")
     process = subprocess.Popen([PYTHON, emulated], env=environment)  # noqa: S603 - our own
     try:
+        _announce(process, port)
         process.wait()
     except KeyboardInterrupt:
         process.terminate()
         process.wait()
+
+
+def _announce(process: "subprocess.Popen[bytes]", port: int) -> None:
+    """Say what to run, once the account answers: what is run before that fails."""
+    while not _answers(port):
+        if process.poll() is not None:
+            raise Failed("the emulator ended", "its words are above")
+        time.sleep(0.2)
+    typer.echo("An empty AWS account, until Ctrl-C. In a second terminal, in this folder, run:\n")
+    for name, value in _environment(port).items():
+        typer.echo(f"  export {name}={value}")
+    typer.echo("  make deploy\n\nand go on with docs/trying.md.", nl=True)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as tried:
+        return not tried.connect_ex(("127.0.0.1", port))
 
 
 @app.command()
@@ -208,9 +222,12 @@ def _endpoints() -> list[dict[str, Any]]:
 
 def _resource(name: str) -> str:
     """The physical id of one of the stack's resources."""
-    found = _client("cloudformation").describe_stack_resource(
-        StackName=STACK, LogicalResourceId=name
-    )
+    try:
+        found = _client("cloudformation").describe_stack_resource(
+            StackName=STACK, LogicalResourceId=name
+        )
+    except ClientError as error:
+        raise Failed(f"there is no stack {STACK}, or it is not complete", "make deploy") from error
     return found["StackResourceDetail"]["PhysicalResourceId"]
 
 
