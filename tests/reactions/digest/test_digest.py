@@ -270,3 +270,17 @@ def test_a_window_that_goes_on_is_read_again_when_it_is_over(cloud):
     left = table.get_item(TableName=name, Key={"pk": item["pk"]})["Item"]
     assert left["summary_at"] == left["ends"]
     assert not {*past} & {*left}
+
+
+@pytest.mark.parametrize("action", ["GetParameter", "GetParametersByPath"])
+def test_a_parameter_that_aws_refuses_to_show_does_not_hold_up_the_daily_report(
+    cloud, account, action
+):
+    next_day(cloud)  # the first run reports none
+    cloud.fault("ssm", action, "AccessDeniedException", times=1_000, function=FUNCTION)
+    next_day(cloud)
+    (report,) = digests(cloud, "daily-report")[-1:]
+    assert report["evidence"]["day"] == (cloud.clock.now() - timedelta(days=1)).date().isoformat()
+    refused = [one for one in cloud.calls if (one.function, one.action) == (FUNCTION, action)]
+    assert refused[-1].error
+    assert cloud.dead_letters("RuleDeadLetterQueue") == []

@@ -109,6 +109,20 @@ def test_a_read_that_is_refused_for_good_is_a_finding_and_the_rest_is_swept(
     assert cloud.dead_letters(DEAD) == []
 
 
+def test_a_read_that_stays_refused_is_published_once_a_day(cloud, account):
+    account.vpc_with_subnets()
+    cloud.fault("ec2", "DescribeVpcs", "UnauthorizedOperation", times=FOR_GOOD, function=SWEEP)
+    for _ in range(3):
+        cloud.fire_schedule("ScheduleRule")
+        cloud.settle()
+    assert kinds(cloud).count("endpoint-not-repairable") == 1
+    cloud.pass_time(timedelta(days=1, minutes=1))
+    cloud.fire_schedule("ScheduleRule")
+    cloud.settle()
+    assert kinds(cloud).count("endpoint-not-repairable") == 2
+    assert cloud.dead_letters(DEAD) == []
+
+
 def test_a_read_that_aws_fails_at_is_tried_again_and_then_kept(cloud, account):
     cloud.fault("ec2", "DescribeVpcs", "InternalError", times=FOR_GOOD, function=SWEEP)
     cloud.fire_schedule("ScheduleRule")
