@@ -15,7 +15,8 @@ published once.
 
 Triggered by a schedule and by the stack's own deployment. The request goes out first, and a check
 that fails stops no other; then the invocation fails, Lambda repeats it, and in the end it is in the
-rules' dead-letter queue.
+rules' dead-letter queue. What AWS refuses at the last try, too, is published instead: at the first,
+after a deployment, IAM may not yet know everywhere what a role may.
 
 IAM: secretsmanager:DescribeSecret (of its own marked names, which are no secrets),
 cloudformation:DescribeStacks, cloudformation:GetTemplate, cloudformation:ListStackResources,
@@ -41,7 +42,7 @@ from guard.redact import log_line, redact_errors
 from guard.settings import Settings, items
 from guard.table.items import Items
 from guard.table.neighbours import Neighbours
-from heartbeat.checks import Checks, Deployed
+from heartbeat.checks import Checks, Deployed, is_last_try
 from heartbeat.drift import Drift
 from heartbeat.neighbours import OtherGuards
 from heartbeat.redrive import Redrive
@@ -92,7 +93,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     Raises NotChecked, PublishError, StateError or ClientError.
     """
     now = datetime.now(UTC)
-    found, unanswered = checks.run(now)
+    found, unanswered = checks.run(now, last_try=is_last_try(event, now))
     if found:
         publisher.publish(found, now, follow_up=False)
     if unanswered:

@@ -6,11 +6,13 @@ IAM actions: see `heartbeat.app`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
+from guard.aws.denials import reading_refused
 from guard.aws.errors import code_of
 from guard.cloudtrail.heartbeat_mark import REFUSALS, Mark
 from guard.settings import items, required
@@ -20,7 +22,6 @@ from heartbeat.redrive import Homes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -36,6 +37,19 @@ if TYPE_CHECKING:
     from heartbeat.trails import Trails
 
 logger = Logger(child=True)
+
+
+LAST_TRY = timedelta(minutes=2)
+"""After an event; Lambda tries again a minute after the first try and two after the second
+("Asynchronous invocation", Lambda developer guide)."""
+
+
+def is_last_try(event: Mapping[str, Any], now: datetime) -> bool:
+    """Whether an EventBridge event is so old that Lambda tries it no more."""
+    try:
+        return now - datetime.fromisoformat(event["time"]) >= LAST_TRY
+    except (LookupError, TypeError, ValueError):
+        return False
 
 
 class Answered(RuntimeError):
@@ -89,8 +103,11 @@ class Checks:
     others: OtherGuards
     neighbours: Neighbours
 
-    def run(self, now: datetime) -> tuple[list[Finding], list[str]]:
-        """What is wrong, and the checks that AWS did not answer, each with its words."""
+    def run(self, now: datetime, *, last_try: bool) -> tuple[list[Finding], list[str]]:
+        """What is wrong, and the checks that AWS did not answer, each with its words.
+
+        What it still refuses at the `last_try` is a finding: it refuses it for good.
+        """
         found: list[Finding] = []
         unanswered: list[str] = []
         checks = (
@@ -102,7 +119,10 @@ class Checks:
                 found += check(now)
             except (ClientError, BotoCoreError) as error:
                 logger.error("a check failed", extra={"check": check.__name__, "why": repr(error)})
-                unanswered.append(f"{check.__name__}: {error}")
+                refusal = reading_refused(self.settings, now, error, frozenset())
+                found += refusal if last_try else ()
+                if not (refusal and last_try):
+                    unanswered.append(f"{check.__name__}: {error}")
         return found, unanswered
 
     def heartbeat(self, now: datetime) -> list[Finding]:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import cfnlint
 import pytest
+from botocore.exceptions import ClientError
 from botocore.session import Session
 
 from emulator import Cloud
 from emulator.server import Call
 from emulator.templates import parse as parse_template
+from guard.aws.denials import action_of
 from tests.template.stack import EVERYTHING, PSEUDO, ROOT, Stack
 from tests.template.test_functions import FILES
 from tools.rights.least import PLATFORM, role_of
@@ -275,6 +277,15 @@ def test_every_grant_is_used(day: Cloud, function: str):
         if grant.sid not in PLATFORM and not any(grant.meets(need) for need in needed)
     }
     assert idle == set()
+
+
+@pytest.mark.parametrize("function", FILES)
+def test_what_is_refused_is_named_as_iam_does(day: Cloud, function: str):
+    """Botocore's error has the operation alone; the finding names the permission."""
+    calls = {(one.action, one.iam_action) for one in day.calls if one.function == function}
+    assert {action_of(ClientError({}, action)) for action, _ in calls} == {
+        permission for _, permission in calls
+    }
 
 
 @pytest.mark.parametrize("function", FILES)

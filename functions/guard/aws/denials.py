@@ -27,28 +27,56 @@ _OWN = frozenset({"dynamodb", "sns", "sqs", "ssm"})
 _READS = ("Describe", "Get", "List", "Lookup")
 # Of the operations that the guard calls, those that are not EC2's.
 _SERVICES: Mapping[str, str] = {
+    "BatchGetItem": "dynamodb",
+    "ChangeMessageVisibility": "sqs",
+    "DeleteItem": "dynamodb",
+    "DeleteMessage": "sqs",
     "DescribeSecret": "secretsmanager",
     "DescribeStackEvents": "cloudformation",
+    "DescribeStacks": "cloudformation",
+    "DescribeTrails": "cloudtrail",
     "GetCallerIdentity": "sts",
+    "GetEventSelectors": "cloudtrail",
     "GetFunctionConfiguration": "lambda",
     "GetItem": "dynamodb",
     "GetObject": "s3",
     "GetParameter": "ssm",
+    "GetParametersByPath": "ssm",
+    "GetQueueAttributes": "sqs",
     "GetResourcePolicy": "secretsmanager",
     "GetResourceShareAssociations": "ram",
+    "GetSubscriptionAttributes": "sns",
+    "GetTemplate": "cloudformation",
+    "GetTopicAttributes": "sns",
+    "GetTrailStatus": "cloudtrail",
+    "ListEventSourceMappings": "lambda",
     "ListHostedZonesByVPC": "route53",
     "ListProfileAssociations": "route53profiles",
     "ListProfileResourceAssociations": "route53profiles",
     "ListResourceRecordSets": "route53",
+    "ListRules": "events",
     "ListSecrets": "secretsmanager",
     "ListStackResources": "cloudformation",
+    "ListStacks": "cloudformation",
+    "ListSubscriptionsByTopic": "sns",
     "ListTagsForResource": "ssm",
+    "ListTargetsByRule": "events",
+    "LookupEvents": "cloudtrail",
+    "PutResourcePolicy": "secretsmanager",
+    "Query": "dynamodb",
+    "ReceiveMessage": "sqs",
     "SendMessage": "sqs",
     "UpdateItem": "dynamodb",
 }
 
 
-_NAMED_OTHERWISE = {"ListObjectsV2": "s3:ListBucket"}  # by IAM than by the API
+# By IAM than by the API.
+_NAMED_OTHERWISE = {
+    "Invoke": "lambda:InvokeFunction",
+    "ListObjectsV2": "s3:ListBucket",
+    "PublishBatch": "sns:Publish",
+    "SendMessageBatch": "sqs:SendMessage",
+}
 
 
 def is_denial(code: str) -> bool:

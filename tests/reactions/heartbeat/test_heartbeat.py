@@ -11,6 +11,8 @@ from emulator.cloudtrail import envelope
 from emulator.metrics import measured
 from emulator.trails import BUCKET
 from guard.cloudtrail.heartbeat_mark import NAMESPACE
+from heartbeat.checks import is_last_try
+from tests.builders import NOON
 from tests.reactions.account import kinds
 
 FUNCTION = "HeartbeatFunction"
@@ -416,6 +418,37 @@ def test_a_check_that_aws_does_not_answer_stops_no_other_and_is_tried_again(
     assert [one.error_type for one in runs] == ["NotChecked", None]
     assert kinds(cloud) == ["dead-letters"]
     assert len(came_through(cloud)) == 2
+
+
+@pytest.mark.parametrize(
+    ("service", "action"),
+    [
+        ("events", "ListRules"),
+        ("ssm", "GetParameter"),
+        ("sqs", "GetQueueAttributes"),
+    ],
+)
+def test_what_is_refused_at_every_try_is_published_and_no_dead_letter(cloud, service, action):
+    cloud.fault(service, action, "AccessDeniedException", times=99, function=FUNCTION)
+    send_heartbeat(cloud)
+    runs = [one for one in cloud.invocations if one.function == FUNCTION]
+    assert [one.error_type for one in runs] == ["NotChecked", "NotChecked", None]
+    (finding,) = [one for one in cloud.findings if one["kind"] == "endpoint-not-repairable"]
+    assert f"AWS refused {service}:{action}: AccessDeniedException" in finding["cause"]
+    assert cloud.dead_letters("RuleDeadLetterQueue") == []
+
+
+@pytest.mark.parametrize(
+    "event", [{}, {"time": None}, {"time": "soon"}, {"time": "2026-06-01T12:00"}]
+)
+def test_an_event_without_a_time_is_tried_again(event):
+    assert not is_last_try(event, NOON)
+
+
+@pytest.mark.parametrize(("seconds", "last"), [(0, False), (119, False), (120, True), (900, True)])
+def test_the_last_try_is_the_one_two_minutes_after_the_event(seconds, last):
+    event = {"time": NOON.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    assert is_last_try(event, NOON + timedelta(seconds=seconds)) is last
 
 
 def test_a_heartbeat_that_cannot_be_sent_fails_in_the_end_into_the_dead_letter_queue(cloud):
