@@ -15,8 +15,7 @@ published once.
 
 Triggered by a schedule and by the stack's own deployment. The request goes out first, and a check
 that fails stops no other; then the invocation fails, Lambda repeats it, and in the end it is in the
-rules' dead-letter queue. What AWS refuses at the last try, too, is published instead: at the first,
-after a deployment, IAM may not yet know everywhere what a role may.
+rules' dead-letter queue. What AWS refuses at the last try, too, is published instead.
 
 IAM: secretsmanager:DescribeSecret (of its own marked names, which are no secrets),
 cloudformation:DescribeStacks, cloudformation:GetTemplate, cloudformation:ListStackResources,

@@ -123,6 +123,7 @@ def test_functions_share_no_modules(cloud):
 def test_a_function_measures_nothing_that_another_left_behind(cloud):
     """Powertools has one store for the process, and adds to it what is there already."""
     outside = Metrics(namespace="N", service="toy")
+    outside.provider.clear_metrics()  # of what other tests left
     outside.add_metric("Left", "Count", 1)
     outside.add_dimension("service", "toy")
     try:
