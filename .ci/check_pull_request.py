@@ -34,6 +34,8 @@ def asked() -> Iterator[list[str]]:
         yield ["exceptions", "lint", exceptions]
     if policy := os.environ["PREFLIGHT"]:
         yield ["preflight", policy, *lines("LOGS"), *lines("OPTIONS")]
+    if proposal := os.environ["TWIN"]:
+        yield ["twin", "prove", proposal, *lines("LOGS")]
 
 
 def lines(name: str) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from guardctl.formats import Format, FormatOption
+from guardctl.formats import Format, FormatOption, LintFormat, LintFormatOption
 from guardctl.twin.scope import Kind
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -130,7 +130,7 @@ def prove_command(
     offline: Offline = False,
     profile: Profile = None,
     region: Region = None,
-    form: FormatOption = Format.TABLE,
+    form: LintFormatOption = LintFormat.TABLE,
 ) -> None:
     """Prove a proposal: by every read in logs, and by every request that its policies distinguish.
 
@@ -140,6 +140,7 @@ def prove_command(
     Examples:
       guardctl twin prove twin logs/
       guardctl twin prove twin --groups groups.parquet --offline --format jsonl
+      guardctl twin prove twin logs/ --format sarif > twin.sarif
 
     Exit codes: 0 proven, 1 something that should pass would be denied, or that should not would
     pass, 2 bad usage or input.

@@ -8,7 +8,7 @@ from detect_bypass.judge.exceptions import ExceptionsError, Exemption, load
 from guard.approved.lists import ApprovedLists
 from guard.policy import PolicyError
 from guardctl.errors import Failed
-from guardctl.formats import Format
+from guardctl.formats import Format, LintFormat
 from guardctl.lists import SHIPPED as LISTS
 from guardctl.policies import SHIPPED as ENDPOINT_POLICIES
 from guardctl.screen import printable, say
@@ -20,6 +20,7 @@ from guardctl.twin.intent import Intent
 from guardctl.twin.logged import Policies
 from guardctl.twin.proposal import Proofs, filled_scope, proofs
 from guardctl.twin.reading import read_groups, read_logs
+from guardctl.twin.sarif import print_proofs
 from guardctl.twin.scope import Scope
 from guardctl.twin.show import print_flows, say_proofs, say_read, say_what_aws_says
 
@@ -72,7 +73,7 @@ def _write(scope: Scope, candidates: Sequence[Candidate], flows: Flows, into: Pa
 
 
 def prove(
-    folder: Path, given: Input, aws: tuple[str | None, str | None] | None, form: Format
+    folder: Path, given: Input, aws: tuple[str | None, str | None] | None, form: LintFormat
 ) -> int:
     """Prove a proposal in a folder; returns the exit code. Raises Failed."""
     scope, candidates = files.read(folder)
@@ -83,7 +84,13 @@ def prove(
     flows, unread = _read(scope, given, (), keys)
     say_read(flows)
     found = _proven(scope, candidates, flows)
-    print_flows(list(found.logged.rows()), form)
+    if form is LintFormat.SARIF:
+        paths: dict[str, Path] = {}
+        for one in candidates:
+            paths.setdefault(one.region, folder / f"{one.name}.json")
+        print_proofs(found, paths, whole=not unread)
+    else:
+        print_flows(list(found.logged.rows()), Format(form))
     refused = False
     if aws:
         texts = [(one.name, one.text) for one in candidates]

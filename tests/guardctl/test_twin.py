@@ -17,6 +17,7 @@ from guardctl.athena.table import table_of
 from tests.athena import ACCOUNT as LOGGED_ACCOUNT
 from tests.athena import REGION as LOGGED_REGION
 from tests.athena import in_duckdb, table
+from tests.guardctl.test_sarif import valid
 from tests.records import (
     ACCOUNT,
     ALICE,
@@ -375,6 +376,43 @@ def test_an_older_proposal_is_replaced(twin: Twin):
     assert twin.propose(through(), options=(*KNOWN, "--kind", "secret")).exit_code == 0
     assert twin.propose(through()).exit_code == 0
     assert sorted(one.name for one in twin.into.iterdir()) == ["rcp-1.json", "twin.json"]
+
+
+def results(done: Result) -> list[tuple[str, str, str]]:
+    """Rule, level and file of each result of a log, which the schema takes."""
+    document = json.loads(done.stdout)
+    valid(document)
+    return [
+        (
+            one["ruleId"],
+            one["level"],
+            one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].rpartition("/")[2],
+        )
+        for one in document["runs"][0]["results"]
+    ]
+
+
+def test_a_proof_is_shown_beside_the_policies(twin: Twin):
+    assert twin.propose(through(), read(), read()).exit_code == 0
+    sarif = ("--format", "sarif")
+    assert results(twin.prove(through(), read(), read(), options=sarif)) == []
+
+    (statement,) = twin.statements()
+    del statement["Condition"]  # it denies everybody
+    twin.edit([statement])
+    broken = twin.prove(through(), read(), read(), options=sarif)
+    assert broken.exit_code == 1
+    found = results(broken)
+    assert ("logged-read", "error", "rcp-1.json") in found
+    assert ("wrong-context", "error", "rcp-1.json") in found
+    assert "would be denied, and should pass" in broken.stdout
+
+
+def test_what_hangs_is_a_warning(twin: Twin):
+    options = (*KNOWN, "--only-tagged", "vpce-guard:perimeter")
+    assert twin.propose(through(), options=options).exit_code == 0
+    done = twin.prove(read(), options=("--format", "sarif"))
+    assert (done.exit_code, results(done)) == (0, [("unknown-decision", "warning", "rcp-1.json")])
 
 
 def test_logs_that_cannot_be_read_prove_nothing(twin: Twin):

@@ -15,6 +15,7 @@ import yaml
 
 from guardctl.policies import SHIPPED
 from tests.guardctl.test_sarif import valid
+from tests.guardctl.test_twin import KNOWN, through
 from tests.template.stack import ROOT
 
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
@@ -87,6 +88,40 @@ def test_a_hook_finds_a_bad_policy(repository: Path):
 def test_a_hook_finds_a_bad_exception(repository: Path):
     next(repository.rglob("exceptions.json")).write_text('{"exceptions": [{}]}')
     assert hook("exceptions", repository).returncode == 1
+
+
+@pytest.fixture
+def proposal(repository: Path) -> Path:
+    """A proposal in the repository, made from a log of one read through an endpoint."""
+    log = {"Records": [{**through(), "eventID": "e1"}]}
+    (repository / "log.json").write_text(json.dumps(log))
+    command = [str(BIN / "guardctl"), "twin", "propose", "log.json", *KNOWN]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return repository / "twin"
+
+
+def test_the_hook_of_twin_proves_a_proposal(repository: Path, proposal: Path):
+    assert hook("twin", repository, "twin", "log.json").returncode == 0
+    deny_everybody(proposal)
+    done = hook("twin", repository, "twin", "log.json")
+    assert (done.returncode, "should pass would be denied" in done.stderr) == (1, True)
+
+
+def deny_everybody(proposal: Path) -> None:
+    policy = json.loads((proposal / "rcp-1.json").read_text())
+    del policy["Statement"][0]["Condition"]
+    (proposal / "rcp-1.json").write_text(json.dumps(policy))
+
+
+def test_the_action_proves_a_proposal(repository: Path, proposal: Path, tmp_path: Path):
+    code, _, logs = act(repository, tmp_path, twin="twin", logs="log.json")
+    assert (code, results(logs, "twin")) == (0, [])
+    deny_everybody(proposal)
+    code, said, logs = act(repository, tmp_path / "again", twin="twin", logs="log.json")
+    assert code == 1
+    assert "error twin/rcp-1.json:1:" in said
+    assert {one["level"] for one in results(logs, "twin")} == {"error"}
 
 
 def test_the_hook_of_preflight_asks_the_logs_it_is_given(repository: Path):
