@@ -182,7 +182,7 @@ class Finding:
     def fingerprint(self) -> str:
         """Equal for two findings that are one occurrence: 24 hexadecimal digits."""
         return fingerprint_of(
-            self.kind, self.account, self.region, self.resource, tuple(self.identity)
+            self.kind, self.account, self.region, self.resource, tuple(map(str, self.identity))
         )
 
     def identified(self, *occasion: str | int) -> Self:

@@ -77,3 +77,9 @@ def test_a_finding_without_one_of_its_parts_is_none(name: str) -> None:
 def test_what_is_not_as_promised_does_not_validate(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         VALIDATOR.validate(as_subscribers_get_it(bypass()) | change)
+
+
+def test_a_spoiled_identity_has_a_fingerprint_too():
+    """As a table's item may hold it: it must not keep others from being read."""
+    spoiled = Finding.from_json({**bypass().to_json(), "identity": [["a"], None, {"b": 1}]})
+    assert len(spoiled.fingerprint) == 24
