@@ -106,9 +106,7 @@ class Detector:
             self.known.learn_endpoints([record for _, record in received])
         except (ClientError, BotoCoreError) as error:
             if may_not_look(error):
-                self._publish(
-                    [([], reading_refused(self.settings, now, error, frozenset()))], batch, now
-                )
+                self._publish([([], reading_refused(self.settings, now, error))], batch, now)
                 return list(received)
             batch.fail([m for m, record in received if self.known.waits(record)], repr(error))
             return [one for one in received if not self.known.waits(one[1])]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain
 from typing import Any
@@ -20,6 +20,9 @@ API_CALL = "AWS API Call via CloudTrail"
 NETWORK_ACTIVITY = "AWS Network Activity Event via CloudTrail"
 
 MOST = 5_000  # that are judged again: more is an outage of the rules, and needs a person
+
+AGAIN = "the comparison of the next day reads again"
+HALF_A_DAY = DAY // 2  # a run of the next day may come some seconds before a day is over
 
 _LISTED = 20
 
@@ -90,10 +93,13 @@ def finding_of(one: Comparison, settings: Settings, now: datetime) -> list[Findi
 
     They are published before what is `missed` is sent to be judged.
     """
-    unread = [reading_refused(settings, now, error, frozenset()) for error in one.refused.values()]
+    refused = chain.from_iterable(
+        reading_refused(settings, now, error, then=AGAIN) for error in one.refused.values()
+    )
+    unread = [replace(finding, window=HALF_A_DAY) for finding in refused]
     if one.nothing_in:
-        unread.append([_no_log_files(one, settings, now)])
-    return merge_equal([*_comparison(one, settings, now), *chain.from_iterable(unread)])
+        unread.append(_no_log_files(one, settings, now))
+    return merge_equal([*_comparison(one, settings, now), *unread])
 
 
 def _no_log_files(one: Comparison, settings: Settings, now: datetime) -> Finding:
@@ -111,7 +117,7 @@ def _no_log_files(one: Comparison, settings: Settings, now: datetime) -> Finding
             "check that the trail is logging: aws cloudtrail get-trail-status",
         ),
         identity=(one.nothing_in,),
-        window=DAY,
+        window=HALF_A_DAY,
         **here(settings, now),
     )
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 logger = Logger(child=True)
 
 
+AGAIN = "the next heartbeat checks again, within an hour"
 LAST_TRY = timedelta(minutes=2)
 """After an event; Lambda tries again a minute after the first try and two after the second
 ("Asynchronous invocation", Lambda developer guide)."""
@@ -119,7 +120,7 @@ class Checks:
                 found += check(now)
             except (ClientError, BotoCoreError) as error:
                 logger.error("a check failed", extra={"check": check.__name__, "why": repr(error)})
-                refusal = reading_refused(self.settings, now, error, frozenset())
+                refusal = reading_refused(self.settings, now, error, then=AGAIN)
                 found += refusal if last_try else ()
                 if not (refusal and last_try):
                     unanswered.append(f"{check.__name__}: {error}")

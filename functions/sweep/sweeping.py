@@ -124,4 +124,4 @@ class Sweep:
         except ClientError as error:
             if not may_not_look(error):
                 raise
-            found.refused += reading_refused(self.settings, found.now, error, frozenset())
+            found.refused += reading_refused(self.settings, found.now, error)

@@ -15,6 +15,7 @@ from typing import cast
 from guard.approved.added import folder
 from guard.cloudtrail.record import Record
 from guard.partitions import as_in_aws
+from guard.settings import Settings
 
 CLOUDFORMATION = "cloudformation.amazonaws.com"
 # What is changed by them at a stack is no deployment of it.
@@ -139,16 +140,17 @@ def changed_parts(record: Record, parts: Sequence[Part], stack_id: str) -> list[
     return [one for one in parts if one.type in types and one.name in names]
 
 
-def named_like_ours(record: Record, stack_name: str) -> list[Part]:
-    """The parts that a call changed, or tried to, where it is not known which there are: what is
-    named as CloudFormation names the resources of our stack ("name type", CloudFormation guide).
+def named_like_ours(record: Record, settings: Settings) -> list[Part]:
+    """What a call names, of what may be the guard's where it is not known which parts there are:
+    the mode's parameter, and what is named as CloudFormation names the resources of our stack
+    ("Name type", CloudFormation user guide).
     """
-    names = dict.fromkeys(_names(record))
+    mode = _path(settings.mode_parameter)
     types = sorted(TYPES.get(as_in_aws(record.event_source), ()))
     return [
         Part(one, types[0], one)
-        for one in names
-        if types and one.startswith((f"{stack_name}-", f"{stack_name}/"))
+        for one in dict.fromkeys(_names(record))
+        if types and (one.startswith(f"{settings.stack_name}-") or one == mode)
     ]
 
 

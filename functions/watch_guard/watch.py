@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Logger
@@ -48,25 +48,27 @@ class Watch:
     deployers: Deployers
     owners: Sequence[Part]
     parameters: Parameters
-    _refused: list[Finding] = field(default_factory=list)
 
     def findings(self, record: Record, now: datetime) -> list[Finding]:
         """What is to be published of a record. Raises ClientError, but for what is refused."""
-        self._refused = []
+        refused: list[Finding] = []
         found = [
             exception_changed(record, one, self._text_of(one), self.settings)
             for one in changed_exceptions(record, self.settings.stack_name)
         ]
-        parts = self._changed(record, now)
+        parts = self._changed(record, now, refused)
         if parts or (may_be_ours(record) and not found):
-            found += self._of_guard(record, parts, now)
-        return [*found, *self._refused]
+            found += self._of_guard(record, parts, now, refused)
+        return [*found, *refused]
 
-    def _of_guard(self, record: Record, parts: list[Part], now: datetime) -> list[Finding]:
+    def _of_guard(
+        self, record: Record, parts: list[Part], now: datetime, refused: list[Finding]
+    ) -> list[Finding]:
         names = [part.logical_id for part in parts]
         what = {"event_id": record.event_id, "event_name": record.event_name, "parts": names}
-        if not self.deployers.made(record, lambda: self._operating(record, now)):
-            logger.warning("the guard was changed", extra=what)
+        if not self.deployers.made(record, lambda: self._operating(record, now, refused)):
+            who = {"principal": record.identity.name}
+            logger.warning("the guard was changed", extra=what | who)
             return [guard_changed(record, parts, self.settings)]
         if changes_stack(record):
             logger.info("a deployment", extra=what)
@@ -74,26 +76,25 @@ class Watch:
         logger.info("part of a deployment", extra=what)
         return []
 
-    def _changed(self, record: Record, now: datetime) -> list[Part]:
+    def _changed(self, record: Record, now: datetime, refused: list[Finding]) -> list[Part]:
         try:
             known = [*self.stack.parts(time.monotonic()), *self.owners]
         except ClientError as error:
-            self._refuse(error, now)
-            known, guessed = self.owners, named_like_ours(record, self.settings.stack_name)
-            return changed_parts(record, known, self.settings.stack_id) or guessed
+            refused += self._refusal(error, now)
+            known = [*self.owners, *named_like_ours(record, self.settings)]
         return changed_parts(record, known, self.settings.stack_id)
 
-    def _operating(self, record: Record, now: datetime) -> bool:
+    def _operating(self, record: Record, now: datetime, refused: list[Finding]) -> bool:
         try:
             return self.stack.operating(record.event_time)
         except ClientError as error:
-            self._refuse(error, now)
+            refused += self._refusal(error, now)
             return False
 
-    def _refuse(self, error: ClientError, now: datetime) -> None:
+    def _refusal(self, error: ClientError, now: datetime) -> list[Finding]:
         if not may_not_look(error):
             raise error
-        self._refused += reading_refused(self.settings, now, error, frozenset())
+        return reading_refused(self.settings, now, error)
 
     def _text_of(self, exception: Part) -> str:
         """What the parameter holds now; why that is not known, where it is not."""

@@ -34,7 +34,7 @@ def nothing_was_given_up(stage: Stage) -> Iterator[Check]:
     yield Check(
         "the dead-letter queues hold no more than before", lambda: _given_up(stage), "every"
     )
-    yield Check("nothing was in one and put back meanwhile", lambda: _put_back(stage), "every")
+    yield Check("nothing was in one and put back meanwhile", lambda: put_back(stage), "every")
 
 
 def letters(stage: Stage) -> dict[str, int]:
@@ -48,7 +48,7 @@ def _given_up(stage: Stage) -> Seen:
     return Seen(not more, f"more messages in {more}" if more else "no more")
 
 
-def _put_back(stage: Stage) -> Seen:
+def put_back(stage: Stage) -> Seen:
     """The heartbeat publishes what it finds in a dead-letter queue before it puts it back."""
     new = {one.name for one in of_stack(stage.stack) if not stage.props["letters"][one.logical_id]}
     found = stage.props["finding_queue"].of_kind("dead-letters")

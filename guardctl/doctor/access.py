@@ -46,14 +46,7 @@ def who_and_where(place: Place) -> tuple[Place, list[Line]]:
         home = ALWAYS_THERE.get(place.partition, place.region)
     except UnknownRegionError:
         text = f"no AWS partition has a Region {place.region}"
-        return place, [
-            Line(
-                REGION,
-                State.STOP,
-                text,
-                NAME_ONE,
-            )
-        ]
+        return place, [Line(REGION, State.STOP, text, NAME_ONE)]
     try:
         identity = place.client("sts").get_caller_identity()
     except (BotoCoreError, ClientError) as error:

@@ -69,10 +69,7 @@ def find_place(profile: str | None, region: str | None) -> Place:
     session = boto3.Session(profile_name=profile)
     region = region or session.region_name
     if not region:
-        raise BadValues(
-            "no Region is configured",
-            NAME_ONE,
-        )
+        raise BadValues("no Region is configured", NAME_ONE)
     return Place(session, region)
 
 

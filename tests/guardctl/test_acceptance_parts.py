@@ -6,6 +6,8 @@ import os
 import signal
 import zipfile
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
@@ -16,12 +18,14 @@ from rich.console import Console
 from guard.policy import parse
 from guardctl.acceptance.chapter import Check
 from guardctl.acceptance.estimate import estimate
+from guardctl.acceptance.finding_queue import FindingQueue
 from guardctl.acceptance.leftovers import Thing
 from guardctl.acceptance.networks import reworded
 from guardctl.acceptance.polling import Polling, Seen
 from guardctl.acceptance.rotation import CODE, packed
 from guardctl.acceptance.show import screen
 from guardctl.acceptance.stop import Stop, Stopped
+from guardctl.acceptance.story import put_back
 from guardctl.acceptance.words import words_of
 from guardctl.policies import SHIPPED
 
@@ -181,3 +185,22 @@ def test_a_terminal_shows_one_bar_with_what_is_waited_for(monkeypatch):
 def test_a_denial_names_the_permission(operation, permission):
     words = words_of(refusal("AccessDenied", operation))
     assert f"missing permission: {permission}" in words
+
+
+@pytest.mark.parametrize(
+    ("queue", "held_before", "holds"),
+    [("vpce-guard-PolicyDeadLetterQueue", 0, False), ("vpce-guard-PolicyDeadLetterQueue", 2, True)],
+)
+def test_what_was_in_a_dead_letter_queue_and_put_back_is_seen(queue, held_before, holds):
+    """Letters of before the run are none of it."""
+    finding = {"kind": "dead-letters", "resource": queue, "title": f"1 messages wait in {queue}"}
+    bodies = [[{"Body": json.dumps(finding), "ReceiptHandle": "r"}], []]
+    sqs = SimpleNamespace(
+        receive_message=lambda **_: {"Messages": bodies.pop(0)}, delete_message=lambda **_: None
+    )
+    name = "PolicyDeadLetterQueue"
+    resources = {name: f"https://sqs.us-east-1.amazonaws.com/123456789012/{queue}"}
+    stack = SimpleNamespace(resources=resources, resource=resources.__getitem__)
+    props = {"letters": {name: held_before}, "finding_queue": FindingQueue(sqs, "url")}
+    seen = put_back(cast(Any, SimpleNamespace(stack=stack, props=props)))
+    assert (seen.holds, queue in seen.words) == (holds, not holds)

@@ -184,6 +184,8 @@ def test_places_are_those_of_an_editor(indent: int | None):
         rest = "\n".join([lines[line - 1][column - 1 :], *lines[line:]])
         assert json.JSONDecoder().raw_decode(rest)[0] == READ
     assert len(whole) == len({one.position for one in whole}) == 3
+    in_order = [one.position for one in whole]
+    assert [one.position for one in reversed(whole)] == in_order[::-1]
 
 
 def test_packed():

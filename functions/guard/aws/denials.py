@@ -116,9 +116,16 @@ def cure(message: str, otherwise: str) -> str:
 
 
 def reading_refused(
-    settings: Settings, now: datetime, error: Exception, vpc_ids: frozenset[str]
+    settings: Settings,
+    now: datetime,
+    error: Exception,
+    vpc_ids: frozenset[str] = frozenset(),
+    then: str = "",
 ) -> list[Finding]:
-    """The finding that the guard's reading was refused; none for an error of another kind."""
+    """The finding that the guard's reading was refused; none for an error of another kind.
+
+    `then` says when it is read again, where that is neither by the next event or sweep nor at once.
+    """
     if not isinstance(error, ClientError) or not refused(error):
         return []
     tried, words = action_of(error), message_of(error)
@@ -133,9 +140,12 @@ def reading_refused(
             cause=f"AWS refused {tried}: {code_of(error)}: {readable(words)}",
             todo=(
                 what_to_do,
-                "the next event or sweep reads again"
-                if may_not_look(error)
-                else "what was not done is tried again, then kept in the dead-letter queue",
+                then
+                or (
+                    "the next event or sweep reads again"
+                    if may_not_look(error)
+                    else "what was not done is tried again, then kept in the dead-letter queue"
+                ),
             ),
             evidence={"missing_permission": permission, "vpc_ids": sorted(vpc_ids)[:10]},
             identity=(permission or f"{tried} {code_of(error)} {steady(words)}",),

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
 MESSAGE_BYTES = 256 * 1024  # attributes and subject included; for a whole PublishBatch as for one
 ENTRY_BYTES = MESSAGE_BYTES - 36_864  # what attributes, subject and the form for chat leave
-SMALL = (
-    ENTRY_BYTES // 8
-)  # of JSON; what is no larger fits, as no character takes eight times as much
+# Of JSON: what is no larger fits as a message, in which no character takes eight times as much.
+SMALL = ENTRY_BYTES // 8
 EMAIL_VALUE_CHARACTERS = 4000
 
 # What a finding that is too large is cut to, in bytes of ASCII JSON. They add up to less than a

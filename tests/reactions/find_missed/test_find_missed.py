@@ -278,6 +278,21 @@ def test_a_read_that_is_refused_for_good_is_published_and_no_dead_letter(cloud, 
     assert f"AWS refused {action}: {code}" in finding["cause"]
 
 
+@pytest.mark.parametrize("call", ["ListObjectsV2", ""])
+def test_what_cannot_be_read_is_published_again_the_next_day(cloud, call):
+    """Some seconds before a day is over, as schedules are."""
+    cloud.clock.skip(seconds=4 * 3600)
+    if call:
+        cloud.fault("s3", call, "AccessDenied", times=99)
+    for _ in range(2):
+        run(cloud)
+        cloud.clock.skip(seconds=86_395)
+    kind = "endpoint-not-repairable" if call else "events-missed"
+    first, second = published(cloud, kind)
+    assert first["title"] == second["title"]
+    assert not any("dead-letter" in one or "sweep" in one for one in first["todo"])
+
+
 def test_one_log_file_that_is_refused_hides_no_event_of_another(cloud):
     lost = read(cloud, "mallory")
     cloud.lose_events()

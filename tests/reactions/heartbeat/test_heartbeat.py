@@ -435,6 +435,7 @@ def test_what_is_refused_at_every_try_is_published_and_no_dead_letter(cloud, ser
     assert [one.error_type for one in runs] == ["NotChecked", "NotChecked", None]
     (finding,) = [one for one in cloud.findings if one["kind"] == "endpoint-not-repairable"]
     assert f"AWS refused {service}:{action}: AccessDeniedException" in finding["cause"]
+    assert finding["todo"][-1] == "the next heartbeat checks again, within an hour"
     assert cloud.dead_letters("RuleDeadLetterQueue") == []
 
 

@@ -210,6 +210,17 @@ def test_what_may_not_be_read_of_the_stack_is_published_and_hides_no_change(clou
     assert cloud.dead_letters("RuleDeadLetterQueue") == []
 
 
+@pytest.mark.parametrize(
+    "deed", ["PutParameter", "RemoveTargets", "DeleteRolePolicy", "PurgeQueue"]
+)
+def test_each_kind_of_part_is_known_by_its_name_where_the_list_is_refused(cloud, account, deed):
+    cloud.fault("cloudformation", "ListStackResources", "AccessDenied", times=99)
+    with contextlib.suppress(ClientError):  # an attempt is published, too
+        DEEDS[deed](cloud, account)
+    cloud.settle()
+    assert any(f"called {deed}" in one["title"] for one in published(cloud))
+
+
 def test_what_only_resembles_the_guards_names_is_none_of_it(cloud, account):
     cloud.fault("cloudformation", "ListStackResources", "AccessDenied", times=99)
     account.client("sqs").create_queue(QueueName="vpce-guardian-jobs")

@@ -250,6 +250,13 @@ def test_all_texts_at_once_show_what_each_by_itself_does(value: object):
     assert redacted_json(value) == _redacted(value)
 
 
+def test_the_shortest_secret_of_letters_and_digits_alone_is_found():
+    """A session's token, as short as its shape goes: no longer word is passed over unasked."""
+    token = "IQoJb3JpZ2lu" + "A" * 16
+    assert redacted_json({"a": token}) == {"a": REDACTED}
+    assert redacted_json([f"Bearer {'a1' * 6}"]) == [f"Bearer {REDACTED}"]
+
+
 @given(st.text("SecretTokn0189ASIAeyJghpxoapiBr", max_size=24))
 def test_a_short_word_is_of_no_shape(word: str):
     """So an access key's id does not make every finding suspect."""
