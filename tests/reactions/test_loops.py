@@ -51,7 +51,7 @@ def test_subnets_that_keep_coming_put_the_endpoint_off_and_end_no_chain(
     for number in range(30):
         endpoints.append(len(account.endpoints(vpc_id)))
         cloud.pass_time(9 * MINUTE)
-        account.ec2.create_subnet(VpcId=vpc_id, CidrBlock=f"10.20.{number}.0/24")
+        account.subnet(vpc_id, f"10.20.{number}.0/24", "us-east-1a")
     # The grace begins with the first subnet, in the ninth minute, and is 10 minutes long.
     over = (9 + 10 * MOST_GRACES) // 9 + 1
     assert (endpoints[:over], endpoints[over + 1 :]) == ([0] * over, [1] * (29 - over))
